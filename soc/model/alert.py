@@ -1,0 +1,62 @@
+"""Alert: what an analyst triages. Facts come from the detector, triage from people; each has one writer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    NEW = "new"
+    ACKNOWLEDGED = "acknowledged"
+    CLOSED = "closed"
+
+
+class Verdict(StrEnum):
+    TRUE_POSITIVE = "true_positive"
+    FALSE_POSITIVE = "false_positive"
+    BENIGN = "benign"  # it really happened, and it is allowed
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """What people decided about an alert. `version` counts changes and guards against two people changing it at once."""
+
+    status: Status = Status.NEW
+    verdict: Verdict | None = None
+    assignee: str | None = None
+    version: int = 0
+    updated_at: int | None = None  # ms
+    updated_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """Findings folded by rule, organisation, entity and local day. Times are ms of *event* time, except `raised_at`."""
+
+    id: str
+    rule_id: str
+    rule_hash: str
+    title: str
+    level: str
+    org: str
+    entity_field: str
+    entity: str
+    first_seen: int
+    last_seen: int
+    count: int  # distinct folded events
+    raised_at: int  # wall clock of the first finding's arrival, ms
+    tags: tuple[str, ...] = ()
+    triage: Triage = Triage()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One line of an alert's history. `field` is `status`, `verdict`, `assignee` or `comment`."""
+
+    alert_id: str
+    at: int  # ms
+    by: str
+    field: str
+    old: str | None
+    new: str | None

@@ -1,0 +1,57 @@
+"""Finding: one hit of one rule on one event; and how findings fold into alerts."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+from soc.model.event import Event, Fields
+
+LEVELS = ("informational", "low", "medium", "high", "critical")
+
+# The entity of a finding when its rule names none: the first of these that the event has.
+ENTITY_FIELDS = ("user.id", "source.ip", "host.name", "organization.id")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One hit of one rule on one event, folded into alert `alert_id`.
+
+    `id` is a function of alert and event, so that the same hit found twice is one finding.
+    `matched` are the event's fields that made the rule fire, with their values.
+    `silent` findings feed correlations only: they are not stored and raise no alert (Sigma: `generate` is off).
+    `event` is there while the finding is in memory; the store keeps `event_id`.
+    """
+
+    id: str
+    alert_id: str
+    rule_id: str
+    rule_hash: str
+    org: str
+    entity_field: str
+    entity: str
+    ts: int
+    event_id: str
+    matched: Fields
+    silent: bool = False
+    event: Event | None = field(default=None, compare=False, repr=False)
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.blake2b("\0".join(parts).encode(errors="surrogatepass"), digest_size=12).hexdigest()
+
+
+def local_day(ts: int, zone: tzinfo) -> str:
+    """The calendar day of `ts` (ms) where the organisation works."""
+    return datetime.fromtimestamp(ts / 1000, zone).strftime("%Y-%m-%d")
+
+
+def alert_id(rule_id: str, org: str, entity: str, day: str) -> str:
+    """Findings of one rule, organisation, entity and local day of event time are one alert: 24 hex digits."""
+    return _hash(rule_id, org, entity, day)
+
+
+def finding_id(alert: str, event: str) -> str:
+    """24 hex digits."""
+    return _hash(alert, event)
