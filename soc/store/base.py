@@ -1,24 +1,224 @@
 """What a store can do: one small Protocol a noun. SQLite and Elasticsearch pass the same contract suite (`tests/contracts`).
 
 Every read that a person may trigger takes a `Scope`; what lies outside it does not exist (`NotFound`).
-Pages run by cursor: an opaque string, `None` when there is no more.
+Pages run by cursor: an opaque string, None when there is no more. All times are ms since 1970 UTC.
+Every method may raise `StoreUnavailable`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
-from soc.buffer.base import Cursor
 from soc.model.account import Account
-from soc.model.alert import Alert, Change, Status, Verdict
-from soc.model.event import Event, Fields
+from soc.model.alert import Alert, Change, Status, Triage, Verdict
+from soc.model.event import Event
 from soc.model.finding import Finding
 from soc.model.org import Scope
+from soc.model.rule import RuleDoc
 from soc.model.source import Source, SourceHealth
 from soc.query.ast import Query
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True)
-class Page[T]: ...
+class Page(Generic[T]):
+    items: tuple[T, ...]
+    next: str | None = None
+
+
+class EventStore(Protocol):
+    """Events as people search them. On the embedded default this is the event log itself."""
+
+    def get(self, event_id: str, scope: Scope) -> Event: ...
+
+    def many(self, event_ids: Iterable[str], scope: Scope) -> list[Event]:
+        """Those that (still) exist inside the scope, in order of id."""
+        ...
+
+    def search(
+        self,
+        query: Query,
+        scope: Scope,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Event]:
+        """Newest first; `since` inclusive, `until` exclusive. A page may be short and still have a `next` when the search took long."""
+        ...
+
+    def neighbours(self, event_id: str, scope: Scope, *, each_side: int = 10) -> tuple[list[Event], list[Event]]:
+        """The events of the same source just before and just after this one, oldest first in both lists."""
+        ...
+
+
+class Detections(Protocol):
+    """Written by the detector alone. `commit` is one atomic step: findings, state and cursor together, or nothing."""
+
+    def cursor(self) -> Mapping[str, int]: ...
+
+    def state_get(self, key: str) -> bytes | None: ...
+
+    def commit(
+        self,
+        findings: Sequence[Finding],
+        rules: Mapping[str, RuleDoc],
+        state: Mapping[str, tuple[bytes, int]],
+        cursor: Mapping[str, int],
+        watermark: int | None,
+        now: int,
+    ) -> list[str]:
+        """Store what one batch gave; return the ids of alerts that are new.
+
+        `rules`: rule hash -> rule, of the findings. `state`: key -> (value, expires). State that expires before `watermark` is dropped.
+        Idempotent by finding id: an alert's counter and times are derived from the set of its findings.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Fields that are None do not filter."""
+
+    status: Status | None = None
+    level: str | None = None
+    org: str | None = None
+    rule_id: str | None = None
+    entity: str | None = None
+    assignee: str | None = None
+    since: int | None = None  # last_seen >= since
+    until: int | None = None  # last_seen < until
+
+
+class AlertStore(Protocol):
+    """Alerts as analysts see them: the detector's facts joined with triage. Read only."""
+
+    def get(self, alert_id: str, scope: Scope) -> Alert: ...
+
+    def list(self, where: AlertFilter, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Alert]:
+        """Most recently raised first."""
+        ...
+
+    def findings(self, alert_id: str, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Finding]:
+        """Every folded event of the alert, oldest first."""
+        ...
+
+    def counts(self, scope: Scope) -> Mapping[Status, int]: ...
+
+    def rule(self, rule_hash: str) -> RuleDoc:
+        """The rule as it was when it fired."""
+        ...
+
+    def by_rule(self, scope: Scope) -> Mapping[str, int]:
+        """Rule id -> number of alerts."""
+        ...
+
+
+class TriageStore(Protocol):
+    """What people decided. The caller has checked that the alert exists in the caller's scope."""
+
+    def change(
+        self,
+        alert_id: str,
+        *,
+        by: str,
+        now: int,
+        version: int | None = None,
+        status: Status | None = None,
+        verdict: Verdict | None = None,
+        assignee: str | None = None,
+        comment: str | None = None,
+    ) -> Triage:
+        """Apply what is not None (`assignee=""` unassigns); record each changed field in the history.
+
+        Raises `Conflict` when `version` is given and is not the current one. Reopening (`NEW`, `ACKNOWLEDGED`) clears the verdict.
+        """
+        ...
+
+    def history(self, alert_id: str) -> list[Change]:
+        """Oldest first."""
+        ...
+
+
+class SourceStore(Protocol):
+    def revision(self) -> int:
+        """Changes whenever anything in the control database changes; cheap enough to ask each second."""
+        ...
+
+    def add(self, source: Source, token_hash: str | None, *, by: str) -> None:
+        """Raises `Conflict` when the id is taken."""
+        ...
+
+    def get(self, source_id: str, scope: Scope) -> Source: ...
+
+    def list(self, scope: Scope) -> list[Source]: ...
+
+    def by_token(self, token_hash: str) -> Source | None: ...
+
+    def set_enabled(self, source_id: str, enabled: bool, *, by: str) -> None: ...
+
+
+class HealthStore(Protocol):
+    """Written by the collector, read by all."""
+
+    def report(self, health: Sequence[SourceHealth]) -> None: ...
+
+    def health(self) -> Mapping[str, SourceHealth]: ...
+
+
+class AccountStore(Protocol):
+    def empty(self) -> bool: ...
+
+    def put(self, account: Account, password_hash: str | None, *, by: str) -> None:
+        """Add or replace; None keeps the password there is."""
+        ...
+
+    def get(self, name: str) -> Account | None: ...
+
+    def list(self) -> list[Account]: ...
+
+    def password_hash(self, name: str) -> str | None: ...
+
+    def add_key(self, name: str, key_hash: str, label: str, *, by: str) -> None:
+        """An API key of an account; only its SHA-256 is kept."""
+        ...
+
+    def by_key(self, key_hash: str) -> Account | None: ...
+
+    def open_session(self, name: str, session_hash: str, *, now: int, expires: int) -> None: ...
+
+    def by_session(self, session_hash: str, *, now: int) -> Account | None: ...
+
+    def close_session(self, session_hash: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    at: int
+    by: str
+    action: str  # `sign-in`, `sign-in-failed`, `alert.change`, `source.add`, ...
+    target: str
+    detail: str
+
+
+class AuditStore(Protocol):
+    def record(self, entry: AuditEntry) -> None: ...
+
+    def recent(self, limit: int = 100) -> list[AuditEntry]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Everything a process may need, given as one argument to those that need several."""
+
+    events: EventStore
+    alerts: AlertStore
+    triage: TriageStore
+    sources: SourceStore
+    health: HealthStore
+    accounts: AccountStore
+    audit: AuditStore
