@@ -16,7 +16,7 @@ from soc.model.alert import Alert, Change, Status, Triage, Verdict
 from soc.model.event import Event
 from soc.model.finding import Finding
 from soc.model.org import Scope
-from soc.model.rule import RuleDoc
+from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth
 from soc.query.ast import Query
 
@@ -79,6 +79,10 @@ class Detections(Protocol):
         """
         ...
 
+    def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault]) -> None:
+        """Say which rules are running now, and what is wrong with the others."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
@@ -111,6 +115,10 @@ class AlertStore(Protocol):
 
     def rule(self, rule_hash: str) -> RuleDoc:
         """The rule as it was when it fired."""
+        ...
+
+    def running(self) -> tuple[Sequence[RuleDoc], Sequence[RuleFault]]:
+        """The rules that the detector runs now, and what is wrong with the others."""
         ...
 
     def by_rule(self, scope: Scope) -> Mapping[str, int]:

@@ -1,0 +1,45 @@
+"""Retention of the event log: whole day files go, by age and by size; never one that the detector has not read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from soc.buffer.sqlite import EventLog, day_file, days, size_bytes
+
+_SUFFIXES = (".db", ".db-wal", ".db-shm")
+
+
+def expire(
+    log: EventLog,
+    *,
+    keep_s: float,
+    target_bytes: int,
+    unread: Callable[[str], bool],
+    now: Callable[[], float] = time.time,
+) -> list[tuple[str, str]]:
+    """Delete day files whose last write is older than `keep_s`, then the oldest days until the log fits `target_bytes`.
+
+    Age counts from the last write, so that an old log replayed today is not deleted tomorrow. Days that `unread` still needs stay,
+    whatever their age; a log that cannot shrink enough slows its sources down instead (`EventLog.append` raises `Busy`).
+    Returns (day, reason) of each deleted file; the reason is `age` or `size`.
+    """
+    deleted = []
+    for day in days(log.directory):
+        age = now() - day_file(log.directory, day).stat().st_mtime
+        if age > keep_s:
+            reason = "age"
+        elif size_bytes(log.directory) > target_bytes:
+            reason = "size"
+        else:
+            continue
+        if not unread(day):
+            _delete(log, day)
+            deleted.append((day, reason))
+    return deleted
+
+
+def _delete(log: EventLog, day: str) -> None:
+    log.forget(day)
+    for suffix in _SUFFIXES:
+        (log.directory / f"{day}{suffix}").unlink(missing_ok=True)

@@ -1,0 +1,206 @@
+"""The event log on one machine: one SQLite file a day of event time.
+
+The file, like the id, is a function of the event, so that a replay finds its duplicates whenever it happens. Row numbers within
+a file are the order of arrival, and the cursor is one row number a file: a late event gets a row after the cursor of its own
+day and is read like any other. Deleting a day is deleting its file. Measurements: `docs/adr/0003-event-log.md`.
+
+The same files are the event store of the embedded default (`soc/store/events.py`): an event is written once and searched where it lies.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+
+import orjson
+
+from soc.buffer.base import Batch, Cursor
+from soc.buffer.database import connect, explain, migrate
+from soc.errors import Busy
+from soc.model.event import Event, day_of
+
+SCHEMA = (
+    """
+    CREATE TABLE event (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        org TEXT NOT NULL,
+        dataset TEXT NOT NULL,
+        source_ip TEXT,
+        doc TEXT NOT NULL
+    );
+    CREATE INDEX event_org ON event (org, id);
+    CREATE INDEX event_dataset ON event (dataset, id);
+    CREATE INDEX event_source_ip ON event (source_ip, id) WHERE source_ip IS NOT NULL;
+    """,
+)
+_INSERT = "INSERT OR IGNORE INTO event (id, org, dataset, source_ip, doc) VALUES (?, ?, ?, ?, ?)"
+_READ = "SELECT seq, id, org, dataset, doc FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+_OPEN_FILES = 32
+_SPACE_CHECK_S = 1.0
+_RECHECK_S = 10.0
+
+
+def day_file(directory: Path, day: str) -> Path:
+    return directory / f"{day}.db"
+
+
+def days(directory: Path) -> list[str]:
+    """The days that have a file, oldest first, `undated` last."""
+    try:
+        return sorted(entry.name[:-3] for entry in os.scandir(directory) if entry.name.endswith(".db"))
+    except FileNotFoundError:
+        return []
+
+
+def event_of(row: Sequence[str]) -> Event:
+    """A row of (id, org, dataset, doc)."""
+    id_, org, dataset, doc = row
+    return Event(id_, int(id_[:12], 16), org, dataset, orjson.loads(doc))
+
+
+class EventLog:
+    """`Buffer` on SQLite. One thread of one process appends; any number of others read.
+
+    `max_bytes` bounds the files together, `min_free_bytes` what is left on the disk: beyond either, `append` raises `Busy`.
+    """
+
+    def __init__(self, directory: Path, *, max_bytes: int = 1 << 62, min_free_bytes: int = 64 << 20) -> None:
+        self.directory = directory
+        self._max_bytes = max_bytes
+        self._min_free_bytes = min_free_bytes
+        self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
+        self._space_checked_at = 0.0
+        self._empty_at: dict[str, float] = {}  # day -> wall clock of the last read that found nothing new
+
+    def append(self, events: Sequence[Event]) -> int:
+        self._check_space()
+        new = 0
+        by_day = sorted(events, key=lambda event: day_of(event.id))
+        for day, group in groupby(by_day, key=lambda event: day_of(event.id)):
+            new += self._append_day(day, [_row(event) for event in group])
+        return new
+
+    def read(self, cursor: Cursor, limit: int) -> Batch:
+        events: list[Event] = []
+        after = dict(cursor)
+        for day in self._changed_days():
+            started = time.time()
+            rows = self._read_day(day, after.get(day, 0), limit - len(events))
+            if rows:
+                after[day] = rows[-1][0]
+                events.extend(event_of(row[1:]) for row in rows)
+            else:
+                self._empty_at[day] = started
+            if len(events) >= limit:
+                break
+        return Batch(tuple(events), after)
+
+    def rows_after(self, day: str, position: int) -> int:
+        """How many events the day has after `position` (0: how many it has)."""
+        with self._explained(day) as db:
+            return int(db.execute("SELECT count(*) FROM event WHERE seq > ?", (position,)).fetchone()[0])
+
+    def close(self) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def _append_day(self, day: str, rows: list[tuple[str, str, str, object, str]]) -> int:
+        with self._explained(day) as db:
+            before = db.total_changes
+            db.execute("BEGIN IMMEDIATE")
+            db.executemany(_INSERT, rows)
+            db.execute("COMMIT")
+            return db.total_changes - before
+
+    def _read_day(self, day: str, after: int, limit: int) -> list[tuple[int, str, str, str, str]]:
+        with self._explained(day) as db:
+            return db.execute(_READ, (after, limit)).fetchall()
+
+    @contextmanager
+    def _explained(self, day: str) -> Iterator[sqlite3.Connection]:
+        """The day's connection; after an error it is closed, which rolls back, and the next use opens a fresh one."""
+        try:
+            yield self._connection(day)
+        except sqlite3.Error as error:
+            self.forget(day)
+            raise explain(error, day_file(self.directory, day)) from error
+
+    def _connection(self, day: str) -> sqlite3.Connection:
+        if day in self._open:
+            self._open.move_to_end(day)
+            return self._open[day]
+        if len(self._open) >= _OPEN_FILES:
+            self._open.popitem(last=False)[1].close()
+        db = self._open[day] = connect(day_file(self.directory, day))
+        migrate(db, SCHEMA)
+        return db
+
+    def forget(self, day: str) -> None:
+        """Close the file of a day."""
+        if db := self._open.pop(day, None):
+            db.close()
+
+    def _changed_days(self) -> Iterator[str]:
+        """Days that may have rows we have not read: a file untouched since well before we last found it empty has none.
+
+        The margin of a second covers the grain of file times; every day is looked at again now and then all the same.
+        """
+        touched: dict[str, float] = {}
+        try:
+            for entry in os.scandir(self.directory):
+                name, _, suffix = entry.name.partition(".")
+                if suffix in ("db", "db-wal"):
+                    touched[name] = max(touched.get(name, 0.0), entry.stat().st_mtime)
+        except FileNotFoundError:
+            return
+        now = time.time()
+        for day in sorted(touched):
+            empty_at = self._empty_at.get(day, 0.0)
+            if touched[day] > empty_at - 1.0 or not 0 <= now - empty_at < _RECHECK_S:
+                yield day
+
+    def _check_space(self) -> None:
+        if time.monotonic() - self._space_checked_at < _SPACE_CHECK_S:
+            return
+        self.directory.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self.directory).free < self._min_free_bytes:
+            raise Busy(
+                f"less than {self._min_free_bytes >> 20} MiB are free on the disk of {self.directory}", retry_after_s=30
+            )
+        if size_bytes(self.directory) > self._max_bytes:
+            raise Busy(
+                f"the event log in {self.directory} has reached its limit of {self._max_bytes >> 20} MiB",
+                retry_after_s=30,
+            )
+        self._space_checked_at = time.monotonic()
+
+
+def size_bytes(directory: Path) -> int:
+    """Bytes of all files of the log."""
+    total = 0
+    for entry in os.scandir(directory):
+        try:
+            total += entry.stat().st_size
+        except FileNotFoundError:  # a WAL that was just folded into its file
+            continue
+    return total
+
+
+def _row(event: Event) -> tuple[str, str, str, object, str]:
+    fields = event.fields
+    source_ip = fields.get("source.ip")
+    return (
+        event.id,
+        event.org,
+        event.dataset,
+        source_ip if isinstance(source_ip, str) else None,
+        orjson.dumps(fields).decode(),
+    )

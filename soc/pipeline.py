@@ -1,0 +1,223 @@
+"""The spine: what happens to events between the buffer and the alert.
+
+    collector: record -> mask -> parse -> Event -> buffer.append        (collector/, then acked)
+    detector:  buffer.read -> match -> correlate -> commit              (here)
+    API:       alerts + triage -> JSON, console                          (api/)
+
+One step reads a batch, finds what the rules find, and commits findings, correlation state and cursor together. Whatever happens
+in between, the step either happened or it did not; doing it again gives the same findings, because their ids are functions of
+rule and event.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+import orjson
+import structlog
+
+from soc import telemetry
+from soc.buffer.base import Buffer
+from soc.errors import SocError
+from soc.model.event import Event
+from soc.model.finding import Finding
+from soc.model.rule import RuleDoc
+from soc.store.base import Detections
+
+log = structlog.get_logger("detector")
+
+_FOREVER = 1 << 62
+_WATERMARK_KEY = "pipeline/watermark"
+_RETRY_S = 1.0
+
+
+class State(Protocol):
+    """Keyed state of the correlations. `expires` is the event time (ms) after which the key cannot matter any more."""
+
+    def get(self, key: str) -> bytes | None: ...
+
+    def set(self, key: str, value: bytes, expires: int) -> None: ...
+
+
+class Rules(Protocol):
+    """The rule engine, as the pipeline sees it."""
+
+    def match(self, events: Sequence[Event]) -> list[Finding]: ...
+
+    def correlate(self, findings: Sequence[Finding], state: State) -> list[Finding]: ...
+
+    def flush(self, state: State) -> None:
+        """Write all changed state through `state.set`; called just before each commit."""
+        ...
+
+    def forget(self) -> None:
+        """Drop what was kept in memory since the last commit: the commit failed."""
+        ...
+
+    def docs(self) -> Mapping[str, RuleDoc]:
+        """Rule hash -> rule."""
+        ...
+
+
+class PendingState:
+    """State changed by the current batch, over what is committed."""
+
+    def __init__(self, committed: Callable[[str], bytes | None]) -> None:
+        self._committed = committed
+        self.changes: dict[str, tuple[bytes, int]] = {}
+
+    def get(self, key: str) -> bytes | None:
+        if key in self.changes:
+            return self.changes[key][0]
+        return self._committed(key)
+
+    def set(self, key: str, value: bytes, expires: int) -> None:
+        self.changes[key] = (value, expires)
+
+
+class Watermark:
+    """How far event time has come: the least advanced of the sources that are active.
+
+    A source that was silent for `idle_s` while the detector had nothing to do is left out until it speaks again, so that
+    neither a dead source nor an old log being replayed makes the others' events late.
+    """
+
+    def __init__(self, lateness_ms: int, idle_s: float) -> None:
+        self._lateness_ms = lateness_ms
+        self._idle_s = idle_s
+        self._newest: dict[str, int] = {}
+        self._idle: dict[str, float] = {}
+
+    def load(self, saved: bytes | None) -> None:
+        self._newest = orjson.loads(saved) if saved else {}
+        self._idle = {}
+
+    def dump(self) -> bytes:
+        return orjson.dumps(self._newest)
+
+    def observe(self, events: Sequence[Event]) -> int:
+        """Take note of a batch; return how many of its events are later than allowed."""
+        late = 0
+        newest = self._newest
+        for event in events:
+            if not event.ts:
+                continue
+            source = str(event.fields.get("govsoc.source.id"))
+            known = newest.get(source, 0)
+            if event.ts > known:
+                newest[source] = event.ts
+            elif event.ts < known - self._lateness_ms:
+                late += 1
+            self._idle.pop(source, None)
+        return late
+
+    def rest(self, seconds: float) -> None:
+        """The detector was idle for this long."""
+        for source in list(self._newest):
+            self._idle[source] = self._idle.get(source, 0.0) + seconds
+            if self._idle[source] >= self._idle_s:
+                del self._newest[source], self._idle[source]
+
+    @property
+    def time(self) -> int | None:
+        """No event before this (ms) is expected; None when nothing is known."""
+        return min(self._newest.values()) - self._lateness_ms if self._newest else None
+
+
+class Pipeline:
+    """Runs rules over the buffer, one batch a step."""
+
+    def __init__(
+        self,
+        buffer: Buffer,
+        rules: Rules,
+        detections: Detections,
+        clock: Callable[[], int],
+        *,
+        batch: int = 2000,
+        lateness_ms: int = 3_600_000,
+        idle_s: float = 60.0,
+    ) -> None:
+        self._buffer = buffer
+        self._rules = rules
+        self._detections = detections
+        self._clock = clock
+        self._batch = batch
+        self._watermark = Watermark(lateness_ms, idle_s)
+        self._cursor: Mapping[str, int] | None = None
+
+    def step(self) -> int:
+        """One batch; returns its number of events. Raises `StoreUnavailable` and `Busy`: then nothing of it has happened."""
+        if self._cursor is None:
+            self._cursor = self._detections.cursor()
+            self._watermark.load(self._detections.state_get(_WATERMARK_KEY))
+        batch = self._buffer.read(self._cursor, self._batch)
+        if not batch.events:
+            return 0
+        with telemetry.STEP.time():
+            try:
+                self._examine(batch.events, batch.cursor)
+            except BaseException:
+                self._cursor = None
+                self._rules.forget()
+                raise
+        self._cursor = batch.cursor
+        return len(batch.events)
+
+    def _examine(self, events: tuple[Event, ...], cursor: Mapping[str, int]) -> None:
+        late = self._watermark.observe(events)
+        state = PendingState(self._detections.state_get)
+        matched = self._rules.match(events)
+        findings = [finding for finding in matched if not finding.silent]
+        findings += self._rules.correlate(matched, state)
+        self._rules.flush(state)
+        state.set(_WATERMARK_KEY, self._watermark.dump(), _FOREVER)
+        docs = self._rules.docs()
+        raised = self._detections.commit(
+            findings,
+            {finding.rule_hash: docs[finding.rule_hash] for finding in findings},
+            state.changes,
+            cursor,
+            self._watermark.time,
+            self._clock(),
+        )
+        self._count(events, findings, raised, late, docs)
+
+    def _count(
+        self,
+        events: tuple[Event, ...],
+        findings: list[Finding],
+        raised: list[str],
+        late: int,
+        docs: Mapping[str, RuleDoc],
+    ) -> None:
+        telemetry.DETECTED.inc(len(events))
+        telemetry.FINDINGS.inc(len(findings))
+        telemetry.LATE.inc(late)
+        levels = {finding.alert_id: docs[finding.rule_hash].level for finding in findings}
+        for alert_id in raised:
+            telemetry.ALERTS.labels(levels[alert_id]).inc()
+        telemetry.LAG.set(max(0.0, (self._clock() - max(event.ts for event in events)) / 1000))
+
+    def drain(self) -> int:
+        """Steps until the buffer has nothing new; returns the number of events."""
+        total = 0
+        while done := self.step():
+            total += done
+        return total
+
+    def run(self, stop: threading.Event, poll_s: float = 0.1) -> None:
+        """Steps until told to stop. What a store cannot do now is tried again; nothing is skipped."""
+        while not stop.is_set():
+            try:
+                done = self.step()
+            except SocError as error:
+                telemetry.STEP_FAILURES.inc()
+                log.warning("cannot go on for now, trying again", reason=str(error))
+                stop.wait(_RETRY_S)
+                continue
+            if not done:
+                self._watermark.rest(poll_s)
+                stop.wait(poll_s)

@@ -1,0 +1,99 @@
+"""Every setting in one table: default, unit, help. `docs/settings.md` is made from it.
+
+A value comes from the first of: command line, environment (`SOC_<SECTION>__<NAME>`), the TOML file given by `--config`, the default.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from soc.errors import ConfigError
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Store(Section):
+    url: str = Field("", description="Elasticsearch URL; empty: the embedded store in `data_dir`")
+    max_bytes: int = Field(200 << 30, gt=0, description="bytes of the event log beyond which sources are slowed down")
+    min_free_bytes: int = Field(512 << 20, ge=0, description="bytes to leave free on the disk")
+    keep_days: int = Field(90, gt=0, description="days after its last write that a day file is deleted")
+    target_bytes: int = Field(
+        150 << 30, gt=0, description="bytes of the event log that retention deletes the oldest days down to"
+    )
+
+
+class Collect(Section):
+    http_host: str = Field("127.0.0.1", description="address of the collector's HTTP push")
+    http_port: int = Field(8081, ge=0, le=65535, description="port of the collector's HTTP push, health and metrics")
+    syslog_host: str = Field("127.0.0.1", description="address of the syslog listener")
+    syslog_port: int = Field(5514, ge=0, le=65535, description="UDP and TCP port of the syslog listener")
+    max_line_bytes: int = Field(1 << 20, ge=1024, description="longest line kept whole; longer ones are cut and say so")
+    poll_s: float = Field(0.1, gt=0, description="seconds between looks at a tailed file")
+
+
+class Detect(Section):
+    rules: list[Path] = Field(
+        default_factory=list, description="folders of Sigma rules; empty: the rules that come with govsoc"
+    )
+    pipeline: Path | None = Field(None, description="pySigma processing pipeline for these rules (YAML)")
+    zone: str = Field("Asia/Ho_Chi_Minh", description="zone whose calendar day folds findings into alerts")
+    lateness_s: int = Field(
+        3600, ge=0, description="seconds that an event may come late and still be correlated exactly"
+    )
+    batch: int = Field(2000, gt=0, le=100_000, description="events a step")
+    poll_s: float = Field(0.1, gt=0, description="seconds between looks at an idle event log")
+    http_host: str = Field("127.0.0.1", description="address of the detector's metrics")
+    http_port: int = Field(8082, ge=0, le=65535, description="port of the detector's metrics")
+
+
+class Serve(Section):
+    http_host: str = Field("127.0.0.1", description="address of the API and the console")
+    http_port: int = Field(8080, ge=0, le=65535, description="port of the API and the console")
+    cookie_secure: bool = Field(
+        False, description="send the session cookie over HTTPS only: set it wherever TLS is in front"
+    )
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="SOC_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data_dir: Path = Field(Path("data"), description="folder of everything that govsoc writes")
+    store: Store = Store()
+    collect: Collect = Collect()
+    detect: Detect = Detect()
+    serve: Serve = Serve()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings  # the file comes in as init arguments: the environment wins over it
+
+
+def load(config: Path | None = None, data_dir: Path | None = None) -> Settings:
+    """Raises `ConfigError` naming the file and the field."""
+    values: dict[str, object] = {}
+    if config is not None:
+        try:
+            values = tomllib.loads(config.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{config}: cannot be read: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{config}: not valid TOML: {error}") from None
+    try:
+        settings = Settings(**values)  # type: ignore[arg-type]
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{config or 'environment'}: {faults}") from None
+    return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings

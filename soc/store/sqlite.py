@@ -1,0 +1,38 @@
+"""The embedded store: every noun on SQLite, in one data directory.
+
+events/2026-11-22.db   the event log, one file a day of event time   written by the collector
+collector.db           checkpoints, health of sources                written by the collector
+detector.db            findings, alert facts, state, cursor          written by the detector
+control.db             sources, triage, accounts, audit              written by the API and the command line
+keys/                  one secret an organisation for tokens          written by the collector
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from soc.store.alerts import SqliteAlerts
+from soc.store.base import Stores
+from soc.store.collected import SqliteHealth, open_collected
+from soc.store.control import SqliteAccounts, SqliteAudit, SqliteSources, SqliteTriage, open_control
+from soc.store.events import SqliteEvents
+
+
+def events_dir(data_dir: Path) -> Path:
+    return data_dir / "events"
+
+
+def open_stores(data_dir: Path) -> Stores:
+    """All stores of a data directory, which is made when missing."""
+    control = open_control(data_dir)
+    with control.read():  # the file must be there before alerts attach it
+        pass
+    return Stores(
+        events=SqliteEvents(events_dir(data_dir)),
+        alerts=SqliteAlerts(data_dir),
+        triage=SqliteTriage(control),
+        sources=SqliteSources(control),
+        health=SqliteHealth(open_collected(data_dir)),
+        accounts=SqliteAccounts(control),
+        audit=SqliteAudit(control),
+    )

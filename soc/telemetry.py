@@ -1,0 +1,31 @@
+"""Every metric: name, type, meaning, in one table. Names are `soc_<part>_<what>_<unit>`; label values come from bounded sets."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+# Collector
+RECORDS = Counter("soc_collector_records_total", "Records delivered by a transport.", ["transport"])
+EVENTS = Counter("soc_collector_events_total", "Events newly stored in the event log.")
+DUPLICATES = Counter("soc_collector_duplicates_total", "Events that the event log had already.")
+DEAD_LETTERS = Counter(
+    "soc_collector_dead_letters_total", "Records that could not be parsed and are kept as dead letters."
+)
+DROPPED = Counter("soc_collector_dropped_total", "UDP datagrams lost because a queue was full.", ["where"])
+BUSY = Counter("soc_collector_busy_total", "Times that a full buffer slowed a source.")
+READER_FAILURES = Counter("soc_collector_reader_failures_total", "Times that a reader failed and was started again.")
+RETENTION_DAYS = Counter("soc_collector_retention_days_total", "Day files deleted by retention.", ["reason"])
+
+# Detector
+DETECTED = Counter("soc_detector_events_total", "Events that went through the rules.")
+FINDINGS = Counter("soc_detector_findings_total", "Findings stored.")
+ALERTS = Counter("soc_detector_alerts_total", "Alerts raised, by level.", ["level"])
+LATE = Counter("soc_detector_late_events_total", "Events later than the allowed lateness behind their source.")
+BROKEN_RULES = Gauge("soc_detector_broken_rules_count", "Rules stopped because they failed while running.")
+LAG = Gauge("soc_detector_lag_seconds", "Wall clock minus the time of the newest event that was examined.")
+STEP = Histogram("soc_detector_step_seconds", "Time to match, correlate and commit one batch.")
+STEP_FAILURES = Counter("soc_detector_step_failures_total", "Batches that failed and were tried again.")
+
+# API
+REQUESTS = Histogram("soc_api_request_seconds", "Time to answer a request.", ["method", "status"])
+SIGN_INS = Counter("soc_api_sign_ins_total", "Attempts to sign in.", ["outcome"])
