@@ -60,7 +60,7 @@ class Wildcard:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Numbers or addresses between two bounds of the same kind; a bound of None is open, and one bound is always there."""
+    """Numbers or addresses between two bounds of the same kind; None is an open end, and one bound is always there."""
 
     field: str
     low: Bound | None
@@ -71,7 +71,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Instants from `since` (inclusive) until `until` (exclusive), ms since 1970 UTC; None is open. `field` is one of `TIME_FIELDS`."""
+    """Instants from `since` (inclusive) until `until` (exclusive), ms since 1970 UTC; None is an open end."""
 
     field: str
     since: int | None
