@@ -1,0 +1,54 @@
+# Two commands matter: `make run` and `make test`. Each installs what it needs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+DATA_DIR ?= data
+
+.PHONY: help setup setup-dev servers run test check bench lock screenshots clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+setup: .venv/.installed ## make .venv with `soc` in it (embedded default)
+
+.venv/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11 setup"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { echo "the venv module is missing: apt-get install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup-dev: .venv/.installed-dev ## and what the tests need
+
+.venv/.installed-dev: requirements-dev.lock .venv/.installed
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	@touch $@
+
+run: setup ## the product on a simulated province; open the URL it prints
+	$(BIN)/soc run --demo --data-dir $(DATA_DIR)
+
+check: setup-dev ## format, lint, types, import contract, unit tests: under 3 minutes
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -m "not server"
+
+servers: ## install the real servers that the tests start (Debian, root)
+	deploy/install-test-servers
+
+test: setup-dev servers check ## all of that, and the tests with real servers and a browser
+	$(BIN)/pytest -m server
+
+bench: setup-dev ## the benchmarks, as a table
+	$(BIN)/python -m bench
+
+lock: setup-dev ## make the lock files again from pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --build-deps-for editable -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --extra dev -o requirements-dev.lock pyproject.toml
+
+LOCK := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
+
+clean: ## forget the virtual environment and the caches, not the data
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info

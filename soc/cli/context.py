@@ -1,0 +1,50 @@
+"""What the commands share: settings from the options, stores, who is calling, and how a thing is printed."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+
+from soc.settings import Settings, load
+from soc.store.base import Stores
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.", show_default=False)]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of everything that govsoc writes.", show_default=False)
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+def stores_of(config: Path | None, data_dir: Path | None) -> tuple[Settings, Stores]:
+    """Opens the stores that the options name; reading never makes a data directory."""
+    from soc.store.sqlite import open_stores  # not needed by the commands that are filters
+
+    settings = load(config, data_dir)
+    return settings, open_stores(settings.data_dir)
+
+
+def caller() -> str:
+    """Who acts on the command line, for histories and audit."""
+    return f"cli:{getpass.getuser()}"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def local_time(ms: int | None, zone: str = "Asia/Ho_Chi_Minh") -> str:
+    if ms is None:
+        return "-"
+    return datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def print_json(value: object) -> None:
+    sys.stdout.write(orjson.dumps(value).decode() + "\n")

@@ -1,0 +1,140 @@
+"""`soc sources`: enrol the logs of a system."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import re
+import secrets
+from dataclasses import asdict
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from soc.cli.context import ConfigOption, DataDirOption, JsonOption, caller, local_time, now_ms, print_json, stores_of
+from soc.errors import ConfigError
+from soc.model.org import EVERYTHING
+from soc.model.source import Source, Transport
+
+app = typer.Typer(help="Enrol log sources, and see how they are doing.", no_args_is_help=True)
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="Short name of the source: small letters, digits, `.`, `-`, `_`.")],
+    type_: Annotated[
+        str, typer.Option("--type", help="What its lines are: nginx.access, linux.auth, syslog, otp.gateway ...")
+    ],
+    org: Annotated[str, typer.Option(help="Agency code of the organisation that it belongs to.")],
+    path: Annotated[
+        list[str] | None, typer.Option(help="File or glob to follow; may be given again.", show_default=False)
+    ] = None,
+    sender: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--from", help="Address or CIDR block that sends it by syslog; may be given again.", show_default=False
+        ),
+    ] = None,
+    push: Annotated[bool, typer.Option("--push", help="It is sent by HTTP: a token is made.")] = False,
+    zone: Annotated[str, typer.Option(help="Zone of times that name none.")] = "Asia/Ho_Chi_Minh",
+    title: Annotated[str, typer.Option(help="Name for people.", show_default=False)] = "",
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Enrol a source. Exactly one of --path, --from and --push says how its lines arrive."""
+    transport, where = _way(path, sender, push)
+    _check(name, type_, org, zone)
+    settings, stores = stores_of(config, data_dir)
+    token = f"govsoc_{secrets.token_urlsafe(32)}" if push else None
+    digest = hashlib.sha256(token.encode()).hexdigest() if token else None
+    source = Source(name, title or name, org, type_, transport, where, zone, created_at=now_ms())
+    stores.sources.add(source, digest, by=caller())
+    out = Console(highlight=False, soft_wrap=True)
+    out.print(f"source {name} is enrolled")
+    collect = settings.collect
+    if token:
+        out.print(f"token (shown once): {token}", markup=False)
+        out.print(
+            f"try it: curl -H 'Authorization: Bearer {token}' --data-binary @FILE http://{collect.http_host}:{collect.http_port}/ingest",
+            markup=False,
+        )
+    elif transport is Transport.SYSLOG:
+        out.print(
+            f"rsyslog: *.* @@{collect.syslog_host}:{collect.syslog_port};RSYSLOG_SyslogProtocol23Format", markup=False
+        )
+
+
+@app.command("list")
+def list_(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Every source with its last event, rate and problems."""
+    _, stores = stores_of(config, data_dir)
+    health = stores.health.health()
+    sources = stores.sources.list(EVERYTHING)
+    if json:
+        for source in sources:
+            state = health.get(source.id)
+            print_json(asdict(source) | {"health": asdict(state) if state else None})
+        return
+    columns = ("source", "type", "organisation", "by", "last event", "records", "dead letters", "records/s", "problem")
+    table = Table(*columns, box=None, pad_edge=False)
+    for source in sources:
+        state = health.get(source.id)
+        seen = (
+            (
+                local_time(state.last_event),
+                str(state.records),
+                str(state.dead),
+                f"{state.rate:.1f}",
+                state.problem or "",
+            )
+            if state
+            else ("never seen", "0", "0", "0.0", "")
+        )
+        name = source.id if source.enabled else f"{source.id} (disabled)"
+        table.add_row(name, source.type, source.org, source.transport, *seen)
+    Console().print(table if sources else "No sources yet: `soc sources add --help`.")
+
+
+@app.command()
+def disable(name: str, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Stop reading a source; its token stops working. Its events stay."""
+    stores_of(config, data_dir)[1].sources.set_enabled(name, False, by=caller())
+
+
+@app.command()
+def enable(name: str, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Read a disabled source again."""
+    stores_of(config, data_dir)[1].sources.set_enabled(name, True, by=caller())
+
+
+def _way(path: list[str] | None, sender: list[str] | None, push: bool) -> tuple[Transport, tuple[str, ...]]:
+    if bool(path) + bool(sender) + push != 1:
+        raise ConfigError("say how the lines arrive with exactly one of --path, --from and --push")
+    if path:
+        return Transport.FILE, tuple(path)
+    for address in sender or ():
+        try:
+            ipaddress.ip_network(address, strict=False)
+        except ValueError:
+            raise ConfigError(f"--from {address}: not an IP address or CIDR block") from None
+    return (Transport.PUSH, ()) if push else (Transport.SYSLOG, tuple(sender or ()))
+
+
+def _check(name: str, type_: str, org: str, zone: str) -> None:
+    from collector.parse.registry import PARSERS
+
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} is no source name: small letters, digits, `.`, `-` and `_`, at most 64")
+    if not _NAME.fullmatch(org.lower()):
+        raise ConfigError(f"{org!r} is no agency code: letters, digits, `.`, `-` and `_`, at most 64")
+    if type_ not in PARSERS:
+        raise ConfigError(f"there is no source type {type_!r}: choose one of {', '.join(sorted(PARSERS))}")
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError):
+        raise ConfigError(f"{zone!r} is no time zone: write for example Asia/Ho_Chi_Minh or UTC") from None

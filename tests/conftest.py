@@ -1,0 +1,39 @@
+"""Fixtures that any test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from soc.model.event import Event, event_id, iso
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of real logs and rules that `SOC_TEST_DATA` names; tests that need it skip without it."""
+    folder = os.environ.get("SOC_TEST_DATA")
+    if not folder:
+        pytest.skip("SOC_TEST_DATA is not set: no real logs to test with")
+    return Path(folder)
+
+
+@pytest.fixture
+def make_event():
+    """An ECS event: `make_event(ts, position="1", org="hungyen", **fields)`; dots in field names are written as `__`."""
+
+    def make(ts: int, position: str = "1", org: str = "hungyen", dataset: str = "nginx.access", **fields: object) -> Event:
+        source = str(fields.pop("source", "portal"))
+        id_ = event_id(ts, source, position, "line")
+        document = {
+            "@timestamp": iso(ts) if ts else None,
+            "event.id": id_,
+            "event.dataset": dataset,
+            "organization.id": org,
+            "govsoc.source.id": source,
+            **{name.replace("__", "."): value for name, value in fields.items()},
+        }
+        return Event(id_, ts, org, dataset, {k: v for k, v in document.items() if v is not None})
+
+    return make
