@@ -1,0 +1,63 @@
+"""Fixtures of the end-to-end tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.servers import Nginx, Product, eventually, free_port, need, stop
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Iterator[Product]:
+    product = Product(tmp_path / "data")
+    yield product
+    product.stop()
+
+
+@pytest.fixture
+def nginx(tmp_path: Path) -> Iterator[Nginx]:
+    """Debian's nginx serving a small portal: pages in Vietnamese, linked, with a search form."""
+    need("nginx")
+    site, logs = tmp_path / "site", tmp_path / "nginx"
+    site.mkdir()
+    logs.mkdir()
+    pages = [f"thu-tuc-{i}" for i in range(40)]
+    links = "".join(f'<li><a href="/{page}.html">Thủ tục {page}</a></li>' for page in pages)
+    form = '<form action="/tim-kiem.html"><input name="q"></form><link rel="stylesheet" href="/css/site.css">'
+    for page in ["index", "tim-kiem", *pages]:
+        (site / f"{page}.html").write_text(f"<html><meta charset=utf-8><h1>{page}</h1>{form}<ul>{links}</ul></html>")
+    (site / "css").mkdir()
+    (site / "css" / "site.css").write_text("body { font-family: sans-serif }")
+    port = free_port()
+    config = logs / "nginx.conf"
+    config.write_text(f"""
+        daemon off; user root; pid {logs}/pid; error_log {logs}/error.log; worker_processes 1;
+        events {{ worker_connections 256; }}
+        http {{
+            types {{ text/html html; text/css css; }}
+            access_log {logs}/access.log;  # the combined format, as Debian ships it
+            client_body_temp_path {logs}/body; proxy_temp_path {logs}/proxy; fastcgi_temp_path {logs}/fastcgi;
+            uwsgi_temp_path {logs}/uwsgi; scgi_temp_path {logs}/scgi;
+            server {{ listen 127.0.0.1:{port}; root {site}; index index.html; }}
+        }}
+    """)
+    program = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    process = subprocess.Popen([program, "-c", str(config), "-e", f"{logs}/error.log"])
+    url = f"http://127.0.0.1:{port}"
+
+    def up() -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    eventually(up, 10, "nginx listens")
+    yield Nginx(url, logs / "access.log", logs / "error.log", process)
+    stop(process)
