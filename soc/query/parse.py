@@ -145,7 +145,7 @@ class _Reader:
             return Exists(field) if field else Everything()
         if field in TIME_FIELDS:
             raise QueryError(f"a time has no wildcards: write {field}:2026-03-02, or a range", node.pos)
-        return Wildcard(field, re.sub(r"\\([^*?\\])", r"\1", raw))
+        return Wildcard(field, re.sub(r"\\(.)", lambda pair: pair[0 if pair[1] in "*?\\" else 1], raw, flags=re.DOTALL))
 
     def _term(self, text: str, field: str | None, at: int) -> Query:
         if field in TIME_FIELDS:
