@@ -1,0 +1,183 @@
+"""Column: which of a field's predicates a value passes, each value judged once.
+
+A value's *class* is the frozenset of the checks (numbers) that it passes; an absent field has the empty class. Texts with many
+patterns are scanned by one RE2 automaton, so the cost is linear in the text and hardly grows with the number of rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import re2
+
+from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, number, utf8
+from soc.model.event import Value
+
+Class = frozenset[int]
+NOTHING: Class = frozenset()
+
+CACHED_VALUES = 8192  # a column; all forgotten at once when full
+CACHED_CHARACTERS = 2048  # longer values are judged anew each time, so that a flood of them cannot fill the memory
+AUTOMATON_BYTES = 32 << 20  # upper bound of one automaton's cache of states
+
+# A text that no rule looks for, to ask a fresh automaton whether it works at all.
+_PROBE = "\U0010fffe"
+
+
+class Scanner:
+    """Which of many regular expressions occur in a text, in one pass."""
+
+    def __init__(self, patterns: Sequence[tuple[int, str]]) -> None:
+        self._checks = [check for check, _ in patterns]
+        options = re2.Options()
+        options.max_mem = AUTOMATON_BYTES
+        options.never_capture = True
+        options.log_errors = False
+        self._set = re2.Set.SearchSet(options)
+        for _, source in patterns:
+            self._set.Add(source)
+        probe = self._set.Add(rf"\A{_PROBE}\z")
+        self._set.Compile()
+        # An automaton too large for its memory finds nothing and raises nothing: never let that pass for "no match".
+        if probe not in (self._set.Match(_PROBE.encode()) or ()):
+            raise MemoryError("too many patterns for one automaton")
+
+    def scan(self, text: str) -> Sequence[int]:
+        found = self._set.Match(utf8(text))
+        return [self._checks[i] for i in found] if found else ()
+
+
+def scanners(patterns: Sequence[tuple[int, str]]) -> list[Scanner]:
+    """As few scanners as will hold all the patterns."""
+    if not patterns:
+        return []
+    try:
+        return [Scanner(patterns)]
+    except (MemoryError, re2.error, RuntimeError):
+        if len(patterns) == 1:
+            raise
+        half = len(patterns) // 2
+        return [*scanners(patterns[:half]), *scanners(patterns[half:])]
+
+
+class Column(dict[str, Class]):
+    """Text -> class, computed on first sight and remembered, for the predicates that rules have on one field.
+
+    `checks`: predicate -> its number. `broken(check, error)` is told of a predicate that raises; it then counts as not passed.
+    """
+
+    def __init__(self, checks: Mapping[Predicate, int], broken: Callable[[int, Exception], None]) -> None:
+        super().__init__()
+        self._broken = broken
+        self._present = frozenset(n for p, n in checks.items() if isinstance(p, Exists))
+        self._always = self._present | {n for p, n in checks.items() if isinstance(p, HasValue)}
+        self._exact: dict[str, list[int]] = {}
+        self._exact_cased: dict[str, list[int]] = {}
+        self._numbers: dict[float, list[int]] = {}
+        self._slow: list[tuple[int, Callable[[str], bool]]] = []
+        folded: list[tuple[int, str]] = []
+        cased: list[tuple[int, str]] = []
+        for predicate, check in checks.items():
+            match predicate:
+                case Exists() | HasValue() | SameAs():
+                    pass
+                case Like(literal=str(text)):
+                    (self._exact_cased if predicate.cased else self._exact).setdefault(text, []).append(check)
+                case Like():
+                    (cased if predicate.cased else folded).append((check, predicate.regex))
+                case Matches(regex):
+                    cased.append((check, regex))
+                case Number("=", wanted):
+                    self._numbers.setdefault(wanted, []).append(check)
+                case _:
+                    self._slow.append((check, predicate.holds))
+        self._folded = scanners(folded)
+        self._cased = scanners(cased)
+        self._classes: dict[Class, Class] = {}
+
+    def __missing__(self, text: str) -> Class:
+        found = self._judge(text)
+        # One object for equal classes: their hash is computed once and comparing them is comparing addresses.
+        found = self._classes.setdefault(found, found)
+        if len(text) <= CACHED_CHARACTERS:
+            if len(self) >= CACHED_VALUES:
+                self.clear()
+                self._classes.clear()
+            self[text] = found
+        return found
+
+    def of(self, value: Value) -> Class:
+        """The class of a value that is not a string: null, a number, a boolean, or a list, of which any element may pass."""
+        if isinstance(value, list):
+            return self._present.union(*map(self.of, value))
+        if isinstance(value, str):
+            return self[value]
+        if value is None:
+            return self._present
+        if isinstance(value, bool):
+            return self["true" if value else "false"]
+        return self[str(value)]
+
+    def _judge(self, text: str) -> Class:
+        low = text.lower()
+        found: list[int] = []
+        if (exact := self._exact.get(low)) is not None:
+            found += exact
+        if self._exact_cased and (exact := self._exact_cased.get(text)) is not None:
+            found += exact
+        for scanner in self._folded:
+            found += scanner.scan(low)
+        for scanner in self._cased:
+            found += scanner.scan(text)
+        if self._numbers and (spelt := number(text)) is not None:
+            found += self._numbers.get(spelt, ())
+        for check, holds in self._slow:
+            try:
+                if holds(text):
+                    found.append(check)
+            except Exception as error:  # noqa: BLE001 - one rule's predicate: reported, and only that rule is stopped
+                self._broken(check, error)
+        return self._always.union(found) if found else self._always
+
+
+class Keywords:
+    """The class of a whole event for checks that may hold in any of its values.
+
+    All texts are joined by NUL and scanned once; a pattern anchored to one value is anchored to the NULs instead. What cannot be
+    asked that way (regular expressions, texts that contain NUL themselves) is asked of each value.
+    """
+
+    def __init__(self, checks: Mapping[Predicate, int], broken: Callable[[int, Exception], None]) -> None:
+        joined = {p: n for p, n in checks.items() if isinstance(p, Like) and "\0" not in str(p)}
+        self._folded = scanners([(n, p.between("\\x00")) for p, n in joined.items() if not p.cased])
+        self._cased = scanners([(n, p.between("\\x00")) for p, n in joined.items() if p.cased])
+        self._numbers = {p.number: n for p, n in checks.items() if isinstance(p, Number)}
+        rest: dict[Predicate, int] = {p: n for p, n in checks.items() if p not in joined and not isinstance(p, Number)}
+        self._each = Column(rest, broken) if rest else None
+
+    def of(self, values: Iterable[Value]) -> Class:
+        texts = [value for value in values if value.__class__ is str]
+        lists = [value for value in values if value.__class__ is list]
+        if lists:
+            texts += [element for some in lists for element in some if element.__class__ is str]
+        found: list[int] = []
+        if self._folded or self._cased:
+            text = "\0".join(texts)
+            if text.count("\0") >= len(texts):
+                text = "\0".join(one.replace("\0", "\ufffd") for one in texts)
+            low = text.lower() if self._folded else ""
+            for scanner in self._folded:
+                found += scanner.scan(low)
+            for scanner in self._cased:
+                found += scanner.scan(text)
+        if self._each is not None:
+            for text in texts:
+                found += self._each[text]
+        if self._numbers:
+            for some in (values, *lists):
+                found += [
+                    self._numbers[v]
+                    for v in some
+                    if (v.__class__ is int or v.__class__ is float) and v in self._numbers
+                ]
+        return frozenset(found) if found else NOTHING

@@ -1,0 +1,316 @@
+"""From pySigma's objects to our own plain ones. The only module that imports pySigma, and it is imported only to load rules."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping
+from functools import reduce
+from pathlib import Path
+from typing import cast
+
+import sigma.exceptions as sx
+from sigma import conditions as sc
+from sigma import types as st
+from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
+from sigma.modifiers import SigmaWideModifier, modifier_mapping
+from sigma.processing.pipeline import ProcessingPipeline
+from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
+from sigma.rule.base import check_alias_expansion
+
+from rules.condition import All, Any, Check, Condition, Not, Search, anywhere, checks
+from rules.document import Document
+from rules.predicate import (
+    DatePart,
+    Exists,
+    HasValue,
+    Like,
+    Matches,
+    Number,
+    Predicate,
+    SameAs,
+    TextPredicate,
+    Wild,
+    Within,
+)
+from rules.rule import Correlation
+from soc.errors import ConfigError, RuleError
+
+MAX_REGEX = 8192  # characters
+MAX_CHECKS = 20_000  # in one rule
+
+# The specification names both; pySigma 2.0 knows only `wide`.
+modifier_mapping.setdefault("utf16le", SigmaWideModifier)
+
+_WILD = {st.SpecialChars.WILDCARD_MULTI: Wild.ANY, st.SpecialChars.WILDCARD_SINGLE: Wild.ONE}
+_OPERATORS = {
+    st.CompareOperators.LT: "<",
+    st.CompareOperators.LTE: "<=",
+    st.CompareOperators.GT: ">",
+    st.CompareOperators.GTE: ">=",
+}
+# Where in the document an error of pySigma belongs.
+_KEY_OF_ERROR: dict[type[Exception], str] = {
+    sx.SigmaLogsourceError: "logsource",
+    sx.SigmaLevelError: "level",
+    sx.SigmaStatusError: "status",
+    sx.SigmaTagError: "tags",
+    sx.SigmaIdentifierError: "id",
+    sx.SigmaTitleError: "title",
+    sx.SigmaDateError: "date",
+    sx.SigmaNameError: "name",
+    sx.SigmaReferencesError: "references",
+    sx.SigmaRelatedError: "related",
+}
+
+
+class UnsupportedError(ValueError):
+    """Something that Sigma allows and this engine cannot do, or not yet."""
+
+
+def pipeline_of(paths: Iterable[Path]) -> ProcessingPipeline | None:
+    """The given pySigma pipeline files as one, lowest priority number first. Raises ConfigError."""
+    pipelines: list[ProcessingPipeline] = []
+    for path in paths:
+        try:
+            pipelines.append(ProcessingPipeline.from_yaml(path.read_text(encoding="utf-8"), source_path=str(path)))
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise ConfigError(f"{path}: not a usable Sigma processing pipeline: {error}") from error
+    ordered = sorted(pipelines, key=lambda pipeline: int(pipeline.priority))
+    return reduce(operator.add, ordered) if ordered else None
+
+
+def detection(document: Document, pipeline: ProcessingPipeline | None) -> tuple[Condition, Mapping[str, str | None]]:
+    """Condition and (pipeline-processed) log source of a detection rule. Raises an ExceptionGroup of RuleErrors."""
+    faults: list[RuleError] = []
+    try:
+        check_alias_expansion(document.data, sx.SigmaError)
+        rule = SigmaRule.from_dict(document.data, collect_errors=True)
+        faults = [_fault(document, error) for error in rule.errors]
+        if not faults:
+            if pipeline is not None:
+                pipeline.apply(rule)
+            return _condition(rule), {
+                "product": rule.logsource.product,
+                "category": rule.logsource.category,
+                "service": rule.logsource.service,
+            }
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        faults.append(_fault(document, error))
+    raise ExceptionGroup("rule refused", faults)
+
+
+def _condition(rule: SigmaRule) -> Condition:
+    detections = rule.detection
+    parsed = [condition.parse(postprocess=False) for condition in detections.parsed_condition]
+    parts = tuple(part for tree in parsed if (part := _tree(tree, detections.detections, rule)) is not None)
+    if not parts:
+        raise UnsupportedError("nothing is left of the condition")
+    whole = parts[0] if len(parts) == 1 else Any(parts)
+    if (count := sum(1 for _ in checks(whole))) > MAX_CHECKS:
+        raise UnsupportedError(f"a rule of {count} comparisons; at most {MAX_CHECKS} are allowed")
+    return whole
+
+
+def _tree(node: object, found: Mapping[str, SigmaDetection], rule: SigmaRule) -> Condition | None:
+    match node:
+        case sc.ConditionIdentifier(identifier=name):
+            if name not in found:
+                raise sx.SigmaConditionError(f"the condition names '{name}', which detection does not define")
+            part = _detection(found[name])
+            return None if part is None else Search(name, part)
+        case sc.ConditionSelector(cond_class=link):
+            named = node.resolve_referenced_detections(rule.detection)
+            if not named:
+                raise sx.SigmaConditionError(f"'{node.args[0]} of {node.pattern}' fits no search identifier")
+            return _link(link, (_tree(one, found, rule) for one in named))
+        case sc.ConditionNOT(args=[arg]):
+            part = _tree(arg, found, rule)
+            return None if part is None else Not(part)
+        case sc.ConditionAND(args=args) | sc.ConditionOR(args=args):
+            return _link(type(node), (_tree(arg, found, rule) for arg in args))
+    raise UnsupportedError(f"condition element {type(node).__name__}")
+
+
+def _link(link: type[object], parts: Iterable[Condition | None]) -> Condition | None:
+    kept = tuple(part for part in parts if part is not None)
+    if len(kept) <= 1:
+        return kept[0] if kept else None
+    return All(kept) if link is sc.ConditionAND else Any(kept)
+
+
+def _detection(detection: SigmaDetection | SigmaDetectionItem) -> Condition | None:
+    if isinstance(detection, SigmaDetectionItem):
+        return _item(detection)
+    return _link(cast("type[object]", detection.item_linking), map(_detection, detection.detection_items))
+
+
+def _item(item: SigmaDetectionItem) -> Condition:
+    if item.value:
+        whole = _link(item.value_linking, (_value(item.field, value) for value in item.value))
+    elif item.field is None:
+        raise UnsupportedError("an empty list of keywords")
+    else:
+        whole = _value(item.field, st.SigmaNull())
+    assert whole is not None
+    return Not(whole) if item.negated else whole
+
+
+def _value(field: str | None, value: st.SigmaType) -> Condition:
+    match value:
+        case st.SigmaExpansion(values=values):
+            expanded = _link(sc.ConditionOR, (_value(field, one) for one in values))
+            assert expanded is not None
+            return expanded
+        case st.SigmaNull() if field is not None:
+            return Not(Check(field, HasValue()))
+        case st.SigmaExists(exists=exists) if field is not None:
+            return Check(field, Exists()) if exists else Not(Check(field, Exists()))
+        case st.SigmaFieldReference() if field is not None:
+            return Check(field, _same_as(value))
+    predicate = _predicate(value)
+    if field is None and isinstance(predicate, Number) and predicate.op != "=":
+        raise UnsupportedError("a numeric comparison needs a field")
+    return Check(field, predicate if field is not None else anywhere(predicate))
+
+
+def _predicate(value: st.SigmaType) -> TextPredicate:
+    match value:
+        case st.SigmaString():
+            return Like(tuple(map(_part, _joined(value.s))), isinstance(value, st.SigmaCasedString))
+        case st.SigmaTimestampPart(timestamp_part=unit, number=number):
+            return DatePart(unit.name.lower(), int(number))
+        case st.SigmaNumber(number=number):
+            return Number("=", number)
+        case st.SigmaBool(boolean=boolean):
+            return Like(("true" if boolean else "false",))
+        case st.SigmaRegularExpression():
+            return _regex(value)
+        case st.SigmaCIDRExpression(network=network):
+            return Within(network)
+        case st.SigmaCompareExpression(op=op, number=st.SigmaNumber(number=number)) if op in _OPERATORS:
+            return Number(_OPERATORS[op], number)
+    raise UnsupportedError(f"a value of type {type(value).__name__} here")
+
+
+def _joined(parts: Iterable[object]) -> Iterable[object]:
+    """Neighbouring texts as one, empty ones left out."""
+    text = ""
+    for part in parts:
+        if isinstance(part, str):
+            text += part
+            continue
+        if text:
+            yield text
+        text = ""
+        yield part
+    if text:
+        yield text
+
+
+def _part(part: object) -> str | Wild:
+    if isinstance(part, str):
+        return part
+    if isinstance(part, st.SpecialChars):
+        return _WILD[part]
+    name = part.name if isinstance(part, st.Placeholder) else part
+    raise UnsupportedError(f"the placeholder %{name}% has no values: give a processing pipeline that replaces it")
+
+
+def _regex(value: st.SigmaRegularExpression) -> Matches:
+    if value.contains_placeholder():
+        raise UnsupportedError(
+            "a placeholder in a regular expression has no values: give a processing pipeline that replaces it"
+        )
+    text = str(value.regexp)
+    if len(text) > MAX_REGEX:
+        raise UnsupportedError(f"a regular expression of {len(text)} characters; at most {MAX_REGEX} are allowed")
+    flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
+    return Matches(f"(?{flags}){text}" if flags else text)
+
+
+def _same_as(value: st.SigmaFieldReference) -> Predicate:
+    how = {(True, True): "contains", (True, False): "startswith", (False, True): "endswith"}
+    return SameAs(value.field, how.get((value.starts_with, value.ends_with), "equals"))
+
+
+def correlation(document: Document, pipeline: ProcessingPipeline | None) -> tuple[Correlation, bool]:
+    """The correlation, its `rules` still as written, and whether the base rules alert too. Raises an ExceptionGroup of RuleErrors."""
+    faults: list[RuleError] = []
+    try:
+        check_alias_expansion(document.data, sx.SigmaError)
+        rule = SigmaCorrelationRule.from_dict(document.data, collect_errors=True)
+        faults = [_fault(document, error) for error in rule.errors]
+        if not faults:
+            if pipeline is not None:
+                pipeline.apply(rule)
+            return _correlation(rule), rule.generate
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
+        faults.append(_fault(document, error))
+    raise ExceptionGroup("rule refused", faults)
+
+
+def _correlation(rule: SigmaCorrelationRule) -> Correlation:
+    kind = rule.type.name.lower()
+    if rule.type not in (SigmaCorrelationType.EVENT_COUNT, SigmaCorrelationType.VALUE_COUNT):
+        raise UnsupportedError(f"correlation type {kind} is not supported yet; event_count and value_count are")
+    condition = cast("SigmaCorrelationCondition", rule.condition)
+    op = condition.op.name.lower()
+    if op not in ("gt", "gte"):
+        raise UnsupportedError(
+            f"a correlation with '{op}' needs the watermark to decide, not supported yet; gt and gte are"
+        )
+    field = condition.fieldref
+    counted = () if field is None else tuple(field) if isinstance(field, list) else (field,)
+    return Correlation(
+        type="event_count" if kind == "event_count" else "value_count",
+        rules=tuple(reference.reference for reference in rule.rules or ()),
+        group_by=tuple(rule.group_by or ()),
+        timespan_ms=rule.timespan.seconds * 1000,
+        at_least=max(1, int(condition.count) + (op == "gt" or condition.count != int(condition.count))),
+        counted=counted if kind == "value_count" else (),
+        aliases={a.alias: {r.reference: name for r, name in a.mapping.items()} for a in rule.aliases},
+    )
+
+
+def _fault(document: Document, error: Exception) -> RuleError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, sx.SigmaRegularExpressionError):
+        reason += " (expressions run on RE2: no lookaround, no backreferences)"
+    elif not isinstance(error, sx.SigmaError | UnsupportedError):
+        reason = f"cannot be understood ({type(error).__name__}: {reason})"
+    for kind, key in _KEY_OF_ERROR.items():
+        if isinstance(error, kind):
+            return document.fault(reason, key)
+    if isinstance(error, sx.SigmaCorrelationRuleError):
+        return document.fault(reason, "correlation")
+    if isinstance(error, sx.SigmaConditionError):
+        return document.fault(reason, "detection", "condition")
+    return document.fault(reason, *_place(document, _fails(type(error))))
+
+
+def _fails(kind: type[Exception]) -> Callable[[str, object], bool]:
+    """Whether this one item of a detection, built and converted alone, gives the same kind of error."""
+
+    def fails(key: str, value: object) -> bool:
+        try:
+            part = _detection(SigmaDetection.from_definition({key: value}))
+        except kind:
+            return True
+        except (ValueError, TypeError, AttributeError):
+            return False
+        return part is None
+
+    return fails
+
+
+def _place(document: Document, fails: Callable[[str, object], bool]) -> tuple[str, ...]:
+    """The way to the first item of the detection that fails alone: pySigma does not say where."""
+    detections = document.data.get("detection")
+    for name, body in detections.items() if isinstance(detections, dict) else ():
+        if name == "condition":
+            continue
+        for items in body if isinstance(body, list) else [body]:
+            for key, value in items.items() if isinstance(items, dict) else ():
+                if fails(str(key), value):
+                    return "detection", str(name), str(key)
+    return ("correlation",) if "correlation" in document.data else ("detection",)

@@ -1,0 +1,111 @@
+"""A rule's condition as a tree of plain data, and the one slow, plain way to evaluate it (explaining, verifying)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, TextPredicate, Wild, texts
+from soc.model.event import Value
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One predicate on one field; `field` None is a keyword: any value of the event will do."""
+
+    field: str | None
+    predicate: Predicate
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    part: Condition
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A named search identifier of the rule (`selection`); means what its part means."""
+
+    name: str
+    part: Condition
+
+
+Condition = Check | All | Any | Not | Search
+
+
+def checks(condition: Condition) -> Iterator[Check]:
+    """Every check in the tree, left to right."""
+    match condition:
+        case Check():
+            yield condition
+        case All(parts) | Any(parts):
+            for part in parts:
+                yield from checks(part)
+        case Not(part) | Search(_, part):
+            yield from checks(part)
+
+
+def satisfied(check: Check, fields: Mapping[str, Value]) -> bool:
+    """Whether the event passes the check, computed without any cache or automaton."""
+    return bool(witnesses(check, fields))
+
+
+def witnesses(check: Check, fields: Mapping[str, Value]) -> list[str]:
+    """The fields because of which the check holds; empty when it does not."""
+    if check.field is None:
+        return [name for name, value in fields.items() if any_text(check.predicate, value, keyword=True)]
+    if check.field not in fields:
+        return []
+    value = fields[check.field]
+    match check.predicate:
+        case Exists():
+            held = True
+        case HasValue():
+            held = bool(texts(value))
+        case SameAs(other) as same:
+            held = any(same.relates(a, b) for a in texts(value) for b in texts(fields.get(other)))
+        case predicate:
+            held = any_text(predicate, value)
+    return [check.field] if held else []
+
+
+def any_text(predicate: Predicate, value: Value, keyword: bool = False) -> bool:
+    """Whether any element of the value passes. As a keyword, text rules look at text only, and numbers at numbers only."""
+    elements = value if isinstance(value, list) else [value]
+    for element in elements:
+        wanted = isinstance(element, str) != isinstance(predicate, Number) if keyword else True
+        if wanted and not isinstance(predicate, SameAs) and any(predicate.holds(text) for text in texts(element)):
+            return True
+    return False
+
+
+def anywhere(predicate: TextPredicate) -> TextPredicate:
+    """A keyword without wildcards is sought anywhere in a value; one with wildcards is anchored to the whole of it."""
+    if isinstance(predicate, Like) and predicate.literal is not None:
+        return Like((Wild.ANY, *predicate.parts, Wild.ANY), predicate.cased)
+    return predicate
+
+
+__all__ = [
+    "All",
+    "Any",
+    "Check",
+    "Condition",
+    "Matches",
+    "Not",
+    "Search",
+    "anywhere",
+    "checks",
+    "satisfied",
+    "witnesses",
+]

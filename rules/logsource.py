@@ -1,0 +1,84 @@
+"""Which rules look at which events: a rule is left out only where its log source and the event's contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from soc.model.event import Value
+
+
+@dataclass(frozen=True, slots=True)
+class LogSource:
+    """Sigma's `logsource` of a rule, lower case; None where the rule does not say."""
+
+    product: str | None = None
+    category: str | None = None
+    service: str | None = None
+
+    def __str__(self) -> str:
+        named = (("product", self.product), ("category", self.category), ("service", self.service))
+        return ", ".join(f"{name} {value}" for name, value in named if value)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an event comes from, in Sigma's words; None where it is not known. An event may be of several services."""
+
+    product: str | None = None
+    category: str | None = None
+    services: frozenset[str] = frozenset()
+
+    def admits(self, wanted: LogSource) -> bool:
+        """Whether a rule for `wanted` applies: what both sides state must agree."""
+        return (
+            (wanted.product is None or self.product is None or wanted.product == self.product)
+            and (wanted.category is None or self.category is None or wanted.category == self.category)
+            and (wanted.service is None or not self.services or wanted.service in self.services)
+        )
+
+
+def _origin(product: str, service: str, category: str | None = None) -> Origin:
+    return Origin(product, category, frozenset({service}))
+
+
+DATASETS: Mapping[str, Origin] = {
+    "nginx.access": _origin("nginx", "access", "webserver"),
+    "apache.access": _origin("apache", "access", "webserver"),
+    "nginx.error": _origin("nginx", "error"),
+    "apache.error": _origin("apache", "error"),
+    "linux.auth": _origin("linux", "auth"),
+    "syslog": _origin("linux", "syslog"),
+    "otp.gateway": _origin("otp", "gateway"),
+    "lgsp.gateway": _origin("lgsp", "gateway"),
+}
+
+# Programs that Sigma knows as services of their own, inside a dataset that is wider.
+PROGRAMS: Mapping[str, frozenset[str]] = {"linux.auth": frozenset({"sshd", "sudo"})}
+
+# The parts of an event that decide its origin: dataset, own product/category/service, program (only where it matters).
+Route = tuple[Value, Value, Value, Value, Value]
+
+
+def route(fields: Mapping[str, Value]) -> Route:
+    """What `origin` needs, as a key to remember its answer by."""
+    get = fields.get
+    dataset = get("event.dataset")
+    program = get("process.name") if dataset in PROGRAMS else None
+    return dataset, get("product"), get("category"), get("service"), program
+
+
+def _word(value: Value) -> str | None:
+    return value.lower() if isinstance(value, str) and value else None
+
+
+def origin(key: Route) -> Origin:
+    """The origin of an event by its dataset; its own `product`, `category` and `service` win where present."""
+    dataset, product, category, service, program = key
+    known = DATASETS.get(dataset, Origin()) if isinstance(dataset, str) else Origin()
+    services = known.services
+    if isinstance(dataset, str) and (name := _word(program)) in PROGRAMS.get(dataset, ()) and name:
+        services |= {name}
+    if own := _word(service):
+        services = frozenset({own})
+    return Origin(_word(product) or known.product, _word(category) or known.category, services)

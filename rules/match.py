@@ -1,0 +1,156 @@
+"""Engine: events to findings by rules, findings to findings by correlations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import tzinfo
+
+from rules.condition import Check, witnesses
+from rules.correlate import GROUP_CAP, LATENESS_MS, Capped, correlators
+from rules.logsource import Origin, Route, origin, route
+from rules.plan import Fired, Plan
+from rules.rule import Rule, RuleSet
+from rules.state import State
+from soc.model.event import Event, Fields, Value
+from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
+
+ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
+
+
+class Engine:
+    """All rules over all events. One engine belongs to one thread.
+
+    `zone` is where the calendar day of an alert is counted. `broken`: rule id -> reason, for rules stopped because they raised.
+    """
+
+    def __init__(
+        self, ruleset: RuleSet, zone: tzinfo, lateness_ms: int = LATENESS_MS, group_cap: int = GROUP_CAP
+    ) -> None:
+        self.ruleset = ruleset
+        self.broken: dict[str, str] = {}
+        self._zone = zone
+        self._detections = [rule for rule in ruleset.rules if rule.condition is not None]
+        self._routes: dict[Route, Plan] = {}
+        self._plans: dict[frozenset[str], Plan] = {}
+        self._correlators = list(correlators(ruleset, zone, lateness_ms, group_cap))
+        self._feeds: dict[str, list[int]] = {}
+        for i, correlator in enumerate(self._correlators):
+            for base in correlator.correlation.rules:
+                self._feeds.setdefault(base, []).append(i)
+        self._days: dict[int, str] = {}
+
+    # -- events
+
+    def match(self, events: Iterable[Event]) -> list[Finding]:
+        """Every hit of every detection rule, in the order of the events. Keeps no state; never raises for a rule or an event."""
+        findings: list[Finding] = []
+        for event in events:
+            if event.ts == 0 and event.dead:
+                continue  # its fields are unknown; it is matched when a mended parser replays it
+            for fired in self.plan(event.fields).fire(event.fields):
+                try:
+                    findings.append(self._finding(fired, event))
+                except Exception as error:  # noqa: BLE001 - one rule
+                    self._break(fired.rule, error)
+        return findings
+
+    def plan(self, fields: Mapping[str, Value]) -> Plan:
+        """The rules that can apply to an event, by its log source."""
+        key = route(fields)
+        try:
+            plan = self._routes.get(key)
+        except TypeError:  # a list where a word belongs
+            key = tuple(part if isinstance(part, str) else None for part in key)  # type: ignore[assignment]
+            plan = self._routes.get(key)
+        if plan is None:
+            if len(self._routes) >= ROUTES_KNOWN:
+                self._routes.clear()
+            plan = self._routes[key] = self._plan_for(origin(key))
+        return plan
+
+    def _plan_for(self, where: Origin) -> Plan:
+        rules = [rule for rule in self._detections if where.admits(rule.logsource)]
+        # Origins that admit the same rules share one plan, so events cannot make more plans than the rules tell apart.
+        name = frozenset(rule.id for rule in rules)
+        if name not in self._plans:
+            self._plans[name] = Plan(rules, self._break)
+        return self._plans[name]
+
+    def _break(self, rule: Rule, error: Exception) -> None:
+        self.broken.setdefault(rule.id, f"{type(error).__name__}: {error}")
+
+    def _finding(self, fired: Fired, event: Event) -> Finding:
+        rule, fields = fired.rule, event.fields
+        name, entity = _entity(rule, event)
+        alert = alert_id(rule.id, event.org, entity, local_day(event.ts, self._zone))
+        return Finding(
+            id=finding_id(alert, event.id),
+            alert_id=alert,
+            rule_id=rule.id,
+            rule_hash=rule.hash,
+            org=event.org,
+            entity_field=name,
+            entity=entity,
+            ts=event.ts,
+            event_id=event.id,
+            matched=_matched(fired.because, fields),
+            silent=rule.silent,
+            event=event,
+        )
+
+    # -- correlations
+
+    def correlate(self, findings: Sequence[Finding], state: State) -> list[Finding]:
+        """The findings of correlations that these findings of base rules complete. Reads `state`; writes are left to `flush`."""
+        found: list[Finding] = []
+        for finding in findings:
+            for i in self._feeds.get(finding.rule_id, ()):
+                correlator = self._correlators[i]
+                if correlator.rule.id in self.broken:
+                    continue
+                try:
+                    found += correlator.observe(finding, state)
+                except (
+                    ValueError,
+                    TypeError,
+                    KeyError,
+                    IndexError,
+                ) as error:  # damaged state included; the store's errors pass
+                    self._break(correlator.rule, error)
+        return found
+
+    def flush(self, state: State) -> None:
+        """Write what correlations changed. Call it just before committing `state` with the cursor."""
+        for correlator in self._correlators:
+            correlator.flush(state)
+
+    def forget(self) -> None:
+        """Drop everything decoded from state: after a commit that failed, what is stored is the truth."""
+        for correlator in self._correlators:
+            correlator.forget()
+
+    @property
+    def capped(self) -> dict[str, Capped]:
+        """Correlations of which some group outgrew its bound: rule id -> entries kept a group, entries dropped in all."""
+        return {c.rule.id: c.capped for c in self._correlators if c.capped.dropped}
+
+    @property
+    def late(self) -> dict[str, int]:
+        """Correlation rule id -> events that came later than the allowed lateness."""
+        return {c.rule.id: c.late for c in self._correlators if c.late}
+
+
+def _entity(rule: Rule, event: Event) -> tuple[str, str]:
+    for name in (rule.entity, *ENTITY_FIELDS):
+        value = event.fields.get(name) if name else None
+        if name and value not in (None, "", []):
+            return name, str(value[0] if isinstance(value, list) else value)
+    return "organization.id", event.org
+
+
+def _matched(because: Sequence[Check], fields: Fields) -> Fields:
+    matched: Fields = {}
+    for check in because:
+        names = [check.field] if check.field is not None else witnesses(check, fields)[:3]
+        matched.update((name, fields[name]) for name in names if name in fields)
+    return matched

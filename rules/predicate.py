@@ -1,0 +1,224 @@
+"""What a rule may ask of one value. Each predicate says it twice: `holds`, slow and plain, and a pattern for one-pass scanning."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+import re2
+
+from soc.model.event import Value
+
+
+class Wild(Enum):
+    """`*` and `?` of Sigma strings."""
+
+    ANY = "*"
+    ONE = "?"
+
+
+def utf8(text: str) -> bytes:
+    """UTF-8 for RE2; a lone surrogate (JSON allows them) becomes U+FFFD, which no rule text contains."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+
+
+def texts(value: Value) -> list[str]:
+    """The texts of a field's value: each element of a list, numbers and booleans as JSON writes them, nothing for null."""
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, list):
+        return [text for element in value for text in texts(element)]
+    if value is None:
+        return []
+    return ["true" if value else "false"] if isinstance(value, bool) else [str(value)]
+
+
+@lru_cache(maxsize=4096)
+def pattern(source: str) -> re2._Regexp:  # bounded: explaining and verifying only, scanning has its own automata
+    return re2.compile(source)
+
+
+@dataclass(frozen=True, slots=True)
+class Like:
+    """A Sigma string with wildcards, matched against the whole text; upper and lower case are equal unless `cased`."""
+
+    parts: tuple[str | Wild, ...]
+    cased: bool = False
+
+    @property
+    def literal(self) -> str | None:
+        """The text itself where there are no wildcards, lower case unless `cased`."""
+        if any(isinstance(part, Wild) for part in self.parts):
+            return None
+        return self._fold("".join(str(part) for part in self.parts))
+
+    @property
+    def regex(self) -> str:
+        """For RE2; to be applied to the lower-case text unless `cased`."""
+        return self._regex(r"\A", r"(?s:.)", r"\z")
+
+    def between(self, mark: str) -> str:
+        """The same for texts joined by `mark` (a regular expression of one character): whether one of them is like this."""
+        return self._regex(rf"(?:\A|{mark})", f"[^{mark}]", rf"(?:{mark}|\z)")
+
+    def _regex(self, start: str, one: str, end: str) -> str:
+        parts = self.parts
+        head = "" if parts[:1] == (Wild.ANY,) else start
+        tail = "" if parts[-1:] == (Wild.ANY,) else end
+        inner = parts[not head : len(parts) - (not tail)] if len(parts) > 1 or head else ()
+        spelt = {Wild.ANY: f"{one}*", Wild.ONE: one}
+        return head + "".join(spelt[p] if isinstance(p, Wild) else re2.escape(self._fold(p)) for p in inner) + tail
+
+    def holds(self, text: str) -> bool:
+        return pattern(self.regex).search(utf8(self._fold(text))) is not None
+
+    def _fold(self, text: str) -> str:
+        return text if self.cased else text.lower()
+
+    def __str__(self) -> str:
+        return "".join(p.value if isinstance(p, Wild) else p for p in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """A regular expression found anywhere in the text. `regex` carries its flags inline: `(?i)...`."""
+
+    regex: str
+
+    def holds(self, text: str) -> bool:
+        return pattern(self.regex).search(utf8(text)) is not None
+
+    def __str__(self) -> str:
+        return f"/{self.regex}/"
+
+
+def number(text: str) -> int | float | None:
+    """The number that a text spells in plain decimal notation, else None."""
+    bare = text.removeprefix("-")
+    if not bare[:1].isdecimal() or not bare.isascii() or len(bare) > 40 or "_" in bare:
+        return None
+    try:
+        return int(text) if bare.isdecimal() else float(text)
+    except ValueError:
+        return None
+
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A comparison with a number. Texts that spell a number count as that number."""
+
+    op: str
+    number: int | float
+
+    def holds(self, text: str) -> bool:
+        found = number(text)
+        return found is not None and OPERATORS[self.op](found, self.number)
+
+    def __str__(self) -> str:
+        return f"{self.op} {self.number}"
+
+
+@lru_cache(maxsize=4096)
+def address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """An address inside a CIDR block."""
+
+    network: IPv4Network | IPv6Network
+
+    def holds(self, text: str) -> bool:
+        found = address(text) if len(text) <= 64 else None
+        return found is not None and found in self.network
+
+    def __str__(self) -> str:
+        return f"in {self.network}"
+
+
+@dataclass(frozen=True, slots=True)
+class DatePart:
+    """`minute` ... `year` of an ISO 8601 time, in the zone it is written in; `week` is the ISO week."""
+
+    unit: str
+    number: int
+
+    def holds(self, text: str) -> bool:
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            return False
+        found: int = at.isocalendar().week if self.unit == "week" else getattr(at, self.unit)
+        return found == self.number
+
+    def __str__(self) -> str:
+        return f"{self.unit} {self.number}"
+
+
+@dataclass(frozen=True, slots=True)
+class HasValue:
+    """The field is there and is not null (nor an empty list)."""
+
+    def holds(self, text: str) -> bool:  # noqa: ARG002 - any text will do
+        return True
+
+    def __str__(self) -> str:
+        return "has a value"
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """The field is there, be it null."""
+
+    def holds(self, text: str) -> bool:  # noqa: ARG002
+        return True
+
+    def __str__(self) -> str:
+        return "exists"
+
+
+@dataclass(frozen=True, slots=True)
+class SameAs:
+    """The text against the text of another field of the same event, whatever the case."""
+
+    field: str
+    how: str = "equals"  # equals, startswith, endswith, contains
+
+    def relates(self, text: str, other: str) -> bool:
+        mine, theirs = text.lower(), other.lower()
+        match self.how:
+            case "startswith":
+                return mine.startswith(theirs)
+            case "endswith":
+                return mine.endswith(theirs)
+            case "contains":
+                return theirs in mine
+        return mine == theirs
+
+    def __str__(self) -> str:
+        return f"{self.how} field {self.field}"
+
+
+TextPredicate = Like | Matches | Number | Within | DatePart
+Predicate = TextPredicate | HasValue | Exists | SameAs
