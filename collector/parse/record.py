@@ -1,0 +1,104 @@
+"""The way of one record: bytes -> text -> masked line -> ECS event, or a dead letter that says why not."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta, timezone, tzinfo
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from collector.base import Record
+from collector.parse.registry import PARSERS, Context, Parser
+from collector.parse.time import DAY_MS, iso_time
+from collector.privacy import Masked, Masker
+from soc.errors import ConfigError, ParseError
+from soc.model.event import PIPELINE_ERROR, Event, Fields, event_id
+from soc.model.source import Source
+
+EARLIEST_MS = 946_684_800_000  # 2000-01-01: what claims to be older is a clock that was never set
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
+_DECODED = ("url.path", "url.query")
+
+
+@lru_cache(maxsize=256)
+def zone_of(name: str) -> tzinfo:
+    """`Asia/Ho_Chi_Minh`, `UTC`, `+07:00` or `+0700`. Raises `ConfigError`."""
+    if offset := _OFFSET.fullmatch(name):
+        sign = -1 if offset[1] == "-" else 1
+        return timezone(sign * timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0)))
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError) as error:
+        raise ConfigError(
+            f"time zone {name!r} is unknown: use a name such as Asia/Ho_Chi_Minh or an offset such as +07:00"
+        ) from error
+
+
+def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser: Parser | None = None) -> Event:
+    """The event of one record; a dead letter where it cannot be parsed. Never raises for any bytes.
+
+    A function of the record and its source; `now_ms` decides only on the year of times without one and on times in the future.
+    `parser` stands in for the one of the source's type.
+    """
+    text = record.line.decode("utf-8", "backslashreplace")
+    if "\0" in text:
+        text = text.replace("\0", "\\x00")
+    masked = masker.mask(text.rstrip("\r\n"))
+    fields, problem = _parse(masked, source, now_ms, parser)
+    claimed = fields.get("@timestamp")
+    ts = claimed if isinstance(claimed, int) else 0
+    if problem is None and not EARLIEST_MS <= ts <= now_ms + DAY_MS:
+        problem = (
+            "implausible time: before 2000-01-01"
+            if ts < EARLIEST_MS
+            else "implausible time: more than a day ahead of the clock"
+        )
+        fields["event.created"] = iso_time(now_ms)
+    if problem is None:
+        if "%" in masked.text:
+            _mask_again(fields, masker)
+    else:
+        fields["event.kind"] = PIPELINE_ERROR
+        fields["error.message"] = problem
+        ts = 0
+    if isinstance(claimed, int):
+        fields["@timestamp"] = iso_time(claimed)
+    if record.note:
+        fields["error.message"] = f"{problem}; {record.note}" if problem else record.note
+    return _event(record, source, masked, ts, fields)
+
+
+def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -> tuple[Fields, str | None]:
+    """The fields, and the reason where the line could not be parsed."""
+    try:
+        chosen = parser or PARSERS.get(source.type)
+        if chosen is None:
+            return {}, "the source's type is unknown"
+        return chosen(masked.text, Context(zone_of(source.zone), now_ms)), None
+    except (ParseError, ConfigError) as error:
+        return {}, str(error)
+    except Exception as error:  # noqa: BLE001 - one record must never stop the others
+        return {}, f"parser failed: {type(error).__name__}"
+
+
+def _mask_again(fields: Fields, masker: Masker) -> None:
+    """Percent-decoding may uncover what was hidden in the line."""
+    for key in _DECODED:
+        value = fields.get(key)
+        if isinstance(value, str):
+            again = masker.mask(value)
+            if again.facts:
+                fields[key] = again.text
+                for name, fact in again.facts.items():
+                    fields.setdefault(name, fact)
+
+
+def _event(record: Record, source: Source, masked: Masked, ts: int, fields: Fields) -> Event:
+    identity = event_id(ts, source.id, record.position, masked.kind_text)
+    dataset = fields.setdefault("event.dataset", source.type)
+    fields.update(masked.facts)
+    fields["event.original"] = masked.text
+    fields["event.id"] = identity
+    fields["organization.id"] = source.org
+    fields["govsoc.source.id"] = source.id
+    return Event(identity, ts, source.org, str(dataset), fields)

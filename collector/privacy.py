@@ -1,0 +1,366 @@
+"""Personal data and secrets leave a line here, before anything is written.
+
+Citizen ids (CCCD, CMND) and phone numbers become keyed tokens: equal values, however they are spelled, give equal tokens
+within an organisation and unrelated ones across organisations. One-time codes and secrets become plain marks.
+Tokens and marks hold no digits, so masking a masked line changes nothing.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import Container, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import re2
+
+from soc.errors import ConfigError
+from soc.model.event import Fields, Scalar
+
+KEY_BYTES = 32
+
+
+class Masked(NamedTuple):
+    """`text`: the line with tokens and marks. `kind_text`: the same with `<phone>` ... instead, for event ids: it does not
+    depend on the masked values. `facts`: what detection may know of the values, as `govsoc.*` fields."""
+
+    text: str
+    kind_text: str
+    facts: Fields
+
+
+class _Span(NamedTuple):
+    start: int
+    end: int
+    kind: str
+    value: str
+
+
+# Between the digit groups of a number: up to two separators, plain or percent-encoded (once or more).
+_SEP = r"(?:[ .\-+()\u00a0]|%(?:25)*(?:2[0BDEbde]|C2%(?:25)*A0)){0,2}"
+# A number starts where no digit precedes it, unless that digit ends a percent escape: `%220912345678`. Nor does it start
+# behind a decimal point. The literal first makes the regex engine scan with memchr.
+_ZERO = r"0(?:(?<![0-9]0)(?<![0-9][.,]0)|(?<=%[0-9A-Fa-f][0-9]0)|(?<=%25[0-9A-Fa-f][0-9]0))"
+_EIGHTY_FOUR = r"84(?:(?<![0-9]84)(?<![0-9][.,]84)|(?<=%[0-9A-Fa-f][0-9]84)|(?<=%25[0-9A-Fa-f][0-9]84))"
+_SUBSCRIBER = rf"{_SEP}(?:0{_SEP})?(?:[35789](?:{_SEP}[0-9]){{8}}|2(?:{_SEP}[0-9]){{9}})(?![0-9])"
+# 0912345678, 0912 345 678, 024.3826.1234, 0084 912 345 678; CCCD 001203004567, 001 203 004 567
+_FROM_ZERO = re.compile(
+    rf"{_ZERO}(?:(?P<phone>[35789](?:{_SEP}[0-9]){{8}}(?![0-9])|2(?:{_SEP}[0-9]){{9}}(?![0-9])|084{_SUBSCRIBER})"
+    rf"|(?P<cccd>(?:0[1-9]|[1-8][0-9]|9[0-6])(?:[0-9]{{9}}|(?:[ .\-][0-9]{{3}}){{3}}|[0-9](?:[ .\-][0-9]{{4}}){{2}})(?![0-9])))"
+)
+# +84 912 345 678, 84912345678, (+84)0912345678
+_FROM_84 = re.compile(_EIGHTY_FOUR + _SUBSCRIBER)
+_PLUS = re.compile(r"(?:\+|%(?:25)*2[Bb])$")
+_LONELY_CMND = re.compile(r"[/=](?P<id>[0-9]{9})(?=[/?&#;\s\"]|$)")  # a whole path segment or query value
+# From a key to its value: `key":"`, `key=`, `key: `, `key\":\"`, `key%22%3A%22`
+_ASSIGN = r"(?:\\*[\"']|%(?:25)*22)?\s{0,4}(?:[:=]|%(?:25)*3[AaDd])\s{0,4}(?:\\*[\"']|%(?:25)*22)?"
+
+
+def _after_key(names: str) -> str:
+    return rf"(?i:(?<![A-Za-z0-9])(?:{names}){_ASSIGN})"
+
+
+_ID_KEYS = (
+    r"(?:so_?)?(?:cmnd|cmt|cccd)(?:_?(?:so|number|no))?|so_?giay_?to|giay_?to|id_?(?:number|no)|citizen(?:_?id|_?number)?"
+    r"|national_?id|identity(?:_?number|_?no)?|so_?dinh_?danh|dinh_?danh|subject|personal_?id"
+)
+_ID_VALUE = re.compile(_after_key(_ID_KEYS) + r"(?P<id>[0-9]{12}|[0-9]{9})(?![0-9])")
+_PHONE_KEYS = r"phone(?:_?(?:number|no))?|msisdn|mobile(?:_?(?:phone|number|no))?|sdt|so_?dien_?thoai|dien_?thoai|tel"
+_PHONE_VALUE = re.compile(_after_key(_PHONE_KEYS) + r"(?P<phone>(?:\+|%2[Bb])?[0-9](?:[ .\-]?[0-9]){6,14})(?![0-9])")
+_CONFIDENTIAL_KEYS = (
+    r"[a-z]*password|[a-z]*passwd|[a-z]*passphrase|pwd|mat_?khau|apipass|(?:client_?)?secret(?:_?key)?|lgspaccesstoken|authorization"
+    r"|(?:access|refresh|id|auth|session|bearer)_?token|api_?key|access_?key|x-api-key"
+)
+_SECRET_VALUE = re.compile(
+    r"(?!PWD=[^;]{0,300} ; USER=)"  # sudo prints the working directory under this name
+    + _after_key(_CONFIDENTIAL_KEYS)
+    + r"(?P<secret>(?i:bearer|basic|digest|token)(?:\s|\+|%20)+[^\s\"'&,;}]+|(?<=\")(?:[^\"\\]|\\[^\"])+|[^\s\"'&,;{}\[\]\\<>]+|\[secret\])"
+)
+_CODE = r"(?:[0-9]{4,8}|[0-9]{3}[ \-][0-9]{3})(?![0-9]|[\-/:.][0-9])"
+_OTP_KEYS = r"(?:otp|verif(?:y|ication))?[_\-]?code|(?:ma_?|sms_?)?otp(?:_?value)?|pin|passcode|ma_?xac_?thuc"
+_OTP_VALUE = re.compile(_after_key(_OTP_KEYS) + rf"(?P<code>{_CODE})")
+_LETTER = r"(?:[^\s0-9]|\\u[0-9a-f]{4}|%[0-9a-f]{2}){1,3}"  # one accented letter: composed, decomposed or escaped
+_GAP = r"(?:[ +_]|%20)"
+_OTP_WORD = (
+    rf"(?:(?<![a-z])otp|m(?:a|{_LETTER}){_GAP}?x(?:a|{_LETTER})c{_GAP}?th(?:u|{_LETTER})c"
+    r"|verification code|code is|passcode)(?![a-z])"
+)
+_OTP_TEXT = re.compile(
+    rf"(?i:{_OTP_WORD}(?:[^0-9\"{{}}&=_\[\]]{{0,48}}?(?:\bl(?:a|à|a\u0300|\\u00e0|%C3%A0)\b|\bis\b|[:=/#]))?[\s\"'\\+:=/#\-]{{0,4}}(?P<code>{_CODE}))"
+)
+_OTP_FIRST = re.compile(  # 123456 la ma xac thuc cua ban, 123456 is your verification code
+    rf"(?i:(?<![0-9.:/\-])(?P<code>{_CODE})\s(?:l(?:a|à|a\u0300|\\u00e0)|is)\s(?:[^\s0-9\"]+\s){{0,3}}?{_OTP_WORD})"
+)
+
+# One pass of a DFA says which of the searches above a line needs: most need none. Every match of theirs has to pass here.
+_DIGIT = r"[ .\-+()%a-f\x{a0}]{0,3}[0-9]"
+_HINTS = (
+    r"pass|pwd|secret|token|[_pi\-]key|authoriz|khau",
+    rf"0[0-9](?:{_DIGIT}){{8}}|84(?:{_DIGIT}){{9}}",
+    r"[0-9]{9}|(?:phone|mobile|msisdn|sdt|thoai|tel)(?:[^ /;)]{1,8})?[=:\"%\\]",
+    r"otp|code|[^a-z]pin[^a-z]|thuc|th(?:[^\x00-\x7f]|%e1|%cc|\\u)",
+    r"%(?:25)*3[0-9]|%(?:25)*u|\\u|\\x3",
+)
+_SECRET, _NUMBER, _KEYED, _OTP, _CODED = range(len(_HINTS))
+
+
+def _compiled_hints() -> re2.Set:
+    options = re2.Options()
+    options.case_sensitive = False
+    options.max_mem = 32 << 20
+    hints = re2.Set.SearchSet(options)
+    for hint in _HINTS:
+        hints.Add(hint)
+    hints.Compile()
+    return hints
+
+
+_HINTED = _compiled_hints()
+
+_CODED_DIGIT = re.compile(r"%(?:25)*3([0-9])|(?:\\+u|%(?:25)*u)(?:003([0-9])|ff1([0-9]))|\\+x3([0-9])", re.I)
+_CODED_PLUS = re.compile(r"(?:\\+u|%(?:25)*u)002b(?=84)", re.I)
+_FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
+_JSON_KEY_BEFORE = re.compile(r"(\\*)\"\s*:\s*$")
+_JSON_ARRAY_BEFORE = re.compile(r"[\[,]\s*$")
+_JSON_AFTER = re.compile(r"\s*[,}\]]")
+_DATE = re.compile(r"[0-9]{2}([ .\-])[0-9]{2}\1(?:19|20)[0-9]{2}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_MORE_DIGITS = re.compile(r"[\-./][0-9]")
+_DIGITS = re.compile(r"[0-9]+")
+_PERCENT = re.compile(r"%(?:25)*[0-9A-Fa-f]{2}")
+_HEX = frozenset("0123456789abcdefABCDEF")
+_LETTERS = bytes(ord("a") + byte % 26 for byte in range(256))
+
+_MARKS = {"otp_code": "[otp_code]", "secret": "[secret]"}
+# Ministry of Information and Communications numbering plan, as of the 2018 change to ten digits and later allocations.
+_CARRIERS = {
+    "viettel": "032 033 034 035 036 037 038 039 086 096 097 098",
+    "vinaphone": "081 082 083 084 085 088 091 094",
+    "mobifone": "070 076 077 078 079 089 090 093",
+    "vietnamobile": "052 056 058 092",
+    "gmobile": "059 099",
+    "itel": "087",
+    "wintel": "055",
+}
+_CARRIER_OF = {prefix: name for name, prefixes in _CARRIERS.items() for prefix in prefixes.split()}
+
+
+class Masker:
+    """Masks the lines of one organisation. Stateless but for the key; safe to share between threads."""
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) < 16:
+            raise ConfigError("the masking key is too short: at least 16 bytes are needed")
+        self._key = key
+
+    def token(self, kind: str, value: str) -> str:
+        """The token of a `phone`, `cccd` or `cmnd` number in any spelling: what a search for the number looks for."""
+        digest = hmac.digest(self._key, f"{kind}\0{_canonical(kind, value)}".encode(errors="surrogatepass"), "sha256")
+        return f"{kind}_{digest[:20].translate(_LETTERS).decode()}"
+
+    def mask(self, line: str) -> Masked:
+        """One line or field value. Costs next to nothing where nothing is to be masked."""
+        hints = _hints(line)
+        if not hints and line.isascii():
+            return Masked(line, line, {})
+        plain = line
+        if _CODED in hints or not line.isascii():
+            plain = _decoded(line)
+            hints = _hints(plain)
+        spans = _spans(plain, hints)
+        if not spans:
+            return Masked(line, line, {})
+        text: list[str] = []
+        kinds: list[str] = []
+        at = 0
+        for span in spans:
+            mark = _MARKS.get(span.kind) or self.token(span.kind, span.value)
+            quotes = _missing_quotes(plain, span)
+            before = plain[at : span.start]
+            text += before, quotes, mark, quotes
+            kinds += before, quotes, f"<{span.kind}>", quotes
+            at = span.end
+        rest = plain[at:]
+        return Masked("".join(text) + rest, "".join(kinds) + rest, _facts(spans))
+
+
+class KeyRing:
+    """One 32-byte masking key an organisation, each in a file that only its owner may read."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._maskers: dict[str, Masker] = {}
+
+    def masker(self, org: str) -> Masker:
+        """The masker of an organisation; its key is made on first use. Raises `ConfigError` when the file is unusable."""
+        if org not in self._maskers:
+            self._maskers[org] = Masker(self.key(org))
+        return self._maskers[org]
+
+    def key(self, org: str) -> bytes:
+        """Processes that race for a new key all get the same one: a hard link to a finished file is made by one only."""
+        path = self._directory / f"{quote(org, safe='').replace('.', '%2E')[:200] or '%'}.key"
+        try:
+            if not path.exists():
+                self._make(path)
+            key = path.read_bytes()
+        except OSError as error:
+            raise ConfigError(f"masking key {path}: {error.strerror or error}") from error
+        if len(key) != KEY_BYTES:
+            raise ConfigError(
+                f"masking key {path}: has {len(key)} bytes instead of {KEY_BYTES}; restore it from a backup"
+            )
+        return key
+
+    def _make(self, path: Path) -> None:
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(secrets.token_bytes(KEY_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                return
+        finally:
+            draft.unlink()
+
+
+def _hints(line: str) -> Sequence[int]:
+    found: list[int] | None = _HINTED.Match(line.encode(errors="surrogatepass"))
+    return found or ()
+
+
+def _decoded(line: str) -> str:
+    """The line with digits spelled as `%30`, `%2530`, `\\u0030` or in another script written plainly."""
+    if not line.isascii():
+        line = _FOREIGN_DIGIT.sub(lambda found: str(unicodedata.decimal(found[0])), line)
+    before = ""
+    while line != before:  # each round peels one layer and shortens the line
+        before = line
+        line = _CODED_DIGIT.sub(lambda found: found[1] or found[2] or found[3] or found[4], line)
+    return _CODED_PLUS.sub("+", line)
+
+
+def _spans(line: str, hints: Container[int]) -> list[_Span]:
+    """What is to be masked, in order, without overlaps: secrets before numbers before codes."""
+    found: list[_Span] = []
+    if _SECRET in hints:
+        found += [_Span(*m.span("secret"), "secret", "") for m in _SECRET_VALUE.finditer(line)]
+    if _NUMBER in hints:
+        found += _numbers(line)
+    if _KEYED in hints:
+        found += _keyed(line)
+    if _OTP in hints:
+        for rule in (_OTP_VALUE, _OTP_TEXT, _OTP_FIRST):
+            found += [_Span(*m.span("code"), "otp_code", "") for m in rule.finditer(line)]
+    if len(found) < 2:
+        return found
+    kept: list[_Span] = []
+    for span in found:
+        if all(span.end <= other.start or other.end <= span.start for other in kept):
+            kept.append(span)
+    return sorted(kept)
+
+
+def _numbers(line: str) -> Iterator[_Span]:
+    for match in _FROM_ZERO.finditer(line):
+        kind = "phone" if match["phone"] else "cccd"
+        if _is_number(line, match.start(), match.end()):
+            yield _Span(match.start(), match.end(), kind, match[0])
+    for match in _FROM_84.finditer(line):
+        if _is_number(line, match.start(), match.end()):
+            plus = _PLUS.search(line, max(0, match.start() - 9), match.start())
+            yield _Span(plus.start() if plus else match.start(), match.end(), "phone", match[0])
+
+
+def _keyed(line: str) -> Iterator[_Span]:
+    """Numbers that only their place makes personal: nine digits, foreign or unprefixed phone numbers."""
+    for match in _LONELY_CMND.finditer(line):
+        yield _Span(*match.span("id"), "cmnd", match["id"])
+    for match in _ID_VALUE.finditer(line):
+        yield _Span(*match.span("id"), "cccd" if len(match["id"]) == 12 else "cmnd", match["id"])
+    for match in _PHONE_VALUE.finditer(line):
+        yield _Span(*match.span("phone"), "phone", match["phone"])
+
+
+def _is_number(line: str, start: int, end: int) -> bool:
+    """False for what only looks like a number: dates, request times, parts of hashes and UUIDs."""
+    groups = _DIGITS.findall(_PERCENT.sub(" ", line[start:end]))
+    if (
+        len(groups) > 1
+        and (
+            (
+                start and line[start - 1].isalnum() and not _PERCENT.search(line, start - 3, start)
+            )  # H05.12-250131: a file number
+            or _MORE_DIGITS.match(line, end)
+            or _DATE.match(line, start)
+            or (min(map(len, groups)) < 2 and groups[0][:2] != "02" and groups[0] != "84")
+        )
+    ):
+        return False
+    left, right = start, end
+    while left and start - left < 128 and line[left - 1] in _HEX:
+        left -= 1
+    while right < len(line) and right - end < 128 and line[right] in _HEX:
+        right += 1
+    if right - left >= 32:
+        return False
+    if "-" in line[max(0, start - 25) : end + 25]:
+        return not any(m.start() < end and start < m.end() for m in _UUID.finditer(line, max(0, start - 36), end + 36))
+    return True
+
+
+def _canonical(kind: str, value: str) -> str:
+    digits = "".join(_DIGITS.findall(_PERCENT.sub(" ", value)))
+    if kind != "phone":
+        return digits
+    national = digits.removeprefix("00")
+    if national.startswith("84") and len(national) >= 11:
+        national = national[2:]
+    national = national.removeprefix("0")
+    if (len(national) == 9 and national[0] in "35789") or (len(national) == 10 and national[0] == "2"):
+        return "0" + national
+    return "+" + digits.removeprefix("00")
+
+
+def _missing_quotes(line: str, span: _Span) -> str:
+    """The quotes a bare JSON number needs around its token, escaped as its key's are."""
+    if not _JSON_AFTER.match(line, span.end):
+        return ""
+    before = line[max(0, span.start - 12) : span.start]
+    if key := _JSON_KEY_BEFORE.search(before):
+        return key[1] + '"'
+    return (
+        '"' if line.lstrip()[:1] in ("{", "[") and _JSON_ARRAY_BEFORE.search(before) and '"' not in before[-1:] else ""
+    )
+
+
+def _facts(spans: list[_Span]) -> Fields:
+    kinds: list[Scalar] = [*sorted({span.kind for span in spans})]
+    facts: Fields = {
+        "govsoc.privacy.kinds": kinds,
+        "govsoc.privacy.count": len(spans),
+    }
+    for span in spans:
+        if span.kind == "phone" and "govsoc.phone.prefix" not in facts:
+            number = _canonical("phone", span.value)
+            facts["govsoc.phone.prefix"] = number[:3]
+            facts["govsoc.phone.carrier"] = (
+                "foreign"
+                if number[0] == "+"
+                else "landline"
+                if number[1] == "2"
+                else _CARRIER_OF.get(number[:3], "other")
+            )
+        elif span.kind == "cccd" and "govsoc.cccd.province" not in facts:
+            facts["govsoc.cccd.province"] = _canonical("cccd", span.value)[:3]
+    return facts
