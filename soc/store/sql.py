@@ -10,10 +10,11 @@ is `source.ip` (one address, as in ECS) and the first 12 digits of `id` are `@ti
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from soc.query.ast import And, Cidr, Or, Query, Span, Term
+from soc.query.ast import And, Cidr, Or, Query, Span, Term, Wildcard
 from soc.query.fold import fold
 from soc.query.values import address
 
@@ -22,6 +23,11 @@ Condition = tuple[str, list[object]]
 _NOTHING: Condition = ("0", [])
 _COLUMNS = {"organization.id": "org", "event.dataset": "dataset"}
 _MANY_SPELLINGS = 500
+_SIGNS = re.compile(r"\\.|[*?]", re.DOTALL)
+# Text that JSON writes as it is ...
+_PLAIN = re.compile(r"[ !#-\[\]-~]+")
+# ... and what may be a number, which JSON and Python write differently.
+_NUMERIC = re.compile(r"[0-9e+-]*\.?[0-9e+-]*")
 
 
 def where(query: Query, db: sqlite3.Connection | None = None) -> Condition:
@@ -38,6 +44,7 @@ def _narrow(query: Query, db: sqlite3.Connection | None) -> Condition | None:
     match query:
         case And(clauses):
             known = [part for clause in clauses if (part := _narrow(clause, db))]
+            known.sort(key=lambda part: "doc" in part[0])  # reading documents comes last
             return _joined(known, " AND ") if known else None
         case Or(clauses):
             parts = [_narrow(clause, db) for clause in clauses]
@@ -51,6 +58,10 @@ def _narrow(query: Query, db: sqlite3.Connection | None) -> Condition | None:
             return _network(network)
         case Span("@timestamp", since, until):
             return _span(since, until)
+        case Term(_, text) if not isinstance(address(text), IPv6Address):  # which has several spellings
+            return _somewhere(text)
+        case Wildcard(_, pattern):
+            return _somewhere(max(_SIGNS.split(pattern), key=len))
     return None
 
 
@@ -91,6 +102,16 @@ def _network(network: IPv4Network | IPv6Network) -> Condition | None:
         "source_ip" if octets == 3 else "+source_ip"
     )  # a wide network through the index costs a sort of all it holds
     return f"({column} >= ? AND {column} < ?)", [f"{prefix}.", f"{prefix}/"]
+
+
+def _somewhere(text: str) -> Condition | None:
+    """`text` somewhere in the document: four times as fast as reading the JSON. LIKE folds ASCII as we do; documents with
+    other letters (more bytes than letters) are left to the evaluation."""
+    folded = fold(text)
+    if not _PLAIN.fullmatch(folded) or _NUMERIC.fullmatch(folded):
+        return None
+    like = re.sub("([%_])", r"|\1", folded.replace("|", "||"))
+    return "(doc LIKE ? ESCAPE '|' OR length(doc) < length(CAST(doc AS BLOB)))", [f"%{like}%"]
 
 
 def _span(since: int | None, until: int | None) -> Condition | None:
