@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA_DIR ?= data
 
-.PHONY: help setup setup-dev servers run test check bench lock screenshots clean
+.PHONY: help setup setup-dev servers run test check bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -43,6 +43,9 @@ test: setup-dev servers check ## all of that, and the tests with real servers an
 
 bench: setup-dev ## the benchmarks, as a table
 	$(BIN)/python -m bench
+
+docs: setup ## write the tables in docs/ that are made from code
+	$(BIN)/python deploy/write-docs
 
 lock: setup-dev ## make the lock files again from pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --build-deps-for editable -o requirements.lock pyproject.toml

@@ -22,7 +22,9 @@ def only_one(data_dir: Path, role: str) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             holder = file.read().strip() or "unknown"
-            raise ConfigError(f"a {role} is already running on {data_dir} (process {holder}): stop it, or use another --data-dir") from None
+            raise ConfigError(
+                f"a {role} is already running on {data_dir} (process {holder}): stop it, or use another --data-dir"
+            ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()

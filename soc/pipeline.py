@@ -12,7 +12,9 @@ rule and event.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import orjson
@@ -56,8 +58,9 @@ class Rules(Protocol):
         """Drop what was kept in memory since the last commit: the commit failed."""
         ...
 
-    def docs(self) -> Mapping[str, RuleDoc]:
-        """Rule hash -> rule."""
+    @property
+    def broken(self) -> Mapping[str, str]:
+        """Rule id -> reason, for rules that were stopped because they failed while running."""
         ...
 
 
@@ -126,22 +129,36 @@ class Watermark:
         return min(self._newest.values()) - self._lateness_ms if self._newest else None
 
 
+@dataclass(slots=True)
+class Tally:
+    """What the steps so far have found. `alerts`: rule id -> alerts newly raised."""
+
+    findings: int = 0
+    alerts: Counter[str] = field(default_factory=Counter)
+
+
 class Pipeline:
-    """Runs rules over the buffer, one batch a step."""
+    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `on_broken` is told when another rule broke."""
 
     def __init__(
         self,
         buffer: Buffer,
         rules: Rules,
+        docs: Mapping[str, RuleDoc],
         detections: Detections,
         clock: Callable[[], int],
         *,
         batch: int = 2000,
         lateness_ms: int = 3_600_000,
         idle_s: float = 60.0,
+        on_broken: Callable[[Mapping[str, str]], None] = lambda _: None,
     ) -> None:
+        self.tally = Tally()
         self._buffer = buffer
         self._rules = rules
+        self.docs = docs
+        self._on_broken = on_broken
+        self._known_broken = 0
         self._detections = detections
         self._clock = clock
         self._batch = batch
@@ -174,32 +191,33 @@ class Pipeline:
         findings += self._rules.correlate(matched, state)
         self._rules.flush(state)
         state.set(_WATERMARK_KEY, self._watermark.dump(), _FOREVER)
-        docs = self._rules.docs()
         raised = self._detections.commit(
             findings,
-            {finding.rule_hash: docs[finding.rule_hash] for finding in findings},
+            {finding.rule_hash: self.docs[finding.rule_hash] for finding in findings},
             state.changes,
             cursor,
             self._watermark.time,
             self._clock(),
         )
-        self._count(events, findings, raised, late, docs)
-
-    def _count(
-        self,
-        events: tuple[Event, ...],
-        findings: list[Finding],
-        raised: list[str],
-        late: int,
-        docs: Mapping[str, RuleDoc],
-    ) -> None:
         telemetry.DETECTED.inc(len(events))
-        telemetry.FINDINGS.inc(len(findings))
         telemetry.LATE.inc(late)
-        levels = {finding.alert_id: docs[finding.rule_hash].level for finding in findings}
-        for alert_id in raised:
-            telemetry.ALERTS.labels(levels[alert_id]).inc()
         telemetry.LAG.set(max(0.0, (self._clock() - max(event.ts for event in events)) / 1000))
+        self._count(findings, set(raised))
+        self._look_for_broken_rules()
+
+    def _count(self, findings: list[Finding], raised: set[str]) -> None:
+        telemetry.FINDINGS.inc(len(findings))
+        self.tally.findings += len(findings)
+        for finding in {f.alert_id: f for f in findings if f.alert_id in raised}.values():
+            telemetry.ALERTS.labels(self.docs[finding.rule_hash].level).inc()
+            self.tally.alerts[finding.rule_id] += 1
+
+    def _look_for_broken_rules(self) -> None:
+        broken = self._rules.broken
+        if len(broken) > self._known_broken:
+            self._known_broken = len(broken)
+            telemetry.BROKEN_RULES.set(len(broken))
+            self._on_broken(broken)
 
     def drain(self) -> int:
         """Steps until the buffer has nothing new; returns the number of events."""

@@ -97,3 +97,17 @@ def load(config: Path | None = None, data_dir: Path | None = None) -> Settings:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{config or 'environment'}: {faults}") from None
     return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings
+
+
+def as_markdown() -> str:
+    """The table of `docs/settings.md`; `make docs` writes it and a test compares."""
+    lines = ["| setting | environment | default | meaning |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
+            lines.append(f"| `{name}` | `SOC_{name.upper()}` | `{field.default}` | {field.description} |")
+            continue
+        for key, setting in field.annotation.model_fields.items():
+            default = setting.get_default(call_default_factory=True)
+            shown = "" if default in ("", None, []) else f"`{default}`"
+            lines.append(f"| `{name}.{key}` | `SOC_{name.upper()}__{key.upper()}` | {shown} | {setting.description} |")
+    return "\n".join(lines) + "\n"

@@ -23,7 +23,9 @@ def test_data() -> Path:
 def make_event():
     """An ECS event: `make_event(ts, position="1", org="hungyen", **fields)`; dots in field names are written as `__`."""
 
-    def make(ts: int, position: str = "1", org: str = "hungyen", dataset: str = "nginx.access", **fields: object) -> Event:
+    def make(
+        ts: int, position: str = "1", org: str = "hungyen", dataset: str = "nginx.access", **fields: object
+    ) -> Event:
         source = str(fields.pop("source", "portal"))
         id_ = event_id(ts, source, position, "line")
         document = {

@@ -15,7 +15,7 @@ from soc.errors import NotFound, QueryError
 from soc.model.event import UNDATED, Event, day_of
 from soc.model.org import Scope
 from soc.query.ast import Query
-from soc.query.evaluate import matches
+from soc.query.evaluate import predicate
 from soc.store import sql
 from soc.store.base import Page
 
@@ -66,16 +66,12 @@ class SqliteEvents:
     ) -> Page[Event]:
         low = "" if since is None else f"{max(since, 0):012x}"
         high = _high(until, cursor)
-        prefilter, values = sql.where(query)
-        if scope.orgs is not None:
-            prefilter = f"org IN ({','.join('?' * len(scope.orgs))}) AND {prefilter}"
-            values = [*sorted(scope.orgs), *values]
-        rows = self._rows(f"{_ROW} WHERE id >= ? AND id < ? AND {prefilter} ORDER BY id DESC", low, high, values)
+        matches = predicate(query)
         deadline = time.monotonic() + _TIME_LIMIT_S
         found: list[Event] = []
-        for row in rows:
+        for row in self._rows(query, scope, low, high):
             event = event_of(row)
-            if matches(query, event.fields):
+            if matches(event.fields):
                 found.append(event)
                 if len(found) > limit:
                     return Page(tuple(found[:limit]), found[limit - 1].id)
@@ -83,11 +79,16 @@ class SqliteEvents:
                 return Page(tuple(found), event.id)
         return Page(tuple(found))
 
-    def _rows(self, statement: str, low: str, high: str, values: list[object]) -> Iterator[tuple[str, str, str, str]]:
+    def _rows(self, query: Query, scope: Scope, low: str, high: str) -> Iterator[tuple[str, str, str, str]]:
+        """Rows that may match, newest first: a day's file is opened when its turn comes."""
+        orgs = None if scope.orgs is None else sorted(scope.orgs)
+        inside = "1" if orgs is None else f"org IN ({','.join('?' * len(orgs))})"
         for day in self._days_between(low, high):
             if file := self._file(day):
                 with file.read() as db:
-                    yield from db.execute(statement, (low, high, *values))
+                    narrow, values = sql.where(query, db)
+                    statement = f"{_ROW} WHERE id >= ? AND id < ? AND {inside} AND {narrow} ORDER BY id DESC"
+                    yield from db.execute(statement, (low, high, *(orgs or ()), *values))
 
     def neighbours(self, event_id: str, scope: Scope, *, each_side: int = 10) -> tuple[list[Event], list[Event]]:
         event = self.get(event_id, scope)

@@ -22,6 +22,10 @@ def events_dir(data_dir: Path) -> Path:
     return data_dir / "events"
 
 
+def keys_dir(data_dir: Path) -> Path:
+    return data_dir / "keys"
+
+
 def open_stores(data_dir: Path) -> Stores:
     """All stores of a data directory, which is made when missing."""
     control = open_control(data_dir)

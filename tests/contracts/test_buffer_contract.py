@@ -40,7 +40,9 @@ def read_all(buffer: Buffer, cursor=None, limit=7):
 
 
 def test_what_was_appended_is_read_once_by_another_reader(buffers, make_event):
-    events = [make_event(NOON + i * 1000, str(i), url__path=f"/{i}", http__response__status_code=200) for i in range(20)]
+    events = [
+        make_event(NOON + i * 1000, str(i), url__path=f"/{i}", http__response__status_code=200) for i in range(20)
+    ]
     assert buffers().append(events) == 20
     reader = buffers()
     ids, cursor = read_all(reader)
@@ -101,6 +103,8 @@ def test_a_cursor_saved_at_any_point_goes_on_where_it_was(buffers, make_event):
 
 
 def test_text_comes_back_as_it_went_in(buffers, make_event):
-    event = make_event(NOON, "1", message='Đăng ký "kết hôn" \x00 \\xff 😀', tags=["a", "b"], process__pid=7, error__code=None)
+    event = make_event(
+        NOON, "1", message='Đăng ký "kết hôn" \x00 \\xff 😀', tags=["a", "b"], process__pid=7, error__code=None
+    )
     buffers().append([event])
     assert buffers().read({}, 1).events[0].fields == event.fields

@@ -24,7 +24,9 @@ from soc.store.sqlite import events_dir, open_stores
 DAY = 86_400_000
 NOON = 1_772_452_800_000
 HUNGYEN, NINHBINH = Scope(frozenset({"hungyen"})), Scope(frozenset({"ninhbinh"}))
-RULE = RuleDoc("r-1", "hash-1", "SSH brute force", "high", "title: SSH brute force", tags=("attack.t1110",), runbook={"en": "look"})
+RULE = RuleDoc(
+    "r-1", "hash-1", "SSH brute force", "high", "title: SSH brute force", tags=("attack.t1110",), runbook={"en": "look"}
+)
 
 
 @dataclass
@@ -54,7 +56,16 @@ def opened(reopen):
 def finding(event, rule=RULE, entity="203.0.113.9", day="2026-03-02", **matched):
     alert = alert_id(rule.id, event.org, entity, day)
     return Finding(
-        finding_id(alert, event.id), alert, rule.id, rule.hash, event.org, "source.ip", entity, event.ts, event.id, matched
+        finding_id(alert, event.id),
+        alert,
+        rule.id,
+        rule.hash,
+        event.org,
+        "source.ip",
+        entity,
+        event.ts,
+        event.id,
+        matched,
     )
 
 
@@ -202,7 +213,9 @@ def test_triage_changes_are_recorded_with_who_and_when(opened, make_event):
     triage = opened.stores.triage
     triage.change(id_, by="lan", now=1, status=Status.ACKNOWLEDGED, assignee="lan")
     triage.change(id_, by="lan", now=2, comment="Đang gọi cho xã")
-    closed = triage.change(id_, by="minh", now=3, status=Status.CLOSED, verdict=Verdict.TRUE_POSITIVE, comment="blocked")
+    closed = triage.change(
+        id_, by="minh", now=3, status=Status.CLOSED, verdict=Verdict.TRUE_POSITIVE, comment="blocked"
+    )
     assert (closed.status, closed.verdict, closed.assignee, closed.version) == ("closed", "true_positive", "lan", 3)
     assert [(c.at, c.by, c.field, c.old, c.new) for c in triage.history(id_)] == [
         (1, "lan", "status", "new", "acknowledged"),
@@ -256,7 +269,11 @@ def test_search_newest_first_with_bounds_and_cursor(opened, make_event):
             break
     assert seen == [e for e in reversed(events) if e.fields["source.ip"] == "10.0.0.1"]
     since, until = events[2].ts, events[5].ts
-    assert list(store.search(parse(""), EVERYTHING, since=since, until=until).items) == [events[4], events[3], events[2]]
+    assert list(store.search(parse(""), EVERYTHING, since=since, until=until).items) == [
+        events[4],
+        events[3],
+        events[2],
+    ]
 
 
 def test_search_and_get_keep_to_the_scope(opened, make_event):
@@ -291,7 +308,15 @@ def test_neighbours_are_of_the_same_source(opened, make_event):
 def test_sources(opened, reopen):
     sources = opened.stores.sources
     before = sources.revision()
-    portal = Source("portal", "Cổng dịch vụ công", "hungyen", "nginx.access", Transport.FILE, ("/var/log/nginx/*.log",), created_at=5)
+    portal = Source(
+        "portal",
+        "Cổng dịch vụ công",
+        "hungyen",
+        "nginx.access",
+        Transport.FILE,
+        ("/var/log/nginx/*.log",),
+        created_at=5,
+    )
     sources.add(portal, None, by="lan")
     push = Source("otp", "OTP", "ninhbinh", "otp.gateway", Transport.PUSH)
     sources.add(push, "digest", by="lan")
@@ -315,7 +340,9 @@ def test_sources(opened, reopen):
 
 def test_health(opened, reopen):
     opened.stores.health.report([SourceHealth("portal", NOON, NOON, 5, 1, 0.5)])
-    opened.stores.health.report([SourceHealth("portal", NOON, NOON + 1, 6, 1, 0.5, "cannot read"), SourceHealth("x", None, None, 0, 0, 0)])
+    opened.stores.health.report(
+        [SourceHealth("portal", NOON, NOON + 1, 6, 1, 0.5, "cannot read"), SourceHealth("x", None, None, 0, 0, 0)]
+    )
     health = reopen().stores.health.health()
     assert health["portal"].records == 6
     assert health["portal"].problem == "cannot read"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from e2e.servers import Nginx, Product, eventually, free_port, need, stop
+from servers import Nginx, Product, eventually, free_port, need, stop
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import urllib.parse
 import urllib.request
 
 import pytest
-
-from e2e.servers import eventually, need
+from servers import eventually, need
 
 pytestmark = pytest.mark.server
 

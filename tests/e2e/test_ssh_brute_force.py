@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from e2e.servers import eventually, free_port, need, stop
+from servers import eventually, free_port, need, stop
 
 pytestmark = pytest.mark.server
 

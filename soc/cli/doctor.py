@@ -1,0 +1,201 @@
+"""`soc doctor`: what is wrong with this installation, and what to do about it."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import stat
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from soc.buffer.sqlite import days, size_bytes
+from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time, now_ms, print_json
+from soc.model.org import EVERYTHING
+from soc.settings import Settings, load
+from soc.store.base import Stores
+from soc.store.sqlite import events_dir, keys_dir, open_stores
+
+_SILENT_MS = 3_600_000
+_MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`state` is `ok`, `warn` or `bad`; `advice` says what to do when it is not ok."""
+
+    name: str
+    state: str
+    found: str
+    advice: str = ""
+
+
+def doctor(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Check settings, data, processes, rules and sources. Exit 3 when something is bad."""
+    checks = list(examine(load(config, data_dir)))
+    out = Console(highlight=False, soft_wrap=True)
+    for check in checks:
+        if json:
+            print_json({"name": check.name, "state": check.state, "found": check.found, "advice": check.advice})
+            continue
+        out.print(f"{_MARKS[check.state]:>5}", end=" ")
+        out.print(f"{check.name}: {check.found}" + (f"\n      -> {check.advice}" if check.advice else ""), markup=False)
+    if any(check.state == "bad" for check in checks):
+        raise typer.Exit(3)
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    folder = settings.data_dir
+    if not folder.is_dir():
+        yield Check(
+            "data",
+            "bad",
+            f"{folder.resolve()} does not exist",
+            "start with `soc run`, or name another folder with --data-dir",
+        )
+        return
+    yield _space(settings)
+    yield from _databases(folder)
+    yield from _keys(folder)
+    yield from _processes(settings)
+    stores = open_stores(folder)
+    yield _accounts(stores)
+    yield from _rules(stores)
+    yield from _sources(stores)
+
+
+def _space(settings: Settings) -> Check:
+    free, need = shutil.disk_usage(settings.data_dir).free, settings.store.min_free_bytes
+    found = f"{free >> 20:,} MiB free"
+    if free < need:
+        return Check(
+            "disk",
+            "bad",
+            found,
+            f"sources are slowed down below {need >> 20} MiB: free some space or lower store.keep_days",
+        )
+    if free < 4 * need:
+        return Check("disk", "warn", found, "it is getting short")
+    return Check("disk", "ok", found)
+
+
+def _databases(folder: Path) -> Iterator[Check]:
+    for name in ("control", "detector", "collector"):
+        yield _database(name, folder / f"{name}.db")
+    log = events_dir(folder)
+    if kept := days(log):
+        newest = [day for day in kept if day != "undated"][-1:] or kept
+        check = _database(f"events/{newest[0]}", log / f"{newest[0]}.db")
+        yield Check(
+            "events",
+            check.state,
+            f"{len(kept)} day files, {size_bytes(log) >> 20:,} MiB, newest {check.found}",
+            check.advice,
+        )
+    else:
+        yield Check("events", "warn", "none yet", "enrol a source: `soc sources add --help`")
+
+
+def _database(name: str, path: Path) -> Check:
+    if not path.exists():
+        return Check(name, "warn", f"{path.name} is not there yet", "it is made when `soc run` starts")
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)
+        try:
+            found = str(db.execute("PRAGMA quick_check(1)").fetchone()[0])
+        finally:
+            db.close()
+    except sqlite3.Error as error:
+        found = str(error)
+    if found == "ok":
+        return Check(name, "ok", f"{path.name} is sound")
+    return Check(
+        name, "bad", f"{path}: {found}", "stop govsoc, move the file away or restore it from a backup, start again"
+    )
+
+
+def _keys(folder: Path) -> Iterator[Check]:
+    for key in sorted(keys_dir(folder).glob("*.key")):
+        if key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield Check("keys", "bad", f"{key} can be read by others", f"chmod 600 {key}")
+
+
+def _processes(settings: Settings) -> Iterator[Check]:
+    places = {
+        "collector": (settings.collect.http_host, settings.collect.http_port, "/livez"),
+        "detector": (settings.detect.http_host, settings.detect.http_port, "/metrics"),
+        "api": (settings.serve.http_host, settings.serve.http_port, "/readyz"),
+    }
+    for name, (host, port, path) in places.items():
+        url = f"http://{host}:{port}{path}"
+        yield _process(name, url)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _process(name: str, url: str) -> Check:
+    for pause_s in (0.5, 0.0):
+        if _answers(url):
+            return Check(name, "ok", f"{url} answers")
+        time.sleep(pause_s)
+    return Check(name, "bad", f"{url} does not answer", "start it with `soc run`, and look at what it prints")
+
+
+def _accounts(stores: Stores) -> Check:
+    if stores.accounts.empty():
+        return Check("accounts", "bad", "nobody can sign in", "soc accounts add NAME --role admin")
+    return Check("accounts", "ok", f"{len(stores.accounts.list())} accounts")
+
+
+def _rules(stores: Stores) -> Iterator[Check]:
+    running, faults = stores.alerts.running()
+    state = "ok" if running else "bad"
+    yield Check(
+        "rules", state, f"{len(running)} loaded by the detector", "" if running else "start the detector: `soc run`"
+    )
+    for fault in faults:
+        where = ":".join(str(part) for part in (fault.path, fault.line, fault.rule_id) if part is not None)
+        yield Check(
+            "rule", "bad", f"{where}: {fault.reason}", "mend it, then start the detector again; the other rules run"
+        )
+
+
+def _sources(stores: Stores) -> Iterator[Check]:
+    health = stores.health.health()
+    now = now_ms()
+    for source in stores.sources.list(EVERYTHING):
+        known = health.get(source.id)
+        name = f"source {source.id}"
+        if not source.enabled:
+            yield Check(name, "ok", "disabled")
+        elif known is not None and known.problem:
+            yield Check(name, "bad", known.problem)
+        elif known is None or known.last_received is None:
+            yield Check(
+                name, "warn", "never seen", "is it running, and does it send to the right place with the right token?"
+            )
+        elif now - known.last_received > _SILENT_MS:
+            yield Check(
+                name,
+                "warn",
+                f"silent since {local_time(known.last_received)}",
+                "is the system running, and its log still written?",
+            )
+        else:
+            yield Check(
+                name,
+                "ok",
+                f"last record {local_time(known.last_received)}, {known.records} records, {known.dead} dead letters",
+            )

@@ -1,0 +1,106 @@
+"""`soc run` and the three processes that it starts."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from soc.cli.context import ConfigOption, DataDirOption, caller
+from soc.errors import ConfigError
+from soc.settings import Settings, load
+
+
+def run(
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="Watch a simulated province: portal, OTP and LGSP traffic with incidents.")
+    ] = False,
+) -> None:
+    """Everything on one machine: collector, detector, API and console. Prints the URL and how to sign in."""
+    from soc import service
+    from soc.supervisor import Child, supervise
+
+    service.configure_logging()
+    settings = load(config, data_dir)
+    _refuse_remote_store(settings)
+    for host, port, setting in service.ports(settings):
+        service.check_port(host, port, setting)
+    password = _first_account(settings)
+    options = ["--data-dir", str(settings.data_dir), *(["--config", str(config)] if config else [])]
+    children = [Child(name, [name, *options]) for name in ("collect", "detect", "serve")]
+    if demo:
+        logs = service.enrol_demo(settings)
+        syslog = f"{settings.collect.syslog_host}:{settings.collect.syslog_port}"
+        children.append(Child("simulate", ["simulate", "--realtime", "--out", str(logs), "--syslog", syslog]))
+    _say_hello(settings, password)
+    raise SystemExit(supervise(children, stop_on_signals()))
+
+
+def collect(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Only the collector: files, syslog and HTTP push into the event log."""
+    from soc import service
+
+    service.configure_logging()
+    service.collector(load(config, data_dir), stop_on_signals())
+
+
+def detect(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Only the detector: rules over the event log."""
+    from soc import service
+
+    service.configure_logging()
+    service.detector(load(config, data_dir), stop_on_signals())
+
+
+def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Only the API and the console."""
+    from soc import service
+
+    service.configure_logging()
+    service.api_server(load(config, data_dir), stop_on_signals())
+
+
+def stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _refuse_remote_store(settings: Settings) -> None:
+    if settings.store.url:
+        raise ConfigError("store.url: only the embedded store is there yet: leave it empty")
+
+
+def _first_account(settings: Settings) -> str | None:
+    """On a new data directory: an admin with a password that is shown once."""
+    from api.auth import hash_password
+    from soc.model.account import Account, Role
+    from soc.model.org import EVERYTHING
+    from soc.store.sqlite import open_stores
+
+    accounts = open_stores(settings.data_dir).accounts
+    if not accounts.empty():
+        return None
+    password = secrets.token_urlsafe(12)
+    accounts.put(Account("admin", Role.ADMIN, EVERYTHING), hash_password(password), by=caller())
+    return password
+
+
+def _say_hello(settings: Settings, password: str | None) -> None:
+    serve_, collect_ = settings.serve, settings.collect
+    typer.echo(f"govsoc is starting on http://{serve_.http_host}:{serve_.http_port}/")
+    if password:
+        typer.echo(f"sign in as admin with the password (shown once): {password}")
+    else:
+        typer.echo("sign in with your account (a new password: `soc accounts add admin --role admin`)")
+    typer.echo(
+        f"logs come in on syslog port {collect_.syslog_port} (UDP, TCP) and http://{collect_.http_host}:{collect_.http_port}/ingest"
+    )
+    typer.echo(f"data is in {Path(settings.data_dir).resolve()}; stop with Ctrl-C", nl=True)

@@ -1,0 +1,61 @@
+"""Documentation cannot rot: what exists is documented, and tables are what the code says."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from soc import telemetry
+from soc.cli import build
+from soc.settings import as_markdown
+
+ROOT = Path(__file__).parent.parent
+
+
+def commands(group=None, prefix="soc"):
+    group = group or typer.main.get_command(build())
+    for name, command in sorted(group.commands.items()):
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{prefix} {name}")
+        else:
+            yield f"{prefix} {name}", command
+
+
+def test_the_settings_page_is_what_the_code_says():
+    assert as_markdown() in (ROOT / "docs/settings.md").read_text(), "run `make docs`"
+
+
+@pytest.mark.parametrize(("name", "command"), commands())
+def test_every_command_has_help_and_is_documented(name, command):
+    assert command.help, name
+    assert f"`{name}" in (ROOT / "docs/commands.md").read_text(), name
+
+
+def test_every_make_target_has_a_line_in_make_help():
+    text = (ROOT / "Makefile").read_text()
+    declared = set(re.findall(r"^([a-z-]+):", text, re.M))
+    assert {t for t in declared if not re.search(rf"^{t}:.*##", text, re.M)} == set()
+
+
+def test_metric_names_follow_the_convention():
+    metrics = [m for m in vars(telemetry).values() if hasattr(m, "_documentation")]
+    assert metrics
+    for metric in metrics:
+        assert re.fullmatch(r"soc_(collector|detector|api)_[a-z_]+", metric._name), metric._name
+        assert metric._documentation.endswith(".")
+
+
+def test_each_package_has_one_owner():
+    owners = packages_distributions()
+    for package in ("soc", "collector", "rules", "api"):
+        assert owners[package] == ["govsoc"]
+
+
+def test_links_in_the_documentation_lead_somewhere():
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
