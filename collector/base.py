@@ -13,7 +13,7 @@ class Record:
     """One raw line or payload, without its line end.
 
     `position` is unique within the source and the same when the record is read again (file: fingerprint of the file and byte
-    offset; push: digest of the batch and line number; syslog: connection and sequence, as nothing is ever sent twice on purpose).
+    offset; push: digest of the batch and byte offset; syslog: connection and sequence, as nothing is ever sent twice on purpose).
     `note` says what the source had to do to it ("cut at 1048576 of 10485760 bytes"); it ends in the event's `error.message`.
     """
 
@@ -30,6 +30,12 @@ class Deliver(Protocol):
         A record that cannot be parsed becomes a dead letter here and raises nothing.
         """
         ...
+
+
+class DeliverTo(Protocol):
+    """`Deliver` for a listener that serves many sources."""
+
+    def __call__(self, source_id: str, records: Sequence[Record]) -> None: ...
 
 
 class Checkpoints(Protocol):
@@ -49,4 +55,17 @@ class Reader(Protocol):
 
     def run(self, deliver: Deliver, stop: threading.Event) -> None:
         """Returns soon after `stop` is set. Raises only what a restart may mend; the runner logs it, waits and runs it again."""
+        ...
+
+
+class Listener(Protocol):
+    """Receives for many sources on one port; otherwise as `Reader`."""
+
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from working or makes it lose something, for people; None when all is well."""
+        ...
+
+    def run(self, deliver_to: DeliverTo, stop: threading.Event) -> None:
+        """As `Reader.run`. Raises `OSError` when the port cannot be had."""
         ...

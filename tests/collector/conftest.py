@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from fakes.readers import MemoryCheckpoints, Sink, plain_print, run_reader, wait_for
+from readers import MemoryCheckpoints, Sink, plain_print, run_reader, wait_for
 
 
 @pytest.fixture

@@ -1,0 +1,313 @@
+"""HTTP push: `POST /ingest` with lines or JSON, answered 200 only once everything in it is on disk.
+
+A record's position is `<Idempotency-Key, or a keyed digest of the body>:<byte offset of the line>`, so a sender that repeats a
+request whose answer it did not get stores nothing twice. A body is unpacked twice, first to digest it and to check every limit,
+then to deliver it in parts, so that a request holds no more memory than it sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+import orjson
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from collector.base import DeliverTo, Record
+from collector.lines import MAX_LINE_BYTES, LineCutter
+from soc.errors import Busy, StoreUnavailable
+
+log = structlog.get_logger(__name__)
+
+_TYPES = {"", "text/plain", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"}
+_PART_BYTES = 1 << 20
+_KEY_BYTES = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one request, and of all at once. `array_bytes`: of a JSON array, which has to be in memory as a whole."""
+
+    body_bytes: int = 16 << 20
+    unpacked_bytes: int = 64 << 20
+    array_bytes: int = 8 << 20
+    line_bytes: int = MAX_LINE_BYTES
+    records: int = 200_000
+    batch: int = 2000
+    at_once: int = 4
+    upload_s: float = 60.0
+
+
+class RefusedError(Exception):
+    """The request is answered with this status; the text is for the person who runs the sender."""
+
+    def __init__(self, status: int, detail: str, retry_after_s: int | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.detail, self.retry_after_s = status, detail, retry_after_s
+
+
+def ingest_app(
+    deliver_to: DeliverTo,
+    authenticate: Callable[[str], str | None],
+    digest: Callable[[str, bytes], str],
+    *,
+    limits: Limits | None = None,
+    ready: Callable[[], str | None] = lambda: None,
+    count: Callable[[int], None] = lambda _: None,
+    registry: CollectorRegistry = REGISTRY,
+) -> Starlette:
+    """The ASGI application.
+
+    `authenticate`: bearer token -> source id, or None. `digest(source_id, data)`: a short text, keyed by the source's
+    organisation. Both may block. `ready` says why nothing can be taken now; `count` is told each answer's status.
+    """
+    ingest = _Ingest(deliver_to, authenticate, digest, limits or Limits())
+
+    async def post(request: Request) -> Response:
+        try:
+            response: Response = JSONResponse({"accepted": await ingest.handle(request)})
+        except RefusedError as refused:
+            response = _problem(refused)
+        count(response.status_code)
+        return response
+
+    def readiness(_: Request) -> Response:
+        reason = ready()
+        return _problem(RefusedError(503, reason)) if reason else PlainTextResponse("ready\n")
+
+    def metrics(_: Request) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return Starlette(
+        routes=[
+            Route("/ingest", post, methods=["POST"]),
+            Route("/livez", lambda _: PlainTextResponse("alive\n")),
+            Route("/readyz", readiness),
+            Route("/metrics", metrics),
+        ],
+        exception_handlers={404: _no_such_thing, 405: _no_such_thing},
+    )
+
+
+class Push:
+    """The `Listener` that serves the application on one port."""
+
+    def __init__(self, host: str, port: int, app: Callable[[DeliverTo], Starlette]) -> None:
+        """`app` makes the application around a `DeliverTo`; see `ingest_app`. Port 0 takes any free one."""
+        self.host, self.port = host, port
+        self.problem: str | None = None
+        self._app = app
+
+    def run(self, deliver_to: DeliverTo, stop: threading.Event) -> None:
+        with socket.create_server((self.host, self.port), backlog=1024) as listening:
+            self.port = listening.getsockname()[1]
+            config = uvicorn.Config(
+                self._app(deliver_to),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_keep_alive=30,
+                timeout_graceful_shutdown=5,
+            )
+            server = uvicorn.Server(config)
+            watcher = threading.Thread(target=_ask_to_exit, args=(server, stop), daemon=True)
+            watcher.start()
+            log.info("push_listens", host=self.host, port=self.port)
+            server.run(sockets=[listening])
+
+
+def _ask_to_exit(server: uvicorn.Server, stop: threading.Event) -> None:
+    stop.wait()
+    server.should_exit = True
+
+
+class _Ingest:
+    def __init__(
+        self,
+        deliver_to: DeliverTo,
+        authenticate: Callable[[str], str | None],
+        digest: Callable[[str, bytes], str],
+        limits: Limits,
+    ) -> None:
+        self._deliver_to = deliver_to
+        self._authenticate = authenticate
+        self._digest = digest
+        self._limits = limits
+        self._busy = 0  # touched by the event loop only
+
+    async def handle(self, request: Request) -> int:
+        """The number of records stored. Raises `RefusedError`."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        source_id = None
+        if scheme.lower() == "bearer" and token:
+            source_id = await run_in_threadpool(self._authenticate, token)
+        if source_id is None:
+            raise RefusedError(
+                401, "The token is missing or not valid. Send `Authorization: Bearer <token of the source>`."
+            )
+        packed, array_allowed = _format(request)
+        key = request.headers.get("idempotency-key", "")
+        if len(key) > _KEY_BYTES:
+            raise RefusedError(400, f"The Idempotency-Key is longer than {_KEY_BYTES} characters.")
+        with self._slot():
+            body = await self._body(request)
+            return await run_in_threadpool(self._store, source_id, body, packed, array_allowed, key)
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if self._busy >= self._limits.at_once:
+            raise RefusedError(429, "Too many requests at once. Try again.", retry_after_s=1)
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+
+    async def _body(self, request: Request) -> bytes:
+        most = self._limits.body_bytes
+        too_long = RefusedError(413, f"The body is longer than {most} bytes. Send it in parts, or with gzip.")
+        if (
+            request.headers.get("content-length", "0").isdecimal()
+            and int(request.headers.get("content-length", 0)) > most
+        ):
+            raise too_long
+        body = bytearray()
+        try:
+            async with asyncio.timeout(self._limits.upload_s):
+                async for chunk in request.stream():
+                    body += chunk
+                    if len(body) > most:
+                        raise too_long
+        except TimeoutError:
+            raise RefusedError(408, f"The body did not arrive within {self._limits.upload_s:g} s.") from None
+        except ClientDisconnect:
+            raise RefusedError(400, "The connection ended in the middle of the body.") from None
+        return bytes(body)
+
+    def _store(self, source_id: str, body: bytes, packed: bool, array_allowed: bool, key: str) -> int:
+        checksum, head, lines = hashlib.sha256(), b"", 1
+        for part in self._parts(body, packed):
+            checksum.update(part)
+            head = head or part.lstrip()[:1]
+            lines += part.count(b"\n")
+        if lines > self._limits.records + 1:
+            raise RefusedError(413, f"More than {self._limits.records} lines. Send them in parts.")
+        prefix = f"{key or self._digest(source_id, checksum.digest())}:"
+        parts = self._parts(body, packed)
+        is_array = array_allowed and head == b"["
+        records = self._elements(parts, prefix) if is_array else self._lines(parts, prefix)
+        accepted = 0
+        try:
+            while batch := list(islice(records, self._limits.batch)):
+                self._deliver_to(source_id, batch)
+                accepted += len(batch)
+        except Busy as error:
+            raise RefusedError(429, f"The collector is full for now: {error}", error.retry_after_s) from error
+        except StoreUnavailable as error:
+            raise RefusedError(503, f"Nothing can be stored at the moment: {error}", retry_after_s=5) from error
+        return accepted
+
+    def _parts(self, body: bytes, packed: bool) -> Iterator[bytes]:
+        if packed:
+            yield from _unpack(body, self._limits.unpacked_bytes)
+        else:
+            yield from (body[at : at + _PART_BYTES] for at in range(0, len(body), _PART_BYTES))
+
+    def _lines(self, parts: Iterator[bytes], prefix: str) -> Iterator[Record]:
+        cutter = LineCutter(prefix, self._limits.line_bytes)
+        for part in parts:
+            yield from cutter.feed(part)
+        yield from cutter.finish()
+
+    def _elements(self, parts: Iterator[bytes], prefix: str) -> Iterator[Record]:
+        text = bytearray()
+        for part in parts:
+            text += part
+            if len(text) > self._limits.array_bytes:
+                raise RefusedError(
+                    413, f"A JSON array may be {self._limits.array_bytes} bytes long. Send one object a line."
+                )
+        try:
+            elements = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            raise RefusedError(400, f"The body begins with [ but is no JSON array: {error}") from None
+        if len(elements) > self._limits.records:
+            raise RefusedError(413, f"More than {self._limits.records} elements. Send them in parts.")
+        lines = (element.encode() if isinstance(element, str) else orjson.dumps(element) for element in elements)
+        yield from (Record(line, f"{prefix}{number}") for number, line in enumerate(lines) if line)
+
+
+def _format(request: Request) -> tuple[bool, bool]:
+    """(gzip?, may it be a JSON array?)"""
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise RefusedError(415, "This Content-Encoding is not supported. Use gzip, or none.")
+    type_ = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if type_ not in _TYPES:
+        raise RefusedError(
+            415, "This Content-Type is not supported. Use application/x-ndjson, application/json or text/plain."
+        )
+    return encoding == "gzip", type_ == "application/json"
+
+
+def _unpack(body: bytes, most: int) -> Iterator[bytes]:
+    """The parts of a gzip body, of one member or several; a bomb is noticed before it goes off."""
+    total = 0
+    rest = body
+    while rest:
+        member = zlib.decompressobj(wbits=31)
+        try:
+            while not member.eof:
+                part = member.decompress(rest, _PART_BYTES)
+                rest = member.unconsumed_tail
+                total += len(part)
+                if total > most:
+                    raise RefusedError(413, f"The body unpacks to more than {most} bytes. Send it in parts.")
+                if part:
+                    yield part
+                elif not rest and not member.eof:
+                    raise RefusedError(400, "The gzip body is cut short: send the whole of it.")
+        except zlib.error:
+            raise RefusedError(400, "The body is not gzip, or damaged, though Content-Encoding says gzip.") from None
+        rest = member.unused_data
+
+
+def _problem(refused: RefusedError) -> Response:
+    titles = {
+        400: "Bad Request",
+        401: "Unauthorized",
+        404: "Not Found",
+        405: "Method Not Allowed",
+        408: "Request Timeout",
+    }
+    titles |= {
+        413: "Content Too Large",
+        415: "Unsupported Media Type",
+        429: "Too Many Requests",
+        503: "Service Unavailable",
+    }
+    headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}
+    if refused.retry_after_s is not None:
+        headers["Retry-After"] = str(refused.retry_after_s)
+    body = {"type": "about:blank", "title": titles[refused.status], "status": refused.status, "detail": refused.detail}
+    return JSONResponse(body, refused.status, headers, media_type="application/problem+json")
+
+
+def _no_such_thing(_: Request, error: Exception) -> Response:
+    status = getattr(error, "status_code", 404)
+    return _problem(RefusedError(status, "There is POST /ingest, and GET /livez, /readyz and /metrics."))

@@ -1,0 +1,203 @@
+"""The application behind a real uvicorn, spoken to by a real client."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import orjson
+import pytest
+
+from collector.push import Limits, Push, ingest_app
+from soc.errors import StoreUnavailable
+
+TOKENS = {"secret-of-portal": "portal", "secret-of-otp": "otp"}
+PORTAL = {"Authorization": "Bearer secret-of-portal"}
+SMALL = Limits(
+    body_bytes=50_000, unpacked_bytes=200_000, array_bytes=20_000, line_bytes=1000, records=500, batch=100, at_once=2
+)
+
+
+class Stored:
+    """`DeliverTo` around a sink: remembers the source too, and can be slow or broken."""
+
+    def __init__(self, sink) -> None:
+        self.sink = sink
+        self.sources: list[str] = []
+        self.broken = False
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def __call__(self, source_id: str, records) -> None:
+        self.gate.wait(10)
+        if self.broken:
+            raise StoreUnavailable("no space left on the disk")
+        self.sink(records)
+        self.sources.append(source_id)
+
+
+@pytest.fixture
+def stored(sink) -> Stored:
+    return Stored(sink)
+
+
+@pytest.fixture
+def client(stored, running, eventually):
+    def app(deliver_to):
+        digest = lambda source, data: hashlib.sha256(source.encode() + data).hexdigest()[:16]  # noqa: E731
+        return ingest_app(deliver_to, TOKENS.get, digest, limits=SMALL)
+
+    push = Push("127.0.0.1", 0, app)
+    with running(push.run, stored):
+        eventually(lambda: push.port)
+        with httpx.Client(base_url=f"http://127.0.0.1:{push.port}", headers=PORTAL, timeout=10) as http:
+            yield http
+        stored.gate.set()
+
+
+def test_lines_are_stored_when_the_answer_comes(client, stored, sink) -> None:
+    answer = client.post("/ingest", content=b'{"a": 1}\r\n\n{"a": 2}\nlast')
+    assert (answer.status_code, answer.json()) == (200, {"accepted": 3})
+    assert sink.lines == [b'{"a": 1}', b'{"a": 2}', b"last"]
+    assert stored.sources == ["portal"]
+
+
+def test_the_token_names_the_source(client, stored) -> None:
+    assert client.post("/ingest", content=b"x", headers={"Authorization": "bearer  secret-of-otp"}).status_code == 200
+    assert stored.sources == ["otp"]
+
+
+@pytest.mark.parametrize("value", ["", "Bearer", "Bearer wrong", "Basic secret-of-portal", "secret-of-portal"])
+def test_without_a_valid_token_nothing_is_taken(client, sink, value: str) -> None:
+    answer = client.post("/ingest", content=b"x", headers={"Authorization": value})
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "wrong" not in answer.text
+    assert sink.records == []
+
+
+def test_gzip_of_several_members(client, sink) -> None:
+    body = gzip.compress(b"one\ntw") + gzip.compress(b"o\n")
+    assert client.post("/ingest", content=body, headers={"Content-Encoding": "gzip"}).json() == {"accepted": 2}
+    assert sink.lines == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "word"),
+    [
+        (gzip.compress(b"line\n" * 100)[:-10], 400, "cut short"),
+        (b"line\n", 400, "not gzip"),
+        (gzip.compress(b"line\n") + b"garbage", 400, "not gzip"),
+        (gzip.compress(b"\0" * 10_000_000), 413, "unpacks to more"),
+    ],
+)
+def test_bad_gzip_stores_nothing(client, sink, body: bytes, status: int, word: str) -> None:
+    answer = client.post("/ingest", content=body, headers={"Content-Encoding": "gzip"})
+    assert answer.status_code == status
+    assert word in answer.json()["detail"]
+    assert sink.records == []
+
+
+def test_limits(client, sink) -> None:
+    assert client.post("/ingest", content=b"x" * 60_000).status_code == 413
+    assert (
+        client.post("/ingest", content=(b"x" * 9000 for _ in range(10))).status_code == 413
+    )  # chunked: no length given
+    assert client.post("/ingest", content=b"x\n" * 501).status_code == 413
+    assert sink.records == []
+    assert client.post("/ingest", content=b"x\n" * 500).json() == {"accepted": 500}
+    assert client.post("/ingest", content=b"y" * 5000).json() == {"accepted": 1}
+    assert sink.records[-1].line == b"y" * 1000
+    assert sink.records[-1].note == "cut at 1000 of 5000 bytes"
+
+
+@pytest.mark.parametrize(("header", "value"), [("Content-Encoding", "br"), ("Content-Type", "image/png")])
+def test_what_is_not_supported_is_said(client, header: str, value: str) -> None:
+    answer = client.post("/ingest", content=b"x", headers={header: value})
+    assert answer.status_code == 415
+    assert header in answer.json()["detail"]
+
+
+def test_a_json_array(client, sink) -> None:
+    body = orjson.dumps([{"a": "Hưng Yên"}, "a plain line", 3])
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/ingest", content=body, headers=headers).json() == {"accepted": 3}
+    assert sink.lines == [orjson.dumps({"a": "Hưng Yên"}), b"a plain line", b"3"]
+    assert client.post("/ingest", content=b"[" * 10_000, headers=headers).status_code == 400
+    assert client.post("/ingest", content=b"[" + b"1," * 15_000 + b"1]", headers=headers).status_code == 413
+
+
+def test_a_repeated_request_has_the_same_positions(client, sink) -> None:
+    for _ in range(2):
+        client.post("/ingest", content=b"one\ntwo\n")
+    packed = gzip.compress(b"one\ntwo\n")
+    client.post("/ingest", content=packed, headers={"Content-Encoding": "gzip"})
+    assert (len(sink.records), len(sink.unique)) == (6, 2)
+    client.post("/ingest", content=b"one\ntwo\n", headers={"Authorization": "Bearer secret-of-otp"})
+    assert len(sink.unique) == 4
+
+
+def test_the_senders_own_key_is_used(client, sink) -> None:
+    client.post("/ingest", content=b"one\ntwo", headers={"Idempotency-Key": "batch-7"})
+    assert [r.position for r in sink.records] == ["batch-7:0", "batch-7:4"]
+    assert client.post("/ingest", content=b"x", headers={"Idempotency-Key": "k" * 300}).status_code == 400
+
+
+def test_full_is_429_and_broken_is_503(client, stored, sink) -> None:
+    sink.full.set()
+    answer = client.post("/ingest", content=b"x")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "5")
+    sink.full.clear()
+    stored.broken = True
+    answer = client.post("/ingest", content=b"x")
+    assert answer.status_code == 503
+    assert "no space left" in answer.json()["detail"]
+    stored.broken = False
+    assert client.post("/ingest", content=b"x").status_code == 200
+
+
+def test_more_at_once_than_allowed_are_asked_to_wait(client, stored) -> None:
+    stored.gate.clear()
+    with ThreadPoolExecutor(6) as pool:
+        answers = [pool.submit(client.post, "/ingest", content=b"%d" % n) for n in range(6)]
+        time.sleep(0.3)
+        stored.gate.set()
+        codes = sorted(answer.result().status_code for answer in answers)
+    assert codes == [200, 200, 429, 429, 429, 429]
+    assert client.post("/ingest", content=b"x").status_code == 200
+
+
+def test_a_connection_that_breaks_gives_its_place_back(client, sink, eventually) -> None:
+    host, port = client.base_url.host, client.base_url.port
+    for _ in range(5):
+        with socket.create_connection((host, port)) as raw:
+            raw.sendall(
+                b"POST /ingest HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer secret-of-portal\r\nContent-Length: 99\r\n\r\nhalf"
+            )
+            time.sleep(0.05)
+    eventually(lambda: client.post("/ingest", content=b"whole").status_code == 200)
+    assert sink.lines == [b"whole"]
+
+
+def test_health_and_metrics(client) -> None:
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 200
+    assert "python_info" in client.get("/metrics").text
+    assert client.get("/ingest").status_code == 405
+    answer = client.get("/nothing")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_a_port_in_use_is_said(stored) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        push = Push(
+            "127.0.0.1", taken.getsockname()[1], lambda deliver_to: ingest_app(deliver_to, TOKENS.get, str.format)
+        )
+        with pytest.raises(OSError, match="in use"):
+            push.run(stored, threading.Event())
