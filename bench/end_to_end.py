@@ -5,6 +5,7 @@ Bar: 15,000 events/s on two cores with 150 rules, at most 400 MiB together.
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import statistics
@@ -15,16 +16,22 @@ from pathlib import Path
 from bench import workload
 from bench.processes import Running
 
+OWN = Path(__file__).parent.parent / "rules" / "content"
 
-def rule_settings() -> tuple[dict[str, str], str]:
-    """The rules that come with govsoc, and the SigmaHQ web rules where the test data is."""
+
+def rule_folders() -> tuple[list[Path], list[Path]]:
+    """Folders of rules and their pipelines: our own, and the SigmaHQ web rules where the test data is."""
     data = os.environ.get("SOC_TEST_DATA")
-    own = Path(__file__).parent.parent / "rules" / "content"
     if not data:
-        return {}, "own rules only (SOC_TEST_DATA is not set)"
-    web = Path(data) / "sigmahq"
-    folders = f'["{own}", "{web / "rules-web"}"]'
-    return {"SOC_DETECT__RULES": folders, "SOC_DETECT__PIPELINE": str(web / "web-ecs-pipeline.yml")}, "own rules + 145 SigmaHQ web rules"
+        return [OWN], []
+    sigma = Path(data) / "sigmahq"
+    return [OWN, sigma / "rules-web"], [sigma / "web-ecs-pipeline.yml"]
+
+
+def rule_settings() -> dict[str, str]:
+    folders, pipelines = rule_folders()
+    settings = {"SOC_DETECT__RULES": json.dumps([str(folder) for folder in folders])}
+    return settings | ({"SOC_DETECT__PIPELINE": str(pipelines[0])} if pipelines else {})
 
 
 def run(count: int) -> dict[str, float]:
@@ -32,7 +39,7 @@ def run(count: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "access.log"
         workload.write(log, count)
-        running = Running(Path(folder) / "data", rule_settings()[0])
+        running = Running(Path(folder) / "data", rule_settings())
         running.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "bench", "--path", str(log))
         running.start("serve", "detect")
         running.wait("DETECT", "soc_detector_ready_count", 1, 120)
@@ -86,8 +93,16 @@ def main(count: int = 300_000, runs: int = 3) -> list[tuple[str, str]]:
     median = {key: statistics.median(r[key] for r in results) for key in results[0]}
     base = statistics.median(floors)
     return [
-        ("rules", rule_settings()[1]),
-        ("end to end, events/s (bar 15,000)", f"{median['events_per_s']:,.0f}  of {[round(r['events_per_s']) for r in results]}"),
+        (
+            "rules",
+            "own and 145 SigmaHQ web rules"
+            if len(rule_folders()[0]) > 1
+            else "own rules only (SOC_TEST_DATA is not set)",
+        ),
+        (
+            "end to end, events/s (bar 15,000)",
+            f"{median['events_per_s']:,.0f}  of {[round(r['events_per_s']) for r in results]}",
+        ),
         ("floor, bare lines into SQLite, lines/s", f"{base:,.0f}"),
         ("ratio to the floor", f"{median['events_per_s'] / base:.3f}"),
         ("CPU us an event, collector / detector", f"{median['collector_us']:.1f} / {median['detector_us']:.1f}"),

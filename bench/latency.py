@@ -21,7 +21,7 @@ def run(seconds: int, per_s: int = 1000, attacks_per_s: int = 5) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "access.log"
         log.touch()
-        running = Running(Path(folder) / "data", rule_settings()[0])
+        running = Running(Path(folder) / "data", rule_settings())
         running.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "bench", "--path", str(log))
         running.soc("accounts", "add", "bench", "--role", "viewer")
         key = running.soc("accounts", "key", "bench").split()[-1]
@@ -57,7 +57,8 @@ def run(seconds: int, per_s: int = 1000, attacks_per_s: int = 5) -> list[float]:
 
 
 def _look(running: Running, key: str, seen: dict[str, float]) -> None:
-    request = urllib.request.Request(f"http://127.0.0.1:{running.ports['SERVE']}/api/v1/alerts?limit=50", headers={"Authorization": f"Bearer {key}"})
+    url = f"http://127.0.0.1:{running.ports['SERVE']}/api/v1/alerts?limit=50"
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {key}"})
     with urllib.request.urlopen(request, timeout=10) as answer:
         now = time.monotonic()
         for alert in json.load(answer)["items"]:

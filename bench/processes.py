@@ -32,15 +32,24 @@ class Running:
     def __post_init__(self) -> None:
         self.ports = {name: free_port() for name in ("SERVE", "COLLECT", "DETECT")}
         ports = {f"SOC_{name}__HTTP_PORT": str(port) for name, port in self.ports.items()}
-        self.env = os.environ | ports | {"SOC_COLLECT__SYSLOG_PORT": str(free_port()), "SOC_DATA_DIR": str(self.data_dir)} | self.extra
+        self.env = (
+            os.environ
+            | ports
+            | {"SOC_COLLECT__SYSLOG_PORT": str(free_port()), "SOC_DATA_DIR": str(self.data_dir)}
+            | self.extra
+        )
 
     def soc(self, *arguments: str) -> str:
-        return subprocess.run([sys.executable, "-m", "soc", *arguments], env=self.env, check=True, capture_output=True, text=True).stdout
+        return subprocess.run(
+            [sys.executable, "-m", "soc", *arguments], env=self.env, check=True, capture_output=True, text=True
+        ).stdout
 
     def start(self, *verbs: str) -> None:
         for verb in verbs or ("serve", "detect", "collect"):
             log = (self.data_dir.parent / f"{verb}.log").open("ab")
-            self.processes[verb] = subprocess.Popen([sys.executable, "-m", "soc", verb], env=self.env, stdout=log, stderr=log)
+            self.processes[verb] = subprocess.Popen(
+                [sys.executable, "-m", "soc", verb], env=self.env, stdout=log, stderr=log
+            )
 
     def metric(self, process: str, name: str) -> float:
         try:
@@ -59,7 +68,9 @@ class Running:
                 raise TimeoutError(f"{name} is {self.metric(process, name)}, not {value}, after {timeout_s} s")
             for verb, started in self.processes.items():
                 if started.poll() is not None:
-                    raise RuntimeError(f"soc {verb} ended: {(self.data_dir.parent / f'{verb}.log').read_text()[-2000:]}")
+                    raise RuntimeError(
+                        f"soc {verb} ended: {(self.data_dir.parent / f'{verb}.log').read_text()[-2000:]}"
+                    )
             time.sleep(poll_s)
 
     def memory_mb(self) -> dict[str, float]:
@@ -67,7 +78,8 @@ class Running:
         return {verb: _status(p.pid, "VmRSS") / 1024 for verb, p in self.processes.items()}
 
     def cpu_s(self) -> dict[str, float]:
-        return {verb: sum(map(int, Path(f"/proc/{p.pid}/stat").read_text().rsplit(")")[-1].split()[11:13])) / _TICKS for verb, p in self.processes.items()}
+        """CPU seconds of each process, user and system."""
+        return {verb: _cpu_s(process.pid) for verb, process in self.processes.items()}
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -85,3 +97,8 @@ def _status(pid: int, key: str) -> int:
         if line.startswith(key + ":"):
             return int(line.split()[1])
     return 0
+
+
+def _cpu_s(pid: int) -> float:
+    after_name = Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()
+    return (int(after_name[11]) + int(after_name[12])) / _TICKS
