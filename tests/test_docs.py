@@ -6,7 +6,6 @@ import re
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-import pytest
 import typer.main
 
 from soc import telemetry
@@ -29,10 +28,13 @@ def test_the_settings_page_is_what_the_code_says():
     assert as_markdown() in (ROOT / "docs/settings.md").read_text(), "run `make docs`"
 
 
-@pytest.mark.parametrize(("name", "command"), commands())
-def test_every_command_has_help_and_is_documented(name, command):
-    assert command.help, name
-    assert f"`{name}" in (ROOT / "docs/commands.md").read_text(), name
+def test_every_command_has_help_and_is_documented():
+    page = (ROOT / "docs/commands.md").read_text()
+    found = dict(commands())
+    assert len(found) > 20
+    for name, command in found.items():
+        assert command.help, name
+        assert f"`{name}`" in page, name
 
 
 def test_every_make_target_has_a_line_in_make_help():

@@ -1,0 +1,63 @@
+"""What is particular to the event log on SQLite: its limits, its retention, damage."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from soc.buffer.retention import expire
+from soc.buffer.sqlite import EventLog, day_file, days
+from soc.errors import Busy, StoreUnavailable
+
+DAY = 86_400_000
+NOON = 1_772_452_800_000
+
+
+def test_a_full_log_is_busy_and_stores_nothing(tmp_path, make_event):
+    log = EventLog(tmp_path, max_bytes=1)
+    log.append([make_event(NOON)])
+    log = EventLog(tmp_path, max_bytes=1)
+    with pytest.raises(Busy, match="limit"):
+        log.append([make_event(NOON, "2")])
+    with pytest.raises(Busy, match="free"):
+        EventLog(tmp_path, min_free_bytes=1 << 60).append([make_event(NOON, "2")])
+    assert len(EventLog(tmp_path).read({}, 9).events) == 1
+
+
+def test_retention_deletes_whole_days_by_age_and_by_size(tmp_path, make_event):
+    log = EventLog(tmp_path)
+    for i in range(4):
+        log.append([make_event(NOON + i * DAY, str(i), message="x" * 100_000)])
+    old = day_file(tmp_path, "2026-03-03")
+    os.utime(old, (1, 1))
+    now = day_file(tmp_path, "2026-03-02").stat().st_mtime
+    assert expire(log, keep_s=3600, target_bytes=1 << 40, unread=lambda _: False, now=lambda: now) == [
+        ("2026-03-03", "age")
+    ]
+    assert expire(log, keep_s=3600, target_bytes=1, unread=lambda day: day == "2026-03-02", now=lambda: now) == [
+        ("2026-03-04", "size"),
+        ("2026-03-05", "size"),
+    ]
+    assert days(tmp_path) == ["2026-03-02"]
+    assert not list(tmp_path.glob("2026-03-04*"))
+    assert log.append([make_event(NOON + 2 * DAY, "again")]) == 1, "a deleted day may come back"
+
+
+def test_a_damaged_day_is_named(tmp_path, make_event):
+    log = EventLog(tmp_path)
+    log.append([make_event(NOON)])
+    log.close()
+    day_file(tmp_path, "2026-03-02").write_bytes(b"not a database at all" * 500)
+    for suffix in ("-wal", "-shm"):
+        (tmp_path / f"2026-03-02.db{suffix}").unlink(missing_ok=True)
+    with pytest.raises(StoreUnavailable, match=r"2026-03-02\.db is damaged"):
+        EventLog(tmp_path).append([make_event(NOON, "2")])
+
+
+def test_many_days_are_written_with_few_open_files(tmp_path, make_event):
+    log = EventLog(tmp_path)
+    events = [make_event(NOON + i * DAY, str(i)) for i in range(100)]
+    assert log.append(events) == 100
+    assert [event.id for event in log.read({}, 1000).events] == [event.id for event in events]
+    assert len(log._open) <= 32

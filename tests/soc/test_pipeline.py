@@ -1,0 +1,229 @@
+"""The pipeline on the real event log, store and rule engine."""
+
+from __future__ import annotations
+
+import random
+import threading
+from zoneinfo import ZoneInfo
+
+import pytest
+
+import rules.load
+from rules.match import Engine
+from soc.buffer.sqlite import EventLog
+from soc.errors import StoreUnavailable
+from soc.model.org import EVERYTHING
+from soc.model.rule import RuleDoc
+from soc.pipeline import Pipeline, Watermark
+from soc.store.base import AlertFilter
+from soc.store.detections import SqliteDetections
+from soc.store.sqlite import events_dir, open_stores
+
+NOON = 1_772_452_800_000
+HOUR = 3_600_000
+RULES = """
+title: Failed sign-in
+id: 3f6e8f0a-0000-4000-8000-000000000001
+name: failed
+logsource: {product: linux}
+detection: {selection: {event.outcome: failure}, condition: selection}
+---
+title: Many failed sign-ins
+id: 3f6e8f0a-0000-4000-8000-000000000002
+level: high
+correlation: {type: event_count, rules: [failed], group-by: [source.ip], timespan: 1m, condition: {gte: 5}}
+---
+title: Root
+id: 3f6e8f0a-0000-4000-8000-000000000003
+level: low
+logsource: {product: linux}
+detection: {selection: {user.name: root}, condition: selection}
+"""
+
+
+class Rig:
+    """A pipeline over a folder; `again` is the same after a restart."""
+
+    def __init__(self, folder, **options):
+        ruleset = rules.load.loads(RULES)
+        assert ruleset.errors == ()
+        self.folder, self.options = folder, options
+        self.log = EventLog(events_dir(folder))
+        self.detections = SqliteDetections(folder)
+        docs = {rule.hash: RuleDoc(rule.id, rule.hash, rule.title, rule.level, rule.text) for rule in ruleset.rules}
+        self.pipeline = Pipeline(
+            self.log, Engine(ruleset, ZoneInfo("UTC")), docs, self.detections, lambda: NOON, **{"batch": 3, **options}
+        )
+
+    def again(self):
+        return Rig(self.folder, **self.options)
+
+    def alerts(self):
+        stores = open_stores(self.folder)
+        found = stores.alerts.list(AlertFilter(), EVERYTHING, limit=200).items
+        return {
+            alert.id: (alert.title, alert.entity, alert.count, alert.first_seen, alert.last_seen,
+                       tuple(f.event_id for f in stores.alerts.findings(alert.id, EVERYTHING, limit=200).items))
+            for alert in found
+        }  # fmt: skip
+
+
+@pytest.fixture
+def failures(make_event):
+    def make(count, ip="203.0.113.9", start=NOON, step=1000, user="lan", tag=""):
+        return [
+            make_event(
+                start + i * step,
+                f"{ip}{tag}{i}",
+                dataset="linux.auth",
+                event__outcome="failure",
+                source__ip=ip,
+                user__name=user,
+            )
+            for i in range(count)
+        ]
+
+    return make
+
+
+def test_a_correlation_over_several_batches_is_one_alert_with_every_event(tmp_path, failures):
+    rig = Rig(tmp_path)
+    events = failures(8)
+    rig.log.append(events)
+    assert rig.pipeline.drain() == 8
+    [(title, entity, count, first, last, ids)] = rig.alerts().values()
+    assert (title, entity, count, first, last) == ("Many failed sign-ins", "203.0.113.9", 8, NOON, NOON + 7000)
+    assert ids == tuple(event.id for event in events)
+    assert rig.pipeline.tally.alerts == {"3f6e8f0a-0000-4000-8000-000000000002": 1}
+
+
+def test_four_are_not_enough_and_one_alert_a_group(tmp_path, failures):
+    rig = Rig(tmp_path)
+    rig.log.append([*failures(4, "10.0.0.1"), *failures(5, "10.0.0.2"), *failures(9, "10.0.0.3", step=30_000)])
+    rig.pipeline.drain()
+    assert [alert[1] for alert in rig.alerts().values()] == ["10.0.0.2"]
+
+
+def test_restarts_and_failed_commits_change_nothing(tmp_path, failures):
+    events = [
+        e for i in range(6) for e in failures(7, f"10.0.0.{i}", start=NOON + i * 300, user="root" if i == 3 else "lan")
+    ]
+    calm = Rig(tmp_path / "calm")
+    calm.log.append(events)
+    calm.pipeline.drain()
+
+    rng = random.Random(3)
+    rig = Rig(tmp_path / "disturbed")
+    for start in range(0, len(events), 4):
+        rig.log.append(events[start : start + 4])
+        if rng.random() < 0.5:
+            rig.pipeline.step()
+        if rng.random() < 0.3:
+            commit = rig.detections.commit
+
+            def fail(*_):
+                raise StoreUnavailable("no")
+
+            rig.detections.commit = fail
+            if rig.log.read(rig.detections.cursor(), 1).events:
+                with pytest.raises(StoreUnavailable):
+                    rig.pipeline.step()
+            rig.detections.commit = commit
+        if rng.random() < 0.3:
+            rig = rig.again()
+    rig.pipeline.drain()
+    assert rig.alerts() == calm.alerts()
+    assert len(calm.alerts()) == 7
+
+
+def test_the_order_of_arrival_does_not_matter_within_the_lateness(tmp_path, failures):
+    events = [
+        *failures(9, "10.0.0.1"),
+        *failures(6, "10.0.0.2", step=9000),
+        *failures(4, "10.0.0.3"),
+        *failures(6, "10.0.0.4", step=16_000),
+    ]
+    results = []
+    for seed in range(5):
+        rig = Rig(tmp_path / str(seed))
+        shuffled = events[:]
+        random.Random(seed).shuffle(shuffled)
+        for start in range(0, len(shuffled), 5):
+            rig.log.append(shuffled[start : start + 5])
+            rig.pipeline.drain()
+            if seed % 2:
+                rig = rig.again()
+        results.append(rig.alerts())
+    assert all(result == results[0] for result in results)
+    assert sorted(alert[1] for alert in results[0].values()) == ["10.0.0.1", "10.0.0.2"]
+
+
+def test_an_old_log_replayed_beside_live_events_is_correlated_as_well(tmp_path, failures, make_event):
+    rig = Rig(tmp_path)
+    old = [
+        make_event(
+            NOON - 4000 * HOUR + i * 1000,
+            f"old{i}",
+            source="old",
+            dataset="linux.auth",
+            event__outcome="failure",
+            source__ip="10.9.9.9",
+        )
+        for i in range(8)
+    ]
+    live = failures(8, "10.0.0.1")
+    for a, b in zip(old, live, strict=True):
+        rig.log.append([b])
+        rig.pipeline.drain()
+        rig.log.append([a])
+        rig.pipeline.drain()
+    assert {alert[1]: alert[2] for alert in rig.alerts().values()} == {"10.0.0.1": 8, "10.9.9.9": 8}
+
+
+def test_the_watermark_is_that_of_the_least_advanced_active_source(make_event):
+    watermark = Watermark(lateness_ms=HOUR, idle_s=60)
+    assert watermark.time is None
+    watermark.observe([make_event(NOON, source="a"), make_event(NOON - 5 * HOUR, source="b")])
+    assert watermark.time == NOON - 6 * HOUR
+    assert watermark.observe([make_event(NOON - HOUR, source="a"), make_event(NOON - HOUR - 1, "2", source="a")]) == 1
+    watermark.rest(59)
+    watermark.observe([make_event(NOON + 1, source="a")])
+    watermark.rest(2)
+    assert watermark.time == NOON + 1 - HOUR, "b is idle"
+    saved = watermark.dump()
+    again = Watermark(lateness_ms=HOUR, idle_s=60)
+    again.load(saved)
+    assert again.time == watermark.time
+    watermark.observe([make_event(NOON - 5 * HOUR, source="b")])
+    assert watermark.time == NOON - 6 * HOUR, "b speaks again and is not late"
+
+
+def test_dead_letters_pass_without_findings(tmp_path, make_event):
+    rig = Rig(tmp_path)
+    rig.log.append([make_event(0, "x", dataset="linux.auth", event__kind="pipeline_error", user__name="root")])
+    assert rig.pipeline.drain() == 1
+    assert rig.alerts() == {}
+
+
+def test_run_survives_a_store_that_is_away(tmp_path, failures):
+    rig = Rig(tmp_path)
+    rig.log.append(failures(6))
+    commit, calls = rig.detections.commit, []
+
+    def flaky(*arguments):
+        calls.append(1)
+        if len(calls) < 2:
+            raise StoreUnavailable("away")
+        return commit(*arguments)
+
+    rig.detections.commit = flaky
+    stop = threading.Event()
+    thread = threading.Thread(target=rig.pipeline.run, args=(stop, 0.01))
+    thread.start()
+    for _ in range(500):
+        if rig.alerts():
+            break
+        stop.wait(0.02)
+    stop.set()
+    thread.join(5)
+    assert len(rig.alerts()) == 1
