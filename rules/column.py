@@ -15,6 +15,7 @@ from soc.model.event import Value
 
 Class = frozenset[int]
 NOTHING: Class = frozenset()
+NUMERIC = (int, float)
 
 CACHED_VALUES = 8192  # a column; all forgotten at once when full
 CACHED_CHARACTERS = 2048  # longer values are judged anew each time, so that a flood of them cannot fill the memory
@@ -43,7 +44,10 @@ class Scanner:
             raise MemoryError("too many patterns for one automaton")
 
     def scan(self, text: str) -> Sequence[int]:
-        found = self._set.Match(utf8(text))
+        try:
+            found = self._set.Match(text.encode())
+        except UnicodeEncodeError:
+            found = self._set.Match(utf8(text))
         return [self._checks[i] for i in found] if found else ()
 
 
@@ -97,8 +101,9 @@ class Column(dict[str, Class]):
 
     def __missing__(self, text: str) -> Class:
         found = self._judge(text)
-        # One object for equal classes: their hash is computed once and comparing them is comparing addresses.
-        found = self._classes.setdefault(found, found)
+        if found is not self._always:
+            # One object for equal classes: their hash is computed once, and comparing them is comparing addresses.
+            found = self._classes.setdefault(found, found)
         if len(text) <= CACHED_CHARACTERS:
             if len(self) >= CACHED_VALUES:
                 self.clear()
@@ -157,27 +162,29 @@ class Keywords:
 
     def of(self, values: Iterable[Value]) -> Class:
         texts = [value for value in values if value.__class__ is str]
-        lists = [value for value in values if value.__class__ is list]
-        if lists:
-            texts += [element for some in lists for element in some if element.__class__ is str]
+        others = [value for value in values if value.__class__ is not str]
+        for value in others:
+            if value.__class__ is list:
+                texts += [element for element in value if element.__class__ is str]
+                others += [element for element in value if element.__class__ is not str]
+        found = self._scan(texts) if texts else []
+        if self._numbers:
+            # By class: True would pass for 1.
+            found += [self._numbers[v] for v in others if v.__class__ in NUMERIC and v in self._numbers]
+        return frozenset(found) if found else NOTHING
+
+    def _scan(self, texts: list[str]) -> list[int]:
         found: list[int] = []
         if self._folded or self._cased:
-            text = "\0".join(texts)
-            if text.count("\0") >= len(texts):
-                text = "\0".join(one.replace("\0", "\ufffd") for one in texts)
-            low = text.lower() if self._folded else ""
+            joined = "\0".join(texts)
+            if joined.count("\0") >= len(texts):
+                joined = "\0".join(text.replace("\0", "\ufffd") for text in texts)
+            low = joined.lower() if self._folded else ""
             for scanner in self._folded:
                 found += scanner.scan(low)
             for scanner in self._cased:
-                found += scanner.scan(text)
+                found += scanner.scan(joined)
         if self._each is not None:
             for text in texts:
                 found += self._each[text]
-        if self._numbers:
-            for some in (values, *lists):
-                found += [
-                    self._numbers[v]
-                    for v in some
-                    if (v.__class__ is int or v.__class__ is float) and v in self._numbers
-                ]
-        return frozenset(found) if found else NOTHING
+        return found

@@ -11,9 +11,8 @@ from __future__ import annotations
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import Counter, OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import tzinfo
 
 import orjson
 
@@ -21,10 +20,11 @@ from rules.predicate import texts
 from rules.rule import Correlation, Rule, RuleSet
 from rules.state import State
 from soc.model.event import Fields
-from soc.model.finding import Finding, alert_id, finding_id, local_day
+from soc.model.finding import Finding, alert_id, finding_id
 
 GROUP_CAP = 10_000  # entries a group; the oldest go first
-GROUPS_DECODED = 20_000  # groups kept as objects between commits
+GROUPS_DECODED = 5_000  # groups a correlation keeps as objects between commits ...
+ENTRIES_DECODED = 20_000  # ... and the entries in them; a group of the full cap fits
 LATENESS_MS = 3_600_000
 
 
@@ -35,7 +35,7 @@ class Entry:
     ts: int
     event_id: str
     value: str
-    days: list[str] = field(default_factory=list)
+    days: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -48,7 +48,6 @@ class Group:
     start: int = 0  # index where the newest window starts
     values: Counter[str] = field(default_factory=Counter)  # distinct values in the newest window
     dropped: int = 0
-    dirty: bool = False
 
     @property
     def newest(self) -> int:
@@ -71,11 +70,13 @@ class Capped:
 class Correlator:
     """Runs one correlation rule over the findings of its base rules. Holds no state of its own but a cache of decoded groups."""
 
-    def __init__(self, rule: Rule, bases: Sequence[Rule], zone: tzinfo, lateness_ms: int, cap: int = GROUP_CAP) -> None:
+    def __init__(
+        self, rule: Rule, bases: Sequence[Rule], day: Callable[[int], str], lateness_ms: int, cap: int
+    ) -> None:
         assert rule.correlation is not None
         self.rule = rule
         self.correlation = rule.correlation
-        self._zone = zone
+        self._day = day
         self._lateness = lateness_ms
         self._cap = cap
         self.capped = Capped(cap)
@@ -86,6 +87,7 @@ class Correlator:
         ).hexdigest()
         self._fields = {base.id: self.correlation.names_for(base.id) for base in bases}
         self._groups: OrderedDict[str, Group] = OrderedDict()
+        self._dirty: dict[str, Group] = {}
 
     def observe(self, finding: Finding, state: State) -> list[Finding]:
         """Take one finding of a base rule; return the findings of this correlation that are new because of it."""
@@ -99,22 +101,27 @@ class Correlator:
         at = self._insert(group, Entry(finding.ts, finding.event_id, value))
         if at is None:
             return []
-        group.dirty = True
-        hits = self._newest(group) if at == len(group.entries) - 1 else self._recount(group, at)
+        self._dirty[key] = group
+        in_order = at == len(group.entries) - 1
+        hits = self._newest(group) if in_order else self._recount(group, at)
         new = [self._finding(group, entry, day, size, finding) for entry, day, size in hits]
-        self._trim(group)
+        self._trim(group, by_time=in_order)
         return new
 
     def flush(self, state: State) -> None:
         """Write the groups that changed since the last flush."""
-        for key, group in self._groups.items():
-            if group.dirty:
-                self._write(key, group, state)
-        while len(self._groups) > GROUPS_DECODED:
-            self._groups.popitem(last=False)
+        if not self._dirty:
+            return
+        for key, group in self._dirty.items():
+            state.set(key, group.encode(), group.newest + self.correlation.timespan_ms + self._lateness)
+        self._dirty.clear()
+        entries = sum(len(group.entries) for group in self._groups.values())
+        while len(self._groups) > GROUPS_DECODED or entries > ENTRIES_DECODED:
+            entries -= len(self._groups.popitem(last=False)[1].entries)
 
     def forget(self) -> None:
         self._groups.clear()
+        self._dirty.clear()
 
     # -- the group of a finding
 
@@ -134,13 +141,11 @@ class Correlator:
 
     def _decode(self, stored: bytes) -> Group:
         org, by, dropped, entries = orjson.loads(stored)
-        group = Group(org, by, [Entry(*entry) for entry in entries], dropped=dropped)
+        group = Group(
+            org, by, [Entry(ts, event, value, tuple(days)) for ts, event, value, days in entries], dropped=dropped
+        )
         self._count_newest(group)
         return group
-
-    def _write(self, key: str, group: Group, state: State) -> None:
-        state.set(key, group.encode(), group.newest + self.correlation.timespan_ms + self._lateness)
-        group.dirty = False
 
     # -- windows
 
@@ -170,12 +175,12 @@ class Correlator:
         size = self._size(len(entries) - group.start, values)
         if size < self.correlation.at_least:
             return
-        day = local_day(newest.ts, self._zone)
+        day = self._day(newest.ts)
         for i in range(len(entries) - 1, group.start - 1, -1):
             # All before an entry that a hit of this day marked were marked with it, unless a later hit came first: see _recount.
             if day in entries[i].days:
                 break
-            entries[i].days.append(day)
+            entries[i].days += (day,)
             yield entries[i], day, size
 
     def _recount(self, group: Group, at: int) -> Iterator[tuple[Entry, str, int]]:
@@ -196,10 +201,10 @@ class Correlator:
                 low += 1
             size = self._size(high - low, values)
             if now >= first and size >= self.correlation.at_least:
-                day = local_day(now, self._zone)
+                day = self._day(now)
                 for i in range(max(low, marked.get(day, 0)), high):
                     if day not in entries[i].days:
-                        entries[i].days.append(day)
+                        entries[i].days += (day,)
                         yield entries[i], day, size
                 marked[day] = high
         self._count_newest(group)
@@ -211,11 +216,14 @@ class Correlator:
     def _size(self, events: int, values: Counter[str]) -> int:
         return len(values) if self.correlation.counted else events
 
-    def _trim(self, group: Group) -> None:
-        """Drop what no window inside the lateness can reach, and what the cap does not allow."""
+    def _trim(self, group: Group, by_time: bool) -> None:
+        """Drop what the cap does not allow and, `by_time`, what no window inside the lateness can reach.
+
+        A late entry stays until time moves on in its group, so that a burst of old events is still seen as one.
+        """
         entries = group.entries
         reach = group.newest - self.correlation.timespan_ms - self._lateness
-        gone = bisect_right(entries, reach, key=_time) if entries[0].ts <= reach else 0
+        gone = bisect_right(entries, reach, key=_time) if by_time and entries[0].ts <= reach else 0
         over = len(entries) - gone - self._cap
         if over > 0:
             group.dropped += over
@@ -272,11 +280,11 @@ def counted(fields: Fields, correlation: Correlation) -> str | None:
     return None if found is None else "\0".join(found)
 
 
-def correlators(ruleset: RuleSet, zone: tzinfo, lateness_ms: int, cap: int) -> Iterable[Correlator]:
+def correlators(ruleset: RuleSet, day: Callable[[int], str], lateness_ms: int, cap: int) -> Iterable[Correlator]:
     known = {rule.id: rule for rule in ruleset.rules}
     for rule in ruleset.rules:
         if rule.correlation is not None:
-            yield Correlator(rule, [known[base] for base in rule.correlation.rules], zone, lateness_ms, cap)
+            yield Correlator(rule, [known[base] for base in rule.correlation.rules], day, lateness_ms, cap)
 
 
 def _order(entry: Entry) -> tuple[int, str]:

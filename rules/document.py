@@ -59,18 +59,39 @@ class _Loader(yaml.CSafeLoader):
 
 def read(path: Path, errors: list[RuleError]) -> list[Document]:
     """The documents of a file. What cannot be read is added to `errors`; never raises for the content of a file."""
+    text = _content(path, errors)
+    return [] if text is None else list(documents(text, str(path), errors))
+
+
+def read_list(path: Path, errors: list[RuleError]) -> list[tuple[object, int]]:
+    """The items of a file that holds one YAML list, each with its line (from 1)."""
+    text = _content(path, errors)
+    if text is None:
+        return []
+    try:
+        _check_shape(text)
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        if not isinstance(node, yaml.SequenceNode):
+            errors.append(RuleError("must be a list", path, 1))
+            return []
+        return [(loader.construct_document(item), item.start_mark.line + 1) for item in node.value]
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        errors.append(_explain(error, str(path)))
+        return []
+
+
+def _content(path: Path, errors: list[RuleError]) -> str | None:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             errors.append(RuleError(f"the file is larger than {MAX_FILE_BYTES} bytes: split it", path))
-            return []
-        text = path.read_text(encoding="utf-8")
+            return None
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         errors.append(RuleError(f"cannot be read: {error.strerror or error}", path))
-        return []
     except UnicodeDecodeError as error:
         errors.append(RuleError(f"is not UTF-8 text (byte {error.start})", path))
-        return []
-    return list(documents(text, str(path), errors))
+    return None
 
 
 def documents(text: str, path: str, errors: list[RuleError]) -> Iterator[Document]:

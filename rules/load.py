@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sigma.processing.pipeline import ProcessingPipeline
 
 CONTENT = Path(__file__).parent / "content"
+PIPELINES = Path(__file__).parent / "pipelines"
 MAX_FILES = 50_000
 
 

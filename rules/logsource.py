@@ -53,8 +53,8 @@ DATASETS: Mapping[str, Origin] = {
     "lgsp.gateway": _origin("lgsp", "gateway"),
 }
 
-# Programs that Sigma knows as services of their own, inside a dataset that is wider.
-PROGRAMS: Mapping[str, frozenset[str]] = {"linux.auth": frozenset({"sshd", "sudo"})}
+# Programs that Sigma knows as services of their own, inside a dataset that is wider. OpenSSH 9.8 split sshd in two.
+PROGRAMS: Mapping[str, Mapping[str, str]] = {"linux.auth": {"sshd": "sshd", "sshd-session": "sshd", "sudo": "sudo"}}
 
 # The parts of an event that decide its origin: dataset, own product/category/service, program (only where it matters).
 Route = tuple[Value, Value, Value, Value, Value]
@@ -77,7 +77,7 @@ def origin(key: Route) -> Origin:
     dataset, product, category, service, program = key
     known = DATASETS.get(dataset, Origin()) if isinstance(dataset, str) else Origin()
     services = known.services
-    if isinstance(dataset, str) and (name := _word(program)) in PROGRAMS.get(dataset, ()) and name:
+    if isinstance(dataset, str) and (name := PROGRAMS.get(dataset, {}).get(_word(program) or "")):
         services |= {name}
     if own := _word(service):
         services = frozenset({own})

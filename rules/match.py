@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
+from functools import lru_cache
 
 from rules.condition import Check, witnesses
 from rules.correlate import GROUP_CAP, LATENESS_MS, Capped, correlators
@@ -14,6 +15,7 @@ from rules.state import State
 from soc.model.event import Event, Fields, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
 
+QUARTER_MS = 900_000
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
 
 
@@ -28,16 +30,15 @@ class Engine:
     ) -> None:
         self.ruleset = ruleset
         self.broken: dict[str, str] = {}
-        self._zone = zone
+        self._day = _calendar(zone)
         self._detections = [rule for rule in ruleset.rules if rule.condition is not None]
         self._routes: dict[Route, Plan] = {}
         self._plans: dict[frozenset[str], Plan] = {}
-        self._correlators = list(correlators(ruleset, zone, lateness_ms, group_cap))
+        self._correlators = list(correlators(ruleset, self._day, lateness_ms, group_cap))
         self._feeds: dict[str, list[int]] = {}
         for i, correlator in enumerate(self._correlators):
             for base in correlator.correlation.rules:
                 self._feeds.setdefault(base, []).append(i)
-        self._days: dict[int, str] = {}
 
     # -- events
 
@@ -82,7 +83,7 @@ class Engine:
     def _finding(self, fired: Fired, event: Event) -> Finding:
         rule, fields = fired.rule, event.fields
         name, entity = _entity(rule, event)
-        alert = alert_id(rule.id, event.org, entity, local_day(event.ts, self._zone))
+        alert = alert_id(rule.id, event.org, entity, self._day(event.ts))
         return Finding(
             id=finding_id(alert, event.id),
             alert_id=alert,
@@ -138,6 +139,16 @@ class Engine:
     def late(self) -> dict[str, int]:
         """Correlation rule id -> events that came later than the allowed lateness."""
         return {c.rule.id: c.late for c in self._correlators if c.late}
+
+
+def _calendar(zone: tzinfo) -> Callable[[int], str]:
+    """`local_day`, computed once a quarter of an hour: no zone on earth changes its day within one."""
+
+    @lru_cache(maxsize=4096)
+    def of_quarter(quarter: int) -> str:
+        return local_day(quarter * QUARTER_MS, zone)
+
+    return lambda ts: of_quarter(ts // QUARTER_MS)
 
 
 def _entity(rule: Rule, event: Event) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import orjson
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
+_SCALARS = frozenset({str, int, float, bool, type(None)})
 # ECS 8.x field names as flat dotted keys. A key is never both a value and a prefix; lists hold scalars only.
 Fields = dict[str, Value]
 
@@ -86,7 +87,7 @@ def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
             if isinstance(value, dict):
                 stack.append((f"{at}{key}.", value))
             elif isinstance(value, list):
-                out[at + key] = [v if isinstance(v, Scalar) else orjson.dumps(v).decode() for v in value]
+                out[at + key] = [v if v.__class__ in _SCALARS else orjson.dumps(v).decode() for v in value]
             else:
                 out[at + key] = value  # type: ignore[assignment]
     return out

@@ -1,0 +1,107 @@
+"""Lint: what a rule that works still lacks before a person can rely on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from rules.cases import cases, cases_file
+from rules.condition import checks
+from rules.predicate import SameAs
+from rules.rule import Rule, RuleSet
+from soc.errors import RuleError
+from soc.model.finding import LEVELS
+
+CASES_WANTED = 2  # of each kind, for each rule that alerts
+
+# The field sets of ECS 8: the first part of every field name that it knows.
+ECS_FIELD_SETS = frozenset(
+    """
+    @timestamp agent as client cloud code_signature container data_stream destination device dll dns ecs elf email error event
+    faas file geo group hash host http interface labels log macho message network observer orchestrator organization os
+    package pe process registry related risk rule server service source span tags threat tls trace transaction url user
+    user_agent vlan volume vulnerability x509 govsoc
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing to mend. A `warning` leaves the rule working."""
+
+    severity: str
+    reason: str
+    path: str
+    line: int | None
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line or 1}: {self.severity}: {self.reason}"
+
+
+def lint(ruleset: RuleSet, own_fields: Collection[str] | None = None) -> list[Note]:
+    """Everything to mend, by file and line. `own_fields`: the documented `govsoc.*` fields; None leaves them unchecked."""
+    notes = [_note(error) for error in ruleset.errors]
+    for rule in ruleset.rules:
+        notes += (Note("warning", reason, rule.path, rule.line) for reason in _lacking(rule))
+        notes += (Note("warning", reason, rule.path, rule.line) for reason in _fields(rule, own_fields))
+    for path in dict.fromkeys(rule.path for rule in ruleset.rules):
+        notes += _cases(Path(path), [rule for rule in ruleset.rules if rule.path == path and not rule.silent])
+    return sorted(notes, key=lambda note: (note.path, note.line or 0, note.reason))
+
+
+def _note(error: RuleError) -> Note:
+    return Note("error", error.reason, error.path or "-", error.line)
+
+
+def _lacking(rule: Rule) -> Iterator[str]:
+    try:
+        UUID(rule.id)
+    except ValueError:
+        if not rule.silent:
+            yield "no `id` (a UUID)"
+    if rule.silent:
+        return
+    if not re.search(r"^level\s*:", rule.text, re.MULTILINE):
+        yield f"no `level` ({', '.join(LEVELS)})"
+    if not rule.tags:
+        yield "no `tags` (ATT&CK technique, such as attack.t1110)"
+    if not rule.title_vi:
+        yield "no Vietnamese title (govsoc.title.vi)"
+    if not rule.runbook_vi or not rule.runbook_en:
+        yield "no runbook in both languages (govsoc.runbook.vi and .en)"
+
+
+def _fields(rule: Rule, own_fields: Collection[str] | None) -> Iterator[str]:
+    names = {check.field for check in checks(rule.condition) if check.field} if rule.condition else set()
+    if rule.condition:
+        names |= {check.predicate.field for check in checks(rule.condition) if isinstance(check.predicate, SameAs)}
+    if rule.correlation:
+        names |= {*rule.correlation.group_by, *rule.correlation.counted} - set(rule.correlation.aliases)
+    for name in sorted(names):
+        if name.split(".")[0] not in ECS_FIELD_SETS:
+            yield f"the field {name} is neither of ECS nor of govsoc"
+        elif name.startswith("govsoc.") and own_fields is not None and name not in own_fields:
+            yield f"the field {name} is not documented in docs/fields.md"
+
+
+def _cases(path: Path, alerting: Iterable[Rule]) -> Iterator[Note]:
+    errors: list[RuleError] = []
+    alerting = list(alerting)
+    found = cases(cases_file(path), errors) if path.is_file() else []
+    yield from map(_note, errors)
+    for rule in alerting:
+        mine = [case for case in found if case.rule in (None, rule.id, rule.name)]
+        for kind, wanted in (("positive", True), ("negative", False)):
+            count = sum(case.match is wanted for case in mine)
+            if count < CASES_WANTED:
+                reason = f"{count} {kind} cases in {cases_file(path).name}; at least {CASES_WANTED} are wanted"
+                yield Note("warning", reason, rule.path, rule.line)
+
+
+def documented_fields(table: str) -> frozenset[str]:
+    """The `govsoc.*` names in the first column of the Markdown table of docs/fields.md."""
+    rows = (line.split("|") for line in table.splitlines() if line.startswith("|"))
+    return frozenset(name for row in rows if (name := row[1].strip(" `")).startswith("govsoc."))

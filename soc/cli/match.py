@@ -1,0 +1,142 @@
+"""`soc match`: Sigma rules over JSON events, one line a match."""
+
+from __future__ import annotations
+
+import gzip
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Annotated
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+
+from rules.cases import ms_of
+from rules.load import CONTENT, PIPELINES, load
+from rules.match import Engine
+from rules.rule import RuleSet
+from rules.sweep import Sweep
+from soc.errors import ConfigError
+from soc.model.event import flat
+
+RulesOption = Annotated[
+    list[Path] | None, typer.Option("--rules", help="Rule file or directory; may be repeated.", show_default=False)
+]
+PipelineOption = Annotated[
+    list[str] | None,
+    typer.Option("--pipeline", help="Sigma processing pipeline, by name or file; may be repeated.", show_default=False),
+]
+
+
+def match(
+    file: Annotated[
+        str, typer.Argument(help="NDJSON events, nested or flat; .gz is read as gzip; - is standard input.")
+    ] = "-",
+    rules: RulesOption = None,
+    pipeline: PipelineOption = None,
+    count: Annotated[
+        bool, typer.Option("--count", help="Only the number of matches of each rule, as one JSON object.")
+    ] = False,
+) -> None:
+    """Match events against Sigma rules.
+
+    Prints {"rule_id", "title", "line"} for each match; a hit of a correlation also has "lines", its whole window, and comes after
+    the last event. Exit status: 0 all good, 2 bad usage, 3 some lines or some rules were bad (on standard error: which, and why).
+    """
+    try:
+        ruleset = load(rules or [CONTENT], pipelines_of(pipeline))
+        with _opened(file) as lines:
+            run = _Run(ruleset, count)
+            bad = run.over(lines)
+    except (ConfigError, OSError, EOFError) as error:
+        reason = f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
+        typer.echo(f"soc match: {reason}", err=True)
+        raise typer.Exit(2) from None
+    faults = [str(error) for error in ruleset.errors]
+    faults += [f"rule {rule_id} was stopped: {reason}" for rule_id, reason in run.engine.broken.items()]
+    for fault in faults:
+        typer.echo(f"soc match: {fault}", err=True)
+    if bad:
+        typer.echo(f"soc match: {bad} lines are no JSON objects and were left out", err=True)
+    if bad or faults:
+        raise typer.Exit(3)
+
+
+def pipelines_of(names: list[str] | None) -> list[Path]:
+    """Pipeline files by name (those that are shipped) or path. Raises ConfigError."""
+    shipped = {path.stem: path for path in PIPELINES.glob("*.yml")}
+    found = []
+    for name in names or []:
+        path = shipped.get(name, Path(name))
+        if not path.is_file():
+            raise ConfigError(f"no pipeline {name!r}: give a file, or one of {', '.join(sorted(shipped))}")
+        found.append(path)
+    return found
+
+
+class _Run:
+    """One pass over the events; matches go to standard output as they are found."""
+
+    def __init__(self, ruleset: RuleSet, count: bool) -> None:
+        self.engine = Engine(ruleset, ZoneInfo("UTC"))
+        self._counts: Counter[str] | None = Counter() if count else None
+        self._sweeps = [Sweep(rule, rule.correlation, {}) for rule in ruleset.rules if rule.correlation is not None]
+        self._feeds: dict[str, list[Sweep]] = {}
+        for sweep in self._sweeps:
+            for base in sweep.correlation.rules:
+                self._feeds.setdefault(base, []).append(sweep)
+        self._write = sys.stdout.buffer.write
+
+    def over(self, lines: Iterator[bytes]) -> int:
+        """Match every line; returns how many could not be read."""
+        bad = 0
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                document = orjson.loads(line)
+                if not isinstance(document, dict):
+                    raise TypeError
+            except (ValueError, TypeError):
+                bad += 1
+                continue
+            self._match(number, document)
+        for sweep in self._sweeps:
+            for number, window in sorted(sweep.hits()):
+                self._print(sweep.rule.id, sweep.rule.title, number, window)
+        if self._counts is not None:
+            self._write(orjson.dumps(dict(self._counts.most_common())) + b"\n")
+        sys.stdout.buffer.flush()
+        return bad
+
+    def _match(self, number: int, document: dict[str, object]) -> None:
+        fields = flat(document)
+        for fired in self.engine.plan(fields).fire(fields):
+            rule = fired.rule
+            if not rule.silent:
+                self._print(rule.id, rule.title, number, None)
+            for sweep in self._feeds.get(rule.id, ()):
+                at = ms_of(fields.get("@timestamp"))
+                if at is not None:
+                    sweep.add(rule.id, str(fields.get("organization.id", "")), at, number, fields)
+
+    def _print(self, rule_id: str, title: str, number: int, window: list[int] | None) -> None:
+        if self._counts is not None:
+            self._counts[rule_id] += 1
+            return
+        shown: dict[str, object] = {"rule_id": rule_id, "title": title, "line": number}
+        if window is not None:
+            shown["lines"] = window
+        self._write(orjson.dumps(shown) + b"\n")
+
+
+@contextmanager
+def _opened(file: str) -> Iterator[IO[bytes]]:
+    if file == "-":
+        yield sys.stdin.buffer
+        return
+    with gzip.open(file) if file.endswith(".gz") else Path(file).open("rb") as stream:
+        yield stream  # type: ignore[misc]

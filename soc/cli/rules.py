@@ -1,0 +1,139 @@
+"""`soc rules`: check, test, list and explain rules."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import orjson
+import typer
+
+from collector.base import Record
+from collector.parse.record import to_event
+from collector.parse.registry import PARSERS
+from collector.privacy import KEY_BYTES, Masker
+from rules.cases import Outcome, Parse, run
+from rules.check import documented_fields, lint
+from rules.explain import explain as explain_rule
+from rules.explain import lines
+from rules.load import CONTENT, is_cases, load
+from soc.cli.context import JsonOption, print_json
+from soc.cli.match import PipelineOption, RulesOption, pipelines_of
+from soc.errors import ConfigError, RuleError
+from soc.model.event import Fields, flat
+from soc.model.source import Source, Transport
+
+app = typer.Typer(no_args_is_help=True, help="Detection rules: check them, run their cases, list them, explain them.")
+
+ZONE = "Asia/Ho_Chi_Minh"
+NOW_MS = 4_102_444_800_000  # 2100: a case's line is never in the future
+Paths = Annotated[list[Path] | None, typer.Argument(help="Rule files or directories; the shipped rules by default.")]
+
+
+@app.command("lint")
+def lint_rules(paths: Paths = None, strict: Annotated[bool, typer.Option(help="Warnings fail too.")] = False) -> None:
+    """What is wrong with rules, and what they lack. Exit status 3 when a rule cannot be loaded."""
+    ruleset = load(paths or [CONTENT])
+    table = CONTENT.parent.parent / "docs" / "fields.md"
+    notes = lint(ruleset, documented_fields(table.read_text(encoding="utf-8")) if table.is_file() else None)
+    for note in notes:
+        typer.echo(str(note))
+    errors = sum(note.severity == "error" for note in notes)
+    typer.echo(f"{len(ruleset.rules)} rules, {errors} errors, {len(notes) - errors} warnings", err=True)
+    if errors or (strict and notes):
+        raise typer.Exit(3)
+
+
+@app.command("test")
+def run_cases(
+    paths: Paths = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name the cases that pass, too.")] = False,
+) -> None:
+    """Run the cases beside the rules. Exit status 3 when one fails."""
+    passed = failed = 0
+    for file in _rule_files(paths or [CONTENT]):
+        try:
+            outcomes, errors = run(file, case_parser(), ZoneInfo(ZONE))
+        except (OSError, UnicodeDecodeError) as error:
+            outcomes, errors = [], [RuleError(f"cannot be read: {error}", file)]
+        for fault in errors:
+            typer.echo(f"FAIL {fault}")
+        for outcome in outcomes:
+            _tell(outcome, verbose)
+        failed += len(errors) + sum(outcome.problem is not None for outcome in outcomes)
+        passed += sum(outcome.problem is None for outcome in outcomes)
+    typer.echo(f"{passed} cases passed, {failed} failed", err=True)
+    if failed:
+        raise typer.Exit(3)
+
+
+@app.command("list")
+def list_rules(rules: RulesOption = None, pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
+    """The rules that alert: level, title, tags, file. Faults go to standard error."""
+    ruleset = load(rules or [CONTENT], pipelines_of(pipeline))
+    for rule in ruleset.rules:
+        if rule.silent:
+            continue
+        if as_json:
+            shown = {"id": rule.id, "title": rule.title, "title_vi": rule.title_vi, "level": rule.level}
+            print_json({**shown, "tags": rule.tags, "path": rule.path, "hash": rule.hash})
+        else:
+            typer.echo(f"{rule.level:13} {rule.title}  [{' '.join(rule.tags)}]  {rule.path}:{rule.line}")
+    for error in ruleset.errors:
+        typer.echo(str(error), err=True)
+    if ruleset.errors:
+        raise typer.Exit(3)
+
+
+@app.command("explain")
+def explain_event(
+    rule: Annotated[str, typer.Argument(help="Id, name or title of the rule.")],
+    event: Annotated[str, typer.Argument(help="File with one JSON event, nested or flat; - is standard input.")],
+    rules: RulesOption = None,
+    pipeline: PipelineOption = None,
+) -> None:
+    """Say for each part of a rule's condition what matched in the event, or why it did not."""
+    try:
+        ruleset = load(rules or [CONTENT], pipelines_of(pipeline))
+        wanted = ruleset.get(rule)
+        if wanted is None:
+            raise ConfigError(f"no rule (or several) with the id, name or title {rule!r}")
+        document = orjson.loads(sys.stdin.buffer.read() if event == "-" else Path(event).read_bytes())
+        if not isinstance(document, dict):
+            raise ConfigError(f"{event}: not a JSON object")
+    except (ConfigError, OSError, ValueError) as error:
+        typer.echo(f"soc rules explain: {error}", err=True)
+        raise typer.Exit(2) from None
+    for line in lines(explain_rule(wanted, flat(document), ruleset)):
+        typer.echo(line)
+
+
+def case_parser() -> Parse:
+    """The collector's way from a line to fields, masking included, with a key that nobody keeps."""
+    masker = Masker(secrets.token_bytes(KEY_BYTES))
+
+    def parse(source_type: str, line: str) -> Fields:
+        if source_type not in PARSERS:
+            return {"event.kind": "pipeline_error", "error.message": f"no source type {source_type!r}"}
+        source = Source("case", "case", "case", source_type, Transport.FILE, zone=ZONE)
+        return to_event(Record(line.encode(), "0"), source, masker, NOW_MS).fields
+
+    return parse
+
+
+def _rule_files(paths: list[Path]) -> list[Path]:
+    found: list[Path] = []
+    for path in paths:
+        found += sorted(path.rglob("*.yml")) if path.is_dir() else [path]
+    return [path for path in found if not is_cases(path)]
+
+
+def _tell(outcome: Outcome, verbose: bool) -> None:
+    case = outcome.case
+    if outcome.problem is not None:
+        typer.echo(f"FAIL {case.path}:{case.line}: {case.name}: {outcome.problem}")
+    elif verbose:
+        typer.echo(f"ok   {case.path}:{case.line}: {case.name}")
