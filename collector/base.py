@@ -53,6 +53,11 @@ class Checkpoints(Protocol):
 class Reader(Protocol):
     """Reads one source until told to stop; runs in a thread of its own."""
 
+    @property
+    def problem(self) -> str | None:
+        """What keeps something from being read, for people; None when all is well."""
+        ...
+
     def run(self, deliver: Deliver, stop: threading.Event) -> None:
         """Returns soon after `stop` is set. Raises only what a restart may mend; the runner logs it, waits and runs it again."""
         ...

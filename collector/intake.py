@@ -1,0 +1,144 @@
+"""From records to events on disk: parsed where they were read, written by one thread in groups."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from collector.base import Record
+from soc.buffer.base import Buffer
+from soc.errors import Busy, SocError, StoreUnavailable
+from soc.model.event import Event
+from soc.model.source import Source, SourceHealth
+
+log = structlog.get_logger(__name__)
+
+# Parses and masks; a record that cannot be parsed comes back as a dead letter, and nothing is raised for it.
+ToEvents = Callable[[Source, Sequence[Record]], list[Event]]
+
+
+class _Ticket:
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+        self.done = threading.Event()
+        self.error: Exception | None = None
+
+
+class Intake:
+    """Group commit: what several sources hand in while the disk is busy is written together, with one sync."""
+
+    def __init__(self, buffer: Buffer, to_events: ToEvents, *, group: int = 4000) -> None:
+        self.appended = 0  # events written, and how many of them were new
+        self.new = 0
+        self._buffer = buffer
+        self._to_events = to_events
+        self._group = group
+        self._waiting: deque[_Ticket] = deque()
+        self._changed = threading.Condition()
+        self._closed = False
+        self._writer = threading.Thread(target=self._write, name="intake", daemon=True)
+
+    def start(self) -> None:
+        self._writer.start()
+
+    def close(self) -> None:
+        """Write what was handed in, then end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        self._writer.join()
+
+    def submit(self, source: Source, records: Sequence[Record]) -> list[Event]:
+        """The events, durable when it returns. Raises what `Buffer.append` raises; may be repeated."""
+        ticket = _Ticket(self._to_events(source, records))
+        with self._changed:
+            if self._closed:
+                raise StoreUnavailable("the collector is stopping")
+            self._waiting.append(ticket)
+            self._changed.notify()
+        ticket.done.wait()
+        if ticket.error:
+            raise ticket.error
+        return ticket.events
+
+    def _write(self) -> None:
+        while tickets := self._next():
+            error = self._append(tickets)
+            if error and not isinstance(error, SocError) and len(tickets) > 1:
+                for ticket in tickets:  # one of them is bad: the others must not suffer for it
+                    ticket.error = self._append([ticket])
+            else:
+                for ticket in tickets:
+                    ticket.error = error
+            for ticket in tickets:
+                ticket.done.set()
+
+    def _next(self) -> list[_Ticket]:
+        """Wait for tickets, and take as many as fit in a group; none once closed and empty."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._closed)
+            tickets: list[_Ticket] = []
+            size = 0
+            while self._waiting and (not tickets or size + len(self._waiting[0].events) <= self._group):
+                tickets.append(self._waiting.popleft())
+                size += len(tickets[-1].events)
+            return tickets
+
+    def _append(self, tickets: Sequence[_Ticket]) -> Exception | None:
+        events = [event for ticket in tickets for event in ticket.events]
+        try:
+            self.new += self._buffer.append(events)
+        except Exception as error:  # noqa: BLE001 (each submitter gets it; the writer must go on)
+            if not isinstance(error, Busy):
+                log.warning("append_failed", error=type(error).__name__, events=len(events))
+            return error
+        self.appended += len(events)
+        return None
+
+
+class Meter:
+    """What one source has sent since the collector was started."""
+
+    def __init__(self, source_id: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source_id = source_id
+        self._clock = clock
+        self._began = clock()
+        self._lock = threading.Lock()
+        self._recent: deque[tuple[int, int]] = deque()  # (second, records) of the last minute
+        self._records = self._dead = 0
+        self._last_event: int | None = None
+        self._last_received: int | None = None
+
+    def count(self, events: Sequence[Event], records: int, now_ms: int) -> None:
+        second = int(self._clock())
+        newest = max((event.ts for event in events), default=0)
+        with self._lock:
+            self._records += records
+            self._dead += sum(event.dead for event in events)
+            self._last_received = now_ms
+            if newest:
+                self._last_event = max(newest, self._last_event or 0)
+            if self._recent and self._recent[-1][0] == second:
+                records += self._recent.pop()[1]
+            self._recent.append((second, records))
+
+    def health(self, problem: str | None) -> SourceHealth:
+        now = self._clock()
+        with self._lock:
+            while self._recent and self._recent[0][0] < int(now) - 59:
+                self._recent.popleft()
+            span_s = min(60.0, max(1.0, now - self._began))
+            rate = sum(records for _, records in self._recent) / span_s
+            return SourceHealth(
+                source_id=self._source_id,
+                last_event=self._last_event,
+                last_received=self._last_received,
+                records=self._records,
+                dead=self._dead,
+                rate=round(rate, 3),
+                problem=problem,
+            )
