@@ -1,0 +1,87 @@
+"""The API and the console as one application. Nothing is read or connected before the first request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from api import console, errors
+from api.console.render import Pages
+from api.live import Feed
+from api.middleware import Envelope
+from api.routes import alerts, events, health, rules, session, sources
+from api.state import RuleBook, State
+from api.throttle import SignIns
+from soc.model.org import EVERYTHING
+from soc.store.base import AlertFilter, Stores
+
+_STATIC = Path(__file__).parent / "console" / "static"
+_WATCHED_ALERTS = 200
+_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+class App(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        return errors.described(super().openapi())
+
+
+def create_app(
+    stores: Stores,
+    *,
+    clock: Callable[[], int],
+    cookie_secure: bool,
+    version: str = "",
+    session_s: int = 12 * 3600,
+    zone: tzinfo = _ZONE,
+    live_interval_s: float = 1.0,
+) -> FastAPI:
+    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times."""
+    feed = Feed(
+        lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS).items, interval_s=live_interval_s
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watching = asyncio.create_task(feed.run())
+        yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
+
+    app = App(
+        title="govsoc",
+        version=version or "0",
+        lifespan=lifespan,
+        docs_url=None,  # the built-in pages load scripts from elsewhere
+        redoc_url=None,
+    )
+    app.state.soc = State(
+        stores=stores,
+        clock=clock,
+        version=version,
+        zone=zone,
+        cookie_secure=cookie_secure,
+        session_s=session_s,
+        sign_ins=SignIns(),
+        rules=RuleBook(stores.alerts),
+        feed=feed,
+        pages=Pages(zone, clock),
+    )
+    errors.install(app)
+    app.add_middleware(Envelope, https_only=cookie_secure)
+    api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
+    for part in (alerts, events, rules, sources, health, session):
+        api.include_router(part.router)
+    app.include_router(api)
+    app.include_router(health.probes)
+    app.include_router(console.router, include_in_schema=False)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    return app

@@ -1,0 +1,158 @@
+"""The alert queue and the page of one alert."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.auth import Analyst, Viewer
+from api.console.render import local
+from api.errors import Refused
+from api.queue import find_alerts
+from api.schemas import AlertId, Cursor, Level, Name, by_id
+from api.state import Here, State
+from api.triage import Decision, decide
+from soc.errors import Conflict
+from soc.model.account import Account, Role
+from soc.model.alert import Status, Verdict
+from soc.model.event import Value
+from soc.model.finding import LEVELS, Finding
+from soc.store.base import AlertFilter
+
+router = APIRouter(prefix="/alerts")
+_EVENTS_A_PAGE = 20
+_MOST_VALUES = 8
+
+
+class Action(StrEnum):
+    ACKNOWLEDGE = "acknowledge"
+    CLOSE = "close"
+    REOPEN = "reopen"
+    TAKE = "take"
+    COMMENT = "comment"
+
+
+@router.get("")
+def queue(
+    request: Request,
+    state: Here,
+    account: Viewer,
+    status: Status | Literal["all"] = Status.NEW,
+    level: Level | Literal[""] = "",
+    org: Annotated[Name, Query()] = "",
+    text: Annotated[Name, Query()] = "",
+    rule: Annotated[Name, Query()] = "",
+    cursor: Annotated[Cursor, Query()] = None,
+) -> Response:
+    where = AlertFilter(
+        status=None if status == "all" else status, level=level or None, org=org or None, rule_id=rule or None
+    )
+    page = find_alerts(state, where, account.scope, text=text, cursor=cursor)
+    chosen = {"status": status, "level": level, "org": org, "text": text, "rule": rule}
+
+    def address(**changes: str | None) -> str:
+        """This queue with other filters, from its first page."""
+        return "/alerts?" + urlencode({name: value for name, value in (chosen | changes).items() if value})
+
+    return state.pages.html(
+        request,
+        "alerts.html",
+        account=account,
+        alerts=[(alert, state.rules.get(alert.rule_hash)) for alert in page.items],
+        counts=state.stores.alerts.counts(account.scope),
+        chosen=chosen,
+        levels=LEVELS[::-1],
+        address=address,
+        first_page=cursor is None,
+        older=address(cursor=page.next) if page.next else None,
+        may_triage=account.role.includes(Role.ANALYST),
+    )
+
+
+@router.get("/{alert_id}")
+def alert_page(
+    alert_id: AlertId, request: Request, state: Here, account: Viewer, cursor: Annotated[Cursor, Query()] = None
+) -> Response:
+    return _alert_page(alert_id, request, state, account, cursor)
+
+
+@router.post("/{alert_id}/triage")
+def triage(
+    alert_id: AlertId,
+    request: Request,
+    state: Here,
+    account: Analyst,
+    action: Annotated[Action, Form()],
+    version: Annotated[int | None, Form(ge=0, le=2**53)] = None,
+    verdict: Annotated[Verdict | None, Form()] = None,
+    comment: Annotated[str, Form(max_length=4000)] = "",
+    back: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    """One button of the page. Where it cannot be done the page says why, with the comment kept."""
+    try:
+        decide(state.stores, account, alert_id, _decision(action, account, version, verdict, comment), state.clock())
+    except (Refused, Conflict) as error:
+        return _alert_page(alert_id, request, state, account, None, error=error, comment=comment)
+    return RedirectResponse(local(back or f"/alerts/{alert_id}"), 303)
+
+
+def _decision(action: Action, account: Account, version: int | None, verdict: Verdict | None, comment: str) -> Decision:
+    said = comment.strip() or None
+    match action:
+        case Action.ACKNOWLEDGE:
+            return Decision(version, Status.ACKNOWLEDGED, assignee=account.name, comment=said)
+        case Action.CLOSE:
+            return Decision(version, Status.CLOSED, verdict, comment=said)
+        case Action.REOPEN:
+            return Decision(version, Status.NEW, comment=said)
+        case Action.TAKE:
+            return Decision(version, assignee=account.name, comment=said)
+        case Action.COMMENT:
+            return Decision(comment=said)
+
+
+def _alert_page(
+    alert_id: str,
+    request: Request,
+    state: State,
+    account: Account,
+    cursor: str | None,
+    *,
+    error: Refused | Conflict | None = None,
+    comment: str = "",
+) -> Response:
+    stores = state.stores
+    alert = stores.alerts.get(alert_id, account.scope)
+    findings = stores.alerts.findings(alert_id, account.scope, cursor=cursor, limit=_EVENTS_A_PAGE)
+    events = by_id(stores.events.many([f.event_id for f in findings.items], account.scope))
+    return state.pages.html(
+        request,
+        "alert.html",
+        200 if error is None else 409 if isinstance(error, Conflict) else 422,
+        account=account,
+        alert=alert,
+        rule=state.rules.get(alert.rule_hash),
+        matched=_together(findings.items),
+        findings=[(finding, events.get(finding.event_id)) for finding in findings.items],
+        first_page=cursor is None,
+        more=f"/alerts/{alert_id}?{urlencode({'cursor': findings.next})}" if findings.next else None,
+        history=stores.triage.history(alert_id),
+        verdicts=list(Verdict),
+        error=error,
+        conflict=isinstance(error, Conflict),
+        comment=comment,
+        may_triage=account.role.includes(Role.ANALYST),
+    )
+
+
+def _together(findings: tuple[Finding, ...]) -> list[tuple[str, list[Value], int]]:
+    """What fired on these findings: field, its distinct values (the first few), and how many values there are."""
+    values: dict[str, dict[str, Value]] = {}
+    for finding in findings:
+        for name, value in finding.matched.items():
+            values.setdefault(name, {}).setdefault(str(value), value)
+    return [(name, list(seen.values())[:_MOST_VALUES], len(seen)) for name, seen in sorted(values.items())]

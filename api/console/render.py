@@ -1,0 +1,105 @@
+"""Templates to pages: one Jinja environment a language, everything escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from babel.dates import format_timedelta
+from babel.numbers import format_decimal
+from fastapi import Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from api.console.language import LANGUAGES, choose, load_catalog
+from api.console.markdown import markdown
+from api.console.marks import mark
+from api.errors import Failure
+from soc.model.event import Value
+from soc.model.rule import RuleDoc
+
+TEMPLATES = Path(__file__).parent / "templates"
+_FORMATS = {"vi": "%H:%M:%S %d/%m/%Y", "en": "%Y-%m-%d %H:%M:%S"}
+
+
+class Pages:
+    """`zone`: how times are shown. `clock`: ms since 1970 UTC, for "3 minutes ago"."""
+
+    def __init__(self, zone: tzinfo, clock: Callable[[], int]) -> None:
+        self._environments = {language: _environment(language, zone, clock) for language in LANGUAGES}
+
+    def html(self, request: Request, template: str, status: int = 200, **context: Any) -> HTMLResponse:
+        language = choose(request)
+        context.setdefault("account", None)
+        text = (
+            self._environments[language]
+            .get_template(template)
+            .render(request=request, here=path_of(request), **context)
+        )
+        return HTMLResponse(
+            text, status, headers={"Content-Language": language, "Vary": "Accept-Language, Cookie, HX-Request"}
+        )
+
+    def failure(self, request: Request, failure: Failure, request_id: str) -> HTMLResponse:
+        page = self.html(request, "failure.html", failure.status, failure=failure, request_id=request_id)
+        page.headers.update(failure.headers)
+        return page
+
+
+def path_of(request: Request) -> str:
+    """The address of this page on this site."""
+    return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+
+
+def local(path: str) -> str:
+    """`path` where it leads to a page of this site, else the front page: nobody is sent elsewhere."""
+    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if plain else "/"
+
+
+def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Environment:
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+        auto_reload=False,
+    )
+    env.install_gettext_translations(load_catalog(language), newstyle=True)  # type: ignore[attr-defined]
+    moment = _FORMATS[language]
+
+    def when(at: int) -> str:
+        return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).strftime(moment)
+
+    def ago(at: int) -> str:
+        return format_timedelta(timedelta(milliseconds=at - clock()), add_direction=True, locale=language)
+
+    def in_language(texts: Mapping[str, str], otherwise: str = "") -> str:
+        return texts.get(language) or otherwise or next(iter(texts.values()), "")
+
+    def title(rule: RuleDoc | None, otherwise: str) -> str:
+        return in_language(rule.titles, rule.title) if rule else otherwise
+
+    env.globals.update(language=language, languages=LANGUAGES, title=title)
+    env.filters.update(
+        when=when,
+        ago=ago,
+        number=lambda n: format_decimal(n, locale=language, format="#,##0.##"),
+        in_language=in_language,
+        markdown=markdown,
+        mark=mark,
+        search=_search,
+    )
+    return env
+
+
+def _search(value: Value, field: str) -> str:
+    """The address of the search for events with this value."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return "/events?" + urlencode({"q": f'{field}:"{quoted}"'})

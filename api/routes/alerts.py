@@ -1,0 +1,145 @@
+"""Alerts: what analysts triage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
+
+from api.auth import COOKIE, Analyst, Viewer, account_of
+from api.queue import find_alerts
+from api.schemas import (
+    AlertDetail,
+    AlertId,
+    AlertOut,
+    ChangeOut,
+    CommentIn,
+    Cursor,
+    DecisionIn,
+    FindingOut,
+    ItemsOut,
+    Level,
+    Limit,
+    Name,
+    PageOut,
+    RuleOut,
+    by_id,
+    ms,
+)
+from api.state import Here, State
+from api.triage import Decision, decide
+from soc.model.account import Account
+from soc.model.alert import Alert, Status
+from soc.store.base import AlertFilter
+
+router = APIRouter(prefix="/alerts", tags=["alerts"])
+_HEARTBEAT_S = 15.0
+
+
+@router.get("")
+def list_alerts(
+    state: Here,
+    account: Viewer,
+    status: Status | None = None,
+    level: Level | None = None,
+    org: Annotated[Name | None, Query()] = None,
+    rule_id: Annotated[Name | None, Query()] = None,
+    entity: Annotated[Name | None, Query()] = None,
+    assignee: Annotated[Name | None, Query()] = None,
+    text: Annotated[Name, Query(description="words of the title, in any language, or of the entity")] = "",
+    since: Annotated[AwareDatetime | None, Query(description="last seen then or later")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="last seen before")] = None,
+    cursor: Annotated[Cursor, Query()] = None,
+    limit: Annotated[Limit, Query()] = 50,
+) -> PageOut[AlertOut]:
+    """Most recently raised first. With `text`, a page may be short and still have a `next`."""
+    where = AlertFilter(status, level, org, rule_id, entity, assignee, ms(since), ms(until))
+    page = find_alerts(state, where, account.scope, text=text, cursor=cursor, limit=limit)
+    return PageOut(items=[_out(state, alert) for alert in page.items], next=page.next)
+
+
+@router.get("/stream", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
+async def stream_alerts(request: Request, state: Here, account: Viewer) -> StreamingResponse:
+    """Server-sent events: `alert` with a new or changed alert as JSON, `reload` when some were missed."""
+    state.feed.check_room()
+
+    async def lines() -> AsyncIterator[bytes]:
+        with state.feed.watch(account.scope) as queue:
+            yield b"retry: 3000\nevent: ready\ndata: {}\n\n"
+            while True:
+                try:
+                    alert = await asyncio.wait_for(queue.get(), _HEARTBEAT_S)
+                except TimeoutError:
+                    if not await asyncio.to_thread(_still, request, state, account):
+                        return
+                    yield b": still here\n\n"
+                else:
+                    yield await asyncio.to_thread(_message, state, alert)
+
+    return StreamingResponse(lines(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+@router.get("/{alert_id}")
+def get_alert(alert_id: AlertId, state: Here, account: Viewer) -> AlertDetail:
+    """With the rule as it was when it fired."""
+    alert = state.stores.alerts.get(alert_id, account.scope)
+    rule = state.rules.get(alert.rule_hash)
+    out = AlertOut.of(alert, rule).model_dump()
+    return AlertDetail(**out, rule=RuleOut.of(rule) if rule else None)
+
+
+@router.patch("/{alert_id}")
+def change_alert(alert_id: AlertId, change: DecisionIn, state: Here, account: Analyst) -> AlertOut:
+    """Status, verdict, assignee and comment in one step. 409 when somebody changed it since `version`."""
+    unassign = "assignee" in change.model_fields_set and not change.assignee
+    assignee = "" if unassign else change.assignee
+    decision = Decision(change.version, change.status, change.verdict, assignee, change.comment)
+    return _out(state, decide(state.stores, account, alert_id, decision, state.clock()))
+
+
+@router.post("/{alert_id}/comments", status_code=201)
+def comment_on_alert(alert_id: AlertId, body: CommentIn, state: Here, account: Analyst) -> AlertOut:
+    decision = Decision(comment=body.comment)  # no version: comments never collide
+    return _out(state, decide(state.stores, account, alert_id, decision, state.clock()))
+
+
+@router.get("/{alert_id}/history")
+def alert_history(alert_id: AlertId, state: Here, account: Viewer) -> ItemsOut[ChangeOut]:
+    """Who changed what, oldest first."""
+    state.stores.alerts.get(alert_id, account.scope)
+    return ItemsOut(items=[ChangeOut.of(change) for change in state.stores.triage.history(alert_id)])
+
+
+@router.get("/{alert_id}/findings")
+def alert_findings(
+    alert_id: AlertId,
+    state: Here,
+    account: Viewer,
+    cursor: Annotated[Cursor, Query()] = None,
+    limit: Annotated[Limit, Query()] = 50,
+) -> PageOut[FindingOut]:
+    """Every folded event, oldest first, with what made the rule fire on it."""
+    page = state.stores.alerts.findings(alert_id, account.scope, cursor=cursor, limit=limit)
+    events = by_id(state.stores.events.many([f.event_id for f in page.items], account.scope))
+    return PageOut(items=[FindingOut.of(f, events.get(f.event_id)) for f in page.items], next=page.next)
+
+
+def _out(state: State, alert: Alert) -> AlertOut:
+    return AlertOut.of(alert, state.rules.get(alert.rule_hash))
+
+
+def _message(state: State, alert: Alert | None) -> bytes:
+    if alert is None:
+        return b"event: reload\ndata: {}\n\n"
+    return f"event: alert\ndata: {_out(state, alert).model_dump_json()}\n\n".encode()
+
+
+def _still(request: Request, state: State, account: Account) -> bool:
+    """Whether the one who opened the stream may still see the same: sessions end and scopes change."""
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    key_or_none = key.strip() if scheme.lower() == "bearer" else None
+    return account_of(state, key_or_none, request.cookies.get(COOKIE)) == account

@@ -1,0 +1,52 @@
+"""How the service itself is doing: for people, for probes, for Prometheus."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from api.auth import Viewer, may_read_metrics
+from api.errors import PROBLEMS
+from api.freshness import Freshness, freshness
+from api.schemas import HealthOut
+from api.state import Here
+
+router = APIRouter(prefix="/health", tags=["health"])
+probes = APIRouter(tags=["health"])
+
+
+@router.get("")
+def health(state: Here, account: Viewer) -> HealthOut:
+    now, known = state.clock(), state.stores.health.health()
+    states = Counter(freshness(s, known.get(s.id), now) for s in state.stores.sources.list(account.scope))
+    rules, faults = state.stores.alerts.running()
+    return HealthOut(
+        version=state.version,
+        sources={word: states[word] for word in Freshness},
+        alerts=dict(state.stores.alerts.counts(account.scope)),
+        rules=len(rules),
+        rule_faults=len(faults),
+    )
+
+
+@probes.get("/livez", response_class=PlainTextResponse)
+def live() -> str:
+    """The process answers."""
+    return "ok\n"
+
+
+@probes.get("/readyz", response_class=PlainTextResponse, responses={503: PROBLEMS[503]})
+def ready(state: Here) -> str:
+    """The databases answer too; 503 otherwise."""
+    state.stores.sources.revision()
+    state.stores.alerts.running()
+    return "ok\n"
+
+
+@probes.get("/metrics", dependencies=[Depends(may_read_metrics)], response_class=PlainTextResponse)
+def metrics() -> Response:
+    """Prometheus text: without a key only from this machine itself."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,290 @@
+"""The shapes of the JSON API. Times are RFC 3339 in UTC; field names inside `fields` and `matched` are ECS, flat and dotted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Generic, Literal, TypeVar
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from api.freshness import Freshness
+from soc.model.account import Account, Role
+from soc.model.alert import Alert, Change, Status, Verdict
+from soc.model.event import Event, Value, iso
+from soc.model.finding import Finding
+from soc.model.rule import RuleDoc, RuleFault
+from soc.model.source import Source, SourceHealth, Transport
+
+T = TypeVar("T")
+
+Level = Literal["informational", "low", "medium", "high", "critical"]
+AlertId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hex digits")]
+EventId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
+Cursor = Annotated[str | None, Field(max_length=200, description="`next` of the page before")]
+Limit = Annotated[int, Field(ge=1, le=200, description="items a page")]
+Name = Annotated[str, Field(max_length=200)]
+Comment = Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class In(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class PageOut(BaseModel, Generic[T]):
+    items: list[T]
+    next: str | None = Field(None, description="give it as `cursor` to get the next page; null at the end")
+
+
+class ItemsOut(BaseModel, Generic[T]):
+    items: list[T]
+
+
+class AlertOut(BaseModel):
+    id: str
+    rule_id: str
+    rule_hash: str
+    title: str
+    titles: dict[str, str] = Field(description="the title by language")
+    level: str
+    org: str
+    entity_field: str
+    entity: str
+    first_seen: str
+    last_seen: str
+    raised_at: str
+    count: int = Field(description="distinct folded events")
+    tags: list[str]
+    status: Status
+    verdict: Verdict | None
+    assignee: str | None
+    version: int = Field(description="counts changes; send it with a change")
+    updated_at: str | None
+    updated_by: str | None
+
+    @classmethod
+    def of(cls, alert: Alert, rule: RuleDoc | None) -> AlertOut:
+        triage = alert.triage
+        return cls(
+            id=alert.id,
+            rule_id=alert.rule_id,
+            rule_hash=alert.rule_hash,
+            title=alert.title,
+            titles={"en": alert.title, **(rule.titles if rule else {})},
+            level=alert.level,
+            org=alert.org,
+            entity_field=alert.entity_field,
+            entity=alert.entity,
+            first_seen=iso(alert.first_seen),
+            last_seen=iso(alert.last_seen),
+            raised_at=iso(alert.raised_at),
+            count=alert.count,
+            tags=list(alert.tags),
+            status=triage.status,
+            verdict=triage.verdict,
+            assignee=triage.assignee,
+            version=triage.version,
+            updated_at=_time(triage.updated_at),
+            updated_by=triage.updated_by,
+        )
+
+
+class RuleOut(BaseModel):
+    id: str
+    hash: str
+    title: str
+    titles: dict[str, str]
+    level: str
+    description: str
+    tags: list[str]
+    falsepositives: list[str]
+    runbook: dict[str, str] = Field(description="Markdown by language")
+    path: str
+    silent: bool = Field(description="only feeds correlations")
+    alerts: int | None = Field(None, description="alerts of this rule that you may see")
+    text: str | None = Field(None, description="the rule's YAML; not in lists")
+
+    @classmethod
+    def of(cls, rule: RuleDoc, *, alerts: int | None = None, text: bool = True) -> RuleOut:
+        return cls(
+            id=rule.id,
+            hash=rule.hash,
+            title=rule.title,
+            titles={"en": rule.title, **rule.titles},
+            level=rule.level,
+            description=rule.description,
+            tags=list(rule.tags),
+            falsepositives=list(rule.falsepositives),
+            runbook=dict(rule.runbook),
+            path=rule.path,
+            silent=rule.silent,
+            alerts=alerts,
+            text=rule.text if text else None,
+        )
+
+
+class AlertDetail(AlertOut):
+    rule: RuleOut | None = Field(None, description="the rule as it was when it fired")
+
+
+class FaultOut(BaseModel):
+    reason: str
+    path: str | None
+    line: int | None
+    rule_id: str | None
+
+    @classmethod
+    def of(cls, fault: RuleFault) -> FaultOut:
+        return cls(reason=fault.reason, path=fault.path, line=fault.line, rule_id=fault.rule_id)
+
+
+class RulesOut(BaseModel):
+    items: list[RuleOut]
+    faults: list[FaultOut] = Field(description="rules that could not be loaded, or broke while running")
+
+
+class EventOut(BaseModel):
+    id: str
+    time: str | None = Field(description="null when the event is undated")
+    org: str
+    dataset: str
+    fields: dict[str, Value]
+
+    @classmethod
+    def of(cls, event: Event) -> EventOut:
+        return cls(
+            id=event.id,
+            time=iso(event.ts) if event.ts else None,
+            org=event.org,
+            dataset=event.dataset,
+            fields=event.fields,
+        )
+
+
+class NeighboursOut(BaseModel):
+    before: list[EventOut]
+    after: list[EventOut]
+
+
+class FindingOut(BaseModel):
+    id: str
+    time: str
+    event_id: str
+    matched: dict[str, Value] = Field(description="what made the rule fire")
+    event: EventOut | None = Field(description="null once retention has deleted it")
+
+    @classmethod
+    def of(cls, finding: Finding, event: Event | None) -> FindingOut:
+        return cls(
+            id=finding.id,
+            time=iso(finding.ts),
+            event_id=finding.event_id,
+            matched=finding.matched,
+            event=EventOut.of(event) if event else None,
+        )
+
+
+class ChangeOut(BaseModel):
+    at: str
+    by: str
+    field: Literal["status", "verdict", "assignee", "comment"]
+    old: str | None
+    new: str | None
+
+    @classmethod
+    def of(cls, change: Change) -> ChangeOut:
+        return cls.model_validate(
+            {"at": iso(change.at), "by": change.by, "field": change.field, "old": change.old, "new": change.new}
+        )
+
+
+class DecisionIn(In):
+    """What to change; leave out what stays. `assignee: null` unassigns."""
+
+    version: int = Field(ge=0, le=2**53, description="the alert's `version` that you looked at")
+    status: Status | None = None
+    verdict: Verdict | None = Field(None, description="needed to close, refused otherwise")
+    assignee: Name | None = None
+    comment: Comment | None = None
+
+
+class CommentIn(In):
+    comment: Comment
+
+
+class SourceOut(BaseModel):
+    id: str
+    name: str
+    org: str
+    type: str
+    transport: Transport
+    where: list[str]
+    zone: str
+    enabled: bool
+    created_at: str
+    state: Freshness
+    last_event: str | None
+    last_received: str | None
+    records: int
+    dead: int = Field(description="records that could not be parsed; they are kept")
+    rate: float = Field(description="records/s over the last minute")
+    problem: str | None
+
+    @classmethod
+    def of(cls, source: Source, health: SourceHealth | None, state: Freshness) -> SourceOut:
+        health = health or SourceHealth(source.id, None, None, 0, 0, 0.0)
+        return cls(
+            id=source.id,
+            name=source.name,
+            org=source.org,
+            type=source.type,
+            transport=source.transport,
+            where=list(source.where),
+            zone=source.zone,
+            enabled=source.enabled,
+            created_at=iso(source.created_at),
+            state=state,
+            last_event=_time(health.last_event),
+            last_received=_time(health.last_received),
+            records=health.records,
+            dead=health.dead,
+            rate=health.rate,
+            problem=health.problem,
+        )
+
+
+class HealthOut(BaseModel):
+    version: str
+    sources: dict[Freshness, int]
+    alerts: dict[Status, int]
+    rules: int
+    rule_faults: int
+
+
+class CredentialsIn(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    account: Name
+    password: str = Field(max_length=1000)
+
+
+class AccountOut(BaseModel):
+    name: str
+    role: Role
+    orgs: list[str] | None = Field(description="organisations that you may see; null means all")
+
+    @classmethod
+    def of(cls, account: Account) -> AccountOut:
+        orgs = account.scope.orgs
+        return cls(name=account.name, role=account.role, orgs=None if orgs is None else sorted(orgs))
+
+
+def ms(moment: AwareDatetime | None) -> int | None:
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def by_id(events: list[Event]) -> Mapping[str, Event]:
+    return {event.id: event for event in events}
+
+
+def _time(at: int | None) -> str | None:
+    return None if at is None else iso(at)

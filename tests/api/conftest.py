@@ -1,0 +1,184 @@
+"""A small country on the real embedded store: two provinces, five accounts, one alert each, sources and rules."""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from api.app import create_app
+from api.passwords import digest, hash_password
+from soc.buffer.sqlite import EventLog
+from soc.model.account import Account, Role
+from soc.model.event import Event, event_id, iso
+from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.org import EVERYTHING, Scope
+from soc.model.rule import RuleDoc, RuleFault
+from soc.model.source import Source, SourceHealth, Transport
+from soc.store.base import Stores
+from soc.store.collected import SqliteHealth, open_collected
+from soc.store.detections import SqliteDetections
+from soc.store.sqlite import events_dir, open_stores
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it would rather have httpx2; httpx does
+    from starlette.testclient import TestClient
+
+NOW = 1_772_452_800_000  # 2026-03-02T12:00:00Z
+PASSWORD = "a password of the tests"
+_HASH = hash_password(PASSWORD)
+HOSTILE = "<script>alert('xss')</script>"
+ACCOUNTS = {
+    "viewer": Account("viewer", Role.VIEWER, Scope(frozenset({"hungyen"}))),
+    "analyst": Account("analyst", Role.ANALYST, Scope(frozenset({"hungyen"}))),
+    "admin": Account("admin", Role.ADMIN, Scope(frozenset({"hungyen"}))),
+    "national": Account("national", Role.ADMIN, EVERYTHING),
+    "outsider": Account("outsider", Role.ADMIN, Scope(frozenset({"ninhbinh"}))),
+}
+RULE = RuleDoc(
+    id="web-sqli",
+    hash="hash-sqli",
+    title="SQL injection attempt",
+    level="high",
+    text="title: SQL injection attempt\nlevel: high\n",
+    path="rules/content/portal/web-sqli.yml",
+    titles={"en": "SQL injection attempt", "vi": "Dấu hiệu tấn công SQL injection"},
+    description="A request holds SQL.",
+    tags=("attack.initial_access", "attack.t1190"),
+    runbook={
+        "vi": "1. Xem **địa chỉ nguồn**.\n2. Chạy `soc alerts show`.\n\n- Báo cho đơn vị.",
+        "en": "1. Look at the **source address**.\n2. Run `soc alerts show`.\n\n- Tell the office.",
+    },
+    falsepositives=("A security test that was announced",),
+)
+
+
+@dataclass
+class World:
+    stores: Stores
+    detections: SqliteDetections
+    log: EventLog
+    alerts: dict[str, str] = field(default_factory=dict)  # organisation -> alert id
+    events: dict[str, list[Event]] = field(default_factory=dict)
+    now: int = NOW
+
+    def clock(self) -> int:
+        return self.now
+
+    def fire(self, org: str, number: int, entity: str = "203.0.113.7", start: int = NOW - 3_600_000) -> str:
+        """Store `number` events and the alert that they fold into."""
+        events = [web_event(org, start + i * 1000, i, entity) for i in range(number)]
+        self.log.append(events)
+        alert = alert_id(RULE.id, org, entity, "2026-03-02")
+        findings = [
+            Finding(
+                finding_id(alert, e.id), alert, RULE.id, RULE.hash, org, "source.ip", entity, e.ts, e.id,
+                {"url.query": e.fields["url.query"], "user_agent.original": HOSTILE},
+            )
+            for e in events
+        ]  # fmt: skip
+        self.detections.commit(findings, {RULE.hash: RULE}, {}, {}, None, self.now)
+        self.events.setdefault(org, []).extend(events)
+        return alert
+
+
+def web_event(org: str, ts: int, number: int, ip: str) -> Event:
+    source = f"{org}-portal"
+    query = f"id={number} UNION SELECT 1"
+    line = f'{ip} - - "GET /?{query} HTTP/1.1" 200 512 "-" "{HOSTILE}"'
+    id_ = event_id(ts, source, f"{ip}{number}", line)
+    fields = {
+        "@timestamp": iso(ts),
+        "event.id": id_,
+        "event.dataset": "nginx.access",
+        "event.original": line,
+        "organization.id": org,
+        "govsoc.source.id": source,
+        "source.ip": ip,
+        "url.path": "/",
+        "url.query": query,
+        "http.response.status_code": 200,
+        "user_agent.original": HOSTILE,
+    }
+    return Event(id_, ts, org, "nginx.access", fields)
+
+
+def open_world(folder: Path) -> World:
+    return World(open_stores(folder), SqliteDetections(folder), EventLog(events_dir(folder), min_free_bytes=0))
+
+
+def fill(folder: Path) -> World:
+    world = open_world(folder)
+    for account in ACCOUNTS.values():
+        world.stores.accounts.put(account, _HASH, by="test")
+        world.stores.accounts.add_key(account.name, digest(f"key-{account.name}"), "test", by="test")
+    world.detections.publish([RULE], [RuleFault("no detection: add one", "rules/content/portal/broken.yml", 7)])
+    for org in ("hungyen", "ninhbinh"):
+        world.alerts[org] = world.fire(org, 25)
+        source = Source(
+            f"{org}-portal", f"Portal {org}", org, "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)
+        )
+        world.stores.sources.add(source, None, by="test")
+    SqliteHealth(open_collected(folder)).report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
+    return world
+
+
+@pytest.fixture(scope="session")
+def filled(tmp_path_factory):
+    """The world on disk, filled once; each test gets a copy."""
+    folder = tmp_path_factory.mktemp("world")
+    world = fill(folder)
+    world.log.close()
+    return folder, world
+
+
+@pytest.fixture
+def world(filled, tmp_path):
+    folder, first = filled
+    shutil.copytree(folder, tmp_path / "data")
+    world = open_world(tmp_path / "data")
+    world.alerts |= first.alerts
+    world.events |= {org: list(events) for org, events in first.events.items()}
+    yield world
+    world.log.close()
+
+
+@pytest.fixture
+def app(world):
+    return create_app(world.stores, clock=world.clock, cookie_secure=False, version="1.2.3", live_interval_s=0.05)
+
+
+@pytest.fixture
+def client_of(app):
+    """`client_of("analyst")`: a client with that account's API key; None is nobody."""
+    opened = []
+
+    def make(name: str | None = None) -> TestClient:
+        headers = {"Authorization": f"Bearer key-{name}"} if name else {}
+        client = TestClient(app, headers=headers, follow_redirects=False)
+        opened.append(client)
+        return client
+
+    yield make
+    for client in opened:
+        client.close()
+
+
+@pytest.fixture
+def signed_in(app):
+    """`signed_in("analyst")`: a browser's client with that account's session."""
+    opened = []
+
+    def make(name: str) -> TestClient:
+        client = TestClient(app, follow_redirects=False)
+        answer = client.post("/sign-in", data={"name": name, "password": PASSWORD})
+        assert answer.status_code == 303
+        opened.append(client)
+        return client
+
+    yield make
+    for client in opened:
+        client.close()

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from api.live import Feed
+from soc.errors import Busy, StoreUnavailable
+from soc.model.org import EVERYTHING, Scope
+from soc.store.base import AlertFilter
+
+HUNGYEN, NINHBINH = Scope(frozenset({"hungyen"})), Scope(frozenset({"ninhbinh"}))
+
+
+def newest(world):
+    return lambda: world.stores.alerts.list(AlertFilter(), EVERYTHING).items
+
+
+async def watching(feed, scope, act):
+    """What a watcher hears of `act`."""
+    task = asyncio.create_task(feed.run())
+    with feed.watch(scope) as queue:
+        await asyncio.sleep(0.1)  # the first look
+        await asyncio.to_thread(act)
+        heard = []
+        while True:
+            try:
+                heard.append(await asyncio.wait_for(queue.get(), 0.3))
+            except TimeoutError:
+                break
+    task.cancel()
+    return heard
+
+
+def test_new_and_changed_alerts_are_heard_inside_the_scope(world):
+    feed = Feed(newest(world), interval_s=0.02)
+    heard = asyncio.run(watching(feed, HUNGYEN, lambda: world.fire("hungyen", 2, "198.51.100.9")))
+    assert [(a.entity, a.count) for a in heard] == [("198.51.100.9", 2)]
+    act = lambda: world.stores.triage.change(world.alerts["hungyen"], by="x", now=world.now, comment="y")  # noqa: E731
+    assert [a.id for a in asyncio.run(watching(feed, HUNGYEN, act))] == [world.alerts["hungyen"]]
+    assert asyncio.run(watching(feed, NINHBINH, lambda: world.fire("hungyen", 3, "198.51.100.9"))) == []
+
+
+def test_a_store_that_is_down_for_a_while_does_not_end_the_feed(world, capsys):
+    look, calls = newest(world), []
+
+    def flaky():
+        calls.append(1)
+        if len(calls) == 2:
+            raise StoreUnavailable("locked")
+        return look()
+
+    heard = asyncio.run(
+        watching(Feed(flaky, interval_s=0.05), HUNGYEN, lambda: world.fire("hungyen", 1, "198.51.100.9"))
+    )
+    assert len(heard) == 1
+    assert "locked" in capsys.readouterr().out
+
+
+def test_a_slow_watcher_is_told_to_reload_and_costs_no_memory(world):
+    def many():
+        for i in range(8):
+            world.fire("hungyen", 1, f"198.51.100.{i}")
+
+    async def slow():
+        feed = Feed(newest(world), interval_s=0.01, backlog=3)
+        task = asyncio.create_task(feed.run())
+        with feed.watch(HUNGYEN) as queue:
+            await asyncio.sleep(0.05)
+            await asyncio.to_thread(many)
+            await asyncio.sleep(0.3)
+            task.cancel()
+            return [queue.get_nowait() for _ in range(queue.qsize())]
+
+    heard = asyncio.run(slow())
+    assert len(heard) <= 3
+    assert heard[0] is None
+
+
+def test_nothing_is_looked_at_while_nobody_watches():
+    async def idle():
+        calls = []
+        task = asyncio.create_task(Feed(lambda: calls.append(1) or [], interval_s=0.01).run())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        return calls
+
+    assert asyncio.run(idle()) == []
+
+
+def test_a_full_house_is_refused():
+    feed = Feed(list, watchers=1)
+    feed.check_room()
+    with feed.watch(EVERYTHING), pytest.raises(Busy):
+        feed.check_room()
+    feed.check_room()

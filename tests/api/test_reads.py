@@ -1,0 +1,102 @@
+"""Events, rules, sources, health."""
+
+from __future__ import annotations
+
+import pytest
+
+from api.freshness import Freshness, freshness
+from soc.model.source import Source, SourceHealth, Transport
+
+NOW = 1_772_452_800_000
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("", 25),
+        ("source.ip:203.0.113.0/24", 25),
+        ("source.ip:192.0.2.0/24", 0),
+        ('url.query:"id=3 UNION SELECT 1"', 1),
+        ("union", 25),
+        ("since=2026-03-02T11:00:20Z", 5),
+        ("until=2026-03-02T11:00:05Z", 5),
+    ],
+)
+def test_search(client_of, query, found):
+    params = dict([query.split("=", 1)]) if query.startswith(("since", "until")) else {"q": query}
+    page = client_of("viewer").get("/api/v1/events", params=params | {"limit": 100}).json()
+    assert len(page["items"]) == found
+    assert page["next"] is None
+
+
+def test_search_walks_by_cursor(client_of, world):
+    client, seen, cursor = client_of("viewer"), [], ""
+    while cursor is not None:
+        page = client.get(f"/api/v1/events?limit=7{cursor}").json()
+        seen += [event["id"] for event in page["items"]]
+        cursor = page["next"] and f"&cursor={page['next']}"
+    assert seen == sorted((e.id for e in world.events["hungyen"]), reverse=True)
+
+
+def test_a_search_that_cannot_be_read_says_where(client_of):
+    answer = client_of("viewer").get("/api/v1/events", params={"q": "source.ip:("})
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:govsoc:problem:query-error"
+    assert answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/events", "/api/v1/alerts"])
+@pytest.mark.parametrize("cursor", ["x", "%00", "AAAA", "9" * 200, "zzzz"])
+def test_a_made_up_cursor_is_refused_or_harmless(client_of, path, cursor):
+    assert client_of("viewer").get(f"{path}?cursor={cursor}").status_code in (200, 400)
+
+
+def test_neighbours(client_of, world):
+    events = world.events["hungyen"]
+    page = client_of("viewer").get(f"/api/v1/events/{events[5].id}/neighbours?each_side=2").json()
+    assert [e["id"] for e in page["before"]] == [events[3].id, events[4].id]
+    assert [e["id"] for e in page["after"]] == [events[6].id, events[7].id]
+
+
+def test_rules_with_faults_and_counts(client_of):
+    rules = client_of("viewer").get("/api/v1/rules").json()
+    assert [(r["id"], r["alerts"], r["text"]) for r in rules["items"]] == [("web-sqli", 1, None)]
+    assert rules["faults"] == [
+        {"reason": "no detection: add one", "path": "rules/content/portal/broken.yml", "line": 7, "rule_id": None}
+    ]
+    assert client_of("viewer").get("/api/v1/rules/web-sqli").json()["text"].startswith("title:")
+    assert client_of("viewer").get("/api/v1/rules/gone").status_code == 404
+
+
+def test_sources_with_health(client_of):
+    (source,) = client_of("viewer").get("/api/v1/sources").json()["items"]
+    assert (source["id"], source["state"], source["rate"], source["dead"]) == ("hungyen-portal", "live", 12.5, 3)
+    assert source["last_event"] == "2026-03-02T11:59:58.000Z"
+    assert client_of("viewer").get("/api/v1/sources/hungyen-portal").json() == source
+
+
+def test_health(client_of):
+    health = client_of("national").get("/api/v1/health").json()
+    assert health["version"] == "1.2.3"
+    assert (health["rules"], health["rule_faults"]) == (1, 1)
+    assert health["alerts"] == {"new": 2, "acknowledged": 0, "closed": 0}
+    assert health["sources"] == {"live": 1, "late": 0, "silent": 0, "never_seen": 1, "disabled": 0}
+
+
+MINUTE = 60_000
+
+
+@pytest.mark.parametrize(
+    ("received", "event", "expected"),
+    [
+        (NOW, NOW, Freshness.LIVE),
+        (NOW - 15 * MINUTE, NOW - 15 * MINUTE, Freshness.LIVE),
+        (NOW - 16 * MINUTE, NOW - 16 * MINUTE, Freshness.SILENT),
+        (NOW, NOW - 16 * MINUTE, Freshness.LATE),
+        (NOW, None, Freshness.LIVE),
+        (None, None, Freshness.NEVER_SEEN),
+    ],
+)
+def test_freshness(received, event, expected):
+    source = Source("s", "s", "hungyen", "nginx.access", Transport.FILE)
+    assert freshness(source, SourceHealth("s", event, received, 1, 0, 0.0), NOW) is expected
