@@ -20,7 +20,7 @@ from urllib.parse import quote
 import re2
 
 from soc.errors import ConfigError
-from soc.model.event import Fields, Scalar
+from soc.model.event import Fields
 
 KEY_BYTES = 32
 
@@ -79,11 +79,14 @@ _CONFIDENTIAL_KEYS = (
 _SECRET_VALUE = re.compile(
     r"(?!PWD=[^;]{0,300} ; USER=)"  # sudo prints the working directory under this name
     + _after_key(_CONFIDENTIAL_KEYS)
-    + r"(?P<secret>(?i:bearer|basic|digest|token)(?:\s|\+|%20)+[^\s\"'&,;}]+|(?<=\")(?:[^\"\\]|\\[^\"])+|[^\s\"'&,;{}\[\]\\<>]+|\[secret\])"
+    + r"(?!\[secret\])(?P<secret>(?i:bearer|basic|digest|token)(?:\s|\+|%20)+[^\s\"'&,;}]+"
+    r"|(?<=[^\\]\")(?:[^\"\\]|\\.)+|(?<=\\\")[^\"\\]+|[^\s\"'&,;{}\[\]\\<>]+)"
 )
 _CODE = r"(?:[0-9]{4,8}|[0-9]{3}[ \-][0-9]{3})(?![0-9]|[\-/:.][0-9])"
-_OTP_KEYS = r"(?:otp|verif(?:y|ication))?[_\-]?code|(?:ma_?|sms_?)?otp(?:_?value)?|pin|passcode|ma_?xac_?thuc"
-_OTP_VALUE = re.compile(_after_key(_OTP_KEYS) + rf"(?P<code>{_CODE})")
+_OTP_KEYS = (
+    r"(?:(?:otp|verif(?:y|ication)|auth|sms)[_\-]?)?code|(?:[a-z]{1,20}_)?otp(?:_?value)?|pin|passcode|ma_?xac_?thuc"
+)
+_OTP_VALUE = re.compile(r"(?<!_)" + _after_key(_OTP_KEYS) + rf"(?P<code>{_CODE})")
 _LETTER = r"(?:[^\s0-9]|\\u[0-9a-f]{4}|%[0-9a-f]{2}){1,3}"  # one accented letter: composed, decomposed or escaped
 _GAP = r"(?:[ +_]|%20)"
 _OTP_WORD = (
@@ -103,7 +106,7 @@ _HINTS = (
     r"pass|pwd|secret|token|[_pi\-]key|authoriz|khau",
     rf"0[0-9](?:{_DIGIT}){{8}}|84(?:{_DIGIT}){{9}}",
     r"[0-9]{9}|(?:phone|mobile|msisdn|sdt|thoai|tel)(?:[^ /;)]{1,8})?[=:\"%\\]",
-    r"otp|code|[^a-z]pin[^a-z]|thuc|th(?:[^\x00-\x7f]|%e1|%cc|\\u)",
+    r"otp|code|[^a-z]pin[^a-z]|thuc|thu?(?:[^\x00-\x7f]|%e1|%cc|\\u)",
     r"%(?:25)*3[0-9]|%(?:25)*u|\\u|\\x3",
 )
 _SECRET, _NUMBER, _KEYED, _OTP, _CODED = range(len(_HINTS))
@@ -130,12 +133,14 @@ _JSON_ARRAY_BEFORE = re.compile(r"[\[,]\s*$")
 _JSON_AFTER = re.compile(r"\s*[,}\]]")
 _DATE = re.compile(r"[0-9]{2}([ .\-])[0-9]{2}\1(?:19|20)[0-9]{2}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_MORE_DIGITS = re.compile(r"[\-./][0-9]")
+_MORE_DIGITS = re.compile(r"[\-./:][0-9]")
+_DIGIT_BEFORE = re.compile(r"[0-9][\-.,/:]$")
 _DIGITS = re.compile(r"[0-9]+")
 _PERCENT = re.compile(r"%(?:25)*[0-9A-Fa-f]{2}")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _LETTERS = bytes(ord("a") + byte % 26 for byte in range(256))
 
+_TOKEN = re.compile(r"(phone|cccd|cmnd)_[a-z]{20}|\[(otp_code|secret)\]")
 _MARKS = {"otp_code": "[otp_code]", "secret": "[secret]"}
 # Ministry of Information and Communications numbering plan, as of the 2018 change to ten digits and later allocations.
 _CARRIERS = {
@@ -165,28 +170,32 @@ class Masker:
 
     def mask(self, line: str) -> Masked:
         """One line or field value. Costs next to nothing where nothing is to be masked."""
+        text, found = line, 0
+        facts: Fields = {}
         hints = _hints(line)
-        if not hints and line.isascii():
-            return Masked(line, line, {})
-        plain = line
-        if _CODED in hints or not line.isascii():
-            plain = _decoded(line)
-            hints = _hints(plain)
-        spans = _spans(plain, hints)
-        if not spans:
-            return Masked(line, line, {})
-        text: list[str] = []
-        kinds: list[str] = []
+        # Again until nothing is found: a mark may lay bare what stood behind a digit, and masking twice must change nothing.
+        while hints or not text.isascii():
+            plain = text
+            if _CODED in hints or not text.isascii():
+                plain = _decoded(text)
+                hints = _hints(plain)
+            spans = _spans(plain, hints)
+            if not spans:
+                break
+            text = self._marked(plain, spans)
+            found += len(spans)
+            _add_facts(facts, spans, found)
+            hints = _hints(text)
+        return Masked(text, _TOKEN.sub(_kind_of, text), facts) if found else Masked(line, line, facts)
+
+    def _marked(self, line: str, spans: list[_Span]) -> str:
+        out: list[str] = []
         at = 0
         for span in spans:
-            mark = _MARKS.get(span.kind) or self.token(span.kind, span.value)
-            quotes = _missing_quotes(plain, span)
-            before = plain[at : span.start]
-            text += before, quotes, mark, quotes
-            kinds += before, quotes, f"<{span.kind}>", quotes
+            quotes = _missing_quotes(line, span)
+            out += line[at : span.start], quotes, _MARKS.get(span.kind) or self.token(span.kind, span.value), quotes
             at = span.end
-        rest = plain[at:]
-        return Masked("".join(text) + rest, "".join(kinds) + rest, _facts(spans))
+        return "".join(out) + line[at:]
 
 
 class KeyRing:
@@ -302,6 +311,7 @@ def _is_number(line: str, start: int, end: int) -> bool:
                 start and line[start - 1].isalnum() and not _PERCENT.search(line, start - 3, start)
             )  # H05.12-250131: a file number
             or _MORE_DIGITS.match(line, end)
+            or _DIGIT_BEFORE.search(line, max(0, start - 2), start)  # 20:47:03.000000+00: a clock
             or _DATE.match(line, start)
             or (min(map(len, groups)) < 2 and groups[0][:2] != "02" and groups[0] != "84")
         )
@@ -344,12 +354,16 @@ def _missing_quotes(line: str, span: _Span) -> str:
     )
 
 
-def _facts(spans: list[_Span]) -> Fields:
-    kinds: list[Scalar] = [*sorted({span.kind for span in spans})]
-    facts: Fields = {
-        "govsoc.privacy.kinds": kinds,
-        "govsoc.privacy.count": len(spans),
-    }
+def _kind_of(token: re.Match[str]) -> str:
+    return f"<{token[1] or token[2]}>"
+
+
+def _add_facts(facts: Fields, spans: list[_Span], count: int) -> None:
+    known = facts.get("govsoc.privacy.kinds")
+    facts["govsoc.privacy.kinds"] = [
+        *sorted({span.kind for span in spans}.union(known if isinstance(known, list) else ()))
+    ]
+    facts["govsoc.privacy.count"] = count
     for span in spans:
         if span.kind == "phone" and "govsoc.phone.prefix" not in facts:
             number = _canonical("phone", span.value)
@@ -363,4 +377,3 @@ def _facts(spans: list[_Span]) -> Fields:
             )
         elif span.kind == "cccd" and "govsoc.cccd.province" not in facts:
             facts["govsoc.cccd.province"] = _canonical("cccd", span.value)[:3]
-    return facts

@@ -50,7 +50,10 @@ def add_source(fields: Fields, address: str) -> None:
     fields["source.address"] = address
     if is_ip(address):
         fields["source.ip"] = address
-        fields["related.ip"] = [address]
+        if "related.ip" in fields:
+            relate(fields, "related.ip", address)
+        else:
+            fields["related.ip"] = [address]
     elif address:
         fields["source.domain"] = address
 

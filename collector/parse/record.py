@@ -34,6 +34,11 @@ def zone_of(name: str) -> tzinfo:
         ) from error
 
 
+@lru_cache(maxsize=256)  # records arrive in batches that share their time
+def _context(zone: str, now_ms: int) -> Context:
+    return Context(zone_of(zone), now_ms)
+
+
 def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser: Parser | None = None) -> Event:
     """The event of one record; a dead letter where it cannot be parsed. Never raises for any bytes.
 
@@ -70,11 +75,13 @@ def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser
 
 def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -> tuple[Fields, str | None]:
     """The fields, and the reason where the line could not be parsed."""
+    if not masked.text.strip():
+        return {}, "the line is empty"
     try:
         chosen = parser or PARSERS.get(source.type)
         if chosen is None:
             return {}, "the source's type is unknown"
-        return chosen(masked.text, Context(zone_of(source.zone), now_ms)), None
+        return chosen(masked.text, _context(source.zone, now_ms)), None
     except (ParseError, ConfigError) as error:
         return {}, str(error)
     except Exception as error:  # noqa: BLE001 - one record must never stop the others
@@ -96,7 +103,8 @@ def _mask_again(fields: Fields, masker: Masker) -> None:
 def _event(record: Record, source: Source, masked: Masked, ts: int, fields: Fields) -> Event:
     identity = event_id(ts, source.id, record.position, masked.kind_text)
     dataset = fields.setdefault("event.dataset", source.type)
-    fields.update(masked.facts)
+    if masked.facts:
+        fields.update(masked.facts)
     fields["event.original"] = masked.text
     fields["event.id"] = identity
     fields["organization.id"] = source.org

@@ -36,6 +36,7 @@ def _clf_minute(minute: str, offset: str) -> int:
     return int(datetime(int(year), MONTHS[month], int(day), int(hour), int(minutes), tzinfo=zone).timestamp()) * 1000
 
 
+@lru_cache(maxsize=4096)  # many requests share their second
 def parse_clf(text: str) -> int:
     """`07/Dec/2016:11:05:07 +0100`, the time of access logs."""
     try:

@@ -6,6 +6,7 @@ https://nginx.org/en/docs/http/ngx_http_log_module.html, https://httpd.apache.or
 
 from __future__ import annotations
 
+import contextlib
 import re
 from urllib.parse import unquote
 
@@ -30,6 +31,10 @@ _PROXY_MANAGER = re.compile(
 _FORWARDED = re.compile(r"[0-9A-Fa-f:., ]{7,500}")
 _METHOD = re.compile(r"[A-Za-z_-]{1,20}")
 _PORT = re.compile(r"(.+):(\d{1,5})")
+# ... "-" rt=0.012 uct="0.000" urt="0.010", as many write their log_format
+_REQUEST_TIME = re.compile(r"\b(?:rt|request_time)[=:]\s?\"?(\d{1,6}\.\d{1,6})")
+_METHODS = frozenset("GET POST HEAD PUT DELETE OPTIONS PATCH".split())
+_OUTCOME = {str(code): (code, "success" if code < 400 else "failure") for code in range(1000)}
 
 _WEB, _ACCESS = "web", "access"
 
@@ -104,6 +109,7 @@ def _host(fields: Fields, host: str) -> None:
         fields["destination.port"] = int(port[2])
     if is_ip(host.strip("[]")):
         fields["destination.ip"] = host.strip("[]")
+        relate(fields, "related.ip", host.strip("[]"))
     else:
         fields["destination.domain"] = fields["url.domain"] = host
 
@@ -112,7 +118,7 @@ def _request(fields: Fields, request: str) -> None:
     words = request.split(" ")
     if len(words) > 3 and words[-1].startswith("HTTP/"):  # blanks within the target
         words = [words[0], " ".join(words[1:-1]), words[-1]]
-    if len(words) == 3 and words[2][:5] == "HTTP/" and _METHOD.fullmatch(words[0]):
+    if len(words) == 3 and words[2][:5] == "HTTP/" and (words[0] in _METHODS or _METHOD.fullmatch(words[0])):
         fields["http.request.method"] = words[0]
         fields["http.version"] = words[2][5:]
         split_url(fields, words[1])
@@ -146,11 +152,10 @@ def split_url(fields: Fields, target: str) -> None:
 
 def _status(fields: Fields, text: str) -> None:
     words = text.split()
-    if not words or not (words[0].isascii() and words[0].isdigit() and len(words[0]) <= 3):
+    known = _OUTCOME.get(words[0]) if words else None
+    if known is None:
         raise ParseError("no status code after the request")
-    status = int(words[0])
-    fields["http.response.status_code"] = status
-    fields["event.outcome"] = "success" if status < 400 else "failure"
+    fields["http.response.status_code"], fields["event.outcome"] = known
     if len(words) > 1:
         _size(fields, words[1])
 
@@ -168,11 +173,23 @@ def _tail(fields: Fields, tail: str) -> None:
         fields["govsoc.web.upstream"] = ingress["upstream"]
         fields["govsoc.web.upstream_name"] = ingress["name"]
         fields["event.type"] = ["info"]
+        _duration(fields, ingress["time"])
+        answered = ingress["upstream"].rpartition(" ")[2].rpartition(":")[0]  # the last one tried
+        if is_ip(answered):
+            relate(fields, "related.ip", answered)
         return
+    if timed := _REQUEST_TIME.search(tail):
+        _duration(fields, timed[1])
     found = _FORWARDED.search(tail)
     addresses = [a for a in found[0].replace(",", " ").split() if is_ip(a)] if found else []
     if addresses:
+        fields["client.ip"] = fields["network.forwarded_ip"] = addresses[0]
         fields["govsoc.web.forwarded_for"] = [*addresses]
+
+
+def _duration(fields: Fields, seconds: str) -> None:
+    with contextlib.suppress(ValueError, OverflowError):
+        fields["event.duration"] = round(float(seconds) * 1e9)
 
 
 def _ssl_request(parts: list[str]) -> Fields:
