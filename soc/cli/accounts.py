@@ -30,7 +30,7 @@ def add(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add an account, or give it a new role and password. The password is made here and shown once."""
-    from api.auth import hash_password
+    from api.passwords import hash_password
 
     _, stores = stores_of(config, data_dir)
     password = secrets.token_urlsafe(12)

@@ -80,7 +80,7 @@ def _refuse_remote_store(settings: Settings) -> None:
 
 def _first_account(settings: Settings) -> str | None:
     """On a new data directory: an admin with a password that is shown once."""
-    from api.auth import hash_password
+    from api.passwords import hash_password
     from soc.model.account import Account, Role
     from soc.model.org import EVERYTHING
     from soc.store.sqlite import open_stores
