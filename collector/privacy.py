@@ -77,7 +77,7 @@ _CONFIDENTIAL_KEYS = (
     r"|(?:access|refresh|id|auth|session|bearer)_?token|api_?key|access_?key|x-api-key"
 )
 _SECRET_VALUE = re.compile(
-    r"(?!PWD=[^;]{0,300} ; USER=)"  # sudo prints the working directory under this name
+    r"(?!PWD=[^;]{0,300} ; USER=|passwd:\w{1,20}\))"  # sudo's working directory, PAM's pam_unix(passwd:chauthtok)
     + _after_key(_CONFIDENTIAL_KEYS)
     + r"(?!\[secret\])(?P<secret>(?i:bearer|basic|digest|token)(?:\s|\+|%20)+[^\s\"'&,;}]+"
     r"|(?<=[^\\]\")(?:[^\"\\]|\\.)+|(?<=\\\")[^\"\\]+|[^\s\"'&,;{}\[\]\\<>]+)"
@@ -360,9 +360,11 @@ def _kind_of(token: re.Match[str]) -> str:
 
 def _add_facts(facts: Fields, spans: list[_Span], count: int) -> None:
     known = facts.get("govsoc.privacy.kinds")
-    facts["govsoc.privacy.kinds"] = [
-        *sorted({span.kind for span in spans}.union(known if isinstance(known, list) else ()))
-    ]
+    kinds = {span.kind for span in spans}
+    if isinstance(known, list):
+        kinds |= {str(kind) for kind in known}
+    names = sorted(kinds)
+    facts["govsoc.privacy.kinds"] = [*names]
     facts["govsoc.privacy.count"] = count
     for span in spans:
         if span.kind == "phone" and "govsoc.phone.prefix" not in facts:

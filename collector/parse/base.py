@@ -54,7 +54,7 @@ def add_source(fields: Fields, address: str) -> None:
             relate(fields, "related.ip", address)
         else:
             fields["related.ip"] = [address]
-    elif address:
+    elif not address.endswith(":"):  # unix:
         fields["source.domain"] = address
 
 

@@ -56,6 +56,10 @@ _PAM_USER = re.compile(r"(?:by user|for user|user) [\"'\[]?([^\s\"'\]()]{1,256})
 # new user: name=apache, UID=48, GID=48, home=/usr/share/httpd, shell=/sbin/nologin
 _ACCOUNT = re.compile(r"new (user|group): name=([^,\s]{1,256})(.*)", re.S)
 _ACCOUNT_PAIR = re.compile(r"\b(UID|GID|home|shell)=([^,\s]*)")
+# add 'van.thu' to group 'sudo'
+_MEMBERSHIP = re.compile(
+    r"add(?:ed)? (?:user )?[`'\"]?([\w.$-]{1,256})['\"]? to (?:shadow )?group [`'\"]?([\w.$-]{1,256})"
+)
 _ACCOUNT_ACT = re.compile(
     r"(delete|remove|add|change|lock|unlock)[a-z]* .{0,60}?(user|group|password|account)[a-z]*[:]? (?:for )?[`'\"]?([\w.$-]{1,256})"
 )
@@ -221,6 +225,7 @@ def _pam(fields: Fields, _module: str, service: str, _group: str, message: str) 
         values: dict[str, str] = dict(_PAM_PAIR.findall(failure[1]))
         user = values.get("user") or values.get("ruser") or values.get("logname")
         _peer(fields, user, values.get("rhost") or None)
+        relate(fields, "related.user", values.get("ruser"))
     elif user_found := _PAM_USER.search(message):
         _peer(fields, user_found[1], None)
 
@@ -260,6 +265,10 @@ def _account(fields: Fields, message: str) -> None:
         else:
             fields["group.name"] = name
         _set(fields, {"group.id": values.get("GID")})
+    elif found := _MEMBERSHIP.match(message):
+        _iam(fields, "group_member_added", ["group", "change"])
+        _peer(fields, found[1], None)
+        fields["group.name"] = found[2]
     elif found := _ACCOUNT_ACT.match(message):
         act, kind, name = found.groups()
         kinds: list[Scalar] = [

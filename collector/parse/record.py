@@ -28,7 +28,7 @@ def zone_of(name: str) -> tzinfo:
         return timezone(sign * timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0)))
     try:
         return ZoneInfo(name)
-    except (ValueError, OSError) as error:
+    except (KeyError, ValueError, OSError) as error:
         raise ConfigError(
             f"time zone {name!r} is unknown: use a name such as Asia/Ho_Chi_Minh or an offset such as +07:00"
         ) from error
