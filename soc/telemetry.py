@@ -6,14 +6,14 @@ from prometheus_client import Counter, Gauge, Histogram
 
 # Collector
 RECORDS = Counter("soc_collector_records_total", "Records delivered by a transport.", ["transport"])
-EVENTS = Counter("soc_collector_events_total", "Events newly stored in the event log.")
-DUPLICATES = Counter("soc_collector_duplicates_total", "Events that the event log had already.")
+# Those without `_total` count since the process started, but are set from the parts' own counters.
+EVENTS = Gauge("soc_collector_events_count", "Events newly stored in the event log.")
+DUPLICATES = Gauge("soc_collector_duplicates_count", "Events that the event log had already.")
 DEAD_LETTERS = Counter(
     "soc_collector_dead_letters_total", "Records that could not be parsed and are kept as dead letters."
 )
-DROPPED = Counter("soc_collector_dropped_total", "UDP datagrams lost because a queue was full.", ["where"])
-BUSY = Counter("soc_collector_busy_total", "Times that a full buffer slowed a source.")
-READER_FAILURES = Counter("soc_collector_reader_failures_total", "Times that a reader failed and was started again.")
+DROPPED = Gauge("soc_collector_dropped_count", "UDP datagrams lost because a queue was full.", ["where"])
+READER_FAILURES = Gauge("soc_collector_reader_failures_count", "Times that a reader failed and was started again.")
 RETENTION_DAYS = Counter("soc_collector_retention_days_total", "Day files deleted by retention.", ["reason"])
 
 # Detector

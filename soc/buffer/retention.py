@@ -7,8 +7,6 @@ from collections.abc import Callable
 
 from soc.buffer.sqlite import EventLog, day_file, days, size_bytes
 
-_SUFFIXES = (".db", ".db-wal", ".db-shm")
-
 
 def expire(
     log: EventLog,
@@ -34,12 +32,6 @@ def expire(
         else:
             continue
         if not unread(day):
-            _delete(log, day)
+            log.delete(day)
             deleted.append((day, reason))
     return deleted
-
-
-def _delete(log: EventLog, day: str) -> None:
-    log.forget(day)
-    for suffix in _SUFFIXES:
-        (log.directory / f"{day}{suffix}").unlink(missing_ok=True)

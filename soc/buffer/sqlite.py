@@ -2,7 +2,8 @@
 
 The file, like the id, is a function of the event, so that a replay finds its duplicates whenever it happens. Row numbers within
 a file are the order of arrival, and the cursor is one row number a file: a late event gets a row after the cursor of its own
-day and is read like any other. Deleting a day is deleting its file. Measurements: `docs/adr/0003-event-log.md`.
+day and is read like any other. Deleting a day is deleting its file; should the day come back, its file has another generation, which
+is part of the partition's name, so that an old cursor does not hide its rows. Measurements: `docs/adr/0003-event-log.md`.
 
 The same files are the event store of the embedded default (`soc/store/events.py`): an event is written once and searched where it lies.
 """
@@ -12,10 +13,12 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -39,10 +42,13 @@ SCHEMA = (
     CREATE INDEX event_org ON event (org, id);
     CREATE INDEX event_dataset ON event (dataset, id);
     CREATE INDEX event_source_ip ON event (source_ip, id) WHERE source_ip IS NOT NULL;
+    CREATE TABLE generation (number INTEGER NOT NULL);
+    INSERT INTO generation VALUES (abs(random()));
     """,
 )
 _INSERT = "INSERT OR IGNORE INTO event (id, org, dataset, source_ip, doc) VALUES (?, ?, ?, ?, ?)"
 _READ = "SELECT seq, id, org, dataset, doc FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+_SUFFIXES = (".db", ".db-wal", ".db-shm")
 _OPEN_FILES = 32
 _SPACE_CHECK_S = 1.0
 _RECHECK_S = 10.0
@@ -66,8 +72,15 @@ def event_of(row: Sequence[str]) -> Event:
     return Event(id_, int(id_[:12], 16), org, dataset, orjson.loads(doc))
 
 
+@dataclass(frozen=True, slots=True)
+class _DayFile:
+    db: sqlite3.Connection
+    generation: int
+    inode: int
+
+
 class EventLog:
-    """`Buffer` on SQLite. One thread of one process appends; any number of others read.
+    """`Buffer` on SQLite. One process appends and deletes, from any of its threads; one thread an instance reads.
 
     `max_bytes` bounds the files together, `min_free_bytes` what is left on the disk: beyond either, `append` raises `Busy`.
     """
@@ -76,26 +89,30 @@ class EventLog:
         self.directory = directory
         self._max_bytes = max_bytes
         self._min_free_bytes = min_free_bytes
-        self._open: OrderedDict[str, sqlite3.Connection] = OrderedDict()
+        self._lock = threading.RLock()
+        self._open: OrderedDict[str, _DayFile] = OrderedDict()
         self._space_checked_at = 0.0
         self._empty_at: dict[str, float] = {}  # day -> wall clock of the last read that found nothing new
 
     def append(self, events: Sequence[Event]) -> int:
-        self._check_space()
-        new = 0
-        by_day = sorted(events, key=lambda event: day_of(event.id))
-        for day, group in groupby(by_day, key=lambda event: day_of(event.id)):
-            new += self._append_day(day, [_row(event) for event in group])
-        return new
+        with self._lock:
+            self._check_space()
+            new = 0
+            by_day = sorted(events, key=lambda event: day_of(event.id))
+            for day, group in groupby(by_day, key=lambda event: day_of(event.id)):
+                new += self._append_day(day, [_row(event) for event in group])
+            return new
 
     def read(self, cursor: Cursor, limit: int) -> Batch:
         events: list[Event] = []
-        after = dict(cursor)
+        kept = set(days(self.directory))
+        after = {partition: seq for partition, seq in cursor.items() if partition.partition(".")[0] in kept}
         for day in self._changed_days():
             started = time.time()
-            rows = self._read_day(day, after.get(day, 0), limit - len(events))
+            partition, rows = self._read_day(day, after, limit - len(events))
             if rows:
-                after[day] = rows[-1][0]
+                after = {other: seq for other, seq in after.items() if other.partition(".")[0] != day}
+                after[partition] = rows[-1][0]
                 events.extend(event_of(row[1:]) for row in rows)
             else:
                 self._empty_at[day] = started
@@ -103,50 +120,64 @@ class EventLog:
                 break
         return Batch(tuple(events), after)
 
-    def rows_after(self, day: str, position: int) -> int:
-        """How many events the day has after `position` (0: how many it has)."""
-        with self._explained(day) as db:
-            return int(db.execute("SELECT count(*) FROM event WHERE seq > ?", (position,)).fetchone()[0])
+    def has_unread(self, day: str, cursor: Cursor) -> bool:
+        """Whether the day has events that a reader with this cursor has not read."""
+        return bool(self._read_day(day, cursor, 1)[1])
+
+    def delete(self, day: str) -> None:
+        """Delete the day's file. A reader that has it open notices by the next read."""
+        with self._lock:
+            self.forget(day)
+            for suffix in _SUFFIXES:
+                (self.directory / f"{day}{suffix}").unlink(missing_ok=True)
 
     def close(self) -> None:
-        while self._open:
-            self._open.popitem()[1].close()
+        with self._lock:
+            while self._open:
+                self._open.popitem()[1].db.close()
 
     def _append_day(self, day: str, rows: list[tuple[str, str, str, object, str]]) -> int:
-        with self._explained(day) as db:
+        with self._file(day) as file:
+            db = file.db
             before = db.total_changes
             db.execute("BEGIN IMMEDIATE")
             db.executemany(_INSERT, rows)
             db.execute("COMMIT")
             return db.total_changes - before
 
-    def _read_day(self, day: str, after: int, limit: int) -> list[tuple[int, str, str, str, str]]:
-        with self._explained(day) as db:
-            return db.execute(_READ, (after, limit)).fetchall()
+    def _read_day(self, day: str, cursor: Cursor, limit: int) -> tuple[str, list[tuple[int, str, str, str, str]]]:
+        """The day's partition, and its rows after the cursor."""
+        with self._file(day) as file:
+            partition = f"{day}.{file.generation:x}"
+            return partition, file.db.execute(_READ, (cursor.get(partition, 0), limit)).fetchall()
 
     @contextmanager
-    def _explained(self, day: str) -> Iterator[sqlite3.Connection]:
-        """The day's connection; after an error it is closed, which rolls back, and the next use opens a fresh one."""
+    def _file(self, day: str) -> Iterator[_DayFile]:
+        """The day's open file; after an error it is closed, which rolls back, and the next use opens it again."""
         try:
-            yield self._connection(day)
+            yield self._opened(day)
         except sqlite3.Error as error:
             self.forget(day)
             raise explain(error, day_file(self.directory, day)) from error
 
-    def _connection(self, day: str) -> sqlite3.Connection:
+    def _opened(self, day: str) -> _DayFile:
         if day in self._open:
             self._open.move_to_end(day)
             return self._open[day]
         if len(self._open) >= _OPEN_FILES:
-            self._open.popitem(last=False)[1].close()
-        db = self._open[day] = connect(day_file(self.directory, day))
+            self._open.popitem(last=False)[1].db.close()
+        path = day_file(self.directory, day)
+        db = connect(path)
         migrate(db, SCHEMA)
-        return db
+        generation = db.execute("SELECT number FROM generation").fetchone()[0]
+        file = self._open[day] = _DayFile(db, generation, path.stat().st_ino)
+        return file
 
     def forget(self, day: str) -> None:
         """Close the file of a day."""
-        if db := self._open.pop(day, None):
-            db.close()
+        with self._lock:
+            if file := self._open.pop(day, None):
+                file.db.close()
 
     def _changed_days(self) -> Iterator[str]:
         """Days that may have rows we have not read: a file untouched since well before we last found it empty has none.
@@ -157,6 +188,8 @@ class EventLog:
         try:
             for entry in os.scandir(self.directory):
                 name, _, suffix = entry.name.partition(".")
+                if suffix == "db" and name in self._open and self._open[name].inode != entry.inode():
+                    self.forget(name)  # deleted, and there again
                 if suffix in ("db", "db-wal"):
                     touched[name] = max(touched.get(name, 0.0), entry.stat().st_mtime)
         except FileNotFoundError:

@@ -75,6 +75,7 @@ class Detections(Protocol):
         """Store what one batch gave; return the ids of alerts that are new.
 
         `rules`: rule hash -> rule, of the findings. `state`: key -> (value, expires). State that expires before `watermark` is dropped.
+        `cursor` takes the place of the one before.
         Idempotent by finding id: an alert's counter and times are derived from the set of its findings.
         """
         ...

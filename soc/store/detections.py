@@ -86,7 +86,8 @@ class SqliteDetections:
             db.executemany("REPLACE INTO state VALUES (?, ?, ?)", ((k, v, e) for k, (v, e) in state.items()))
             if watermark is not None:
                 db.execute("DELETE FROM state WHERE expires < ?", (watermark,))
-            db.executemany("REPLACE INTO cursor VALUES (?, ?)", cursor.items())
+            db.execute("DELETE FROM cursor")
+            db.executemany("INSERT INTO cursor VALUES (?, ?)", cursor.items())
         return new
 
     def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault]) -> None:

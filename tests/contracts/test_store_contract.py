@@ -182,10 +182,10 @@ def test_running_rules_are_published(opened):
 
 def test_state_and_cursor_come_back_after_a_restart(opened, reopen):
     commit(opened, [], state={"a": (b"1", NOON), "b": (b"2", NOON + 10)}, cursor={"2026-03-02": 5, "undated": 1})
-    commit(opened, [], state={"a": (b"3", NOON)}, cursor={"2026-03-02": 9})
+    commit(opened, [], state={"a": (b"3", NOON)}, cursor={"2026-03-02": 9, "2026-03-03": 1})
     again = reopen().detections
     assert (again.state_get("a"), again.state_get("b"), again.state_get("c")) == (b"3", b"2", None)
-    assert again.cursor() == {"2026-03-02": 9, "undated": 1}
+    assert again.cursor() == {"2026-03-02": 9, "2026-03-03": 1}
 
 
 def test_state_expires_by_the_watermark(opened):

@@ -61,3 +61,18 @@ def test_many_days_are_written_with_few_open_files(tmp_path, make_event):
     assert log.append(events) == 100
     assert [event.id for event in log.read({}, 1000).events] == [event.id for event in events]
     assert len(log._open) <= 32
+
+
+def test_a_deleted_day_that_comes_back_is_read_from_its_beginning(tmp_path, make_event):
+    writer, reader = EventLog(tmp_path), EventLog(tmp_path)
+    writer.append([make_event(NOON, str(i)) for i in range(5)])
+    batch = reader.read({}, 10)
+    writer.delete("2026-03-02")
+    late = make_event(NOON, "late")
+    writer.append([late])
+    assert writer.has_unread("2026-03-02", batch.cursor)
+    assert [event.id for event in reader.read(batch.cursor, 10).events] == [late.id]
+    after = EventLog(tmp_path).read(batch.cursor, 10)
+    assert [event.id for event in after.events] == [late.id]
+    assert len(after.cursor) == 1, "the old generation is forgotten"
+    assert not writer.has_unread("2026-03-02", after.cursor)
