@@ -11,6 +11,7 @@ import asyncio
 import hashlib
 import socket
 import threading
+import traceback
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -82,6 +83,12 @@ def ingest_app(
             response: Response = JSONResponse({"accepted": await ingest.handle(request)})
         except RefusedError as refused:
             response = _problem(refused)
+        except StoreUnavailable as error:
+            response = _problem(RefusedError(503, f"Tokens cannot be checked at the moment: {error}", retry_after_s=5))
+        except Exception as error:  # noqa: BLE001 (one request must not show its stack trace, nor the record in it)
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            log.error("request_failed", error=type(error).__name__, at=f"{where.filename}:{where.lineno}")  # noqa: TRY400
+            response = _problem(RefusedError(500, "The collector failed at this request; its log says where."))
         count(response.status_code)
         return response
 
@@ -299,6 +306,7 @@ def _problem(refused: RefusedError) -> Response:
         413: "Content Too Large",
         415: "Unsupported Media Type",
         429: "Too Many Requests",
+        500: "Internal Server Error",
         503: "Service Unavailable",
     }
     headers = {"WWW-Authenticate": "Bearer"} if refused.status == 401 else {}

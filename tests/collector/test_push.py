@@ -162,6 +162,27 @@ def test_full_is_429_and_broken_is_503(client, stored, sink) -> None:
     assert client.post("/ingest", content=b"x").status_code == 200
 
 
+def test_a_failure_of_ours_shows_nothing_of_the_record(client, sink, capsys) -> None:
+    sink.die_after = 0
+    answer = client.post("/ingest", content=b"0912345678")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    printed = capsys.readouterr()
+    assert "0912345678" not in answer.text + printed.out + printed.err
+    assert "Traceback" not in answer.text + printed.out + printed.err
+
+
+def test_tokens_that_cannot_be_checked(stored, running, eventually) -> None:
+    def locked(token: str) -> str | None:
+        raise StoreUnavailable("the control database is locked")
+
+    push = Push("127.0.0.1", 0, lambda deliver_to: ingest_app(deliver_to, locked, lambda source, data: "d"))
+    with running(push.run, stored):
+        eventually(lambda: push.port)
+        answer = httpx.post(f"http://127.0.0.1:{push.port}/ingest", content=b"x", headers=PORTAL)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
 def test_more_at_once_than_allowed_are_asked_to_wait(client, stored) -> None:
     stored.gate.clear()
     with ThreadPoolExecutor(6) as pool:

@@ -278,7 +278,7 @@ class TestCollector:
         health = world.health["one"]
         assert (health.dead, health.last_event, health.problem) == (1, NOW + 4, None)
         assert health.last_received > NOW - 10**11
-        assert "No such file" in world.health["two"].problem
+        eventually(lambda: "No such file" in (world.health["two"].problem or ""))
 
     def test_a_locked_control_database_stops_nothing(
         self, world, collecting, buffer, eventually, tmp_path: Path
