@@ -25,7 +25,7 @@ from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/alerts")
 _EVENTS_A_PAGE = 20
-_MOST_VALUES = 8
+_MOST_VALUES = 4
 
 
 class Action(StrEnum):

@@ -94,3 +94,43 @@ def test_a_full_house_is_refused():
     with feed.watch(EVERYTHING), pytest.raises(Busy):
         feed.check_room()
     feed.check_room()
+
+
+async def stream(app, key, act):
+    """The status of `/api/v1/alerts/stream`, and what it said until it had said something after `act`."""
+    said, headers, gone = [], [(b"host", b"x")], asyncio.Event()
+    if key:
+        headers.append((b"authorization", f"Bearer {key}".encode()))
+    path = "/api/v1/alerts/stream"
+    scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
+             "root_path": "", "scheme": "http", "headers": headers, "client": ("192.0.2.1", 1), "server": ("x", 80)}  # fmt: skip
+
+    async def receive():
+        await gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        said.append(message)
+
+    feeding = asyncio.create_task(app.state.soc.feed.run())
+    answering = asyncio.create_task(app(scope, receive, send))
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(act)
+    await asyncio.sleep(0.3)
+    gone.set()
+    await asyncio.wait_for(answering, 5)
+    feeding.cancel()
+    return said[0]["status"], b"".join(message.get("body", b"") for message in said[1:]).decode()
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "hears"),
+    [(None, 401, False), ("wrong", 401, False), ("key-viewer", 200, True), ("key-outsider", 200, False)],
+)
+def test_the_stream_is_for_who_may_see_the_alert(app, world, key, status, hears):
+    got, text = asyncio.run(stream(app, key, lambda: world.fire("hungyen", 2, "198.51.100.9")))
+    assert got == status
+    assert ("198.51.100.9" in text) == hears
+    if hears:
+        assert text.startswith("retry: 3000\nevent: ready\n")
+        assert "event: alert\ndata: {" in text

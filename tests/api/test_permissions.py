@@ -44,7 +44,7 @@ ROUTES = {
     ("GET", "/sources"): ("viewer", {}),
     ("GET", "/rules"): ("viewer", {}),
     ("GET", "/rules/{rule_id}"): ("viewer", {}),
-    # Tested on their own: a stream never ends, and metrics ask where the request comes from.
+    # Tested in test_live.py, as it never ends, and in test_auth.py, as it asks where the request comes from.
     ("GET", "/api/v1/alerts/stream"): None,
     ("GET", "/metrics"): None,
 }

@@ -1,0 +1,187 @@
+"""The pages as they are sent: escaped, complete, working without JavaScript."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from api.console.language import LOCALES
+from api.console.render import TEMPLATES, local
+from soc.model.alert import Status, Verdict
+from soc.model.org import EVERYTHING
+
+EN = {"accept-language": "en"}
+PASSWORD = "a password of the tests"
+
+
+def page(client, path):
+    answer = client.get(path, headers=EN)
+    assert answer.status_code == 200, path
+    return answer.text
+
+
+@pytest.mark.parametrize("path", ["/alerts", "/alerts/{alert}", "/events", "/events/{event}", "/events?q=script"])
+def test_a_hostile_user_agent_is_only_text(client_of, world, path):
+    text = page(client_of("analyst"), path.format(alert=world.alerts["hungyen"], event=world.events["hungyen"][0].id))
+    assert "<script>alert" not in text
+    if path != "/alerts":
+        assert "&lt;script&gt;alert(&#39;xss&#39;)&lt;/script&gt;" in text
+
+
+@pytest.mark.parametrize("path", ["/alerts?text=%22><script>x", "/alerts?org=<script>x", "/events?q=<script>x", "/events?q=%22<script>x",
+                                  "/events?since=<script>x", "/sign-in?next=/<script>x", "/rules/<script>x", "/<script>x"])  # fmt: skip
+def test_what_is_asked_comes_back_escaped(client_of, path):
+    assert "<script>x" not in client_of("analyst").get(path, headers=EN).text
+
+
+def test_the_alert_says_what_fired_why_and_what_to_do(client_of, world):
+    text = page(client_of("analyst"), f"/alerts/{world.alerts['hungyen']}")
+    assert "<mark>id=0 UNION SELECT 1</mark>" in text
+    assert "A request holds SQL." in text
+    assert "<li>Look at the <strong>source address</strong>.</li>" in text
+    assert "ATT&amp;CK T1190" in text
+    assert "A security test that was announced" in text
+    vietnamese = client_of("analyst").get(f"/alerts/{world.alerts['hungyen']}").text
+    assert "Dấu hiệu tấn công SQL injection" in vietnamese
+    assert "<strong>địa chỉ nguồn</strong>" in vietnamese
+
+
+def test_times_are_those_of_viet_nam(client_of, world):
+    assert "18:00:24 02/03/2026" in client_of("viewer").get("/alerts").text
+
+
+def test_every_folded_event_can_be_paged_to(client_of, world):
+    client, path = client_of("viewer"), f"/alerts/{world.alerts['hungyen']}"
+    first = page(client, path)
+    more = re.search(r'rel="next" href="([^"#]+)', first)[1]
+    second = page(client, more)
+    assert (first.count('class="event"'), second.count('class="event"')) == (20, 5)
+
+
+def test_viewers_see_no_buttons(client_of, world):
+    for path in ("/alerts", f"/alerts/{world.alerts['hungyen']}"):
+        assert "/triage" not in page(client_of("viewer"), path)
+        assert "/triage" in page(client_of("analyst"), path)
+
+
+def decide(client, world, **form):
+    return client.post(f"/alerts/{world.alerts['hungyen']}/triage", data=form, headers=EN)
+
+
+def triage(world):
+    return world.stores.alerts.get(world.alerts["hungyen"], EVERYTHING).triage
+
+
+def test_the_buttons_work_as_plain_forms(signed_in, world):
+    client = signed_in("analyst")
+    assert (
+        decide(client, world, action="acknowledge", version=0, back="/alerts?level=high").headers["location"]
+        == "/alerts?level=high"
+    )
+    assert (triage(world).status, triage(world).assignee) == (Status.ACKNOWLEDGED, "analyst")
+    assert decide(client, world, action="close", version=1, verdict="benign", comment="ok").status_code == 303
+    assert (triage(world).status, triage(world).verdict) == (Status.CLOSED, Verdict.BENIGN)
+    assert decide(client, world, action="reopen", version=2).status_code == 303
+    assert (triage(world).status, triage(world).verdict) == (Status.NEW, None)
+    assert decide(client, world, action="comment", comment="more").status_code == 303
+    assert decide(client, world, action="take").status_code == 303
+    assert [c.new for c in world.stores.triage.history(world.alerts["hungyen"]) if c.field == "comment"] == [
+        "ok",
+        "more",
+    ]
+
+
+def test_closing_without_a_verdict_says_why_and_keeps_the_comment(signed_in, world):
+    answer = decide(signed_in("analyst"), world, action="close", version=0, comment="typed at 3 a.m.")
+    assert answer.status_code == 422
+    assert "closing needs a verdict" in answer.text
+    assert "typed at 3 a.m.</textarea>" in answer.text
+
+
+def test_the_second_of_two_people_is_shown_what_the_first_did(signed_in, world):
+    client = signed_in("analyst")
+    decide(client, world, action="acknowledge", version=0)
+    answer = decide(client, world, action="close", version=0, verdict="benign", comment="mine")
+    assert answer.status_code == 409
+    assert "Somebody changed this alert meanwhile" in answer.text
+    assert "mine</textarea>" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "safe"),
+    [
+        ("/alerts?x=1", "/alerts?x=1"),
+        ("//evil.example", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+        ("", "/"),
+        ("/a\r\nSet-Cookie: x", "/"),
+        ("/\tevil", "/"),
+    ],
+)
+def test_nobody_is_sent_elsewhere(client_of, path, safe):
+    assert local(path) == safe
+    answer = client_of().post("/sign-in", data={"name": "viewer", "password": PASSWORD, "next": path})
+    assert (answer.status_code, answer.headers["location"]) == (303, safe)
+
+
+def test_signing_in_wrongly_says_so_and_keeps_the_name(client_of):
+    client = client_of()
+    answer = client.post("/sign-in", data={"name": "viewer", "password": "x"}, headers=EN)
+    assert answer.status_code == 401
+    assert "The name or the password is wrong." in answer.text
+    assert 'value="viewer"' in answer.text
+    for _ in range(5):
+        answer = client.post("/sign-in", data={"name": "viewer", "password": "x"}, headers=EN)
+    assert answer.status_code == 429
+    assert "Wait 300 seconds" in answer.text or "Wait 301 seconds" in answer.text
+
+
+def test_who_is_not_signed_in_comes_back_to_the_page_after_it(client_of, world):
+    client = client_of()
+    path = f"/alerts/{world.alerts['hungyen']}?cursor=MDo"
+    to_sign_in = client.get(path).headers["location"]
+    form = re.search(r'name="next" value="([^"]+)"', client.get(to_sign_in).text)[1]
+    assert form == path
+    answer = client.get("/alerts", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in")
+
+
+def test_a_search_that_cannot_be_read_points_at_the_place(client_of):
+    answer = client_of("viewer").get("/events", params={"q": "a AND (b"}, headers=EN)
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+
+
+def test_search_times_are_those_of_viet_nam(client_of):
+    client = client_of("viewer")
+    assert page(client, "/events?since=2026-03-02T18:00").count('class="event"') == 25
+    assert page(client, "/events?since=2026-03-02T18:01").count('class="event"') == 0
+    assert client.get("/events?since=soon").status_code == 400
+
+
+def test_sources_and_rules(client_of):
+    sources = page(client_of("national"), "/sources")
+    assert "Receiving" in sources
+    assert "Never seen" in sources
+    rules = page(client_of("viewer"), "/rules")
+    assert "rules/content/portal/broken.yml" in rules
+    assert "no detection: add one" in rules
+    assert "1 rule cannot work" in rules
+    assert "title: SQL injection attempt" in page(client_of("viewer"), "/rules/web-sqli")
+
+
+def test_nothing_comes_from_elsewhere_and_nothing_is_inline(client_of, world):
+    for path in ("/sign-in", "/alerts", f"/alerts/{world.alerts['hungyen']}", "/events", "/sources", "/rules"):
+        text = page(client_of("analyst"), path)
+        assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text)
+        assert not re.search(r"<script(?![^>]+src=)|<style|\son\w+=|\sstyle=", text)
+    own = [*TEMPLATES.glob("*.html"), *(LOCALES.parent / "static").glob("console.*")]
+    assert not [file.name for file in own if re.search(r"https?://", file.read_text(encoding="utf-8"))]
+
+
+def test_the_part_that_is_not_ours_carries_its_licence(client_of):
+    assert "Zero-Clause BSD" in client_of().get("/static/htmx.LICENSE.txt").text
+    assert client_of().get("/static/../render.py").status_code == 404
