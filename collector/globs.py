@@ -41,17 +41,17 @@ class Globs:
 
     def look(self, known: Callable[[str], bool]) -> Found:
         """What is there now; a file with several names counts once. Blocks on the file system; never raises `OSError`."""
-        self.problems = {}
+        problems: dict[str, str] = {}
         found: Found = {}
         bases: set[str] = set()
         for pattern in self._patterns:
             names = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else [pattern]  # noqa: PTH207
             if not names:
-                self.problems[pattern] = f"no file matches {pattern}"
+                problems[pattern] = f"no file matches {pattern}"
             for path in names:
-                self._add(path, found)
+                _add(path, found, problems)
             bases.update(map(base_name, names))
-        for base, siblings in self._siblings(bases).items():
+        for base, siblings in _siblings(bases, problems).items():
             fresh = {key: sibling for key, sibling in siblings.items() if key not in found}
             if base not in self._since:
                 newest = max((status.st_mtime_ns + 1 for _, status in fresh.values()), default=0)
@@ -60,27 +60,30 @@ class Globs:
                 if known(key) or status.st_mtime_ns >= self._since[base]:
                     found[key] = path, status
         self._first = False
+        self.problems = problems  # in one step: another thread shows them
         return found
 
-    def _add(self, path: str, found: Found) -> None:
-        try:
-            status = os.stat(path)  # noqa: PTH116 (a thousand files a second pass here)
-        except OSError as error:
-            self.problems[path] = f"{path}: {error.strerror}"
-            return
-        if stat.S_ISREG(status.st_mode):
-            found.setdefault(file_key(status), (path, status))
 
-    def _siblings(self, bases: set[str]) -> dict[str, Found]:
-        siblings: dict[str, Found] = {base: {} for base in bases}
-        for directory in {base.rpartition("/")[0] or "/" for base in bases}:
-            try:
-                names = os.listdir(directory)  # noqa: PTH208
-            except OSError:
-                continue  # the names in it have been reported
-            for name in names:
-                path = f"{directory.rstrip('/')}/{name}"
-                base = base_name(path)
-                if base != path and base in siblings:
-                    self._add(path, siblings[base])
-        return siblings
+def _add(path: str, found: Found, problems: dict[str, str]) -> None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 (a thousand files a second pass here)
+    except OSError as error:
+        problems[path] = f"{path}: {error.strerror}"
+        return
+    if stat.S_ISREG(status.st_mode):
+        found.setdefault(file_key(status), (path, status))
+
+
+def _siblings(bases: set[str], problems: dict[str, str]) -> dict[str, Found]:
+    siblings: dict[str, Found] = {base: {} for base in bases}
+    for directory in {base.rpartition("/")[0] or "/" for base in bases}:
+        try:
+            names = os.listdir(directory)  # noqa: PTH208
+        except OSError:
+            continue  # the names in it have been reported
+        for name in names:
+            path = f"{directory.rstrip('/')}/{name}"
+            base = base_name(path)
+            if base != path and base in siblings:
+                _add(path, siblings[base], problems)
+    return siblings

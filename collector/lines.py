@@ -16,7 +16,7 @@ class LineCutter:
 
     Lines end in `\n` or `\r\n`; blank lines are no records. A line longer than `max_line_bytes` keeps its beginning and says
     so in its note. NUL bytes at the start of a line (the hole that copytruncate leaves, a crash of the file system) are
-    skipped, and the next record's note says how many; NUL bytes inside a line stay.
+    skipped, and the next record's note says how many; NUL bytes inside a line stay. A UTF-8 byte order mark is no text.
     """
 
     def __init__(self, prefix: str, max_line_bytes: int = MAX_LINE_BYTES, offset: int = 0, nuls: int = 0) -> None:
@@ -76,7 +76,10 @@ class LineCutter:
 
     def _end(self, records: list[Record], ending: int = 1) -> None:
         kept, length = len(self._kept), self._length
-        if line := bytes(self._kept).removesuffix(b"\r"):
+        line = bytes(self._kept).removesuffix(b"\r")
+        if not self.offset:
+            line = line.removeprefix(b"\xef\xbb\xbf")  # a byte order mark
+        if line:
             notes = [f"{self._nuls} NUL bytes skipped before this line"] if self._nuls else []
             if kept < length:
                 notes.append(cut_note(kept, length))

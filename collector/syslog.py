@@ -142,7 +142,8 @@ class Syslog:
         self._sequence += 1
         self.counts["udp" if connection == "udp" else "tcp"] += 1
         record = Record(message, f"{self._prefix}:{connection}:{self._sequence}", note)
-        self._pending.setdefault(sender, []).append(record)
+        # An IPv4 sender on an IPv6 socket is the same sender.
+        self._pending.setdefault(sender.removeprefix("::ffff:"), []).append(record)
         self._size += 1
         if self._due is None:
             self._due = self._clock() + self._delay_s

@@ -13,6 +13,7 @@ Limits, stated:
   seen. The same holds for the last lines of a file beyond `max_open` that is deleted.
 * Half a line at the end of a file is held until the rest arrives. It is emitted as it is once the file has been rotated away and
   quiet for `linger_s`, or was truncated.
+* Lines end in a newline byte, so UTF-16 is not read.
 """
 
 from __future__ import annotations
@@ -80,12 +81,14 @@ class Tail:
     def problem(self) -> str | None:
         """What keeps something from being read, for people; None when all is well."""
         reasons = [self._waiting] if self._waiting else []
-        reasons += [*self._problems.values(), *self._globs.problems.values()]
+        reasons += [*self._problems.values(), *self._unopened.values(), *self._globs.problems.values()]
         more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
         return reasons[0] + more if reasons else None
 
     def run(self, deliver: Deliver, stop: threading.Event) -> None:
-        self._begin(self._checkpoints.load(self._source_id))
+        damaged = self._begin(self._checkpoints.load(self._source_id))
+        if damaged:
+            self._checkpoints.save(self._source_id, dict.fromkeys(damaged))
         try:
             while not stop.is_set():
                 began = self._clock()
@@ -96,19 +99,23 @@ class Tail:
             for file in self._files.values():
                 file.close()
 
-    def _begin(self, saved: Mapping[str, str]) -> None:
+    def _begin(self, saved: Mapping[str, str]) -> list[str]:
+        """Start from these checkpoints; returns the keys of those that are damaged."""
         self._files: dict[str, Followed] = {}
         self._open: set[str] = set()
         self._notes = Notebook()
         self._problems: dict[str, str] = {}  # by file
+        self._unopened: dict[str, str] = {}  # by name, as of the last scan
         self._waiting: str | None = None
         self._next_scan = 0.0
         since: dict[str, int] = {}
+        damaged: list[str] = []
         for key, text in saved.items():
             try:
                 note = Note.load(text)
             except ValueError as error:
                 self._complain(key, f"checkpoint {key} is damaged ({error}): its file is read again from the beginning")
+                damaged.append(key)
                 continue
             self._notes.put(note)
             base = base_name(note.path)
@@ -116,6 +123,7 @@ class Tail:
             since[base] = max(since.get(base, 0), whole_second)
         self._globs = Globs(self._patterns, since)
         self._enrolling = not saved
+        return damaged
 
     # ---- which files
 
@@ -123,11 +131,11 @@ class Tail:
         began = self._clock()
         if began < self._next_scan:
             return
-        before = self._globs.problems
+        before = self._globs.problems | self._unopened
         found = self._globs.look(lambda key: key in self._files or self._notes.of(key) is not None)
         self._compare(found)
         self._enrolling = False
-        for name, reason in self._globs.problems.items():
+        for name, reason in (self._globs.problems | self._unopened).items():
             if before.get(name) != reason:
                 log.warning("tail_problem", source=self._source_id, reason=reason)
         now = self._clock()
@@ -135,10 +143,12 @@ class Tail:
 
     def _compare(self, found: Found) -> None:
         now = self._clock()
+        unopened: dict[str, str] = {}
         for key, (path, status) in sorted(found.items(), key=lambda item: item[1][1].st_mtime_ns):
             file = self._files.get(key)
             if file is None:
-                self._adopt(path, status)
+                if reason := self._adopt(path, status):
+                    unopened[path] = reason
                 continue
             if path != file.path:
                 file.path, file.rotated, file.quiet_since = path, True, now
@@ -149,8 +159,10 @@ class Tail:
             file = self._files[key]
             if not file.away:
                 file.away, file.quiet_since = True, now
+        self._unopened = unopened
 
-    def _adopt(self, path: str, status: os.stat_result) -> None:
+    def _adopt(self, path: str, status: os.stat_result) -> str | None:
+        """Follow a file from now on; returns why that cannot be."""
         file = self._follow(path, status)
         note = self._notes.of(file.key)
         if note and note.done and (note.size, note.mtime_ns) == seal_of(status):
@@ -160,10 +172,10 @@ class Tail:
         try:
             file.open()
         except (OSError, DamagedFileError) as error:
-            self._globs.problems[path] = _explain(path, error)
-            return
+            return _explain(path, error)
         self._files[file.key] = file
         self._limit(file)
+        return None
 
     def _limit(self, file: Followed) -> None:
         if file.content and not file.away and len(self._open) >= self._max_open and file.key not in self._open:

@@ -28,8 +28,8 @@ class Connections:
 
     def __init__(self, host: str, port: int, most: int, max_message_bytes: int, counts: Counter[str]) -> None:
         """Binds the port: raises `OSError`. `counts` gets `connections`, `refused` and `framing_errors`."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._listening = socket.create_server((host, port), family=family, backlog=1024)
+        family, both = (socket.AF_INET6, socket.has_dualstack_ipv6()) if ":" in host else (socket.AF_INET, False)
+        self._listening = socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=both)
         self._listening.setblocking(False)
         self.port: int = self._listening.getsockname()[1]
         self._most = most

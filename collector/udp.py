@@ -25,9 +25,9 @@ class Datagrams:
         try:
             self._enlarge()
             self._socket.bind((host, port))
-        except OSError:
+        except OSError as error:
             self._socket.close()
-            raise
+            raise OSError(error.errno, f"{error.strerror} (UDP {host}:{port})") from error
         self._socket.settimeout(0.2)
         self.port: int = self._socket.getsockname()[1]
         self.dropped = 0  # the queue was full

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import orjson
 import pytest
+from readers import run_reader, wait_for
 
 from collector.push import Limits, Push, ingest_app
 from soc.errors import StoreUnavailable
@@ -41,23 +42,30 @@ class Stored:
         self.sources.append(source_id)
 
 
+@pytest.fixture(scope="module")
+def server():
+    """One server for all tests; `server.deliver_to` is what it delivers to."""
+    server = Push("127.0.0.1", 0, lambda deliver_to: ingest_app(deliver_to, TOKENS.get, digest, limits=SMALL))
+    with run_reader(server.run, lambda source_id, records: server.deliver_to(source_id, records)):
+        wait_for(lambda: server.port)
+        yield server
+
+
+def digest(source_id: str, data: bytes) -> str:
+    return hashlib.sha256(source_id.encode() + data).hexdigest()[:16]
+
+
 @pytest.fixture
 def stored(sink) -> Stored:
     return Stored(sink)
 
 
 @pytest.fixture
-def client(stored, running, eventually):
-    def app(deliver_to):
-        digest = lambda source, data: hashlib.sha256(source.encode() + data).hexdigest()[:16]  # noqa: E731
-        return ingest_app(deliver_to, TOKENS.get, digest, limits=SMALL)
-
-    push = Push("127.0.0.1", 0, app)
-    with running(push.run, stored):
-        eventually(lambda: push.port)
-        with httpx.Client(base_url=f"http://127.0.0.1:{push.port}", headers=PORTAL, timeout=10) as http:
-            yield http
-        stored.gate.set()
+def client(server, stored):
+    server.deliver_to = stored
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", headers=PORTAL, timeout=10) as http:
+        yield http
+    stored.gate.set()
 
 
 def test_lines_are_stored_when_the_answer_comes(client, stored, sink) -> None:

@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -259,8 +260,27 @@ def test_a_long_datagram_is_cut(listen, sink) -> None:
     assert (sink.records[0].line, sink.records[0].note) == (b"x" * 100, "cut at 100 of 5000 bytes")
 
 
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
+def test_ipv6_and_ipv4_on_one_port(stored, running, eventually, sink) -> None:
+    syslog = Syslog("::", 0, 0, {"::1": "six", "127.0.0.1": "four"}.get, stored.keep_unknown)
+    with running(syslog.run, stored):
+        eventually(lambda: syslog.tcp_port and syslog.udp_port)
+        for address in ("::1", "127.0.0.1"):
+            with socket.create_connection((address, syslog.tcp_port)) as tcp:
+                tcp.sendall(A + b"\n")
+        send_udp(syslog, B)
+        sink.wait(3)
+    assert {name: sorted(lines) for name, lines in stored.by_source.items()} == {"six": [A], "four": sorted([A, B])}
+
+
 def test_a_port_in_use_is_said(stored) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         syslog = Syslog("127.0.0.1", None, taken.getsockname()[1], lambda ip: None, stored.keep_unknown)
         with pytest.raises(OSError, match="in use"):
+            syslog.run(stored, threading.Event())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        syslog = Syslog("127.0.0.1", port, None, lambda ip: None, stored.keep_unknown)
+        with pytest.raises(OSError, match=f"in use.*UDP 127.0.0.1:{port}"):
             syslog.run(stored, threading.Event())

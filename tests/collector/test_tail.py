@@ -80,6 +80,9 @@ class TestLines:
             Record(b"last", "f:278"),
         ]
 
+    def test_a_byte_order_mark_is_no_text(self) -> None:
+        assert [r.line for r in self.cut(b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n", 4)] == [b"one", b"\xef\xbb\xbftwo"]
+
     def test_memory_is_bounded(self) -> None:
         cutter = LineCutter("f:", 1000)
         for _ in range(200):
