@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from soc.cli.context import ConfigOption, DataDirOption, caller, stores_of
+from soc.cli.context import ConfigOption, DataDirOption, caller, console, stores_of
 from soc.errors import NotFound
 from soc.model.account import Account, Role
 from soc.model.org import Scope
@@ -61,4 +61,4 @@ def list_(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     for account in stores.accounts.list():
         orgs = "all" if account.scope.orgs is None else ", ".join(sorted(account.scope.orgs))
         table.add_row(account.name, account.role, orgs, "disabled" if account.disabled else "")
-    Console().print(table)
+    console().print(table)

@@ -10,7 +10,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from soc.cli.context import ConfigOption, DataDirOption, JsonOption, caller, local_time, now_ms, print_json, stores_of
+from soc.cli.context import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    caller,
+    console,
+    local_time,
+    now_ms,
+    print_json,
+    stores_of,
+)
 from soc.model.alert import Alert, Status, Verdict
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter
@@ -63,7 +73,7 @@ def list_(
             local_time(alert.last_seen),
             alert.triage.status,
         )
-    Console().print(table if alerts else "No alerts.")
+    console().print(table if alerts else "No alerts.")
 
 
 @app.command()
@@ -136,4 +146,4 @@ def _change(
     _, stores = stores_of(config, data_dir)
     alert: Alert = stores.alerts.get(alert_id, EVERYTHING)
     stores.triage.change(alert.id, by=caller(), now=now_ms(), status=status, verdict=verdict, comment=comment)
-    Console().print(f"{alert.id} is {status}" + (f" as {verdict}" if verdict else ""))
+    console().print(f"{alert.id} is {status}" + (f" as {verdict}" if verdict else ""))

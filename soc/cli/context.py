@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import typer
+from rich.console import Console
 
 from soc.settings import Settings, load
 from soc.store.base import Stores
@@ -48,3 +49,8 @@ def local_time(ms: int | None, zone: str = "Asia/Ho_Chi_Minh") -> str:
 
 def print_json(value: object) -> None:
     sys.stdout.write(orjson.dumps(value).decode() + "\n")
+
+
+def console() -> Console:
+    """Tables as wide as the terminal; in a pipe as wide as they are."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 300)

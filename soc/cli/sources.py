@@ -14,7 +14,17 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from soc.cli.context import ConfigOption, DataDirOption, JsonOption, caller, local_time, now_ms, print_json, stores_of
+from soc.cli.context import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    caller,
+    console,
+    local_time,
+    now_ms,
+    print_json,
+    stores_of,
+)
 from soc.errors import ConfigError
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, Transport
@@ -97,7 +107,7 @@ def list_(json: JsonOption = False, config: ConfigOption = None, data_dir: DataD
         )
         name = source.id if source.enabled else f"{source.id} (disabled)"
         table.add_row(name, source.type, source.org, source.transport, *seen)
-    Console().print(table if sources else "No sources yet: `soc sources add --help`.")
+    console().print(table if sources else "No sources yet: `soc sources add --help`.")
 
 
 @app.command()

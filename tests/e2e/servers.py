@@ -137,7 +137,7 @@ class Product:
     def records(self, source: str) -> int:
         for item in self.get("/sources")["items"]:
             if item["id"] == source:
-                return (item.get("health") or {}).get("records") or 0
+                return int(item["records"])
         return 0
 
     def examined(self) -> int:

@@ -85,7 +85,7 @@ def test_only_the_attack_raises_alerts(product, nginx, tmp_path):
     found = product.get(f"/alerts/{sql[0]['id']}/findings?limit=200")["items"]
     lines = nginx.access_log.read_text().splitlines()
     for item in found:
-        assert item["event"]["event.original"] in lines
+        assert item["event"]["fields"]["event.original"] in lines
         assert item["matched"]
 
 
@@ -101,6 +101,6 @@ def ffuf(base: str, tmp_path) -> None:
     words = tmp_path / "words.txt"
     words.write_text("\n".join(WORDS + [f"{word}.bak" for word in WORDS]))
     subprocess.run(
-        ["ffuf", "-w", str(words), "-u", f"{base}/FUZZ", "-noninteractive", "-s", "-maxtime", "60"],
+        ["ffuf", "-w", str(words), "-u", f"{base}/FUZZ", "-s", "-maxtime", "60"],
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip

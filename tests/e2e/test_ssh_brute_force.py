@@ -80,6 +80,6 @@ def test_failed_passwords_raise_an_alert_that_names_the_source(product, rsyslog,
 
     alerts = eventually(brute_force, 60, "a brute force alert")
     found = product.get(f"/alerts/{alerts[0]['id']}/findings?limit=200")["items"]
-    assert all(item["event"]["event.dataset"] == "linux.auth" for item in found)
-    assert all(item["event"]["source.ip"] == "127.0.0.1" for item in found)
-    assert any("Failed password" in item["event"]["event.original"] for item in found)
+    assert all(item["event"]["fields"]["event.dataset"] == "linux.auth" for item in found)
+    assert all(item["event"]["fields"]["source.ip"] == "127.0.0.1" for item in found)
+    assert any("Failed password" in item["event"]["fields"]["event.original"] for item in found)
