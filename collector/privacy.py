@@ -12,7 +12,9 @@ import os
 import re
 import secrets
 import unicodedata
+from bisect import bisect
 from collections.abc import Container, Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -57,59 +59,53 @@ _FROM_ZERO = re.compile(
 _FROM_84 = re.compile(_EIGHTY_FOUR + _SUBSCRIBER)
 _PLUS = re.compile(r"(?:\+|%(?:25)*2[Bb])$")
 _LONELY_CMND = re.compile(r"[/=](?P<id>[0-9]{9})(?=[/?&#;\s\"]|$)")  # a whole path segment or query value
-# From a key to its value: `key":"`, `key=`, `key: `, `key\":\"`, `key%22%3A%22`
-_ASSIGN = r"(?:\\*[\"']|%(?:25)*22)?\s{0,4}(?:[:=]|%(?:25)*3[AaDd])\s{0,4}(?:\\*[\"']|%(?:25)*22)?"
-
-
-def _after_key(names: str) -> str:
-    return rf"(?i:(?<![A-Za-z0-9])(?:{names}){_ASSIGN})"
-
-
-_ID_KEYS = (
-    r"(?:so_?)?(?:cmnd|cmt|cccd)(?:_?(?:so|number|no))?|so_?giay_?to|giay_?to|id_?(?:number|no)|citizen(?:_?id|_?number)?"
-    r"|national_?id|identity(?:_?number|_?no)?|so_?dinh_?danh|dinh_?danh|subject|personal_?id"
-)
-_ID_VALUE = re.compile(_after_key(_ID_KEYS) + r"(?P<id>[0-9]{12}|[0-9]{9})(?![0-9])")
-_PHONE_KEYS = r"phone(?:_?(?:number|no))?|msisdn|mobile(?:_?(?:phone|number|no))?|sdt|so_?dien_?thoai|dien_?thoai|tel"
-_PHONE_VALUE = re.compile(_after_key(_PHONE_KEYS) + r"(?P<phone>(?:\+|%2[Bb])?[0-9](?:[ .\-]?[0-9]){6,14})(?![0-9])")
-_CONFIDENTIAL_KEYS = (
-    r"[a-z]*password|[a-z]*passwd|[a-z]*passphrase|pwd|mat_?khau|apipass|(?:client_?)?secret(?:_?key)?|lgspaccesstoken|authorization"
-    r"|(?:access|refresh|id|auth|session|bearer)_?token|api_?key|access_?key|x-api-key"
-)
-_SECRET_VALUE = re.compile(
-    r"(?!PWD=[^;]{0,300} ; USER=|passwd:\w{1,20}\))"  # sudo's working directory, PAM's pam_unix(passwd:chauthtok)
-    + _after_key(_CONFIDENTIAL_KEYS)
-    + r"(?!\[secret\])(?P<secret>(?i:bearer|basic|digest|token)(?:\s|\+|%20)+[^\s\"'&,;}]+"
-    r"|(?<=[^\\]\")(?:[^\"\\]|\\.)+|(?<=\\\")[^\"\\]+|[^\s\"'&,;{}\[\]\\<>]+)"
+# A key and what leads to its value: `key":"`, `key=`, `key: `, `key\":\"`, `key%22%3A%22`. One search serves all keyed data.
+_KEY = re.compile(
+    r"(?:(?<![A-Za-z0-9_])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))([A-Za-z][A-Za-z0-9_\-]{1,40}+)"
+    r"(?:\\*[\"']|%(?:25)*22)?\s{0,4}(?:[:=]|%(?:25)*3[AaDd])\s{0,4}(?:\\*[\"']|%(?:25)*22)?"
 )
 _CODE = r"(?:[0-9]{4,8}|[0-9]{3}[ \-][0-9]{3})(?![0-9]|[\-/:.][0-9])"
-_OTP_KEYS = (
-    r"(?:(?:otp|verif(?:y|ication)|auth|sms)[_\-]?)?code|(?:[a-z]{1,20}_)?otp(?:_?value)?|pin|passcode|ma_?xac_?thuc"
-)
-_OTP_VALUE = re.compile(r"(?<!_)" + _after_key(_OTP_KEYS) + rf"(?P<code>{_CODE})")
+_KEYS = {
+    "secret": r"(?:.*[_\-])?(?:[a-z]*(?:password|passwd|passphrase)|pwd|mat_?khau|apipass|(?:client_?)?secret(?:_?key)?|lgspaccesstoken"
+    r"|authorization|(?:access|refresh|id|auth|session|bearer)_?token|api[_\-]?key|access_?key)",
+    "otp_code": r"(?:(?:otp|verif(?:y|ication)|auth|sms)[_\-]?)?code|(?:[a-z]{1,20}_)?otp(?:_?value)?|pin|passcode|ma_?xac_?thuc",
+    "phone": r"(?:.*_)?(?:[a-z]*phone(?:_?(?:number|no))?|msisdn|mobile(?:_?(?:phone|number|no))?|sdt|so_?dien_?thoai|dien_?thoai|tel)",
+    "cmnd": r"(?:.*_)?(?:(?:so_?)?(?:cmnd|cmt|cccd)(?:_?(?:so|number|no))?|(?:so_?)?giay_?to|id_?(?:number|no)|citizen(?:_?(?:id|number))?"
+    r"|national_?id|identity(?:_?(?:number|no))?|(?:so_?)?dinh_?danh|subject|personal_?id)",
+}
+_VALUES = {
+    "secret": re.compile(
+        r"(?!\[secret\])(?:(?i:bearer|basic|digest|token)(?:\s|\+|%20)+[^\s\"'&,;}]+"
+        r"|(?<=[^\\]\")(?:[^\"\\]|\\.)+|(?<=\\\")[^\"\\]+|[^\s\"'&,;{}\[\]\\<>]+)"
+    ),
+    "otp_code": re.compile(_CODE),
+    "phone": re.compile(r"(?:\+|%2[Bb])?[0-9](?:[ .\-]?[0-9]){6,14}(?![0-9])"),
+    "cmnd": re.compile(r"(?:[0-9]{12}|[0-9]{9})(?![0-9])"),
+}
+# sudo prints its working directory as PWD, PAM its service as pam_unix(passwd:chauthtok)
+_NO_SECRET = re.compile(r"PWD=[^;]{0,300} ; USER=|passwd:\w{1,20}\)")
 _LETTER = r"(?:[^\s0-9]|\\u[0-9a-f]{4}|%[0-9a-f]{2}){1,3}"  # one accented letter: composed, decomposed or escaped
 _GAP = r"(?:[ +_]|%20)"
-_OTP_WORD = (
-    rf"(?:(?<![a-z])otp|m(?:a|{_LETTER}){_GAP}?x(?:a|{_LETTER})c{_GAP}?th(?:u|{_LETTER})c"
-    r"|verification code|code is|passcode)(?![a-z])"
-)
+# These run on the lowered line, so that the engine can scan for their first letters.
+_OTP_WORD = rf"(?:otp(?<![a-z]otp)|passcode|code is|verification code|m(?:a|{_LETTER}){_GAP}?x(?:a|{_LETTER})c{_GAP}?th(?:u|{_LETTER})c)(?![a-z])"
 _OTP_TEXT = re.compile(
-    rf"(?i:{_OTP_WORD}(?:[^0-9\"{{}}&=_\[\]]{{0,48}}?(?:\bl(?:a|à|a\u0300|\\u00e0|%C3%A0)\b|\bis\b|[:=/#]))?[\s\"'\\+:=/#\-]{{0,4}}(?P<code>{_CODE}))"
+    rf"{_OTP_WORD}(?:[^0-9\"{{}}&=_\[\]]{{0,48}}?(?:\bl(?:a|à|a\u0300|\\u00e0|%c3%a0)\b|\bis\b|[:=/#]))?[\s\"'\\+:=/#\-]{{0,4}}(?P<code>{_CODE})"
 )
 _OTP_FIRST = re.compile(  # 123456 la ma xac thuc cua ban, 123456 is your verification code
-    rf"(?i:(?<![0-9.:/\-])(?P<code>{_CODE})\s(?:l(?:a|à|a\u0300|\\u00e0)|is)\s(?:[^\s0-9\"]+\s){{0,3}}?{_OTP_WORD})"
+    rf"(?<![0-9.:/\-])(?P<code>{_CODE})\s(?:l(?:a|à|a\u0300|\\u00e0)|is)\s(?:[^\s0-9\"]+\s){{0,3}}?{_OTP_WORD}"
 )
 
 # One pass of a DFA says which of the searches above a line needs: most need none. Every match of theirs has to pass here.
 _DIGIT = r"[ .\-+()%a-f\x{a0}]{0,3}[0-9]"
 _HINTS = (
-    r"pass|pwd|secret|token|[_pi\-]key|authoriz|khau",
     rf"0[0-9](?:{_DIGIT}){{8}}|84(?:{_DIGIT}){{9}}",
-    r"[0-9]{9}|(?:phone|mobile|msisdn|sdt|thoai|tel)(?:[^ /;)]{1,8})?[=:\"%\\]",
-    r"otp|code|[^a-z]pin[^a-z]|thuc|thu?(?:[^\x00-\x7f]|%e1|%cc|\\u)",
+    r"[/=][0-9]{9}",
+    r"(?:pass|pwd|secret|token|[_\-pis]key|authoriz|khau|phone|mobile|msisdn|sdt|thoai|tel|otp|code|pin|thuc"
+    r"|cmnd|cmt|cccd|giay|citizen|nal_?id|id_?n|ident|danh|subject)[a-z_\-]{0,14}(?:\\*[\"']|%(?:25)*22)?\s{0,4}(?:[:=]|%(?:25)*3[ad])",
+    r"otp|passcode|code is|verification code|thuc|thu?(?:[^\x00-\x7f]|%e1|%cc|\\u)",
     r"%(?:25)*3[0-9]|%(?:25)*u|\\u|\\x3",
 )
-_SECRET, _NUMBER, _KEYED, _OTP, _CODED = range(len(_HINTS))
+_NUMBER, _LONELY, _KEYED, _OTP, _CODED = range(len(_HINTS))
 
 
 def _compiled_hints() -> re2.Set:
@@ -140,7 +136,6 @@ _PERCENT = re.compile(r"%(?:25)*[0-9A-Fa-f]{2}")
 _HEX = frozenset("0123456789abcdefABCDEF")
 _LETTERS = bytes(ord("a") + byte % 26 for byte in range(256))
 
-_TOKEN = re.compile(r"(phone|cccd|cmnd)_[a-z]{20}|\[(otp_code|secret)\]")
 _MARKS = {"otp_code": "[otp_code]", "secret": "[secret]"}
 # Ministry of Information and Communications numbering plan, as of the 2018 change to ten digits and later allocations.
 _CARRIERS = {
@@ -172,8 +167,9 @@ class Masker:
         """One line or field value. Costs next to nothing where nothing is to be masked."""
         text, found = line, 0
         facts: Fields = {}
+        marks: dict[str, str] = {}
         hints = _hints(line)
-        # Again until nothing is found: a mark may lay bare what stood behind a digit, and masking twice must change nothing.
+        # Again where a mark may have laid bare what stood right beside a number: masking twice must change nothing.
         while hints or not text.isascii():
             plain = text
             if _CODED in hints or not text.isascii():
@@ -182,18 +178,26 @@ class Masker:
             spans = _spans(plain, hints)
             if not spans:
                 break
-            text = self._marked(plain, spans)
+            text = self._marked(plain, spans, marks)
             found += len(spans)
             _add_facts(facts, spans, found)
+            if not any(_touches(plain, span) for span in spans):
+                break
             hints = _hints(text)
-        return Masked(text, _TOKEN.sub(_kind_of, text), facts) if found else Masked(line, line, facts)
+        kind_text = text
+        for mark, kind in marks.items():
+            kind_text = kind_text.replace(mark, kind)
+        return Masked(text, kind_text, facts)
 
-    def _marked(self, line: str, spans: list[_Span]) -> str:
+    def _marked(self, line: str, spans: list[_Span], marks: dict[str, str]) -> str:
+        """The line with its spans replaced; notes each mark used with its kind."""
         out: list[str] = []
         at = 0
         for span in spans:
             quotes = _missing_quotes(line, span)
-            out += line[at : span.start], quotes, _MARKS.get(span.kind) or self.token(span.kind, span.value), quotes
+            mark = _MARKS.get(span.kind) or self.token(span.kind, span.value)
+            marks[mark] = f"<{span.kind}>"
+            out += line[at : span.start], quotes, mark, quotes
             at = span.end
         return "".join(out) + line[at:]
 
@@ -260,24 +264,29 @@ def _decoded(line: str) -> str:
 
 
 def _spans(line: str, hints: Container[int]) -> list[_Span]:
-    """What is to be masked, in order, without overlaps: secrets before numbers before codes."""
-    found: list[_Span] = []
-    if _SECRET in hints:
-        found += [_Span(*m.span("secret"), "secret", "") for m in _SECRET_VALUE.finditer(line)]
+    """What is to be masked, in order, without overlaps: secrets before numbers before keyed values before codes in text."""
+    keyed = _keyed(line) if _KEYED in hints else []
+    found = [span for span in keyed if span.kind == "secret"]
     if _NUMBER in hints:
         found += _numbers(line)
-    if _KEYED in hints:
-        found += _keyed(line)
+    if _LONELY in hints:
+        found += [_Span(*m.span("id"), "cmnd", m["id"]) for m in _LONELY_CMND.finditer(line)]
+    found += [span for span in keyed if span.kind != "secret"]
     if _OTP in hints:
-        for rule in (_OTP_VALUE, _OTP_TEXT, _OTP_FIRST):
-            found += [_Span(*m.span("code"), "otp_code", "") for m in rule.finditer(line)]
+        low = line.lower()
+        if len(low) != len(line):  # a few letters of other scripts grow
+            low = "".join(letter.lower()[:1] for letter in line)
+        for rule in (_OTP_TEXT, _OTP_FIRST):
+            found += [_Span(*m.span("code"), "otp_code", "") for m in rule.finditer(low)]
     if len(found) < 2:
         return found
     kept: list[_Span] = []
     for span in found:
-        if all(span.end <= other.start or other.end <= span.start for other in kept):
-            kept.append(span)
-    return sorted(kept)
+        place = bisect(kept, span)
+        free_before = place == 0 or kept[place - 1].end <= span.start
+        if free_before and (place == len(kept) or span.end <= kept[place].start):
+            kept.insert(place, span)
+    return kept
 
 
 def _numbers(line: str) -> Iterator[_Span]:
@@ -291,14 +300,26 @@ def _numbers(line: str) -> Iterator[_Span]:
             yield _Span(plus.start() if plus else match.start(), match.end(), "phone", match[0])
 
 
-def _keyed(line: str) -> Iterator[_Span]:
-    """Numbers that only their place makes personal: nine digits, foreign or unprefixed phone numbers."""
-    for match in _LONELY_CMND.finditer(line):
-        yield _Span(*match.span("id"), "cmnd", match["id"])
-    for match in _ID_VALUE.finditer(line):
-        yield _Span(*match.span("id"), "cccd" if len(match["id"]) == 12 else "cmnd", match["id"])
-    for match in _PHONE_VALUE.finditer(line):
-        yield _Span(*match.span("phone"), "phone", match["phone"])
+@lru_cache(maxsize=4096)
+def _kind_of_key(key: str) -> str | None:
+    low = key.lower()
+    return next((kind for kind, keys in _KEYS.items() if re.fullmatch(keys, low)), None)
+
+
+def _keyed(line: str) -> list[_Span]:
+    """Values that only their key makes personal: secrets, codes, nine digits, foreign or unprefixed phone numbers."""
+    spans = []
+    at = 0
+    while match := _KEY.search(line, at):  # each search goes on behind the value before it, so a line is read once
+        at = match.end()
+        kind = _kind_of_key(match[1])
+        if kind is None or (kind == "secret" and _NO_SECRET.match(line, match.start())):
+            continue
+        if value := _VALUES[kind].match(line, at):
+            at = value.end()
+            kind = "cccd" if kind == "cmnd" and len(value[0]) == 12 else kind
+            spans.append(_Span(value.start(), at, kind, value[0]))
+    return spans
 
 
 def _is_number(line: str, start: int, end: int) -> bool:
@@ -342,6 +363,11 @@ def _canonical(kind: str, value: str) -> str:
     return "+" + digits.removeprefix("00")
 
 
+def _touches(line: str, span: _Span) -> bool:
+    """Whether digits or letters stand right beside the span: only they mean something else beside a mark."""
+    return (span.start > 0 and line[span.start - 1].isalnum()) or line[span.end : span.end + 1].isalnum()
+
+
 def _missing_quotes(line: str, span: _Span) -> str:
     """The quotes a bare JSON number needs around its token, escaped as its key's are."""
     if not _JSON_AFTER.match(line, span.end):
@@ -352,10 +378,6 @@ def _missing_quotes(line: str, span: _Span) -> str:
     return (
         '"' if line.lstrip()[:1] in ("{", "[") and _JSON_ARRAY_BEFORE.search(before) and '"' not in before[-1:] else ""
     )
-
-
-def _kind_of(token: re.Match[str]) -> str:
-    return f"<{token[1] or token[2]}>"
 
 
 def _add_facts(facts: Fields, spans: list[_Span], count: int) -> None:

@@ -92,21 +92,27 @@ def parse_wall(year: str, month: str, day: str, clock: str, zone: tzinfo) -> int
         raise ParseError("the time names no such day or hour") from error
 
 
+@lru_cache(maxsize=64)
+def _year(hour: int, zone: tzinfo) -> int:
+    return datetime.fromtimestamp(hour * 3600, zone).year
+
+
 def parse_yearless(month: str, day: str, clock: str, zone: tzinfo, now_ms: int) -> int:
     """RFC 3164 times have no year: the year that brings them nearest to now, never more than a day ahead of it."""
-    year = datetime.fromtimestamp(now_ms / 1000, zone).year
-    candidates = []
-    for guess in (year + 1, year, year - 1, year - 2, year - 3, year - 4):  # 29 February may lie years back
+    year = _year(now_ms // 3_600_000, zone)
+    nearest: int | None = None
+    for guess in (year, year + 1, year - 1, year - 2, year - 3, year - 4):  # 29 February may lie years back
         try:
-            candidates.append(parse_wall(str(guess), month, day, clock, zone))
+            ts = parse_wall(str(guess), month, day, clock, zone)
         except ParseError:
             continue
-        if len(candidates) > 2:
-            break
-    past = [ts for ts in candidates if ts <= now_ms + DAY_MS]
-    if not past:
+        if -DAY_MS <= now_ms - ts < 180 * DAY_MS:
+            return ts  # no other year can be nearer: nearly always the first guess
+        if ts <= now_ms + DAY_MS and (nearest is None or ts > nearest):
+            nearest = ts
+    if nearest is None:
         raise ParseError("the time names no such day or hour")
-    return min(past, key=lambda ts: abs(ts - now_ms))
+    return nearest
 
 
 def parse_epoch(value: float) -> int:
