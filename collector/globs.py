@@ -30,13 +30,14 @@ class Globs:
     """Finds the regular files that match patterns (`**` included) and their rotated siblings, matched or not.
 
     A sibling counts if it is known already or was last written at or after its base name's `since` (mtime, ns). A base
-    name without one is followed for the first time: what had been rotated before the first look is history.
+    name without one is followed for the first time: what had been rotated before the first look is `history`, if that
+    is really the first one.
     """
 
-    def __init__(self, patterns: Sequence[str], since: dict[str, int]) -> None:
+    def __init__(self, patterns: Sequence[str], since: dict[str, int], *, history: bool) -> None:
         self._patterns = [os.path.abspath(pattern) for pattern in patterns]  # noqa: PTH100 (a pattern is not a Path)
         self._since = since
-        self._first = True
+        self._history = history
         self.problems: dict[str, str] = {}  # by name, as of the last look
 
     def look(self, known: Callable[[str], bool]) -> Found:
@@ -55,11 +56,11 @@ class Globs:
             fresh = {key: sibling for key, sibling in siblings.items() if key not in found}
             if base not in self._since:
                 newest = max((status.st_mtime_ns + 1 for _, status in fresh.values()), default=0)
-                self._since[base] = newest if self._first else 0
+                self._since[base] = newest if self._history else 0
             for key, (path, status) in fresh.items():
                 if known(key) or status.st_mtime_ns >= self._since[base]:
                     found[key] = path, status
-        self._first = False
+        self._history = False
         self.problems = problems  # in one step: another thread shows them
         return found
 

@@ -86,9 +86,7 @@ class Tail:
         return reasons[0] + more if reasons else None
 
     def run(self, deliver: Deliver, stop: threading.Event) -> None:
-        damaged = self._begin(self._checkpoints.load(self._source_id))
-        if damaged:
-            self._checkpoints.save(self._source_id, dict.fromkeys(damaged))
+        self._begin(self._checkpoints.load(self._source_id))
         try:
             while not stop.is_set():
                 began = self._clock()
@@ -99,8 +97,7 @@ class Tail:
             for file in self._files.values():
                 file.close()
 
-    def _begin(self, saved: Mapping[str, str]) -> list[str]:
-        """Start from these checkpoints; returns the keys of those that are damaged."""
+    def _begin(self, saved: Mapping[str, str]) -> None:
         self._files: dict[str, Followed] = {}
         self._open: set[str] = set()
         self._notes = Notebook()
@@ -109,21 +106,20 @@ class Tail:
         self._waiting: str | None = None
         self._next_scan = 0.0
         since: dict[str, int] = {}
-        damaged: list[str] = []
+        self._damaged: list[str] = []  # keys of checkpoints to delete, but not before there are good ones
         for key, text in saved.items():
             try:
                 note = Note.load(text)
             except ValueError as error:
                 self._complain(key, f"checkpoint {key} is damaged ({error}): its file is read again from the beginning")
-                damaged.append(key)
+                self._damaged.append(key)
                 continue
             self._notes.put(note)
             base = base_name(note.path)
             whole_second = note.mtime_ns - note.mtime_ns % 10**9  # some compressors keep no more of it
             since[base] = max(since.get(base, 0), whole_second)
-        self._globs = Globs(self._patterns, since)
+        self._globs = Globs(self._patterns, since, history=not self._damaged)
         self._enrolling = not saved
-        return damaged
 
     # ---- which files
 
@@ -248,10 +244,13 @@ class Tail:
             if not insist(partial(deliver, records[start : start + self._batch]), stop, self._wait):
                 return False
         notes = {file.key: note for file in touched if (note := file.note())}
-        texts = {key: note.dump() for key, note in notes.items()}
+        texts: dict[str, str | None] = {key: note.dump() for key, note in notes.items()}
+        if texts:
+            texts = dict.fromkeys(self._damaged) | texts
         if texts and not insist(partial(self._checkpoints.save, self._source_id, texts), stop, self._wait):
             return False
         for note in notes.values():
+            self._damaged.clear()
             self._notes.put(note)
         return True
 

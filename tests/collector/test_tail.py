@@ -426,6 +426,19 @@ class TestRestart:
             sink.wait(4)
         assert len(sink.unique) == 2
 
+    def test_damaged_notes_and_a_rotation_meanwhile(self, tail, log, sink, notes, running, eventually) -> None:
+        log.write_bytes(lines(1))
+        with running(tail().run, sink):
+            sink.wait(1)
+        append(log, lines(2))
+        log.rename(log.with_name("access.log.1"))
+        log.write_bytes(lines(3))
+        notes.notes["portal"] = {"gone": "{", **dict.fromkeys(notes.notes["portal"], "{")}
+        with running(tail(start_at="end").run, sink):
+            sink.wait(4)
+            eventually(lambda: "gone" not in notes.notes["portal"])
+        assert sorted(sink.unique.values()) == expected(1, 2, 3)
+
     def test_a_note_survives_being_written(self) -> None:
         note = Note("f", 1, 2, "/x/ă.log", 3, "t", 4, 5, True)
         assert Note.load(note.dump()) == note
