@@ -21,7 +21,7 @@ from collector.privacy import Masker
 from rules.match import Engine
 from soc.buffer.sqlite import EventLog
 from soc.model.source import Source, Transport
-from soc.service import fingerprint
+from soc.service.collector import fingerprint
 
 _COUNT = 20_000
 

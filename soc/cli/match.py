@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,7 +52,7 @@ def match(
         with _opened(file) as lines:
             run = _Run(ruleset, count)
             bad = run.over(lines)
-    except (ConfigError, OSError, EOFError) as error:
+    except (ConfigError, OSError, EOFError, zlib.error) as error:
         reason = f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
         typer.echo(f"soc match: {reason}", err=True)
         raise typer.Exit(2) from None

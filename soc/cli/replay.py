@@ -14,6 +14,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, print_json
 from soc.pipeline import Pipeline
 from soc.replay import Replay
+from soc.service.process import configure_logging
+from soc.service.replay import open_replay
 from soc.settings import load
 
 
@@ -33,13 +35,11 @@ def replay(
     data_dir: DataDirOption = None,
 ) -> None:
     """Read log files as if they came in now: parse, mask, store, detect. Doing it again adds nothing. Ctrl-C is safe."""
-    from soc import service
-
-    service.configure_logging()
+    configure_logging()
     settings = load(config, data_dir)
     began = time.monotonic()
     sizes = None if any(file.suffix == ".gz" for file in files) else sum(file.stat().st_size for file in files)
-    with service.replay(settings, source or f"replay-{source_type}-{org}", source_type, org, zone) as (
+    with open_replay(settings, source or f"replay-{source_type}-{org}", source_type, org, zone) as (
         replaying,
         pipeline,
     ):

@@ -12,6 +12,7 @@ import typer
 
 from soc.cli.context import ConfigOption, DataDirOption, caller
 from soc.errors import ConfigError
+from soc.service.process import check_port, configure_logging, ports
 from soc.settings import Settings, load
 
 
@@ -23,19 +24,20 @@ def run(
     ] = False,
 ) -> None:
     """Everything on one machine: collector, detector, API and console. Prints the URL and how to sign in."""
-    from soc import service
     from soc.supervisor import Child, supervise
 
-    service.configure_logging()
+    configure_logging()
     settings = load(config, data_dir)
     _refuse_remote_store(settings)
-    for host, port, setting in service.ports(settings):
-        service.check_port(host, port, setting)
+    for host, port, setting in ports(settings):
+        check_port(host, port, setting)
     password = _first_account(settings)
     options = ["--data-dir", str(settings.data_dir), *(["--config", str(config)] if config else [])]
     children = [Child(name, [name, *options]) for name in ("collect", "detect", "serve")]
     if demo:
-        logs = service.enrol_demo(settings)
+        from soc.service.demo import enrol_demo
+
+        logs = enrol_demo(settings)
         syslog = f"{settings.collect.syslog_host}:{settings.collect.syslog_port}"
         children.append(Child("simulate", ["simulate", "--realtime", "--out", str(logs), "--syslog", syslog]))
     _say_hello(settings, password)
@@ -44,26 +46,26 @@ def run(
 
 def collect(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Only the collector: files, syslog and HTTP push into the event log."""
-    from soc import service
+    from soc.service.collector import collector
 
-    service.configure_logging()
-    service.collector(load(config, data_dir), stop_on_signals())
+    configure_logging()
+    collector(load(config, data_dir), stop_on_signals())
 
 
 def detect(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Only the detector: rules over the event log."""
-    from soc import service
+    from soc.service.detector import detector
 
-    service.configure_logging()
-    service.detector(load(config, data_dir), stop_on_signals())
+    configure_logging()
+    detector(load(config, data_dir), stop_on_signals())
 
 
 def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Only the API and the console."""
-    from soc import service
+    from soc.service.api import api
 
-    service.configure_logging()
-    service.api_server(load(config, data_dir), stop_on_signals())
+    configure_logging()
+    api(load(config, data_dir), stop_on_signals())
 
 
 def stop_on_signals() -> threading.Event:

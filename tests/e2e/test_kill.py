@@ -41,19 +41,26 @@ def detected(data_dir: Path) -> tuple[list[tuple], set[tuple]]:
     return alerts, findings
 
 
+def total(path: Path, sql: str) -> int:
+    """0 while the file or its table is not there yet."""
+    try:
+        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+        try:
+            return int(db.execute(sql).fetchone()[0])
+        finally:
+            db.close()
+    except sqlite3.OperationalError:
+        return 0
+
+
 def rows(data_dir: Path) -> int:
-    return sum(
-        sqlite3.connect(f"file:{path}?mode=ro", uri=True).execute("SELECT count(*) FROM event").fetchone()[0]
-        for path in (data_dir / "events").glob("*.db")
-    )
+    """Events that the collector has committed."""
+    return sum(total(path, "SELECT count(*) FROM event") for path in (data_dir / "events").glob("*.db"))
 
 
 def position(data_dir: Path) -> int:
-    """Rows that the detector has committed."""
-    db = sqlite3.connect(f"file:{data_dir / 'detector.db'}?mode=ro", uri=True)
-    total = db.execute("SELECT coalesce(sum(position), 0) FROM cursor").fetchone()[0]
-    db.close()
-    return total
+    """Events that the detector has committed."""
+    return total(data_dir / "detector.db", "SELECT coalesce(sum(position), 0) FROM cursor")
 
 
 @pytest.mark.timeout(900)
@@ -84,9 +91,12 @@ def test_a_killed_run_gives_what_an_undisturbed_run_gives(tmp_path):
     try:
         killed = []
         for i in range(KILLS):
+            before = rows(disturbed.data_dir), position(disturbed.data_dir)
             with log.open("a") as file:
                 file.writelines(lines[i * LINES // KILLS : (i + 1) * LINES // KILLS])
-            time.sleep(rng.uniform(0.2, 2.5))
+            eventually(lambda: rows(disturbed.data_dir) > before[0], 60, "the collector is at work")  # noqa: B023
+            eventually(lambda: position(disturbed.data_dir) > before[1], 60, "the detector is at work")  # noqa: B023
+            time.sleep(rng.uniform(0.0, 0.8))
             victim = rng.choices(("collect", "detect", "serve"), (9, 9, 2))[0]
             processes[victim].kill()
             processes[victim].wait()

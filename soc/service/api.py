@@ -1,0 +1,36 @@
+"""The API process: the API and the console."""
+
+from __future__ import annotations
+
+import threading
+
+import structlog
+import uvicorn
+
+from api.app import create_app
+from soc import __version__
+from soc.service.process import check_port, now_ms
+from soc.settings import Settings
+from soc.store.sqlite import open_stores
+
+log = structlog.get_logger("api")
+
+
+def api(settings: Settings, stop: threading.Event) -> None:
+    """Serve the API and the console until told to stop."""
+    serve = settings.serve
+    check_port(serve.http_host, serve.http_port, "serve.http_port")
+    stores = open_stores(settings.data_dir)
+    app = create_app(stores, clock=now_ms, cookie_secure=serve.cookie_secure, version=__version__)
+    config = uvicorn.Config(
+        app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=5
+    )
+    server = uvicorn.Server(config)
+
+    def end() -> None:
+        stop.wait()
+        server.should_exit = True
+
+    threading.Thread(target=end, name="stop", daemon=True).start()
+    log.info("serving", url=f"http://{serve.http_host}:{serve.http_port}/")
+    server.run()

@@ -1,0 +1,175 @@
+"""The collector process: reads, masks, parses, and appends to the event log."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
+
+import structlog
+
+from collector.base import Reader, Record
+from collector.parse.record import to_event
+from collector.parse.registry import Context
+from collector.privacy import KeyRing, Masker
+from collector.push import Limits, Push, ingest_app
+from collector.runner import Collector
+from collector.syslog import Syslog
+from collector.tail import Tail
+from soc import telemetry
+from soc.buffer.retention import expire
+from soc.buffer.sqlite import EventLog
+from soc.errors import ParseError, SocError
+from soc.locks import only_one
+from soc.model.event import Event, Fields
+from soc.model.org import EVERYTHING
+from soc.model.source import Source, SourceHealth, Transport
+from soc.service.process import check_port, now_ms, open_event_log, ports
+from soc.settings import Settings
+from soc.store.base import HealthStore, SourceStore
+from soc.store.collected import SqliteCheckpoints, open_collected
+from soc.store.detections import SqliteDetections
+from soc.store.sqlite import keys_dir, open_stores
+
+log = structlog.get_logger("collector")
+
+UNASSIGNED = "unassigned"
+_KINDS = Masker(bytes(32))  # only its kinds are used, which need no key
+
+
+def collector(settings: Settings, stop: threading.Event) -> None:
+    """Listen, read, mask, parse and append to the event log, until told to stop."""
+    collect, folder = settings.collect, settings.data_dir
+    with ExitStack() as cleanup:
+        cleanup.enter_context(only_one(folder, "collector"))
+        for host, port, setting in ports(settings)[:2]:
+            check_port(host, port, setting)
+        event_log = open_event_log(settings)
+        cleanup.callback(event_log.close)
+        notes = open_collected(folder)
+        cleanup.callback(notes.close)
+        stores, keys = open_stores(folder), KeyRing(keys_dir(folder))
+        syslog = Syslog(
+            collect.syslog_host,
+            collect.syslog_port,
+            collect.syslog_port,
+            route=partial(syslog_source, stores.sources),
+            unknown=lambda sender, records: running.deliver(unassigned(sender), records),
+            max_message_bytes=collect.max_line_bytes,
+        )
+        running: Collector = Collector(
+            event_log,
+            partial(to_events, keys),
+            sources=lambda: stores.sources.list(EVERYTHING),
+            revision=stores.sources.revision,
+            make_reader=partial(make_reader, settings, SqliteCheckpoints(notes)),
+            listeners={Transport.SYSLOG: syslog, Transport.PUSH: push_listener(settings, stores.sources, keys)},
+            report=lambda health: report(running, syslog, stores.health, health),
+        )
+        retention = threading.Thread(
+            target=keep_retention, args=(settings, event_log, stop), name="retention", daemon=True
+        )
+        retention.start()
+        running.run(stop)
+        retention.join(5)
+
+
+def to_events(keys: KeyRing, source: Source, records: Sequence[Record]) -> list[Event]:
+    """Mask and parse what a source sent; what an unknown sender sent becomes dead letters that say so."""
+    masker, now = keys.masker(source.org), now_ms()
+    parser = refuse_unassigned if source.org == UNASSIGNED else None
+    events = [to_event(record, source, masker, now, parser) for record in records]
+    telemetry.RECORDS.labels(source.transport).inc(len(events))
+    telemetry.DEAD_LETTERS.inc(sum(event.dead for event in events))
+    return events
+
+
+def unassigned(sender: str) -> Source:
+    return Source(f"{UNASSIGNED}-{sender}", sender, UNASSIGNED, "syslog", Transport.SYSLOG)
+
+
+def refuse_unassigned(_line: str, _context: Context) -> Fields:
+    raise ParseError(
+        "sent by an address that is not enrolled: `soc sources add NAME --type syslog --org CODE --from ADDRESS`"
+    )
+
+
+def syslog_source(sources: SourceStore, sender: str) -> str | None:
+    """The enrolled syslog source of an address; the narrowest block wins."""
+    address = ipaddress.ip_address(sender)
+    blocks = [
+        (ipaddress.ip_network(block, strict=False).prefixlen, source.id)
+        for source in sources.list(EVERYTHING)
+        if source.enabled and source.transport is Transport.SYSLOG
+        for block in source.where
+        if address in ipaddress.ip_network(block, strict=False)
+    ]
+    return max(blocks)[1] if blocks else None
+
+
+def make_reader(settings: Settings, checkpoints: SqliteCheckpoints, source: Source) -> Reader | None:
+    if source.transport is not Transport.FILE:
+        return None
+    collect = settings.collect
+    return Tail(
+        source.id,
+        source.where,
+        checkpoints,
+        fingerprint=fingerprint,
+        max_line_bytes=collect.max_line_bytes,
+        poll_s=collect.poll_s,
+    )
+
+
+def push_listener(settings: Settings, sources: SourceStore, keys: KeyRing) -> Push:
+    def authenticate(token: str) -> str | None:
+        source = sources.by_token(hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest())
+        return source.id if source else None
+
+    def digest(source_id: str, data: bytes) -> str:
+        key = keys.key(sources.get(source_id, EVERYTHING).org)
+        return hashlib.blake2b(data, key=key, digest_size=12).hexdigest()
+
+    limits = Limits(line_bytes=settings.collect.max_line_bytes)
+    collect = settings.collect
+    return Push(collect.http_host, collect.http_port, lambda to: ingest_app(to, authenticate, digest, limits=limits))
+
+
+def report(running: Collector, syslog: Syslog, store: HealthStore, health: Sequence[SourceHealth]) -> None:
+    """Each second: what every source is doing, to the store; what the collector has done, to the metrics."""
+    store.report(health)
+    intake = running.intake
+    telemetry.EVENTS.set(intake.new)
+    telemetry.DUPLICATES.set(intake.appended - intake.new)
+    telemetry.READER_FAILURES.set(running.failures)
+    for where in ("udp_dropped", "udp_dropped_by_kernel"):
+        telemetry.DROPPED.labels(where).set(syslog.counts[where])
+
+
+def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Event) -> None:
+    """Once a minute: delete what is too old or too much, but nothing that the detector has not read."""
+    store, detections = settings.store, SqliteDetections(settings.data_dir)
+    while not stop.wait(60.0):
+        try:
+            cursor = detections.cursor()
+            deleted = expire(
+                event_log,
+                keep_s=store.keep_days * 86_400.0,
+                target_bytes=store.target_bytes,
+                unread=lambda day: event_log.has_unread(day, cursor),  # noqa: B023 - used within this round
+            )
+        except (SocError, OSError) as error:
+            log.warning("retention cannot go on for now", reason=str(error))
+            continue
+        for day, reason in deleted:
+            telemetry.RETENTION_DAYS.labels(reason).inc()
+            log.info("a day of events was deleted", day=day, reason=reason)
+
+
+def fingerprint(head: bytes) -> str:
+    """Names a file by its first line, with personal data replaced by its kind: nobody can test guesses against it."""
+    text = _KINDS.mask(head.decode("utf-8", "backslashreplace")).kind_text
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()

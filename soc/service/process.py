@@ -1,0 +1,65 @@
+"""What every process needs: the clock, logging, its ports, the event log."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import time
+
+import structlog
+
+from soc.buffer.sqlite import EventLog
+from soc.errors import ConfigError
+from soc.settings import Settings
+from soc.store.sqlite import events_dir
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def configure_logging() -> None:
+    """Lines for people on a terminal, JSON lines otherwise; always on stderr."""
+    terminal = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def ports(settings: Settings) -> list[tuple[str, int, str]]:
+    """Host, port and setting of everything that listens; the collector's two first."""
+    collect, detect, serve = settings.collect, settings.detect, settings.serve
+    return [
+        (collect.http_host, collect.http_port, "collect.http_port"),
+        (collect.syslog_host, collect.syslog_port, "collect.syslog_port"),
+        (detect.http_host, detect.http_port, "detect.http_port"),
+        (serve.http_host, serve.http_port, "serve.http_port"),
+    ]
+
+
+def check_port(host: str, port: int, setting: str) -> None:
+    """Raises `ConfigError` when nobody can listen there."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on {host} port {port}: {error.strerror}. Choose another with {setting} in the settings"
+            ) from None
+
+
+def open_event_log(settings: Settings) -> EventLog:
+    store = settings.store
+    return EventLog(events_dir(settings.data_dir), max_bytes=store.max_bytes, min_free_bytes=store.min_free_bytes)

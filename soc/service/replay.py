@@ -1,0 +1,50 @@
+"""Collector and detector in one process, for files: what `soc replay` runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+from collector.base import Record
+from collector.fileid import read_file
+from collector.parse.record import to_event
+from collector.parse.registry import PARSERS
+from collector.privacy import KeyRing
+from soc.errors import ConfigError
+from soc.locks import only_one
+from soc.model.event import Event
+from soc.model.source import Source, Transport
+from soc.pipeline import Pipeline
+from soc.replay import Replay
+from soc.service.collector import fingerprint
+from soc.service.detector import build_pipeline
+from soc.service.process import now_ms, open_event_log
+from soc.settings import Settings
+from soc.store.detections import SqliteDetections
+from soc.store.sqlite import keys_dir
+
+
+@contextmanager
+def open_replay(
+    settings: Settings, name: str, source_type: str, org: str, zone: str
+) -> Iterator[tuple[Replay, Pipeline]]:
+    """Collector and detector in one, on a data directory that no other process works on."""
+    if source_type not in PARSERS:
+        raise ConfigError(f"there is no source type {source_type!r}: choose one of {', '.join(sorted(PARSERS))}")
+    source = Source(name, name, org, source_type, Transport.FILE, zone=zone)
+    with ExitStack() as cleanup:
+        for role in ("collector", "detector"):
+            cleanup.enter_context(only_one(settings.data_dir, role))
+        event_log = open_event_log(settings)
+        cleanup.callback(event_log.close)
+        detections = SqliteDetections(settings.data_dir)
+        cleanup.callback(detections.close)
+        pipeline = build_pipeline(settings, event_log, detections)
+        masker = KeyRing(keys_dir(settings.data_dir)).masker(org)
+
+        def event_of(record: Record, reference_ms: int) -> Event:
+            return to_event(record, source, masker, min(reference_ms, now_ms()))
+
+        read = partial(read_file, fingerprint=fingerprint, max_line_bytes=settings.collect.max_line_bytes)
+        yield Replay(event_log, pipeline, read, event_of), pipeline
