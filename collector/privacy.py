@@ -87,7 +87,10 @@ _NO_SECRET = re.compile(r"PWD=[^;]{0,300} ; USER=|passwd:\w{1,20}\)")
 _LETTER = r"(?:[^\s0-9]|\\u[0-9a-f]{4}|%[0-9a-f]{2}){1,3}"  # one accented letter: composed, decomposed or escaped
 _GAP = r"(?:[ +_]|%20)"
 # These run on the lowered line, so that the engine can scan for their first letters.
-_OTP_WORD = rf"(?:otp(?<![a-z]otp)|passcode|code is|verification code|m(?:a|{_LETTER}){_GAP}?x(?:a|{_LETTER})c{_GAP}?th(?:u|{_LETTER})c)(?![a-z])"
+_OTP_WORD = (
+    r"(?:otp(?<![a-z]otp)|passcode|code is|verification code"
+    rf"|m(?:a|{_LETTER}){_GAP}?x(?:a|{_LETTER})c{_GAP}?th(?:u|{_LETTER})c)(?![a-z])"
+)
 _OTP_TEXT = re.compile(
     rf"{_OTP_WORD}(?:[^0-9\"{{}}&=_\[\]]{{0,48}}?(?:\bl(?:a|à|a\u0300|\\u00e0|%c3%a0)\b|\bis\b|[:=/#]))?[\s\"'\\+:=/#\-]{{0,4}}(?P<code>{_CODE})"
 )
@@ -364,8 +367,9 @@ def _canonical(kind: str, value: str) -> str:
 
 
 def _touches(line: str, span: _Span) -> bool:
-    """Whether digits or letters stand right beside the span: only they mean something else beside a mark."""
-    return (span.start > 0 and line[span.start - 1].isalnum()) or line[span.end : span.end + 1].isalnum()
+    """Whether letters stand right beside the span, or digits nearly so: they may mean something else beside a mark."""
+    before, after = line[max(0, span.start - 3) : span.start], line[span.end : span.end + 3]
+    return before[-1:].isalnum() or after[:1].isalnum() or any(c.isdigit() for c in before + after)
 
 
 def _missing_quotes(line: str, span: _Span) -> str:

@@ -144,9 +144,10 @@ line_parts = st.one_of(
 
 
 @given(st.lists(line_parts, max_size=14).map("".join))
+@example("001000000000.0300000000")
 @example("OTP la 123456: 7890")
 @example("password=0912345678&otp=1234")
-@settings(max_examples=400)
+@settings(max_examples=300)
 def test_masking_twice_is_masking_once(line: str) -> None:
     once = MASKER.mask(line).text
     assert MASKER.mask(once).text == once
