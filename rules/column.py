@@ -14,6 +14,7 @@ from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, 
 from soc.model.event import Value
 
 Class = frozenset[int]
+Broken = Callable[[int, Exception], None]  # told the number of a check that raised, and what
 NOTHING: Class = frozenset()
 NUMERIC = (int, float)
 
@@ -51,17 +52,18 @@ class Scanner:
         return [self._checks[i] for i in found] if found else ()
 
 
-def scanners(patterns: Sequence[tuple[int, str]]) -> list[Scanner]:
-    """As few scanners as will hold all the patterns."""
+def scanners(patterns: Sequence[tuple[int, str]], broken: Broken) -> list[Scanner]:
+    """As few scanners as will hold all the patterns; `broken` is told of a pattern that fits into none."""
     if not patterns:
         return []
     try:
         return [Scanner(patterns)]
-    except (MemoryError, re2.error, RuntimeError):
+    except (MemoryError, re2.error) as error:
         if len(patterns) == 1:
-            raise
+            broken(patterns[0][0], error)
+            return []
         half = len(patterns) // 2
-        return [*scanners(patterns[:half]), *scanners(patterns[half:])]
+        return [*scanners(patterns[:half], broken), *scanners(patterns[half:], broken)]
 
 
 class Column(dict[str, Class]):
@@ -70,7 +72,7 @@ class Column(dict[str, Class]):
     `checks`: predicate -> its number. `broken(check, error)` is told of a predicate that raises; it then counts as not passed.
     """
 
-    def __init__(self, checks: Mapping[Predicate, int], broken: Callable[[int, Exception], None]) -> None:
+    def __init__(self, checks: Mapping[Predicate, int], broken: Broken) -> None:
         super().__init__()
         self._broken = broken
         self._present = frozenset(n for p, n in checks.items() if isinstance(p, Exists))
@@ -95,8 +97,8 @@ class Column(dict[str, Class]):
                     self._numbers.setdefault(wanted, []).append(check)
                 case _:
                     self._slow.append((check, predicate.holds))
-        self._folded = scanners(folded)
-        self._cased = scanners(cased)
+        self._folded = scanners(folded, broken)
+        self._cased = scanners(cased, broken)
         self._classes: dict[Class, Class] = {}
 
     def __missing__(self, text: str) -> Class:
@@ -152,10 +154,10 @@ class Keywords:
     asked that way (regular expressions, texts that contain NUL themselves) is asked of each value.
     """
 
-    def __init__(self, checks: Mapping[Predicate, int], broken: Callable[[int, Exception], None]) -> None:
+    def __init__(self, checks: Mapping[Predicate, int], broken: Broken) -> None:
         joined = {p: n for p, n in checks.items() if isinstance(p, Like) and "\0" not in str(p)}
-        self._folded = scanners([(n, p.between("\\x00")) for p, n in joined.items() if not p.cased])
-        self._cased = scanners([(n, p.between("\\x00")) for p, n in joined.items() if p.cased])
+        self._folded = scanners([(n, p.between("\\x00")) for p, n in joined.items() if not p.cased], broken)
+        self._cased = scanners([(n, p.between("\\x00")) for p, n in joined.items() if p.cased], broken)
         self._numbers = {p.number: n for p, n in checks.items() if isinstance(p, Number)}
         rest: dict[Predicate, int] = {p: n for p, n in checks.items() if p not in joined and not isinstance(p, Number)}
         self._each = Column(rest, broken) if rest else None

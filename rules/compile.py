@@ -8,7 +8,9 @@ from functools import reduce
 from pathlib import Path
 from typing import cast
 
+import re2
 import sigma.exceptions as sx
+import yaml
 from sigma import conditions as sc
 from sigma import types as st
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
@@ -35,7 +37,7 @@ from rules.predicate import (
 from rules.rule import Correlation
 from soc.errors import ConfigError, RuleError
 
-MAX_REGEX = 8192  # characters
+MAX_PROGRAM = 30_000  # instructions of a compiled regular expression
 MAX_CHECKS = 20_000  # in one rule
 
 # The specification names both; pySigma 2.0 knows only `wide`.
@@ -73,7 +75,7 @@ def pipeline_of(paths: Iterable[Path]) -> ProcessingPipeline | None:
     for path in paths:
         try:
             pipelines.append(ProcessingPipeline.from_yaml(path.read_text(encoding="utf-8"), source_path=str(path)))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
             raise ConfigError(f"{path}: not a usable Sigma processing pipeline: {error}") from error
     ordered = sorted(pipelines, key=lambda pipeline: int(pipeline.priority))
     return reduce(operator.add, ordered) if ordered else None
@@ -222,10 +224,13 @@ def _regex(value: st.SigmaRegularExpression) -> Matches:
             "a placeholder in a regular expression has no values: give a processing pipeline that replaces it"
         )
     text = str(value.regexp)
-    if len(text) > MAX_REGEX:
-        raise UnsupportedError(f"a regular expression of {len(text)} characters; at most {MAX_REGEX} are allowed")
     flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
-    return Matches(f"(?{flags}){text}" if flags else text)
+    regex = f"(?{flags}){text}" if flags else text
+    if (size := re2.compile(regex).programsize) > MAX_PROGRAM:
+        raise UnsupportedError(
+            f"a regular expression that compiles to {size} instructions; at most {MAX_PROGRAM} are allowed"
+        )
+    return Matches(regex)
 
 
 def _same_as(value: st.SigmaFieldReference) -> Predicate:

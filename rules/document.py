@@ -14,6 +14,8 @@ from soc.errors import RuleError
 MAX_FILE_BYTES = 1 << 20
 MAX_DEPTH = 40
 MAX_ALIASES = 200
+MAX_REASON = 400  # characters; pySigma repeats what it refuses
+MAX_SCALAR = 16_384  # characters of one text, and so of one regular expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,8 @@ class Document:
 
     def fault(self, reason: str, *keys: str) -> RuleError:
         """An error at the key that `keys` lead to, or at the deepest of them that exists."""
-        return RuleError(reason, self.path, self.line_of(*keys))
+        shown = reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]}..."
+        return RuleError(shown, self.path, self.line_of(*keys))
 
     def line_of(self, *keys: str) -> int:
         line, node = self.line, cast(yaml.Node, self.node)
@@ -130,10 +133,14 @@ def _check_shape(text: str) -> None:
             depth -= 1
         elif isinstance(event, yaml.AliasEvent):
             aliases += 1
-        if depth > MAX_DEPTH or aliases > MAX_ALIASES:
-            problem = (
-                f"nested deeper than {MAX_DEPTH} levels" if depth > MAX_DEPTH else f"more than {MAX_ALIASES} aliases"
-            )
+        problem = None
+        if depth > MAX_DEPTH:
+            problem = f"nested deeper than {MAX_DEPTH} levels"
+        elif aliases > MAX_ALIASES:
+            problem = f"more than {MAX_ALIASES} aliases"
+        elif isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
+            problem = f"a text of {len(event.value)} characters; at most {MAX_SCALAR} are allowed"
+        if problem is not None:
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=cast("yaml.Mark", event.start_mark))
 
 

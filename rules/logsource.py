@@ -64,7 +64,7 @@ def route(fields: Mapping[str, Value]) -> Route:
     """What `origin` needs, as a key to remember its answer by."""
     get = fields.get
     dataset = get("event.dataset")
-    program = get("process.name") if dataset in PROGRAMS else None
+    program = get("process.name") if dataset.__class__ is str and dataset in PROGRAMS else None
     return dataset, get("product"), get("category"), get("service"), program
 
 

@@ -53,8 +53,8 @@ class Plan:
         self._unwitnessed: list[_Compiled] = []
         for rule, tree in conditions:
             self._add(_Compiled(rule, tree, _truth(tree, self._numbers), self._numbers))
-        self._build_columns()
         self._memo: dict[tuple[Class, ...], tuple[Fired, ...]] = {}
+        self._build_columns()
 
     def _add(self, compiled: _Compiled) -> None:
         for check in checks(compiled.condition):

@@ -1,0 +1,55 @@
+"""Agreement with a reference engine on public rules and events, per rule and event."""
+
+from __future__ import annotations
+
+import gzip
+from itertools import islice
+from pathlib import Path
+
+import orjson
+import pytest
+
+from rules.load import load
+from soc.model.event import flat
+
+# (rules, pipeline, events, reference, every n-th event): all of `web`, a slice of the Windows corpora.
+CORPORA = {
+    "web": ("rules-web", "web-ecs-pipeline.yml", "weblogs/web-ecs-60k", 1),
+    "win": ("rules", None, "otrf/windows-events", 5),
+    "pc": ("rules", None, "otrf/process-creation-20k", 20),
+}
+
+
+@pytest.fixture(scope="session")
+def public_rules(test_data: Path):
+    loaded = {}
+
+    def get(rules: str, pipeline: str | None):
+        if rules not in loaded:
+            loaded[rules] = load(
+                [test_data / "sigmahq" / rules], [test_data / "sigmahq" / pipeline] if pipeline else []
+            )
+        return loaded[rules]
+
+    return get
+
+
+@pytest.mark.parametrize("name", list(CORPORA))
+def test_same_hits_as_the_reference(test_data: Path, public_rules, tz, name: str) -> None:
+    from rules.match import Engine
+
+    rules, pipeline, events, step = CORPORA[name]
+    ruleset = public_rules(rules, pipeline)
+    assert ruleset.errors == ()
+    engine = Engine(ruleset, tz)
+    found = set()
+    with gzip.open(test_data / f"{events}.ndjson.gz") as lines:
+        for number, line in islice(enumerate(lines, 1), 0, None, step):
+            fields = flat(orjson.loads(line))
+            found.update((fired.rule.id, number) for fired in engine.plan(fields).fire(fields))
+    with gzip.open(test_data / "reference" / f"{name}.hits.tsv.gz", "rt") as hits:
+        rows = (line.split("\t") for line in hits)
+        reference = {(rule, int(number)) for rule, number in rows if (int(number) - 1) % step == 0}
+    assert reference
+    assert (sorted(found - reference), sorted(reference - found)) == ([], [])
+    assert engine.broken == {}

@@ -1,0 +1,49 @@
+"""Lint: a rule that works may still lack what people need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rules.check import documented_fields, lint
+from rules.load import load
+
+BARE = """
+title: t
+logsource: {category: test}
+detection: {s: {odd: 1, url.path: x, govsoc.otp.status: y, govsoc.nonsense: z}, condition: s}
+"""
+
+
+def test_everything_that_is_missing_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r.yml").write_text(BARE)
+    (tmp_path / "bad.yml").write_text("title: t\n")
+    notes = lint(load([tmp_path]), {"govsoc.otp.status"})
+    reasons = " ".join(note.reason for note in notes if note.severity == "warning")
+    for word in (
+        "`id`",
+        "`level`",
+        "`tags`",
+        "Vietnamese title",
+        "runbook",
+        "field odd",
+        "govsoc.nonsense",
+        "0 positive",
+        "0 negative",
+    ):
+        assert word in reasons
+    assert "url.path" not in reasons
+    assert "otp.status" not in reasons
+    assert [Path(note.path).name for note in notes if note.severity == "error"] == ["bad.yml"] * 2
+    assert str(notes[-1]).startswith(f"{tmp_path / 'r.yml'}:2: warning: ")
+
+
+def test_the_table_of_own_fields_is_read() -> None:
+    rows = [
+        "| field | type |",
+        "|---|---|",
+        "| `govsoc.otp.status` | keyword |",
+        "| govsoc.lgsp.api | keyword |",
+        "| url.path | x |",
+    ]
+    table = "\n".join([*rows, "text govsoc.not"])
+    assert documented_fields(table) == {"govsoc.otp.status", "govsoc.lgsp.api"}

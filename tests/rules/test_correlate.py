@@ -1,0 +1,260 @@
+"""Correlations: exact in event time for any order of arrival, any batches, and restarts between them."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules.cases import MemoryState
+from rules.match import Engine
+from rules.sweep import Sweep
+from soc.model.event import Event
+from soc.model.finding import alert_id, finding_id, local_day
+
+START = 1_772_468_100_000  # 2026-03-02 23:15 in Ho Chi Minh City: windows cross midnight
+MINUTE = 60_000
+
+RULES = """
+title: base
+name: base
+logsource: {category: test}
+detection: {s: {hit: 1}, condition: s}
+---
+title: base2
+name: base2
+logsource: {category: test}
+detection: {s: {hit: [1, 2]}, condition: s}
+---
+title: events
+id: 6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002
+correlation: {type: event_count, rules: [base, base2], group-by: [ip], timespan: 10m, condition: {gte: 3}}
+---
+title: values
+id: 6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0003
+correlation: {type: value_count, rules: [base2], group-by: [who], timespan: 10m, condition: {gt: 2, field: v}, aliases: {who: {base2: ip}}}
+---
+title: all
+id: 6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0004
+correlation: {type: event_count, rules: [base], timespan: 30m, condition: {gte: 5}}
+govsoc: {entity: user}
+"""
+
+
+def event_at(number: int, ts: int, ip: str, value: str | None, org: str, hit: int = 1) -> Event:
+    fields = {"hit": hit, "ip": ip, "organization.id": org} | ({"v": value} if value is not None else {})
+    return Event(f"{ts:012x}{number:020x}", ts, org, "test", fields)
+
+
+def expected(events: list[Event], zone) -> set[tuple[str, str, str]]:
+    """(rule id, alert id, finding id) by trying every window of every event: slow and plain."""
+    found = set()
+
+    def windows(rule: str, group, counts, span: int, entity) -> None:
+        for hit in events:
+            if group(hit) is None:
+                continue
+            window = [e for e in events if group(e) == group(hit) and hit.ts - span < e.ts <= hit.ts]
+            if counts(window):
+                alert = alert_id(rule, hit.org, entity(hit), local_day(hit.ts, zone))
+                found.update((rule, alert, finding_id(alert, e.id)) for e in window)
+
+    ip = lambda e: e.fields["ip"]  # noqa: E731
+    first, second, third = (f"6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c000{i}" for i in (2, 3, 4))
+    windows(first, lambda e: (e.org, ip(e)), lambda w: len(w) >= 3, 10 * MINUTE, ip)
+    windows(
+        second,
+        lambda e: (e.org, ip(e)) if "v" in e.fields else None,
+        lambda w: len({e.fields["v"] for e in w}) > 2,
+        10 * MINUTE,
+        ip,
+    )
+    windows(
+        third, lambda e: e.org if e.fields["hit"] == 1 else None, lambda w: len(w) >= 5, 30 * MINUTE, lambda e: e.org
+    )
+    return found
+
+
+def run(engine: Engine, batches: list[list[Event]], restart: random.Random | None = None) -> list[tuple[str, str, str]]:
+    state, found = MemoryState(), []
+    for batch in batches:
+        found += engine.correlate(engine.match(batch), state)
+        if restart and restart.random() < 0.5:
+            engine.flush(state)
+            if restart.random() < 0.5:
+                engine.forget()
+    return [(finding.rule_id, finding.alert_id, finding.id) for finding in found]
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.integers(0, 59),
+        st.sampled_from("ab"),
+        st.sampled_from(["x", "y", "z", "w", None]),
+        st.sampled_from(["hy", "nb"]),
+        st.sampled_from([1, 1, 2]),
+    ),
+    max_size=40,
+)
+
+
+@given(drawn=EVENTS, seed=st.integers())
+@settings(max_examples=200, deadline=None)
+def test_any_order_any_batches_and_restarts_give_the_same_set(engine_of, drawn, seed) -> None:
+    events = [
+        event_at(i, START + minute * MINUTE, ip, value, org, hit)
+        for i, (minute, ip, value, org, hit) in enumerate(drawn)
+    ]
+    engine = engine_of(RULES)
+    want = expected(events, engine_zone())
+    rng = random.Random(seed)
+    for order in (sorted(events, key=lambda e: e.ts), rng.sample(events, len(events))):
+        cuts = sorted(rng.sample(range(len(order) + 1), min(3, len(order) + 1)))
+        batches = [order[a:b] for a, b in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+        found = run(engine_of(RULES), batches, rng)
+        assert set(found) == want
+        assert len(found) == len(set(found)), "each event is found once for each alert"
+        assert not engine.late
+
+
+def engine_zone():
+    from zoneinfo import ZoneInfo
+
+    return ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def test_the_same_events_again_add_nothing(engine_of) -> None:
+    engine, state = engine_of(RULES), MemoryState()
+    events = [event_at(i, START + i * 1000, "a", str(i), "hy") for i in range(20)]
+    first = engine.correlate(engine.match(events), state)
+    assert first
+    assert engine.correlate(engine.match(events), state) == []
+
+
+def test_ten_failures_are_a_counter_of_ten(engine_of) -> None:
+    engine, state = engine_of(RULES), MemoryState()
+    events = [event_at(i, START + i * 1000, "a", "x", "hy") for i in range(10)]
+    found = [f for f in engine.correlate(engine.match(events), state) if f.rule_id.endswith("2")]
+    assert len({f.alert_id for f in found}) == 1
+    assert {f.event_id for f in found} == {e.id for e in events}
+    assert (found[0].entity_field, found[0].entity) == ("ip", "a")
+    assert found[-1].matched == {"ip": "a", "govsoc.correlation.event_count": 10}
+
+
+def test_nothing_is_written_before_flush_and_only_what_changed_after(engine_of) -> None:
+    engine, state = engine_of(RULES), MemoryState()
+    engine.correlate(engine.match([event_at(1, START, "a", "x", "hy")]), state)
+    assert not state
+    engine.flush(state)
+    written = dict(state)
+    assert len(written) == 3
+    state.clear()
+    engine.flush(state)
+    assert not state
+    engine.correlate(engine.match([event_at(2, START, "b", None, "hy")]), state)
+    engine.flush(state)
+    assert len(state) == 2  # one group of `events` and the one group of `all`; no value, so none of `values`
+
+
+def test_state_expires_when_no_window_inside_the_lateness_can_need_it(engine_of) -> None:
+    seen = []
+
+    class Expiring(MemoryState):
+        def set(self, key: str, value: bytes, expires: int) -> None:
+            seen.append(expires)
+
+    engine, state = engine_of(RULES, lateness_ms=1000), Expiring()
+    engine.correlate(engine.match([event_at(1, START, "a", None, "hy", hit=2)]), state)
+    engine.flush(state)
+    assert seen == [START + 10 * MINUTE + 1000]
+
+
+def test_old_entries_leave_and_late_ones_are_counted(engine_of) -> None:
+    engine, state = engine_of(RULES, lateness_ms=5 * MINUTE), MemoryState()
+    for i in range(1000):
+        engine.correlate(engine.match([event_at(i, START + i * MINUTE, "a", "x", "hy")]), state)
+    engine.flush(state)
+    assert max(map(len, state.values())) < 6000
+    assert engine.late == {}
+    engine.correlate(engine.match([event_at(5000, START + 990 * MINUTE, "a", "x", "hy")]), state)
+    assert engine.late == {f"6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c000{i}": 1 for i in (2, 3, 4)}
+
+
+def test_the_cap_bites_with_both_counts(engine_of) -> None:
+    engine, state = engine_of(RULES, group_cap=50), MemoryState()
+    events = [event_at(i, START + i, "a", "x", "hy") for i in range(200)]
+    found = engine.correlate(engine.match(events), state)
+    capped = engine.capped["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002"]
+    assert (capped.kept, capped.dropped) == (50, 150)
+    assert len({f.event_id for f in found}) == 200, "in order, every event was found before it was dropped"
+
+
+def test_damaged_state_stops_that_correlation_alone(engine_of) -> None:
+    engine, state = engine_of(RULES), MemoryState()
+    engine.correlate(engine.match([event_at(1, START, "a", "x", "hy")]), state)
+    engine.flush(state)
+    for key in state:
+        state[key] = b"[1"
+        break
+    engine.forget()
+    engine.correlate(engine.match([event_at(2, START, "a", "x", "hy")]), state)
+    assert len(engine.broken) == 1
+
+
+def test_in_order_cost_does_not_grow_with_the_window(engine_of) -> None:
+    """Counted in steps, not seconds: after 8000 events in the window an event touches little more than after 200 (a binary search)."""
+    from rules import correlate
+
+    class Counting(list):
+        touched = 0
+
+        def __getitem__(self, key):
+            Counting.touched += 1
+            return super().__getitem__(key)
+
+    engine, state = engine_of(RULES), MemoryState()
+    send = lambda i: engine.correlate(engine.match([event_at(i, START + i, "a", str(i), "hy")]), state)  # noqa: E731
+    send(0)
+    for correlator in engine._correlators:
+        for group in correlator._groups.values():
+            assert isinstance(group, correlate.Group)
+            group.entries = Counting(group.entries)
+    touched = []
+    for i in range(1, 8001):
+        before = Counting.touched
+        send(i)
+        touched.append(Counting.touched - before)
+    assert max(touched[7000:]) <= max(touched[100:200]) + 30
+
+
+@given(drawn=EVENTS)
+@settings(max_examples=100, deadline=None)
+def test_the_sweep_over_events_at_hand_gives_the_same_windows(engine_of, drawn) -> None:
+    events = [
+        event_at(i, START + minute * MINUTE, ip, value, "hy", 1) for i, (minute, ip, value, _, _) in enumerate(drawn)
+    ]
+    rule = engine_of(RULES).ruleset.get("values")
+    sweep = Sweep(rule, rule.correlation, {})
+    for line, event in enumerate(events):
+        sweep.add("base2", event.org, event.ts, line, event.fields)
+    found = {line: set(window) for line, window in sweep.hits()}
+    for line, hit in enumerate(events):
+        window = {
+            i
+            for i, e in enumerate(events)
+            if e.fields["ip"] == hit.fields["ip"] and hit.ts - 10 * MINUTE < e.ts <= hit.ts and "v" in e.fields
+        }
+        satisfied = "v" in hit.fields and len({events[i].fields["v"] for i in window}) > 2
+        assert found.get(line) == (window if satisfied else None)
+
+
+@pytest.mark.parametrize("value", [["a", "b"], "", None, 5])
+def test_groups_of_odd_values(engine_of, value) -> None:
+    engine, state = engine_of(RULES), MemoryState()
+    events = [
+        Event(f"{START + i:012x}{i:020x}", START + i, "hy", "test", {"hit": 2, "ip": value, "v": i}) for i in range(5)
+    ]
+    found = [f for f in engine.correlate(engine.match(events), state) if f.rule_id.endswith("2")]
+    assert bool(found) == (value is not None)
