@@ -27,7 +27,8 @@ _AUTH = re.compile(r"(\S+) (\S+) ([^\s\[:]+)(?:\[(\d+)\])?: (.*)")
 class Writer:
     """Appends each stream to its file below `directory`; with `syslog`, sends `linux.auth` there over TCP instead.
 
-    Nothing is opened before the first line. `dropped` counts syslog messages that found no listener for too long.
+    The first line makes all files, so that those who follow them find them. `dropped` counts syslog messages that found no
+    listener for too long.
     """
 
     def __init__(self, directory: Path, syslog: tuple[str, int] | None = None) -> None:
@@ -41,13 +42,15 @@ class Writer:
         if self._syslog and line.stream == "linux.auth":
             self._syslog.add(to_rfc5424(line.text))
             return
-        file = self._files.get(line.stream) or self._open(line.stream, FILES[line.stream])
-        file.write(line.text + "\n")
+        if not self._files:
+            self._open()
+        self._files[line.stream].write(line.text + "\n")
 
     def record(self, incident: Incident) -> None:
         """Add one incident to the ground truth."""
-        file = self._files.get(TRUTH) or self._open(TRUTH, TRUTH)
-        file.write(incident.as_json() + "\n")
+        if not self._files:
+            self._open()
+        self._files[TRUTH].write(incident.as_json() + "\n")
 
     def flush(self) -> None:
         for file in self._files.values():
@@ -62,14 +65,14 @@ class Writer:
         if self._syslog:
             self._syslog.close()
 
-    def _open(self, stream: str, name: str) -> TextIO:
-        try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            file = (self._directory / name).open("a", encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"cannot write {self._directory / name}: {error.strerror or error}") from error
-        self._files[stream] = file
-        return file
+    def _open(self) -> None:
+        names = {stream: name for stream, name in FILES.items() if not self._syslog or stream != "linux.auth"}
+        for stream, name in (names | {TRUTH: TRUTH}).items():
+            try:
+                self._directory.mkdir(parents=True, exist_ok=True)
+                self._files[stream] = (self._directory / name).open("a", encoding="utf-8")
+            except OSError as error:
+                raise ConfigError(f"cannot write {self._directory / name}: {error.strerror or error}") from error
 
 
 class Syslog:
