@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
 
@@ -25,6 +26,7 @@ from soc.store.base import AlertFilter, Stores
 
 _STATIC = Path(__file__).parent / "console" / "static"
 _WATCHED_ALERTS = 200
+_THREADS = 8  # requests worked on at once; each thread costs memory, and the database is not faster with more
 _ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
@@ -50,6 +52,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = _THREADS
         watching = asyncio.create_task(feed.run())
         yield
         watching.cancel()

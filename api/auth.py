@@ -15,13 +15,12 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from api.errors import SignInNeeded
 from api.passwords import digest, new_secret, verify
 from api.state import Here, State
-from soc.errors import Busy, Forbidden
+from soc.errors import Forbidden
 from soc.model.account import Account, Role
 from soc.store.base import AuditEntry
 from soc.telemetry import SIGN_INS
 
 COOKIE = "govsoc_session"
-_TURN_WAIT_S = 5.0
 
 
 def account_of(state: State, key: str | None, session: str | None) -> Account | None:
@@ -68,18 +67,14 @@ def sign_in(state: State, name: str, password: str, address: str) -> tuple[Accou
     Raises `SignInNeeded` without saying whether name or password is wrong, and `Busy` after too many failures.
     """
     attempts, accounts, now = state.sign_ins, state.stores.accounts, state.clock()
-    if not attempts.turn.acquire(timeout=_TURN_WAIT_S):
-        raise Busy("too many people sign in at once: try again in a moment")
-    try:
+    with attempts.turn():
         attempts.check(name, address, now)
         account = accounts.get(name)
         right = verify(accounts.password_hash(name), password) and account is not None and not account.disabled
-        if not right or account is None:
-            attempts.failed(name, address, now)
-        else:
+        if right:
             attempts.succeeded(name, address)
-    finally:
-        attempts.turn.release()
+        else:
+            attempts.failed(name, address, now)
     SIGN_INS.labels("success" if right else "failure").inc()
     # An unknown name is not written down: people type passwords into the wrong field.
     state.stores.audit.record(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from babel import Locale
 from babel.dates import format_timedelta
 from babel.numbers import format_decimal
 from fastapi import Request
@@ -71,13 +72,13 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
         auto_reload=False,
     )
     env.install_gettext_translations(load_catalog(language), newstyle=True)  # type: ignore[attr-defined]
-    moment = _FORMATS[language]
+    moment, locale = _FORMATS[language], Locale(language)
 
     def when(at: int) -> str:
         return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).strftime(moment)
 
     def ago(at: int) -> str:
-        return format_timedelta(timedelta(milliseconds=at - clock()), add_direction=True, locale=language)
+        return format_timedelta(timedelta(milliseconds=at - clock()), add_direction=True, locale=locale)
 
     def in_language(texts: Mapping[str, str], otherwise: str = "") -> str:
         return texts.get(language) or otherwise or next(iter(texts.values()), "")
@@ -89,7 +90,7 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
     env.filters.update(
         when=when,
         ago=ago,
-        number=lambda n: format_decimal(n, locale=language, format="#,##0.##"),
+        number=lambda n: format_decimal(n, locale=locale, format="#,##0.##"),
         in_language=in_language,
         markdown=markdown,
         mark=mark,

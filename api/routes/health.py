@@ -33,8 +33,8 @@ def health(state: Here, account: Viewer) -> HealthOut:
 
 
 @probes.get("/livez", response_class=PlainTextResponse)
-def live() -> str:
-    """The process answers."""
+async def live() -> str:
+    """The process answers. Needs no thread, so a busy service is not taken for a dead one."""
     return "ok\n"
 
 

@@ -151,9 +151,16 @@ def _encode(number: int, text: str) -> str:
     return base64.urlsafe_b64encode(f"{number}:{text}".encode()).decode().rstrip("=")
 
 
+def _int64(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("more than SQLite's integers hold")
+    return number
+
+
 def _decode(cursor: str) -> tuple[int, str]:
     try:
         number, _, text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        return int(number), text
+        return _int64(number), text
     except (ValueError, binascii.Error):
         raise QueryError("the cursor is not one that this service gave: start again without it") from None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from api.throttle import SignIns
@@ -14,6 +16,18 @@ def test_one_address_cannot_try_many_accounts():
     with pytest.raises(Busy):
         sign_ins.check("d", "192.0.2.1", 0)
     sign_ins.check("d", "192.0.2.2", 0)
+
+
+def test_few_may_wait_for_their_turn():
+    sign_ins = SignIns()
+    with ExitStack() as held:
+        for _ in range(3):
+            assert sign_ins._places.acquire(blocking=False)
+            held.callback(sign_ins._places.release)
+        with pytest.raises(Busy, match="at once"), sign_ins.turn():
+            pass
+    with sign_ins.turn():
+        pass
 
 
 def test_memory_is_bounded():

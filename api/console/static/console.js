@@ -41,7 +41,15 @@ document.addEventListener("htmx:afterSettle", () => {
   kept = null;
 });
 
-// A form inside the queue that was left open must not vanish under the fingers.
+// An old queue must not look like a quiet one. A button that did not work shows the row as it is now.
+const stale = (yes) => { const note = document.getElementById("stale"); if (note) note.hidden = !yes; };
+document.addEventListener("htmx:sendError", () => stale(true));
+document.addEventListener("htmx:responseError", (event) => {
+  if (event.detail.requestConfig.verb === "post") refresh();
+  else if (event.detail.xhr.status >= 500) stale(true);
+});
+document.addEventListener("htmx:afterOnLoad", () => stale(false));
+
 const refresh = () => { if (queue()) htmx.trigger(queue(), "refresh"); };
 let timer = null;
 const soon = () => { timer ??= setTimeout(() => { timer = null; refresh(); }, 400); };
@@ -55,7 +63,7 @@ function listen() {
   stream.addEventListener("alert", soon);
   stream.addEventListener("reload", soon);
   stream.addEventListener("ready", () => { if (dropped) soon(); dropped = false; });
-  stream.onerror = () => { dropped = true; };
+  stream.onerror = () => { dropped = true; soon(); };
 }
 // A hidden tab holds no connection: browsers allow only six to one server.
 document.addEventListener("visibilitychange", () => {
