@@ -34,7 +34,16 @@ from soc.errors import Busy, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
-_TYPES = {"", "text/plain", "application/x-ndjson", "application/ndjson", "application/jsonl", "application/json"}
+_FORM = "application/x-www-form-urlencoded"  # what curl says of `--data-binary @FILE` unless it is told otherwise
+_TYPES = {
+    "",
+    "text/plain",
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/json",
+    _FORM,
+}
 _PART_BYTES = 1 << 20
 _KEY_BYTES = 255
 

@@ -61,9 +61,12 @@ def examine(settings: Settings) -> Iterator[Check]:
         )
         return
     yield _space(settings)
-    yield from _databases(folder)
+    databases = list(_databases(folder))
+    yield from databases
     yield from _keys(folder)
     yield from _processes(settings)
+    if any(check.state == "bad" for check in databases):
+        return  # what is in them cannot be known
     stores = open_stores(folder)
     yield _accounts(stores)
     yield from _rules(stores)
