@@ -20,7 +20,8 @@ NUMERIC = (int, float)
 
 CACHED_VALUES = 8192  # a column; all forgotten at once when full
 CACHED_CHARACTERS = 2048  # longer values are judged anew each time, so that a flood of them cannot fill the memory
-AUTOMATON_BYTES = 32 << 20  # upper bound of one automaton's cache of states
+AUTOMATON_BYTES = 8 << 20  # upper bound of one automaton's cache of states ...
+PATTERN_BYTES = 8 << 10  # ... and this much more for each of its patterns
 
 # A text that no rule looks for, to ask a fresh automaton whether it works at all.
 _PROBE = "\U0010fffe"
@@ -32,23 +33,22 @@ class Scanner:
     def __init__(self, patterns: Sequence[tuple[int, str]]) -> None:
         self._checks = [check for check, _ in patterns]
         options = re2.Options()
-        options.max_mem = AUTOMATON_BYTES
+        options.max_mem = AUTOMATON_BYTES + PATTERN_BYTES * len(patterns)
         options.never_capture = True
         options.log_errors = False
-        self._set = re2.Set.SearchSet(options)
+        automaton = re2.Set.SearchSet(options)
         for _, source in patterns:
-            self._set.Add(source)
-        probe = self._set.Add(rf"\A{_PROBE}\z")
-        self._set.Compile()
+            automaton.Add(source)
+        probe = automaton.Add(rf"\A{_PROBE}\z")
+        automaton.Compile()
+        self._match = automaton.Match
         # An automaton too large for its memory finds nothing and raises nothing: never let that pass for "no match".
-        if probe not in (self._set.Match(_PROBE.encode()) or ()):
+        if probe not in (self._match(_PROBE.encode()) or ()):
             raise MemoryError("too many patterns for one automaton")
 
-    def scan(self, text: str) -> Sequence[int]:
-        try:
-            found = self._set.Match(text.encode())
-        except UnicodeEncodeError:
-            found = self._set.Match(utf8(text))
+    def scan(self, text: bytes) -> Sequence[int]:
+        """`text` in UTF-8, see `utf8`."""
+        found = self._match(text)
         return [self._checks[i] for i in found] if found else ()
 
 
@@ -132,10 +132,14 @@ class Column(dict[str, Class]):
             found += exact
         if self._exact_cased and (exact := self._exact_cased.get(text)) is not None:
             found += exact
-        for scanner in self._folded:
-            found += scanner.scan(low)
-        for scanner in self._cased:
-            found += scanner.scan(text)
+        if self._folded:
+            data = utf8(low)
+            for scanner in self._folded:
+                found += scanner.scan(data)
+        if self._cased:
+            data = utf8(text)
+            for scanner in self._cased:
+                found += scanner.scan(data)
         if self._numbers and (spelt := number(text)) is not None:
             found += self._numbers.get(spelt, ())
         for check, holds in self._slow:
@@ -181,11 +185,10 @@ class Keywords:
             joined = "\0".join(texts)
             if joined.count("\0") >= len(texts):
                 joined = "\0".join(text.replace("\0", "\ufffd") for text in texts)
-            low = joined.lower() if self._folded else ""
             for scanner in self._folded:
-                found += scanner.scan(low)
+                found += scanner.scan(utf8(joined.lower()))
             for scanner in self._cased:
-                found += scanner.scan(joined)
+                found += scanner.scan(utf8(joined))
         if self._each is not None:
             for text in texts:
                 found += self._each[text]

@@ -90,8 +90,9 @@ class Correlator:
         self._dirty: dict[str, Group] = {}
 
     def observe(self, finding: Finding, state: State) -> list[Finding]:
-        """Take one finding of a base rule; return the findings of this correlation that are new because of it."""
-        fields = finding.event.fields if finding.event is not None else finding.matched
+        """Take one finding of a base rule, with its event; return the findings of this correlation that are new because of it."""
+        assert finding.event is not None
+        fields = finding.event.fields
         by = grouping(fields, self._fields[finding.rule_id])
         value = counted(fields, self.correlation)
         if by is None or value is None:

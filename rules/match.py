@@ -82,6 +82,8 @@ class Engine:
 
     def _finding(self, fired: Fired, event: Event) -> Finding:
         rule, fields = fired.rule, event.fields
+        if rule.silent:  # never stored, and many: only what a correlation asks for
+            return Finding(event.id, "", rule.id, rule.hash, event.org, "", "", event.ts, event.id, {}, True, event)
         name, entity = _entity(rule, event)
         alert = alert_id(rule.id, event.org, entity, self._day(event.ts))
         return Finding(
@@ -95,7 +97,6 @@ class Engine:
             ts=event.ts,
             event_id=event.id,
             matched=_matched(fired.because, fields),
-            silent=rule.silent,
             event=event,
         )
 
