@@ -21,7 +21,8 @@ from soc.cli.context import (
     print_json,
     stores_of,
 )
-from soc.model.alert import Alert, Status, Verdict
+from soc.model.account import Account, Role
+from soc.model.alert import Status, Verdict
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter
 
@@ -143,7 +144,9 @@ def _change(
     config: ConfigOption,
     data_dir: DataDirOption,
 ) -> None:
+    from api.triage import Decision, decide
+
     _, stores = stores_of(config, data_dir)
-    alert: Alert = stores.alerts.get(alert_id, EVERYTHING)
-    stores.triage.change(alert.id, by=caller(), now=now_ms(), status=status, verdict=verdict, comment=comment)
+    me = Account(caller(), Role.ADMIN, EVERYTHING)
+    alert = decide(stores, me, alert_id, Decision(status=status, verdict=verdict, comment=comment), now_ms())
     console().print(f"{alert.id} is {status}" + (f" as {verdict}" if verdict else ""))

@@ -23,7 +23,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
     stores = open_stores(settings.data_dir)
     app = create_app(stores, clock=now_ms, cookie_secure=serve.cookie_secure, version=__version__)
     config = uvicorn.Config(
-        app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=5
+        app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1
     )
     server = uvicorn.Server(config)
 

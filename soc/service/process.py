@@ -21,14 +21,17 @@ def now_ms() -> int:
 
 def configure_logging() -> None:
     """Lines for people on a terminal, JSON lines otherwise; always on stderr."""
-    terminal = sys.stderr.isatty()
+    if sys.stderr.isatty():
+        # Plain tracebacks: the pretty ones show local variables, and a key may be among them.
+        last: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    else:
+        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer(),
+            *last,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
