@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import sys
 import zlib
 from collections import Counter
@@ -33,9 +34,13 @@ PipelineOption = Annotated[
 
 
 def match(
-    file: Annotated[
-        str, typer.Argument(help="NDJSON events, nested or flat; .gz is read as gzip; - is standard input.")
-    ] = "-",
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="NDJSON events, nested or flat; .gz is read as gzip; - is standard input. Directories and .yml files are rules, too.",
+            show_default="-",
+        ),
+    ] = None,
     rules: RulesOption = None,
     pipeline: PipelineOption = None,
     count: Annotated[
@@ -47,11 +52,16 @@ def match(
     Prints {"rule_id", "title", "line"} for each match; a hit of a correlation also has "lines", its whole window, and comes after
     the last event. Exit status: 0 all good, 2 bad usage, 3 some lines or some rules were bad (on standard error: which, and why).
     """
+    file = "-"
     try:
-        ruleset = load(rules or [CONTENT], pipelines_of(pipeline))
+        more, file = _sorted_out(files or [])
+        ruleset = load([*(rules or []), *more] or [CONTENT], pipelines_of(pipeline))
         with _opened(file) as lines:
             run = _Run(ruleset, count)
             bad = run.over(lines)
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
     except (ConfigError, OSError, EOFError, zlib.error) as error:
         reason = f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
         typer.echo(f"soc match: {reason}", err=True)
@@ -64,6 +74,15 @@ def match(
         typer.echo(f"soc match: {bad} lines are no JSON objects and were left out", err=True)
     if bad or faults:
         raise typer.Exit(3)
+
+
+def _sorted_out(files: list[str]) -> tuple[list[Path], str]:
+    """`--rules A B EVENTS` leaves B among the files: rules and the one file of events are told apart by what they are."""
+    rules = [Path(file) for file in files if file.endswith((".yml", ".yaml")) or Path(file).is_dir()]
+    events = [file for file in files if Path(file) not in rules]
+    if len(events) > 1:
+        raise ConfigError(f"one file of events at a time, not {', '.join(events)}")
+    return rules, events[0] if events else "-"
 
 
 def pipelines_of(names: list[str] | None) -> list[Path]:

@@ -59,6 +59,16 @@ def test_one_line_a_match_and_the_window_of_a_correlation(soc, tmp_path: Path) -
     ]
 
 
+def test_several_rule_directories_after_one_option(soc, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "r.yml").write_text(RULES)
+    (tmp_path / "events.ndjson").write_bytes(orjson.dumps(EVENTS[0]))
+    result = soc("match", "--rules", str(tmp_path / "a"), str(tmp_path / "b"), str(tmp_path / "events.ndjson"))
+    assert (result.exit_code, len(lines(result))) == (0, 1)
+    assert soc("match", "one.ndjson", "two.ndjson").exit_code == 2
+
+
 def test_count_gzip_and_bad_lines(soc, tmp_path: Path) -> None:
     path = tmp_path / "events.ndjson.gz"
     path.write_bytes(gzip.compress(b"\n".join([*map(orjson.dumps, EVENTS), b"", b"{bad", b"[1]", b"[" * 10_000])))
