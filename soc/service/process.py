@@ -23,7 +23,9 @@ def configure_logging() -> None:
     """Lines for people on a terminal, JSON lines otherwise; always on stderr."""
     if sys.stderr.isatty():
         # Plain tracebacks: the pretty ones show local variables, and a key may be among them.
-        last: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        last: list[structlog.typing.Processor] = [
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     structlog.configure(
