@@ -22,6 +22,7 @@ from rules.match import Engine
 from soc.buffer.sqlite import EventLog
 from soc.model.source import Source, Transport
 from soc.service.collector import fingerprint
+from soc.service.process import relax_garbage_collection
 
 _COUNT = 20_000
 
@@ -47,6 +48,8 @@ def main() -> list[tuple[str, str]]:
         texts = [record.line.decode() for record in records]
         documents = [orjson.dumps(event.fields) for event in events]
         logs = iter([EventLog(Path(folder) / f"log{i}") for i in range(9)])
+
+        relax_garbage_collection()  # as the processes do
 
         def append() -> None:
             log = next(logs)

@@ -19,7 +19,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 
 import orjson
@@ -48,6 +47,7 @@ SCHEMA = (
 )
 _INSERT = "INSERT OR IGNORE INTO event (id, org, dataset, source_ip, doc) VALUES (?, ?, ?, ?, ?)"
 _READ = "SELECT seq, id, org, dataset, doc FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+_DAY_MS = 86_400_000
 _SUFFIXES = (".db", ".db-wal", ".db-shm")
 _OPEN_FILES = 32
 _SPACE_CHECK_S = 1.0
@@ -98,8 +98,7 @@ class EventLog:
         with self._lock:
             self._check_space()
             new = 0
-            by_day = sorted(events, key=lambda event: day_of(event.id))
-            for day, group in groupby(by_day, key=lambda event: day_of(event.id)):
+            for day, group in _by_day(events):
                 new += self._append_day(day, [_row(event) for event in group])
             return new
 
@@ -225,6 +224,19 @@ def size_bytes(directory: Path) -> int:
         except FileNotFoundError:  # a WAL that was just folded into its file
             continue
     return total
+
+
+def _by_day(events: Sequence[Event]) -> Iterator[tuple[str, list[Event]]]:
+    """The events of each day, oldest day first, undated ones before all."""
+    groups: dict[int, list[Event]] = {}
+    for event in events:
+        number = event.ts // _DAY_MS if event.ts else -1
+        if number in groups:
+            groups[number].append(event)
+        else:
+            groups[number] = [event]
+    for number in sorted(groups):
+        yield day_of(groups[number][0].id), groups[number]
 
 
 def _row(event: Event) -> tuple[str, str, str, object, str]:

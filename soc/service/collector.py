@@ -27,7 +27,7 @@ from soc.locks import only_one
 from soc.model.event import Event, Fields
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, SourceHealth, Transport
-from soc.service.process import check_port, now_ms, open_event_log, ports
+from soc.service.process import check_port, now_ms, open_event_log, ports, relax_garbage_collection
 from soc.settings import Settings
 from soc.store.base import HealthStore, SourceStore
 from soc.store.collected import SqliteCheckpoints, open_collected
@@ -73,6 +73,7 @@ def collector(settings: Settings, stop: threading.Event) -> None:
             target=keep_retention, args=(settings, event_log, stop), name="retention", daemon=True
         )
         retention.start()
+        relax_garbage_collection()
         running.run(stop)
         retention.join(5)
 

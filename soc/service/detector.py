@@ -18,7 +18,7 @@ from soc.buffer.sqlite import EventLog
 from soc.locks import only_one
 from soc.model.rule import RuleDoc, RuleFault
 from soc.pipeline import Pipeline
-from soc.service.process import check_port, now_ms, open_event_log
+from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.settings import Settings
 from soc.store.detections import SqliteDetections
 
@@ -38,6 +38,7 @@ def detector(settings: Settings, stop: threading.Event) -> None:
         pipeline = build_pipeline(settings, event_log, detections)
         server, _ = start_http_server(detect.http_port, detect.http_host)
         cleanup.callback(server.shutdown)
+        relax_garbage_collection()
         telemetry.READY.set(1)
         log.info("detecting", metrics=f"http://{detect.http_host}:{detect.http_port}/metrics")
         pipeline.run(stop, detect.poll_s)

@@ -19,7 +19,7 @@ from soc.pipeline import Pipeline
 from soc.replay import Replay
 from soc.service.collector import fingerprint
 from soc.service.detector import build_pipeline
-from soc.service.process import now_ms, open_event_log
+from soc.service.process import now_ms, open_event_log, relax_garbage_collection
 from soc.settings import Settings
 from soc.store.detections import SqliteDetections
 from soc.store.sqlite import keys_dir
@@ -46,5 +46,6 @@ def open_replay(
         def event_of(record: Record, reference_ms: int) -> Event:
             return to_event(record, source, masker, min(reference_ms, now_ms()))
 
+        relax_garbage_collection()
         read = partial(read_file, fingerprint=fingerprint, max_line_bytes=settings.collect.max_line_bytes)
         yield Replay(event_log, pipeline, read, event_of), pipeline
