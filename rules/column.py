@@ -6,11 +6,12 @@ patterns are scanned by one RE2 automaton, so the cost is linear in the text and
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import re2
 
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, number, utf8
+from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, Within, number, utf8
 from soc.model.event import Value
 
 Class = frozenset[int]
@@ -66,6 +67,27 @@ def scanners(patterns: Sequence[tuple[int, str]], broken: Broken) -> list[Scanne
         return [*scanners(patterns[:half], broken), *scanners(patterns[half:], broken)]
 
 
+class Blocks:
+    """Which of many CIDR blocks hold an address, parsed once."""
+
+    def __init__(self, checks: Sequence[tuple[int, Within]]) -> None:
+        self._checks = checks
+        self._masks = [
+            (int(within.network.netmask), int(within.network.network_address), check)
+            for check, within in checks
+            if within.network.version == 4
+        ]
+
+    def find(self, text: str) -> list[int]:
+        if ":" in text or not text[:1].isdigit():
+            return [check for check, within in self._checks if within.holds(text)]
+        try:
+            address = int.from_bytes(socket.inet_pton(socket.AF_INET, text))  # ten times as fast as `ipaddress`
+        except (OSError, ValueError):
+            return []
+        return [check for mask, network, check in self._masks if address & mask == network]
+
+
 class Column(dict[str, Class]):
     """Text -> class, computed on first sight and remembered, for the predicates that rules have on one field.
 
@@ -83,6 +105,7 @@ class Column(dict[str, Class]):
         self._slow: list[tuple[int, Callable[[str], bool]]] = []
         folded: list[tuple[int, str]] = []
         cased: list[tuple[int, str]] = []
+        blocks: list[tuple[int, Within]] = []
         for predicate, check in checks.items():
             match predicate:
                 case Exists() | HasValue() | SameAs():
@@ -95,10 +118,13 @@ class Column(dict[str, Class]):
                     cased.append((check, regex))
                 case Number("=", wanted):
                     self._numbers.setdefault(wanted, []).append(check)
+                case Within():
+                    blocks.append((check, predicate))
                 case _:
                     self._slow.append((check, predicate.holds))
         self._folded = scanners(folded, broken)
         self._cased = scanners(cased, broken)
+        self._blocks = Blocks(blocks) if blocks else None
         self._classes: dict[Class, Class] = {}
 
     def __missing__(self, text: str) -> Class:
@@ -142,6 +168,8 @@ class Column(dict[str, Class]):
                 found += scanner.scan(data)
         if self._numbers and (spelt := number(text)) is not None:
             found += self._numbers.get(spelt, ())
+        if self._blocks is not None:
+            found += self._blocks.find(text)
         for check, holds in self._slow:
             try:
                 if holds(text):

@@ -103,8 +103,9 @@ class Correlator:
         if at is None:
             return []
         self._dirty[key] = group
-        in_order = at == len(group.entries) - 1
-        hits = self._newest(group) if in_order else self._recount(group, at)
+        # Logs count in seconds, so many events share the newest time: none of them is late.
+        in_order = finding.ts == group.newest
+        hits = self._newest(group, at) if in_order else self._recount(group, at)
         new = [self._finding(group, entry, day, size, finding) for entry, day, size in hits]
         self._trim(group, by_time=in_order)
         return new
@@ -165,19 +166,24 @@ class Correlator:
         entries.insert(at, entry)
         return at
 
-    def _newest(self, group: Group) -> Iterator[tuple[Entry, str, int]]:
-        """The entry just appended: move the counted window on, and if it is satisfied mark what it holds."""
+    def _newest(self, group: Group, at: int) -> Iterator[tuple[Entry, str, int]]:
+        """An entry of the newest time came: move the counted window on, and if it is satisfied mark what it holds."""
         entries, values = group.entries, group.values
-        newest = entries[-1]
-        values[newest.value] += 1
-        while entries[group.start].ts <= newest.ts - self.correlation.timespan_ms:
+        added = entries[at]
+        values[added.value] += 1
+        while entries[group.start].ts <= added.ts - self.correlation.timespan_ms:
             _subtract(values, entries[group.start].value)
             group.start += 1
         size = self._size(len(entries) - group.start, values)
         if size < self.correlation.at_least:
             return
-        day = self._day(newest.ts)
+        day = self._day(added.ts)
+        if day not in added.days:
+            added.days += (day,)
+            yield added, day, size
         for i in range(len(entries) - 1, group.start - 1, -1):
+            if i == at:
+                continue
             # All before an entry that a hit of this day marked were marked with it, unless a later hit came first: see _recount.
             if day in entries[i].days:
                 break

@@ -10,6 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rules.column import Blocks
+from rules.predicate import Within
+
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # A small alphabet makes accidents likely; wildcards, escapes, case, regex characters, and letters beyond ASCII.
 WORDS = st.text(alphabet="aAbB/.-*?\\ đĐß\n", max_size=6)
@@ -276,3 +279,30 @@ def test_lone_surrogates_and_large_values_are_only_values(fires) -> None:
     assert not fires({"s": {"f|contains": "?bc"}}, {"f": "\ud800"})
     assert fires({"s": {"f|endswith": "end"}}, {"f": "x" * 5_000_000 + "end"})
     assert fires({"k": ["abc"]}, {"f": "\udfffabc", "g": 10**30})
+
+
+@given(
+    st.one_of(
+        st.ip_addresses().map(str),
+        st.sampled_from(
+            [
+                "10.0.0.01",
+                "10.0.0",
+                "010.0.0.1",
+                "1.2.3.4.5",
+                "::ffff:10.0.0.1",
+                "fe80::1%eth0",
+                "10.0.0.1\0",
+                "",
+                "a",
+                "9",
+                "٣.1.1.1",
+            ]
+        ),
+        st.text(max_size=20),
+    )
+)
+def test_blocks_find_what_each_block_holds(text):
+    networks = ["10.0.0.0/8", "10.0.0.0/31", "0.0.0.0/0", "203.0.113.7/32", "fe80::/10", "::/0", "::ffff:0:0/96"]
+    checks = [(i, Within(ipaddress.ip_network(network))) for i, network in enumerate(networks)]
+    assert Blocks(checks).find(text) == [i for i, within in checks if within.holds(text)]
