@@ -23,7 +23,7 @@ from soc.errors import SocError
 # Bytes to a short text; masks personal data by kind before it hashes, so that a checkpoint is no oracle for phone numbers.
 Fingerprint = Callable[[bytes], str]
 
-CHUNK_BYTES = 256 << 10
+CHUNK_BYTES = 1 << 20  # with batches of thousands of lines, an index page is written once for many of them
 HEAD_BYTES = 4096
 TAIL_BYTES = 512
 _NOTES_OF_GONE_FILES = 200

@@ -52,7 +52,7 @@ class Tail:
         fingerprint: Fingerprint,
         start_at: Literal["beginning", "end"] = "beginning",
         max_line_bytes: int = MAX_LINE_BYTES,
-        batch: int = 2000,
+        batch: int = 5000,
         poll_s: float = 0.1,
         scan_s: float = 1.0,
         linger_s: float = 10.0,
