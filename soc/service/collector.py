@@ -12,9 +12,10 @@ from functools import partial
 import structlog
 
 from collector.base import Reader, Record
+from collector.keys import KeyRing
 from collector.parse.record import to_event
 from collector.parse.registry import Context
-from collector.privacy import KeyRing, Masker
+from collector.privacy import Masker
 from collector.push import Limits, Push, ingest_app
 from collector.runner import Collector
 from collector.syslog import Syslog

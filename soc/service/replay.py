@@ -8,9 +8,9 @@ from functools import partial
 
 from collector.base import Record
 from collector.fileid import read_file
+from collector.keys import KeyRing
 from collector.parse.record import to_event
 from collector.parse.registry import PARSERS
-from collector.privacy import KeyRing
 from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.model.event import Event

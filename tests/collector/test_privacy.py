@@ -13,7 +13,9 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from collector.privacy import KeyRing, Masker
+from collector.keys import KeyRing
+from collector.privacy import Masker
+from collector.recognise import KEYS
 from soc.errors import ConfigError
 
 MASKER = Masker(b"k" * 32)
@@ -238,6 +240,38 @@ def test_numbers_that_their_place_makes_personal(line: str, kind: str, value: st
     assert masked.facts["govsoc.privacy.kinds"] == [kind]
 
 
+SEPARATORS = ("=", ":", '":"', '": ', "%3D", "%22%3A%22", '\\":\\"', " = ", "='")
+separators = st.sampled_from(SEPARATORS)
+
+
+@pytest.mark.parametrize("kind", KEYS)
+@given(data=st.data())
+def test_every_spelling_of_a_key_is_found(kind: str, data: st.DataObject) -> None:
+    key = data.draw(st.from_regex(rf"\A(?:{KEYS[kind]})\Z").filter(re.compile(r"[a-z][a-z0-9_\-]{1,40}").fullmatch))
+    value = {"otp_code": "4821", "phone": "+14155550123", "cmnd": "123456789", "secret": "hunter"}[kind]
+    for spelling in (key, key.upper()):
+        line = f"a=1&{spelling}{data.draw(separators)}{value}"
+        assert MASKER.mask(line).facts.get("govsoc.privacy.kinds") == [kind], line
+
+
+endings = ("", '"', "&x=1", ",", "-1234-1234-1234-123456789012", "a" * 32, "}", "%22", ".5", ":12", " 1")
+
+
+@given(st.sampled_from(("phone", "user_phone", "Mobile_No", "sdt", "tel")), separators, st.text("0123456789", min_size=7, max_size=15),
+       st.sampled_from(endings))  # fmt: skip
+@example("phone", "=", "0912345678", "a" * 32)
+@example("phone", "=", "0912345", "")
+def test_digits_behind_the_key_of_a_phone_never_stay(key: str, separator: str, number: str, ending: str) -> None:
+    assert number not in MASKER.mask(f"x {key}{separator}{number}{ending}").text
+
+
+@given(st.sampled_from(("cccd", "id_number", "subject", "citizen_id")), separators, digits(9) | digits(12) | digits(9).map("008{}".format),
+       st.sampled_from(endings))  # fmt: skip
+@example("subject", " = ", "008451741974", ".5")
+def test_digits_behind_the_key_of_an_id_never_stay(key: str, separator: str, number: str, ending: str) -> None:
+    assert number not in MASKER.mask(f"x {key}{separator}{number}{ending}").text
+
+
 def test_carriers() -> None:
     numbers = {"0961234567": "viettel", "0911234567": "vinaphone", "0931234567": "mobifone", "0921234567": "vietnamobile",
                "0991234567": "gmobile", "02438261234": "landline"}  # fmt: skip
@@ -280,7 +314,7 @@ def test_a_damaged_key_is_reported_and_never_replaced(tmp_path: Path) -> None:
 
 
 def test_processes_that_race_get_one_key(tmp_path: Path) -> None:
-    code = f"from pathlib import Path; from collector.privacy import KeyRing; print(KeyRing(Path({str(tmp_path)!r})).key('H42').hex())"
+    code = f"from pathlib import Path; from collector.keys import KeyRing; print(KeyRing(Path({str(tmp_path)!r})).key('H42').hex())"
     racers = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) for _ in range(4)]
     assert len({racer.communicate(timeout=60)[0] for racer in racers}) == 1
     assert [racer.returncode for racer in racers] == [0] * 4
