@@ -9,8 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from rules.cases import cases_file, run
+from rules.cases import cases, cases_file, run
 from rules.check import documented_fields, lint
+from rules.explain import explain
 from rules.load import CONTENT, is_cases, load
 from soc.cli.rules import case_parser
 from soc.model.finding import LEVELS
@@ -69,3 +70,14 @@ def test_rules_look_only_at_events_of_their_own_log_source(content) -> None:
     for rule in content.rules:
         if rule.condition is not None:
             assert str(rule.logsource), rule.path
+
+
+def test_every_sql_injection_that_breaks_a_page_counts_toward_the_high_alert(content) -> None:
+    """What the medium rule knows, the count of server errors must not miss."""
+    attempts = cases(CONTENT / "portal" / "sql_injection.cases.yml", [])
+    counted = next(rule for rule in content.rules if rule.name == "portal_sqli_server_errors_request")
+    parse = case_parser()
+    lines = [line for case in attempts if case.match for line in case.lines]
+    assert lines
+    broken = {line: {**parse("nginx.access", line), "http.response.status_code": 500} for line in lines}
+    assert [line for line, fields in broken.items() if not explain(counted, fields).holds] == []
