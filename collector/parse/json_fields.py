@@ -12,7 +12,7 @@ from soc.errors import ParseError
 def text(document: dict[str, object], key: str) -> str | None:
     """A scalar as text; None where absent, null or not a scalar."""
     value = document.get(key)
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -22,6 +22,8 @@ def text(document: dict[str, object], key: str) -> str | None:
 def number(document: dict[str, object], key: str) -> int | float | None:
     """A number, also one written as text; None where absent or not a number of sensible size."""
     value = document.get(key)
+    if value is None:
+        return None
     if isinstance(value, str) and len(value) < 32:
         try:
             value = float(value) if "." in value else int(value)

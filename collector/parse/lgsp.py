@@ -29,15 +29,19 @@ _ALIASES = {
     "faultString": "fault_string",
     "timestamp": "time",
 }
-_TEXTS = tuple(
-    "api version service_code consumer consumer_org provider fault_code fault_string token_status subject auth".split()
-)
-_NUMBERS = ("duration_ms", "backend_ms", "records")
+# key -> field
+_TEXTS = {
+    key: f"govsoc.lgsp.{key}"
+    for key in (
+        "api version service_code consumer consumer_org provider fault_code fault_string token_status subject auth".split()
+    )
+}
+_NUMBERS = {key: f"govsoc.lgsp.{key}" for key in ("duration_ms", "backend_ms", "records")}
 
 
 def parse_lgsp(line: str, context: Context) -> Fields:
     document = load_object(line)
-    for alias, name in _ALIASES.items():
+    for alias, name in () if _ALIASES.keys().isdisjoint(document) else _ALIASES.items():
         if alias in document:
             document.setdefault(name, document[alias])
     status = number(document, "status")
@@ -56,12 +60,12 @@ def parse_lgsp(line: str, context: Context) -> Fields:
         if fault or int(status or 0) >= 400
         else "success",
     }
-    for key in _TEXTS:
+    for key, name in _TEXTS.items():
         if value := text(document, key):
-            fields[f"govsoc.lgsp.{key}"] = value
-    for key in _NUMBERS:
+            fields[name] = value
+    for key, name in _NUMBERS.items():
         if (value_number := number(document, key)) is not None:
-            fields[f"govsoc.lgsp.{key}"] = value_number
+            fields[name] = value_number
     _http(fields, document, status)
     if correlation := text(document, "correlation_id"):
         fields["trace.id"] = correlation

@@ -10,8 +10,12 @@ from soc.model.event import Fields
 _SUCCESS = {"request": ("accepted",), "submit": ("accepted",), "dlr": ("DELIVRD",), "verify": ("ok",)}
 _PENDING = frozenset({"ENROUTE", "ACCEPTD", "UNKNOWN", "SCHEDULED"})  # SMPP 3.4 receipts that are not final
 _CATEGORY = {"verify": ["authentication"]}
-_TEXTS = ("request_id", "message_id", "carrier", "channel", "brandname", "template", "error_code")
-_NUMBERS = ("attempt", "latency_ms")
+# key -> field
+_TEXTS = {
+    key: f"govsoc.otp.{key}"
+    for key in ("request_id", "message_id", "carrier", "channel", "brandname", "template", "error_code")
+}
+_NUMBERS = {key: f"govsoc.otp.{key}" for key in ("attempt", "latency_ms")}
 
 
 def parse_otp(line: str, context: Context) -> Fields:
@@ -33,12 +37,12 @@ def parse_otp(line: str, context: Context) -> Fields:
     }
     if raw != status:
         fields["govsoc.otp.status_raw"] = raw
-    for key in _TEXTS:
+    for key, name in _TEXTS.items():
         if (value := text(document, key)) is not None:
-            fields[f"govsoc.otp.{key}"] = value.lower() if key in ("carrier", "channel") else value
-    for key in _NUMBERS:
+            fields[name] = value.lower() if key in ("carrier", "channel") else value
+    for key, name in _NUMBERS.items():
         if (value_number := number(document, key)) is not None:
-            fields[f"govsoc.otp.{key}"] = value_number
+            fields[name] = value_number
     _people(fields, document)
     if (latency_ms := number(document, "latency_ms")) is not None:
         fields["event.duration"] = int(latency_ms * 1_000_000)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import orjson
 
@@ -20,8 +20,7 @@ UNDATED = "undated"
 PIPELINE_ERROR = "pipeline_error"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):  # made for every line, in half the time of a frozen dataclass
     """One ECS document.
 
     `id`: 32 hex digits, the first 12 the event time in ms since 1970 UTC (0 when undated), the rest a hash, so that ids sort by event time.

@@ -341,6 +341,33 @@ def test_facts_that_other_projects_find(test_data: Path, kind: str) -> None:
     assert right.total() / (right.total() + wrong.total()) >= 0.97, wrong
 
 
+_MUTABLE = re.compile(r"source\.(?:ip|port)|user\.name|url\.original|http\.response\.status_code")
+
+
+@pytest.mark.parametrize("kind", ["nginx", "apache", "linux-auth"])
+def test_other_values_in_the_same_lines_are_found_too(test_data: Path, kind: str) -> None:
+    """Each fact of a real line is replaced by one that no log holds: the same fields must hold the new values."""
+    others: dict[str, object] = {
+        "source.ip": "93.184.216.77",  # a public one: the first of those is the client
+        "source.port": 61234,
+        "user.name": "nguyen.vanx",
+        "url.original": "/moi/duong-dan.xyz?tham-so=1",
+        "http.response.status_code": 418,
+    }
+    changed = 0
+    for raw, _ in _cases(test_data, kind):
+        for key, old in _guess(raw).fields.items():
+            if not _MUTABLE.fullmatch(key) or raw.count(str(old)) != 1:
+                continue  # which occurrence is meant has to be certain
+            at = raw.index(str(old))
+            if raw[at - 1 : at].isalnum() or raw[at + len(str(old)) :][:1].isalnum():
+                continue
+            mutated = raw.replace(str(old), str(others[key]))
+            assert _guess(mutated).fields.get(key) == others[key], mutated
+            changed += 1
+    assert changed > 40
+
+
 def _guess(raw: str) -> Event:
     source = Source("s1", "x", "H42", "auto", Transport.FILE)
     return to_event(Record(raw.encode(), "1"), source, MASKER, NOW_MS, parse_any)
