@@ -23,7 +23,7 @@ def run(seconds: int, per_s: int = 1000, attacks_per_s: int = 5) -> list[float]:
         log.touch()
         running = Running(Path(folder) / "data", rule_settings())
         running.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "bench", "--path", str(log))
-        running.soc("accounts", "add", "bench", "--role", "viewer")
+        running.soc("accounts", "add", "bench", "--role", "viewer", "--all-orgs")
         key = running.soc("accounts", "key", "bench").split()[-1]
         running.start()
         running.wait("DETECT", "soc_detector_ready_count", 1, 120)

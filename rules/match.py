@@ -78,7 +78,7 @@ class Engine:
         return self._plans[name]
 
     def _break(self, rule: Rule, error: Exception) -> None:
-        self.broken.setdefault(rule.id, f"{type(error).__name__}: {error}")
+        self.broken.setdefault(rule.id, type(error).__name__)  # its text may quote an event
 
     def _finding(self, fired: Fired, event: Event) -> Finding:
         rule, fields = fired.rule, event.fields

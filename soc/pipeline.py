@@ -58,11 +58,6 @@ class Rules(Protocol):
         """Drop what was kept in memory since the last commit: the commit failed."""
         ...
 
-    @property
-    def broken(self) -> Mapping[str, str]:
-        """Rule id -> reason, for rules that were stopped because they failed while running."""
-        ...
-
 
 class PendingState:
     """State changed by the current batch, over what is committed."""
@@ -138,7 +133,7 @@ class Tally:
 
 
 class Pipeline:
-    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `on_broken` is told when another rule broke."""
+    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `after_step` is called after each commit."""
 
     def __init__(
         self,
@@ -151,14 +146,13 @@ class Pipeline:
         batch: int = 2000,
         lateness_ms: int = 3_600_000,
         idle_s: float = 60.0,
-        on_broken: Callable[[Mapping[str, str]], None] = lambda _: None,
+        after_step: Callable[[], None] = lambda: None,
     ) -> None:
         self.tally = Tally()
         self._buffer = buffer
         self._rules = rules
         self.docs = docs
-        self._on_broken = on_broken
-        self._known_broken = 0
+        self._after_step = after_step
         self._detections = detections
         self._clock = clock
         self._batch = batch
@@ -181,6 +175,7 @@ class Pipeline:
                 self._rules.forget()
                 raise
         self._cursor = batch.cursor
+        self._after_step()
         return len(batch.events)
 
     def _examine(self, events: tuple[Event, ...], cursor: Mapping[str, int]) -> None:
@@ -203,7 +198,6 @@ class Pipeline:
         telemetry.LATE.inc(late)
         telemetry.LAG.set(max(0.0, (self._clock() - max(event.ts for event in events)) / 1000))
         self._count(findings, set(raised))
-        self._look_for_broken_rules()
 
     def _count(self, findings: list[Finding], raised: set[str]) -> None:
         telemetry.FINDINGS.inc(len(findings))
@@ -211,13 +205,6 @@ class Pipeline:
         for finding in {f.alert_id: f for f in findings if f.alert_id in raised}.values():
             telemetry.ALERTS.labels(self.docs[finding.rule_hash].level).inc()
             self.tally.alerts[finding.rule_id] += 1
-
-    def _look_for_broken_rules(self) -> None:
-        broken = self._rules.broken
-        if len(broken) > self._known_broken:
-            self._known_broken = len(broken)
-            telemetry.BROKEN_RULES.set(len(broken))
-            self._on_broken(broken)
 
     def drain(self) -> int:
         """Steps until the buffer has nothing new; returns the number of events."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import structlog
 log = structlog.get_logger("supervisor")
 
 BAD_CONFIGURATION = 2
+MINDED = "SOC_MINDED"  # set in the environment of the processes that `soc run` minds
 _STEADY_S = 30.0
 _MAX_PAUSE_S = 30.0
 _STOP_S = 15.0
@@ -32,7 +34,10 @@ class Child:
     due_at: float = field(default=0.0)
 
     def start(self) -> None:
-        self.process = subprocess.Popen([sys.executable, "-m", "soc", *self.arguments])  # noqa: S603 - our own arguments
+        # Its standard input is a pipe that ends when we do: no child outlives us, whatever ends us.
+        self.process = subprocess.Popen(  # noqa: S603 - our own arguments
+            [sys.executable, "-m", "soc", *self.arguments], stdin=subprocess.PIPE, env=os.environ | {MINDED: "1"}
+        )
         self.started_at = time.monotonic()
 
 

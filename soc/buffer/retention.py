@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from soc.buffer.base import Cursor
 from soc.buffer.sqlite import EventLog, day_file, days, size_bytes
 
 
@@ -13,14 +14,14 @@ def expire(
     *,
     keep_s: float,
     target_bytes: int,
-    unread: Callable[[str], bool],
+    read_to: Cursor,
     now: Callable[[], float] = time.time,
 ) -> list[tuple[str, str]]:
     """Delete day files whose last write is older than `keep_s`, then the oldest days until the log fits `target_bytes`.
 
-    Age counts from the last write, so that an old log replayed today is not deleted tomorrow. Days that `unread` still needs stay,
-    whatever their age; a log that cannot shrink enough slows its sources down instead (`EventLog.append` raises `Busy`).
-    Returns (day, reason) of each deleted file; the reason is `age` or `size`.
+    Age counts from the last write, so that an old log replayed today is not deleted tomorrow. Days with events after the
+    detector's cursor `read_to` stay, whatever their age; a log that cannot shrink enough slows its sources down instead
+    (`EventLog.append` raises `Busy`). Returns (day, reason) of each deleted file; the reason is `age` or `size`.
     """
     deleted = []
     for day in days(log.directory):
@@ -31,7 +32,6 @@ def expire(
             reason = "size"
         else:
             continue
-        if not unread(day):
-            log.delete(day)
+        if log.delete_if_read(day, read_to):
             deleted.append((day, reason))
     return deleted

@@ -121,14 +121,18 @@ class EventLog:
 
     def has_unread(self, day: str, cursor: Cursor) -> bool:
         """Whether the day has events that a reader with this cursor has not read."""
-        return bool(self._read_day(day, cursor, 1)[1])
-
-    def delete(self, day: str) -> None:
-        """Delete the day's file. A reader that has it open notices by the next read."""
         with self._lock:
+            return bool(self._read_day(day, cursor, 1)[1])
+
+    def delete_if_read(self, day: str, cursor: Cursor) -> bool:
+        """Delete the day's file unless it has events after the cursor. Readers that have it open notice by their next read."""
+        with self._lock:  # nothing can be appended between the look and the deletion
+            if self.has_unread(day, cursor):
+                return False
             self.forget(day)
             for suffix in _SUFFIXES:
                 (self.directory / f"{day}{suffix}").unlink(missing_ok=True)
+            return True
 
     def close(self) -> None:
         with self._lock:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from soc.cli.context import (
@@ -19,6 +19,7 @@ from soc.cli.context import (
     local_time,
     now_ms,
     print_json,
+    shown,
     stores_of,
 )
 from soc.model.account import Account, Role
@@ -69,7 +70,7 @@ def list_(
             alert.level,
             alert.title,
             alert.org,
-            alert.entity,
+            shown(alert.entity),
             str(alert.count),
             local_time(alert.last_seen),
             alert.triage.status,
@@ -98,22 +99,23 @@ def show(
             asdict(alert) | {"findings": found, "history": [asdict(c) for c in history], "runbook": rule.runbook}
         )
         return
-    out = Console(highlight=False)
-    out.print(f"[bold]{alert.title}[/bold]  ({alert.level}, {alert.triage.status})", markup=True)
-    out.print(f"{alert.org}: {alert.entity_field} = {alert.entity}", markup=False)
+    out = console()
+    out.print(f"{alert.title}  ({alert.level}, {alert.triage.status})", style="bold")
+    out.print(f"{alert.org}: {alert.entity_field} = {shown(alert.entity)}")
     out.print(
-        f"{alert.count} events, {local_time(alert.first_seen)} to {local_time(alert.last_seen)}  {' '.join(alert.tags)}",
-        markup=False,
+        f"{alert.count} events, {local_time(alert.first_seen)} to {local_time(alert.last_seen)}  {' '.join(alert.tags)}"
     )
     for finding in findings:
         fields = lines.get(finding.event_id)
-        out.print(f"  {fields['event.original'] if fields else '(event no longer kept)'}", markup=False)
-        out.print(f"    because {finding.matched}", markup=False, style="dim")
+        out.print("  " + (shown(fields["event.original"]) if fields else "(event no longer kept)"))
+        why = ", ".join(f"{name} = {shown(value)}" for name, value in finding.matched.items())
+        out.print(f"    because {why}", style="dim")
     for change in history:
         out.print(
-            f"{local_time(change.at)} {change.by}: {change.field} {change.old or ''} -> {change.new}", markup=False
+            f"{local_time(change.at)} {change.by}: {change.field} {shown(change.old or '')} -> {shown(change.new)}"
         )
-    out.print("\n" + (rule.runbook.get("en") or "This rule has no runbook."), markup=False)
+    language = "vi" if os.environ.get("LANG", "").startswith("vi") else "en"
+    out.print("\n" + (rule.runbook.get(language) or rule.runbook.get("en") or "This rule has no runbook."))
 
 
 @app.command()

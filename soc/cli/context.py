@@ -52,5 +52,15 @@ def print_json(value: object) -> None:
 
 
 def console() -> Console:
-    """Tables as wide as the terminal; in a pipe as wide as they are."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 300)
+    """Tables as wide as the terminal; in a pipe as wide as they are. Markup is off: what is shown comes from logs."""
+    return Console(
+        highlight=False, markup=False, emoji=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300
+    )
+
+
+def shown(text: object) -> str:
+    """Text from a log made safe for a terminal: control characters become visible."""
+    return str(text).translate(_CONTROLS)
+
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}

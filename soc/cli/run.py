@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +13,9 @@ from typing import Annotated
 import typer
 
 from soc.cli.context import ConfigOption, DataDirOption, caller
-from soc.errors import ConfigError
 from soc.service.process import check_port, configure_logging, ports
 from soc.settings import Settings, load
+from soc.supervisor import MINDED, Child, supervise
 
 
 def run(
@@ -24,11 +26,8 @@ def run(
     ] = False,
 ) -> None:
     """Everything on one machine: collector, detector, API and console. Prints the URL and how to sign in."""
-    from soc.supervisor import Child, supervise
-
     configure_logging()
     settings = load(config, data_dir)
-    _refuse_remote_store(settings)
     for host, port, setting in ports(settings):
         check_port(host, port, setting)
     password = _first_account(settings)
@@ -69,15 +68,18 @@ def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 
 
 def stop_on_signals() -> threading.Event:
+    """Set by SIGTERM and Ctrl-C; and, in a process that `soc run` minds, by the end of its minder, however that came."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    if os.environ.get(MINDED):
+
+        def wait_for_minder() -> None:
+            sys.stdin.buffer.read()
+            stop.set()
+
+        threading.Thread(target=wait_for_minder, name="minder", daemon=True).start()
     return stop
-
-
-def _refuse_remote_store(settings: Settings) -> None:
-    if settings.store.url:
-        raise ConfigError("store.url: only the embedded store is there yet: leave it empty")
 
 
 def _first_account(settings: Settings) -> str | None:

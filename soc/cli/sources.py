@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import ipaddress
 import re
 import secrets
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from soc.cli.context import (
@@ -23,6 +24,7 @@ from soc.cli.context import (
     local_time,
     now_ms,
     print_json,
+    shown,
     stores_of,
 )
 from soc.errors import ConfigError
@@ -60,23 +62,22 @@ def add(
     transport, where = _way(path, sender, push)
     _check(name, type_, org, zone)
     settings, stores = stores_of(config, data_dir)
-    token = f"govsoc_{secrets.token_urlsafe(32)}" if push else None
+    token = f"govsoc_src_{secrets.token_urlsafe(32)}" if push else None
     digest = hashlib.sha256(token.encode()).hexdigest() if token else None
     source = Source(name, title or name, org, type_, transport, where, zone, created_at=now_ms())
     stores.sources.add(source, digest, by=caller())
-    out = Console(highlight=False, soft_wrap=True)
+    out = console()
     out.print(f"source {name} is enrolled")
     collect = settings.collect
     if token:
-        out.print(f"token (shown once): {token}", markup=False)
+        out.print(f"token (shown once): {token}")
         out.print(
             f"try it: curl -H 'Authorization: Bearer {token}' --data-binary @FILE http://{collect.http_host}:{collect.http_port}/ingest",
-            markup=False,
         )
+    elif transport is Transport.FILE and not any(glob.glob(pattern) for pattern in where):  # noqa: PTH207 - the pattern is absolute
+        out.print("no file matches yet: it is read as soon as one is there")
     elif transport is Transport.SYSLOG:
-        out.print(
-            f"rsyslog: *.* @@{collect.syslog_host}:{collect.syslog_port};RSYSLOG_SyslogProtocol23Format", markup=False
-        )
+        out.print(f"rsyslog: *.* @@{collect.syslog_host}:{collect.syslog_port};RSYSLOG_SyslogProtocol23Format")
 
 
 @app.command("list")
@@ -100,7 +101,7 @@ def list_(json: JsonOption = False, config: ConfigOption = None, data_dir: DataD
                 str(state.records),
                 str(state.dead),
                 f"{state.rate:.1f}",
-                state.problem or "",
+                shown(state.problem or ""),
             )
             if state
             else ("never seen", "0", "0", "0.0", "")
@@ -114,19 +115,21 @@ def list_(json: JsonOption = False, config: ConfigOption = None, data_dir: DataD
 def disable(name: str, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Stop reading a source; its token stops working. Its events stay."""
     stores_of(config, data_dir)[1].sources.set_enabled(name, False, by=caller())
+    console().print(f"source {name} is disabled; its events stay")
 
 
 @app.command()
 def enable(name: str, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Read a disabled source again."""
     stores_of(config, data_dir)[1].sources.set_enabled(name, True, by=caller())
+    console().print(f"source {name} is enabled")
 
 
 def _way(path: list[str] | None, sender: list[str] | None, push: bool) -> tuple[Transport, tuple[str, ...]]:
     if bool(path) + bool(sender) + push != 1:
         raise ConfigError("say how the lines arrive with exactly one of --path, --from and --push")
     if path:
-        return Transport.FILE, tuple(path)
+        return Transport.FILE, tuple(str(Path(pattern).absolute()) for pattern in path)
     for address in sender or ():
         try:
             ipaddress.ip_network(address, strict=False)

@@ -1,21 +1,8 @@
-"""Organisation: ministry, province or commune with its agency code; merger-aware."""
+"""Scope: the organisations that a caller may see, by agency code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Org:
-    """`code` is the agency code; `kind` is `ministry`, `province` or `commune`. Dates are ISO days, open when None."""
-
-    code: str
-    name: str
-    kind: str = "province"
-    parent: str | None = None
-    valid_from: str | None = None
-    valid_to: str | None = None
-    successor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

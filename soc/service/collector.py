@@ -156,12 +156,11 @@ def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Even
     store, detections = settings.store, SqliteDetections(settings.data_dir)
     while not stop.wait(60.0):
         try:
-            cursor = detections.cursor()
             deleted = expire(
                 event_log,
                 keep_s=store.keep_days * 86_400.0,
                 target_bytes=store.target_bytes,
-                unread=lambda day: event_log.has_unread(day, cursor),  # noqa: B023 - used within this round
+                read_to=detections.cursor(),
             )
         except (SocError, OSError) as error:
             log.warning("retention cannot go on for now", reason=str(error))

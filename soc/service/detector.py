@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
 from contextlib import ExitStack
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,8 @@ from soc.settings import Settings
 from soc.store.detections import SqliteDetections
 
 log = structlog.get_logger("detector")
+
+_LOOK_S = 5.0
 
 
 def detector(settings: Settings, stop: threading.Event) -> None:
@@ -52,24 +54,62 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: SqliteDe
     for error in loaded.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
     docs = [_doc(rule) for rule in loaded.rules]
-    faults = [RuleFault(error.reason, error.path, error.line) for error in loaded.errors]
-
-    def publish(broken: Mapping[str, str]) -> None:
-        stopped = [RuleFault(f"stopped while running: {reason}", rule_id=rule_id) for rule_id, reason in broken.items()]
-        detections.publish([doc for doc in docs if doc.id not in broken], [*faults, *stopped])
-
-    publish({})
     lateness_ms = detect.lateness_s * 1000
+    engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)
+    watch = Watch(
+        engine, docs, [RuleFault(error.reason, error.path, error.line) for error in loaded.errors], detections
+    )
     return Pipeline(
         event_log,
-        Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms),
+        engine,
         {doc.hash: doc for doc in docs},
         detections,
         now_ms,
         batch=detect.batch,
         lateness_ms=lateness_ms,
-        on_broken=publish,
+        after_step=watch.look,
     )
+
+
+class Watch:
+    """Publishes which rules run and what is wrong with the others: those not loaded, those that broke, bounds that bit."""
+
+    def __init__(
+        self, engine: Engine, docs: list[RuleDoc], faults: list[RuleFault], detections: SqliteDetections
+    ) -> None:
+        self._engine = engine
+        self._docs = docs
+        self._faults = faults
+        self._detections = detections
+        self._known: tuple[object, ...] = ()
+        self._due_at = 0.0
+        self._publish([])
+
+    def look(self) -> None:
+        """Called after each step; looks every few seconds."""
+        if time.monotonic() < self._due_at:
+            return
+        self._due_at = time.monotonic() + _LOOK_S
+        engine = self._engine
+        telemetry.BROKEN_RULES.set(len(engine.broken))
+        telemetry.CAPPED.set(sum(capped.dropped for capped in engine.capped.values()))
+        telemetry.CORRELATED_LATE.set(sum(engine.late.values()))
+        state = tuple(engine.broken.items()), tuple((rule, capped.dropped) for rule, capped in engine.capped.items())
+        if state == self._known:
+            return
+        stopped = [
+            RuleFault(f"stopped while running: {reason}", rule_id=rule) for rule, reason in engine.broken.items()
+        ]
+        bounded = [
+            RuleFault(f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten", rule_id=rule)
+            for rule, capped in engine.capped.items()
+        ]
+        self._publish([*stopped, *bounded])
+        self._known = state
+
+    def _publish(self, running_faults: list[RuleFault]) -> None:
+        running = [doc for doc in self._docs if doc.id not in self._engine.broken]
+        self._detections.publish(running, [*self._faults, *running_faults])
 
 
 def _doc(rule: Rule) -> RuleDoc:

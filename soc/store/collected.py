@@ -61,7 +61,11 @@ class SqliteHealth:
     def report(self, health: Sequence[SourceHealth]) -> None:
         with self._db.write() as db:
             db.executemany(
-                "REPLACE INTO health VALUES (?, ?, ?, ?, ?, ?, ?)",
+                # A collector that was just started has seen nothing: what an earlier one saw last still holds.
+                "INSERT INTO health VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source_id) DO UPDATE SET "
+                "last_event = coalesce(excluded.last_event, last_event), "
+                "last_received = coalesce(excluded.last_received, last_received), "
+                "records = excluded.records, dead = excluded.dead, rate = excluded.rate, problem = excluded.problem",
                 [(h.source_id, h.last_event, h.last_received, h.records, h.dead, h.rate, h.problem) for h in health],
             )
 

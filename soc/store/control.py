@@ -6,6 +6,7 @@ The command line writes here too, through the same code; SQLite's lock keeps the
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -154,10 +155,11 @@ def _triage(db: sqlite3.Connection, alert_id: str) -> Triage:
 
 
 class SqliteSources:
-    """`SourceStore` on SQLite."""
+    """`SourceStore` on SQLite. `clock`: ms since 1970, for the audit."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, clock: Callable[[], int]) -> None:
         self._db = db
+        self._clock = clock
 
     def revision(self) -> int:
         with self._db.read() as db:
@@ -172,7 +174,7 @@ class SqliteSources:
                 (source.id, source.name, source.org, source.type, source.transport, orjson.dumps(source.where).decode(),
                  source.zone, source.enabled, source.created_at, token_hash),
             )  # fmt: skip
-            _changed(db, source.created_at, by, "source.add", source.id)
+            _changed(db, self._clock(), by, "source.add", source.id)
 
     def get(self, source_id: str, scope: Scope) -> Source:
         with self._db.read() as db:
@@ -190,12 +192,12 @@ class SqliteSources:
             row = db.execute(f"{_SOURCE} WHERE token_hash = ? AND enabled", (token_hash,)).fetchone()
         return _source(row) if row else None
 
-    def set_enabled(self, source_id: str, enabled: bool, *, by: str, now: int = 0) -> None:
+    def set_enabled(self, source_id: str, enabled: bool, *, by: str) -> None:
         with self._db.write() as db:
             changed = db.execute("UPDATE source SET enabled = ? WHERE id = ?", (enabled, source_id)).rowcount
             if not changed:
                 raise NotFound(f"there is no source {source_id}")
-            _changed(db, now, by, "source.enable" if enabled else "source.disable", source_id)
+            _changed(db, self._clock(), by, "source.enable" if enabled else "source.disable", source_id)
 
 
 def _changed(db: sqlite3.Connection, at: int, by: str, action: str, target: str) -> None:
@@ -219,16 +221,17 @@ def _source(row: tuple[Any, ...]) -> Source:
 
 
 class SqliteAccounts:
-    """`AccountStore` on SQLite."""
+    """`AccountStore` on SQLite. `clock`: ms since 1970, for the audit."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, clock: Callable[[], int]) -> None:
         self._db = db
+        self._clock = clock
 
     def empty(self) -> bool:
         with self._db.read() as db:
             return db.execute("SELECT 1 FROM account LIMIT 1").fetchone() is None
 
-    def put(self, account: Account, password_hash: str | None, *, by: str, now: int = 0) -> None:
+    def put(self, account: Account, password_hash: str | None, *, by: str) -> None:
         orgs = None if account.scope.orgs is None else orjson.dumps(sorted(account.scope.orgs)).decode()
         with self._db.write() as db:
             db.execute(
@@ -238,7 +241,7 @@ class SqliteAccounts:
             )
             if password_hash is not None or account.disabled:
                 db.execute("DELETE FROM session WHERE name = ?", (account.name,))
-            _changed(db, now, by, "account.put", account.name)
+            _changed(db, self._clock(), by, "account.put", account.name)
 
     def get(self, name: str) -> Account | None:
         return self._one(f"{_ACCOUNT} WHERE a.name = ?", name)
@@ -252,10 +255,16 @@ class SqliteAccounts:
             row = db.execute("SELECT password_hash FROM account WHERE name = ? AND NOT disabled", (name,)).fetchone()
         return row[0] if row else None
 
-    def add_key(self, name: str, key_hash: str, label: str, *, by: str, now: int = 0) -> None:
+    def add_key(self, name: str, key_hash: str, label: str, *, by: str) -> None:
         with self._db.write() as db:
             db.execute("INSERT INTO api_key VALUES (?, ?, ?)", (key_hash, name, label))
-            _changed(db, now, by, "key.add", name)
+            _changed(db, self._clock(), by, "key.add", name)
+
+    def drop_keys(self, name: str, *, by: str) -> int:
+        with self._db.write() as db:
+            dropped = db.execute("DELETE FROM api_key WHERE name = ?", (name,)).rowcount
+            _changed(db, self._clock(), by, "key.drop", name)
+        return dropped
 
     def by_key(self, key_hash: str) -> Account | None:
         return self._one(f"{_ACCOUNT} JOIN api_key k ON k.name = a.name WHERE k.hash = ? AND NOT a.disabled", key_hash)

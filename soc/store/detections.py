@@ -101,30 +101,40 @@ class SqliteDetections:
 
 
 def _fold(db: sqlite3.Connection, findings: Sequence[Finding], rules: Mapping[str, RuleDoc], now: int) -> list[str]:
-    db.executemany(
-        "INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?, ?)",
-        ((f.alert_id, f.event_id, f.rule_hash, f.ts, orjson.dumps(f.matched).decode()) for f in findings),
-    )
+    """Add the findings to their alerts; returns the ids of those that are new.
+
+    A counter grows by the findings that really were new, in the same transaction: it is the size of the set, whatever is repeated.
+    """
     db.executemany("INSERT OR IGNORE INTO rule VALUES (?, ?)", ((h, _json(r)) for h, r in rules.items()))
+    by_alert: dict[str, list[Finding]] = {}
+    for finding in findings:
+        by_alert.setdefault(finding.alert_id, []).append(finding)
     new = []
-    for alert_id, finding in {f.alert_id: f for f in reversed(findings)}.items():
-        rule = rules[finding.rule_hash]
-        # The counter is derived from the set of findings, so that whatever is repeated counts once.
-        first, last, count = db.execute(
-            "SELECT min(ts), max(ts), count(*) FROM finding WHERE alert_id = ?", (alert_id,)
-        ).fetchone()
-        updated = db.execute(
-            "UPDATE alert SET first_seen = ?, last_seen = ?, count = ? WHERE id = ?", (first, last, count, alert_id)
-        )
-        if updated.rowcount:
-            continue
-        new.append(alert_id)
-        db.execute(
-            "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (alert_id, finding.rule_id, finding.rule_hash, finding.org, finding.entity_field, finding.entity, rule.title,
-             rule.level, orjson.dumps(rule.tags).decode(), first, last, count, now),
-        )  # fmt: skip
+    for alert_id, folded in by_alert.items():
+        added = db.executemany(
+            "INSERT OR IGNORE INTO finding VALUES (?, ?, ?, ?, ?)",
+            ((f.alert_id, f.event_id, f.rule_hash, f.ts, orjson.dumps(f.matched).decode()) for f in folded),
+        ).rowcount
+        first, last = min(f.ts for f in folded), max(f.ts for f in folded)
+        known = db.execute(
+            "UPDATE alert SET first_seen = min(first_seen, ?), last_seen = max(last_seen, ?), count = count + ? WHERE id = ?",
+            (first, last, added, alert_id),
+        ).rowcount
+        if not known:
+            new.append(alert_id)
+            _raise(db, folded[0], rules[folded[0].rule_hash], first, last, added, now)
     return new
+
+
+def _raise(
+    db: sqlite3.Connection, finding: Finding, rule: RuleDoc, first: int, last: int, count: int, now: int
+) -> None:
+    facts = (finding.alert_id, finding.rule_id, finding.rule_hash, finding.org, finding.entity_field, finding.entity)
+    tags = orjson.dumps(rule.tags).decode()
+    db.execute(
+        "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*facts, rule.title, rule.level, tags, first, last, count, now),
+    )
 
 
 def _json(item: RuleDoc | RuleFault) -> str:

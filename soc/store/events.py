@@ -19,10 +19,13 @@ from soc.query.evaluate import predicate
 from soc.store import sql
 from soc.store.base import Page
 
+Row = tuple[str, str, str, str]
+
 _ROW = "SELECT id, org, dataset, doc FROM event"
 _TIME_LIMIT_S = 5.0
 _DAY_MS = 86_400_000
-_NEIGHBOUR_SPAN_MS = 3_600_000
+_SLICE_MS = 600_000
+_NEIGHBOUR_SPANS_MS = (10_000, 60_000, 600_000, 3_600_000)
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -69,54 +72,65 @@ class SqliteEvents:
         matches = predicate(query)
         deadline = time.monotonic() + _TIME_LIMIT_S
         found: list[Event] = []
-        for row in self._rows(query, scope, low, high):
-            event = event_of(row)
-            if matches(event.fields):
-                found.append(event)
-                if len(found) > limit:
-                    return Page(tuple(found[:limit]), found[limit - 1].id)
+        for start, rows in self._slices(query, scope, low, high):
+            for row in rows:
+                event = event_of(row)
+                if matches(event.fields):
+                    found.append(event)
+                    if len(found) > limit:
+                        return Page(tuple(found[:limit]), found[limit - 1].id)
             if time.monotonic() > deadline:
-                return Page(tuple(found), event.id)
+                return Page(tuple(found), start or None)
         return Page(tuple(found))
 
-    def _rows(self, query: Query, scope: Scope, low: str, high: str) -> Iterator[tuple[str, str, str, str]]:
-        """Rows that may match, newest first: a day's file is opened when its turn comes."""
+    def _slices(self, query: Query, scope: Scope, low: str, high: str) -> Iterator[tuple[str, Iterator[Row]]]:
+        """Rows that may match, ten minutes of event time at a time, newest first, each slice with the id that it starts at."""
         orgs = None if scope.orgs is None else sorted(scope.orgs)
         inside = "1" if orgs is None else f"org IN ({','.join('?' * len(orgs))})"
         for day in self._days_between(low, high):
-            if file := self._file(day):
-                with file.read() as db:
-                    narrow, values = sql.where(query, db)
-                    statement = f"{_ROW} WHERE id >= ? AND id < ? AND {inside} AND {narrow} ORDER BY id DESC"
-                    yield from db.execute(statement, (low, high, *(orgs or ()), *values))
+            if not (file := self._file(day)):
+                continue
+            with file.read() as db:
+                narrow, values = sql.where(query, db)
+                statement = f"{_ROW} WHERE id >= ? AND id < ? AND {inside} AND {narrow} ORDER BY id DESC"
+                for start, end in _cut(day, low, high):
+                    yield start, db.execute(statement, (start, end, *(orgs or ()), *values))
 
     def neighbours(self, event_id: str, scope: Scope, *, each_side: int = 10) -> tuple[list[Event], list[Event]]:
         event = self.get(event_id, scope)
         if event.ts == 0:  # undated: no order to be a neighbour in
             return [], []
-        source = event.fields.get("govsoc.source.id")
-        file = self._file(day_of(event_id))
-        if file is None:
-            return [], []
-        span = (f"{max(event.ts - _NEIGHBOUR_SPAN_MS, 0):012x}", f"{event.ts + _NEIGHBOUR_SPAN_MS:012x}")
+        deadline = time.monotonic() + _TIME_LIMIT_S
+        before: list[Event] = []
+        after: list[Event] = []
+        for span in _NEIGHBOUR_SPANS_MS:  # a busy log has them near; a quiet one is worth a longer look
+            before = self._beside(event, f"{max(event.ts - span, 1):012x}", event.id, "DESC", each_side)
+            after = self._beside(event, event.id + "0", f"{event.ts + span:012x}", "ASC", each_side)
+            if min(len(before), len(after)) >= each_side or time.monotonic() > deadline:
+                break
+        return before[::-1], after
+
+    def _beside(self, event: Event, low: str, high: str, order: str, limit: int) -> list[Event]:
+        """Up to `limit` events of the same source with ids in [low, high), nearest first."""
         same = "org = ? AND json_extract(doc, '$.\"govsoc.source.id\"') IS ?"
-        with file.read() as db:
-            earlier = db.execute(
-                f"{_ROW} WHERE id < ? AND id >= ? AND {same} ORDER BY id DESC LIMIT ?",
-                (event_id, span[0], event.org, source, each_side),
-            ).fetchall()
-            later = db.execute(
-                f"{_ROW} WHERE id > ? AND id < ? AND {same} ORDER BY id LIMIT ?",
-                (event_id, span[1], event.org, source, each_side),
-            ).fetchall()
-        return [event_of(row) for row in reversed(earlier)], [event_of(row) for row in later]
+        values = (low, high, event.org, event.fields.get("govsoc.source.id"))
+        found: list[Event] = []
+        days_ = list(self._days_between(low, high))
+        for day in days_ if order == "DESC" else days_[::-1]:
+            if file := self._file(day):
+                with file.read() as db:
+                    sought = f"{_ROW} WHERE id >= ? AND id < ? AND {same} ORDER BY id {order} LIMIT ?"
+                    found += map(event_of, db.execute(sought, (*values, limit - len(found))))
+            if len(found) >= limit:
+                break
+        return found
 
     def _days_between(self, low: str, high: str) -> Iterator[str]:
         """Days that may hold ids in [low, high), newest first, `undated` last."""
         dated = [day for day in days(self._directory) if day != UNDATED]
         for day in reversed(dated):
-            start = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() * 1000)
-            if f"{start:012x}" < high and f"{start + _DAY_MS:012x}" > low:
+            start, end = _span(day)
+            if f"{start:012x}" < high and f"{end:012x}" > low:
                 yield day
         if low <= "0" * 12:
             yield UNDATED
@@ -132,6 +146,24 @@ class SqliteEvents:
             if day not in self._files:
                 self._files[day] = Database(path, SCHEMA)
             return self._files[day]
+
+
+def _span(day: str) -> tuple[int, int]:
+    """First ms of a day, and of the next."""
+    start = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() * 1000)
+    return start, start + _DAY_MS
+
+
+def _cut(day: str, low: str, high: str) -> Iterator[tuple[str, str]]:
+    """The bounds of the day's slices that touch [low, high), newest first."""
+    if day == UNDATED:
+        yield low, min(high, "000000000001")
+        return
+    first, last = _span(day)
+    for at in range(last - _SLICE_MS, first - 1, -_SLICE_MS):
+        start, end = max(f"{at:012x}", low), min(f"{at + _SLICE_MS:012x}", high)
+        if start < end:
+            yield start, end
 
 
 def _day_or_none(event_id: str) -> str | None:

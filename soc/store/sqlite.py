@@ -9,6 +9,8 @@ keys/                  one secret an organisation for tokens          written by
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from soc.store.alerts import SqliteAlerts
@@ -26,8 +28,8 @@ def keys_dir(data_dir: Path) -> Path:
     return data_dir / "keys"
 
 
-def open_stores(data_dir: Path) -> Stores:
-    """All stores of a data directory, which is made when missing."""
+def open_stores(data_dir: Path, clock: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> Stores:
+    """All stores of a data directory, which is made when missing. `clock`: ms since 1970."""
     control = open_control(data_dir)
     with control.read():  # the file must be there before alerts attach it
         pass
@@ -35,8 +37,8 @@ def open_stores(data_dir: Path) -> Stores:
         events=SqliteEvents(events_dir(data_dir)),
         alerts=SqliteAlerts(data_dir),
         triage=SqliteTriage(control),
-        sources=SqliteSources(control),
+        sources=SqliteSources(control, clock),
         health=SqliteHealth(open_collected(data_dir)),
-        accounts=SqliteAccounts(control),
+        accounts=SqliteAccounts(control, clock),
         audit=SqliteAudit(control),
     )

@@ -302,6 +302,28 @@ def test_neighbours_are_of_the_same_source(opened, make_event):
     assert after == events[5:7]
 
 
+def test_neighbours_reach_over_midnight(opened, make_event):
+    midnight = NOON + DAY // 2
+    events = [make_event(midnight + i * 1000, str(i)) for i in (-2, -1, 0, 1)]
+    opened.buffer.append(events)
+    before, after = opened.stores.events.neighbours(events[2].id, EVERYTHING)
+    assert (before, after) == (events[:2], events[3:])
+
+
+def test_a_search_that_takes_long_gives_a_short_page_to_go_on_from(opened, make_event, monkeypatch):
+    events = [make_event(NOON + i * 600_000, str(i), message="needle" if i == 0 else "hay") for i in range(30)]
+    opened.buffer.append(events)
+    monkeypatch.setattr("soc.store.events._TIME_LIMIT_S", 0.0)
+    pages, found, cursor = 0, [], None
+    while True:
+        page = opened.stores.events.search(parse("needle"), EVERYTHING, cursor=cursor)
+        pages, found = pages + 1, [*found, *page.items]
+        if (cursor := page.next) is None:
+            break
+    assert found == events[:1]
+    assert pages > 10
+
+
 # Sources, health, accounts, audit
 
 
@@ -347,6 +369,11 @@ def test_health(opened, reopen):
     assert health["portal"].records == 6
     assert health["portal"].problem == "cannot read"
     assert health["x"].last_event is None
+    reopen().stores.health.report([SourceHealth("portal", None, None, 0, 0, 0.0)])
+    again = opened.stores.health.health()["portal"]
+    assert (again.last_event, again.last_received, again.records) == (NOON, NOON + 1, 0), (
+        "a restart forgets nothing that was seen"
+    )
 
 
 def test_accounts_keys_and_sessions(opened, reopen):
@@ -355,6 +382,10 @@ def test_accounts_keys_and_sessions(opened, reopen):
     lan = Account("lan", Role.ANALYST, HUNGYEN)
     accounts.put(lan, "argon", by="setup")
     accounts.put(Account("admin", Role.ADMIN, EVERYTHING), None, by="setup")
+    accounts.add_key("lan", "key-digest", "script", by="lan")
+    accounts.add_key("lan", "other-digest", "old", by="lan")
+    assert accounts.drop_keys("lan", by="admin") == 2
+    assert accounts.by_key("other-digest") is None
     accounts.add_key("lan", "key-digest", "script", by="lan")
     accounts.open_session("lan", "session-digest", now=10, expires=20)
     again = reopen().stores.accounts
@@ -383,3 +414,7 @@ def test_audit(opened):
     for i in range(3):
         opened.stores.audit.record(AuditEntry(i, "lan", "sign-in", "lan", ""))
     assert [entry.at for entry in opened.stores.audit.recent(2)] == [2, 1]
+    opened.stores.accounts.put(Account("lan", Role.ANALYST, HUNGYEN), None, by="admin")
+    [entry] = opened.stores.audit.recent(1)
+    assert (entry.by, entry.action, entry.target) == ("admin", "account.put", "lan")
+    assert entry.at > NOON, "the clock of the store"

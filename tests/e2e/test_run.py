@@ -57,6 +57,15 @@ def test_a_killed_process_is_started_again_and_a_second_start_asks_for_no_passwo
     assert product.log.read_text().count("shown once") == 1
 
 
+def test_no_process_outlives_a_killed_soc_run(product):
+    product.start()
+    started = children(product)
+    product.process.kill()
+    product.process.wait()
+    eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in started.values()), 30, "they have ended")
+    product.start()
+
+
 def test_an_address_that_is_not_enrolled_is_not_dropped_in_silence(product):
     product.start()
     with socket.create_connection(("127.0.0.1", product.syslog_port)) as sender:

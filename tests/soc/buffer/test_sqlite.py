@@ -29,13 +29,13 @@ def test_retention_deletes_whole_days_by_age_and_by_size(tmp_path, make_event):
     log = EventLog(tmp_path)
     for i in range(4):
         log.append([make_event(NOON + i * DAY, str(i), message="x" * 100_000)])
+    read = log.read({}, 100).cursor
+    unread = {partition: seq for partition, seq in read.items() if not partition.startswith("2026-03-02")}
     old = day_file(tmp_path, "2026-03-03")
     os.utime(old, (1, 1))
     now = day_file(tmp_path, "2026-03-02").stat().st_mtime
-    assert expire(log, keep_s=3600, target_bytes=1 << 40, unread=lambda _: False, now=lambda: now) == [
-        ("2026-03-03", "age")
-    ]
-    assert expire(log, keep_s=3600, target_bytes=1, unread=lambda day: day == "2026-03-02", now=lambda: now) == [
+    assert expire(log, keep_s=3600, target_bytes=1 << 40, read_to=read, now=lambda: now) == [("2026-03-03", "age")]
+    assert expire(log, keep_s=3600, target_bytes=1, read_to=unread, now=lambda: now) == [
         ("2026-03-04", "size"),
         ("2026-03-05", "size"),
     ]
@@ -67,7 +67,7 @@ def test_a_deleted_day_that_comes_back_is_read_from_its_beginning(tmp_path, make
     writer, reader = EventLog(tmp_path), EventLog(tmp_path)
     writer.append([make_event(NOON, str(i)) for i in range(5)])
     batch = reader.read({}, 10)
-    writer.delete("2026-03-02")
+    assert writer.delete_if_read("2026-03-02", batch.cursor)
     late = make_event(NOON, "late")
     writer.append([late])
     assert writer.has_unread("2026-03-02", batch.cursor)
