@@ -35,7 +35,9 @@ class Deliver(Protocol):
 class DeliverTo(Protocol):
     """`Deliver` for a listener that serves many sources."""
 
-    def __call__(self, source_id: str, records: Sequence[Record]) -> None: ...
+    def __call__(self, source_id: str, records: Sequence[Record]) -> None:
+        """As `Deliver`; raises `NotFound` as well, when the source is not enabled (any more): it will not help to try again."""
+        ...
 
 
 class Checkpoints(Protocol):

@@ -30,7 +30,7 @@ from starlette.routing import Route
 
 from collector.base import DeliverTo, Record
 from collector.lines import MAX_LINE_BYTES, LineCutter
-from soc.errors import Busy, StoreUnavailable
+from soc.errors import Busy, NotFound, StoreUnavailable
 
 log = structlog.get_logger(__name__)
 
@@ -92,6 +92,8 @@ def ingest_app(
             response: Response = JSONResponse({"accepted": await ingest.handle(request)})
         except RefusedError as refused:
             response = _problem(refused)
+        except NotFound:  # the source was disabled while it sent
+            response = _problem(_not_known())
         except StoreUnavailable as error:
             response = _problem(RefusedError(503, f"Tokens cannot be checked at the moment: {error}", retry_after_s=5))
         except Exception as error:  # noqa: BLE001 (one request must not show its stack trace, nor the record in it)
@@ -173,9 +175,7 @@ class _Ingest:
         if scheme.lower() == "bearer" and token:
             source_id = await run_in_threadpool(self._authenticate, token)
         if source_id is None:
-            raise RefusedError(
-                401, "The token is missing or not valid. Send `Authorization: Bearer <token of the source>`."
-            )
+            raise _not_known()
         packed, array_allowed = _format(request)
         key = request.headers.get("idempotency-key", "")
         if len(key) > _KEY_BYTES:
@@ -266,6 +266,10 @@ class _Ingest:
             raise RefusedError(413, f"More than {self._limits.records} elements. Send them in parts.")
         lines = (element.encode() if isinstance(element, str) else orjson.dumps(element) for element in elements)
         yield from (Record(line, f"{prefix}{number}") for number, line in enumerate(lines) if line)
+
+
+def _not_known() -> RefusedError:
+    return RefusedError(401, "The token is missing or not valid. Send `Authorization: Bearer <token of the source>`.")
 
 
 def _format(request: Request) -> tuple[bool, bool]:

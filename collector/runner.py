@@ -13,7 +13,7 @@ import structlog
 from collector.base import Listener, Reader, Record
 from collector.intake import Intake, Meter, ToEvents
 from soc.buffer.base import Buffer
-from soc.errors import Busy, SocError
+from soc.errors import Busy, NotFound, SocError
 from soc.model.source import Source, SourceHealth, Transport
 
 log = structlog.get_logger(__name__)
@@ -103,6 +103,7 @@ class Collector:
         self._pause_s = pause_s
         self._seen_revision: int | None = None
         self._enabled: dict[str, Source] = {}
+        self._enabled_revision: int | None = None
         self._meters: dict[str, Meter] = {}
         self._readers: dict[str, tuple[Source, Reader, Worker]] = {}
         self._serving: dict[Transport, Worker] = {}
@@ -131,36 +132,38 @@ class Collector:
     def deliver(self, source: Source, records: Sequence[Record]) -> None:
         """Store records as `source`'s; see `Deliver`. Also for what a listener gets from nobody it knows."""
         events = self.intake.submit(source, records)
-        meter = self._meters.get(source.id) or self._meters.setdefault(source.id, Meter(source.id))
-        meter.count(events, len(records), self._now_ms())
+        if meter := self._meters.get(source.id):  # whoever is not known could have any number of names
+            meter.count(events, len(records), self._now_ms())
 
     def _deliver_to(self, source_id: str, records: Sequence[Record]) -> None:
         source = self._enabled.get(source_id)
-        if source is None:  # disabled a moment ago: its listener will know within a second
-            raise Busy("this source is not enabled", retry_after_s=2)
+        if source is None and self._revision() != self._enabled_revision:  # it may have been enabled a moment ago
+            raise Busy("the list of sources is about to be read again", retry_after_s=2)
+        if source is None:
+            raise NotFound("this source is not enabled")
         self.deliver(source, records)
 
     def _look(self) -> None:
         try:
             revision = self._revision()
             if revision != self._seen_revision:
-                self._change(self._sources())
+                self._change(self._sources(), revision)
                 self._seen_revision = revision
             self._tell()
         except Exception as error:  # noqa: BLE001 (the sources that run go on, whatever the control database does)
             log.error("look_failed", error=type(error).__name__, reason=str(error))  # noqa: TRY400 (no stack trace)
 
-    def _change(self, sources: Sequence[Source]) -> None:
+    def _change(self, sources: Sequence[Source], revision: int) -> None:
         """Start what is new, stop what is gone, and do both to what has changed."""
         wanted = {source.id: source for source in sources if source.enabled}
-        self._enabled = wanted
+        self._meters = {key: self._meters.get(key) or Meter(key) for key in wanted}
+        self._enabled, self._enabled_revision = wanted, revision
         over = [key for key, (source, _, _) in self._readers.items() if wanted.get(key) != source]
         self._end([self._readers.pop(key)[2] for key in over])
         for key, source in wanted.items():
             if key not in self._readers and (reader := self._make_reader(source)):
                 worker = self._start(source.name, partial(reader.run, partial(self.deliver, source)))
                 self._readers[key] = source, reader, worker
-        self._meters = {key: self._meters.get(key) or Meter(key) for key in wanted}
         log.info("sources_read", enabled=len(wanted), readers=len(self._readers))
 
     def _start(self, name: str, run: Callable[[threading.Event], None]) -> Worker:

@@ -23,6 +23,7 @@ from collector.lines import cut_note
 from collector.patience import insist
 from collector.tcp import Connections
 from collector.udp import Datagrams
+from soc.errors import NotFound
 
 log = structlog.get_logger(__name__)
 
@@ -150,21 +151,36 @@ class Syslog:
 
     def _flush(self, stop: threading.Event) -> None:
         """Deliver what is pending; while that has to wait nothing is read, so senders on TCP have to wait as well."""
-        by_source: dict[str, list[Record]] = {}
-        for sender, records in list(self._pending.items()):
-            source_id = self._source(sender)
-            if source_id is not None:
-                by_source.setdefault(source_id, []).extend(records)
-            elif insist(partial(self._unknown, sender, records), stop, self._wait):
-                self.counts["unknown"] += len(self._pending.pop(sender))
-        for source_id, records in by_source.items():
-            for at in range(0, len(records), self._batch):
-                if not insist(partial(self._deliver_to, source_id, records[at : at + self._batch]), stop, self._wait):
+        while self._pending and not stop.is_set():
+            by_source: dict[str, list[str]] = {}
+            for sender, records in list(self._pending.items()):
+                source_id = self._source(sender)
+                if source_id is not None:
+                    by_source.setdefault(source_id, []).append(sender)
+                elif insist(partial(self._unknown, sender, records), stop, self._wait):
+                    self.counts["unknown"] += len(self._pending.pop(sender))
+            for source_id, senders in by_source.items():
+                if not self._flush_source(source_id, senders, stop):
                     return  # `_part` tries once more; the positions are the same, so nothing is stored twice
-            for sender in [sender for sender in self._pending if self._source(sender) == source_id]:
-                del self._pending[sender]
         self._size = sum(map(len, self._pending.values()))
         self._due = None
+
+    def _flush_source(self, source_id: str, senders: Sequence[str], stop: threading.Event) -> bool:
+        """Deliver what `senders` sent, or find another way for it if the source is gone. False if told to stop first."""
+        records = [record for sender in senders for record in self._pending[sender]]
+        try:
+            for at in range(0, len(records), self._batch):
+                if not insist(partial(self._deliver_to, source_id, records[at : at + self._batch]), stop, self._wait):
+                    return False
+        except NotFound:  # disabled a moment ago
+            self._wait(None)
+            for sender in senders:
+                now = self._route(sender)
+                self._routes[sender] = now if now != source_id else None
+        else:
+            for sender in senders:
+                del self._pending[sender]
+        return True
 
     def _source(self, sender: str) -> str | None:
         if sender not in self._routes:

@@ -15,7 +15,7 @@ from collector.push import Push, ingest_app
 from collector.runner import Collector, Worker
 from collector.syslog import Syslog
 from collector.tail import Tail
-from soc.errors import Busy, StoreUnavailable
+from soc.errors import Busy, NotFound, StoreUnavailable
 from soc.model.event import PIPELINE_ERROR, Event, event_id
 from soc.model.source import Source, Transport
 
@@ -311,6 +311,55 @@ class TestCollector:
         buffer.error = None
         eventually(lambda: buffer.lines() == ["one"] and world.health["one"].problem is None)
 
+    def test_a_syslog_source_that_is_disabled_while_it_sends_holds_up_nobody(
+        self, world, collecting, buffer, eventually
+    ) -> None:
+        noisy = source("noisy", Transport.SYSLOG, type="noisy")
+        other = source("other", Transport.SYSLOG, type="other")
+        world.set(noisy, other)
+        unknown: list[bytes] = []
+        routes = {"127.0.0.1": "noisy", "127.0.0.2": "other"}
+        syslog = Syslog("127.0.0.1", None, 0, routes.get, lambda ip, records: unknown.extend(r.line for r in records))
+        world.listeners = {Transport.SYSLOG: syslog}
+        collecting()
+        eventually(lambda: syslog.tcp_port and len(world.health) == 2)
+        address = ("127.0.0.1", syslog.tcp_port)
+        with (
+            socket.create_connection(address, source_address=("127.0.0.1", 0)) as one,
+            socket.create_connection(address, source_address=("127.0.0.2", 0)) as two,
+        ):
+            one.sendall(b"<1>1 one\n")
+            eventually(lambda: buffer.lines("noisy") == ["<1>1 one"])
+            world.set(other)  # and the route is still remembered
+            eventually(lambda: set(world.health) == {"other"})
+            one.sendall(b"<1>1 nobody's\n")
+            two.sendall(b"<1>1 two\n")
+            eventually(lambda: buffer.lines("other") == ["<1>1 two"])
+            eventually(lambda: unknown == [b"<1>1 nobody's"])
+            assert world.health["other"].problem is None
+            assert buffer.lines("noisy") == ["<1>1 one"]
+
+    def test_a_source_enabled_a_moment_ago_is_worth_waiting_for(self, world) -> None:
+        collector = world.collector()
+        world.set(source("new", Transport.SYSLOG))
+        with pytest.raises(Busy, match="about to be read"):
+            collector._deliver_to("new", [Record(b"x", "1")])
+        world.set()
+        collector._change([], world.revision)
+        with pytest.raises(NotFound, match="not enabled"):
+            collector._deliver_to("new", [Record(b"x", "1")])
+
+    def test_forged_senders_take_no_memory(self, world, collecting, buffer, eventually) -> None:
+        world.set(source("known", Transport.PUSH))
+        collector = collecting()
+        eventually(lambda: world.health)
+        for number in range(100):
+            collector.deliver(source(f"unassigned-{number}"), [Record(b"x", "1")])
+        collector.deliver(world.sources[0], [Record(b"x", "1")])
+        assert len(buffer.events) == 101
+        assert set(collector._meters) == {"known"}
+        eventually(lambda: world.health["known"].records == 1)
+
     @pytest.mark.server
     def test_file_syslog_and_push_together(self, world, collecting, buffer, eventually, tmp_path: Path) -> None:
         import httpx
@@ -339,7 +388,7 @@ class TestCollector:
         world.set(world.sources[0])
         eventually(lambda: set(world.health) == {"file"})
         answer = httpx.post(url, content=b"again", headers={"Authorization": "Bearer t"})
-        assert answer.status_code == 429
+        assert answer.status_code == 401
         collecting.stop()
         assert buffer.lines() == ["<34>by syslog", "by file", "by push"]
 

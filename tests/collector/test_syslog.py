@@ -13,6 +13,7 @@ import pytest
 
 from collector.framing import Framer, FramingError
 from collector.syslog import Syslog
+from soc.errors import NotFound
 
 A = b"<34>1 2026-11-22T10:00:00Z host app - - - first"
 B = b"<34>Oct 11 22:14:15 host su: 'su root' failed"
@@ -91,8 +92,11 @@ class Stored:
         self.sink = sink
         self.by_source: dict[str, list[bytes]] = {}
         self.unknown: list[tuple[str, bytes]] = []
+        self.disabled: set[str] = set()
 
     def __call__(self, source_id: str, records) -> None:
+        if source_id in self.disabled:
+            raise NotFound("this source is not enabled")
         self.sink(records)
         self.by_source.setdefault(source_id, []).extend(record.line for record in records)
 
@@ -159,6 +163,21 @@ def test_an_unknown_sender_is_kept_aside(listen, stored, sink, eventually) -> No
         eventually(lambda: (send_udp(syslog, B), time.sleep(0.1), sink.records)[-1])
     assert set(stored.by_source["enrolled"]) == {B}
     assert syslog.counts["unknown"] >= 1
+
+
+@pytest.mark.parametrize(("then", "stored_at"), [("wider", "wider"), (None, None), ("firewall", None)])
+def test_what_a_disabled_source_sends_goes_another_way(listen, stored, eventually, then, stored_at) -> None:
+    routes = {"127.0.0.1": "firewall"}
+    with listen(route=routes.get) as syslog, connect(syslog) as tcp:
+        tcp.sendall(A + b"\n")
+        eventually(lambda: stored.by_source == {"firewall": [A]})
+        stored.disabled.add("firewall")
+        routes["127.0.0.1"] = then
+        tcp.sendall(B + b"\n")
+        eventually(lambda: stored.unknown or len(stored.by_source) == 2)
+    assert stored.unknown == ([] if stored_at else [("127.0.0.1", B)])
+    assert stored.by_source == {"firewall": [A]} | ({stored_at: [B]} if stored_at else {})
+    assert syslog.problem is None
 
 
 def test_many_connections_at_once(listen, sink) -> None:
