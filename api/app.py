@@ -47,7 +47,7 @@ def create_app(
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times."""
     feed = Feed(
-        lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS).items, interval_s=live_interval_s
+        lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
     )
 
     @asynccontextmanager

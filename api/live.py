@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
@@ -11,8 +11,9 @@ import structlog
 from soc.errors import Busy, SocError
 from soc.model.alert import Alert
 from soc.model.org import Scope
+from soc.store.base import Page
 
-# What a watcher who reads too slowly gets instead of the alerts that did not fit: load the list again.
+# None instead of alerts that did not fit into the queue or into one look: load the list again.
 Change = Alert | None
 _log = structlog.get_logger()
 
@@ -20,11 +21,11 @@ _log = structlog.get_logger()
 class Feed:
     """Tells watchers which of the newest alerts are new or changed. Everything runs on the event loop, except `look`.
 
-    `look`: the newest alerts of every organisation; may block, so it runs in a thread.
+    `look`: the newest alerts of every organisation, newest first; may block, so it runs in a thread.
     """
 
     def __init__(
-        self, look: Callable[[], Sequence[Alert]], *, interval_s: float = 1.0, watchers: int = 200, backlog: int = 256
+        self, look: Callable[[], Page[Alert]], *, interval_s: float = 1.0, watchers: int = 200, backlog: int = 256
     ) -> None:
         self._look = look
         self._interval_s = interval_s
@@ -60,10 +61,16 @@ class Feed:
             except SocError as error:
                 _log.warning("live alerts: the store did not answer", reason=str(error))
 
-    def _tell(self, alerts: Sequence[Alert]) -> None:
+    def _tell(self, newest: Page[Alert]) -> None:
+        alerts = newest.items
         now = {alert.id: (alert.count, alert.last_seen, alert.triage.version) for alert in alerts}
         known, self._known = self._known, now
         if known is None:  # the first look: watchers have just loaded what there is
+            return
+        if newest.next is not None and alerts[-1].id not in known:
+            # Even the last of a full page is new, so more new ones may lie behind it, of any organisation.
+            for queue in self._watchers:
+                _put(queue, None)
             return
         for alert in reversed(alerts):  # oldest first
             if known.get(alert.id) != now[alert.id]:
@@ -72,10 +79,10 @@ class Feed:
                         _put(queue, alert)
 
 
-def _put(queue: asyncio.Queue[Change], alert: Alert) -> None:
+def _put(queue: asyncio.Queue[Change], change: Change) -> None:
     if queue.full():
         while not queue.empty():
             queue.get_nowait()
         queue.put_nowait(None)
     else:
-        queue.put_nowait(alert)
+        queue.put_nowait(change)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -32,12 +34,13 @@ from api.schemas import (
 )
 from api.state import Here, State
 from api.triage import Decision, decide
+from soc.errors import StoreUnavailable
 from soc.model.account import Account
 from soc.model.alert import Alert, Status
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
-_HEARTBEAT_S = 15.0
+_RECHECK_S = 5.0  # how long a stream may outlive the session, the account or the scope it was opened with
 
 
 @router.get("")
@@ -68,17 +71,22 @@ async def stream_alerts(request: Request, state: Here, account: Viewer) -> Strea
     state.feed.check_room()
 
     async def lines() -> AsyncIterator[bytes]:
-        with state.feed.watch(account.scope) as queue:
+        # Where the store does not answer, the stream ends and the browser asks again.
+        with suppress(StoreUnavailable), state.feed.watch(account.scope) as queue:
             yield b"retry: 3000\nevent: ready\ndata: {}\n\n"
+            checked = time.monotonic()
             while True:
                 try:
-                    alert = await asyncio.wait_for(queue.get(), _HEARTBEAT_S)
+                    alert = await asyncio.wait_for(queue.get(), _RECHECK_S)
                 except TimeoutError:
+                    message = b": still here\n\n"
+                else:
+                    message = await asyncio.to_thread(_message, state, alert)
+                if (now := time.monotonic()) - checked >= _RECHECK_S:
                     if not await asyncio.to_thread(_still, request, state, account):
                         return
-                    yield b": still here\n\n"
-                else:
-                    yield await asyncio.to_thread(_message, state, alert)
+                    checked = now
+                yield message
 
     return StreamingResponse(lines(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from itertools import count
 
 import pytest
 
+from api.auth import COOKIE
 from api.live import Feed
+from api.passwords import digest
+from api.routes import alerts as routes
 from soc.errors import Busy, StoreUnavailable
 from soc.model.org import EVERYTHING, Scope
 from soc.store.base import AlertFilter
@@ -12,8 +17,8 @@ from soc.store.base import AlertFilter
 HUNGYEN, NINHBINH = Scope(frozenset({"hungyen"})), Scope(frozenset({"ninhbinh"}))
 
 
-def newest(world):
-    return lambda: world.stores.alerts.list(AlertFilter(), EVERYTHING).items
+def newest(world, limit=50):
+    return lambda: world.stores.alerts.list(AlertFilter(), EVERYTHING, limit=limit)
 
 
 async def watching(feed, scope, act):
@@ -77,6 +82,29 @@ def test_a_slow_watcher_is_told_to_reload_and_costs_no_memory(world):
     assert heard[0] is None
 
 
+@pytest.mark.parametrize(("flood", "heard"), [(3, ["198.51.100.1"]), (4, [None]), (9, [None])])
+def test_a_flood_in_one_organisation_makes_the_others_reload(world, flood, heard):
+    """A look sees five alerts: with one of Ninh Bình's and four newer ones of Hưng Yên's, nothing older is known for sure."""
+
+    def act():
+        world.now += 1
+        world.fire("ninhbinh", 1, "198.51.100.1")
+        world.now += 1
+        for i in range(flood):
+            world.fire("hungyen", 1, f"203.0.113.1{i}")
+
+    async def flooded():
+        look = newest(world, limit=5)
+        feed = Feed(look)
+        with feed.watch(NINHBINH) as queue:
+            feed._tell(look())
+            act()
+            feed._tell(look())
+            return [queue.get_nowait() for _ in range(queue.qsize())]
+
+    assert [change and change.entity for change in asyncio.run(flooded())] == heard
+
+
 def test_nothing_is_looked_at_while_nobody_watches():
     async def idle():
         calls = []
@@ -96,14 +124,17 @@ def test_a_full_house_is_refused():
     feed.check_room()
 
 
+def get(path, *headers):
+    """The ASGI scope of a request."""
+    return {"type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
+            "root_path": "", "scheme": "http", "headers": [(b"host", b"x"), *headers], "client": ("192.0.2.1", 1),
+            "server": ("x", 80)}  # fmt: skip
+
+
 async def stream(app, key, act):
     """The status of `/api/v1/alerts/stream`, and what it said until it had said something after `act`."""
-    said, headers, gone = [], [(b"host", b"x")], asyncio.Event()
-    if key:
-        headers.append((b"authorization", f"Bearer {key}".encode()))
-    path = "/api/v1/alerts/stream"
-    scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode(), "query_string": b"",
-             "root_path": "", "scheme": "http", "headers": headers, "client": ("192.0.2.1", 1), "server": ("x", 80)}  # fmt: skip
+    said, gone = [], asyncio.Event()
+    scope = get("/api/v1/alerts/stream", *([(b"authorization", f"Bearer {key}".encode())] if key else []))
 
     async def receive():
         await gone.wait()
@@ -134,3 +165,49 @@ def test_the_stream_is_for_who_may_see_the_alert(app, world, key, status, hears)
     if hears:
         assert text.startswith("retry: 3000\nevent: ready\n")
         assert "event: alert\ndata: {" in text
+
+
+@pytest.mark.parametrize("ending", ["sign out", "disable", "scope"])
+def test_the_stream_ends_with_the_right_to_it_however_many_alerts_come(app, world, signed_in, monkeypatch, ending):
+    monkeypatch.setattr(routes, "_RECHECK_S", 0.3)
+    client, accounts = signed_in("viewer"), world.stores.accounts
+    cookie = client.cookies[COOKIE]
+
+    def end():
+        if ending == "sign out":
+            accounts.close_session(digest(cookie))
+        else:
+            change = {"disabled": True} if ending == "disable" else {"scope": NINHBINH}
+            accounts.put(replace(accounts.get("viewer"), **change), None, by="test")
+
+    said, streaming = [], asyncio.Event()
+
+    async def fire():
+        for i in count():
+            await asyncio.to_thread(world.fire, "hungyen", 1, f"198.51.100.{i}")
+            await asyncio.sleep(0.05)
+
+    async def send(message):
+        said.append(message.get("body", b""))
+        if b"198.51.100." in said[-1]:
+            streaming.set()
+
+    async def receive():
+        await asyncio.Event().wait()
+
+    async def watched():
+        tasks = [asyncio.create_task(task) for task in (app.state.soc.feed.run(), fire())]
+        scope = get("/api/v1/alerts/stream", (b"cookie", f"{COOKIE}={cookie}".encode()))
+        answering = asyncio.create_task(app(scope, receive, send))
+        await asyncio.wait_for(streaming.wait(), 5)
+        await asyncio.sleep(0.5)
+        assert not answering.done()  # whoever may go on watching does
+        await asyncio.to_thread(end)
+        await asyncio.sleep(0.4)
+        late = len(said)
+        await asyncio.wait_for(answering, 5)
+        for task in tasks:
+            task.cancel()
+        return b"".join(said[late:])
+
+    assert b"198.51.100." not in asyncio.run(watched())
