@@ -36,6 +36,15 @@ class Framer:
         self._kept = bytearray()
         self._length = 0
 
+    @property
+    def unfinished(self) -> bool:
+        """In the middle of a message?"""
+        return self._kind is not None or bool(self._head)
+
+    @property
+    def held_bytes(self) -> int:
+        return len(self._head) + len(self._kept)
+
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The messages that end in `data`. Raises `FramingError` after those before a message length that cannot be true."""
         at = 0

@@ -21,7 +21,7 @@ import structlog
 from collector.base import DeliverTo, Record
 from collector.lines import cut_note
 from collector.patience import insist
-from collector.tcp import Connections
+from collector.tcp import Connections, TcpLimits
 from collector.udp import Datagrams
 from soc.errors import NotFound
 
@@ -50,8 +50,7 @@ class Syslog:
         route: Callable[[str], str | None],
         unknown: Unknown,
         *,
-        max_message_bytes: int = 64 << 10,
-        max_connections: int = 1000,
+        limits: TcpLimits | None = None,
         batch: int = 2000,
         delay_s: float = 0.1,
         queue_messages: int = 100_000,
@@ -61,13 +60,11 @@ class Syslog:
     ) -> None:
         """`route`: the sender's address -> source id, or None; asked again at least once a second for each address."""
         self.host, self.udp_port, self.tcp_port = host, udp_port, tcp_port
-        self.counts: Counter[str] = (
-            Counter()
-        )  # udp, tcp, unknown, connections, refused, framing_errors, udp_dropped, udp_dropped_by_kernel
+        # udp, tcp, unknown, connections, refused, closed, framing_errors, udp_dropped, udp_dropped_by_kernel
+        self.counts: Counter[str] = Counter()
         self._route = route
         self._unknown = unknown
-        self._max_message_bytes = max_message_bytes
-        self._max_connections = max_connections
+        self._limits = limits or TcpLimits()
         self._batch = batch
         self._delay_s = delay_s
         self._queue_messages, self._queue_bytes = queue_messages, queue_bytes
@@ -98,7 +95,7 @@ class Syslog:
                 self.udp_port = udp.port
                 closing.callback(udp.close)
             if self.tcp_port is not None:
-                tcp = Connections(self.host, self.tcp_port, self._max_connections, self._max_message_bytes, self.counts)
+                tcp = Connections(self.host, self.tcp_port, self._limits, self.counts, self._clock)
                 self.tcp_port = tcp.port
                 closing.callback(tcp.close)
             log.info("syslog_listens", host=self.host, udp_port=self.udp_port, tcp_port=self.tcp_port)
@@ -126,9 +123,10 @@ class Syslog:
 
     def _take_datagrams(self, udp: Datagrams | None) -> bool:
         datagrams = udp.take(self._batch) if udp else []
+        most = self._limits.message_bytes
         for sender, data in datagrams:
-            note = cut_note(self._max_message_bytes, len(data)) if len(data) > self._max_message_bytes else None
-            if message := data[: self._max_message_bytes].strip(b"\r\n\0"):
+            note = cut_note(most, len(data)) if len(data) > most else None
+            if message := data[:most].strip(b"\r\n\0"):
                 self._add(sender, "udp", message, note)
         return bool(datagrams)
 

@@ -59,7 +59,6 @@ def collector(settings: Settings, stop: threading.Event) -> None:
             collect.syslog_port,
             route=partial(syslog_source, stores.sources),
             unknown=lambda sender, records: running.deliver(unassigned(sender), records),
-            max_message_bytes=collect.max_line_bytes,
         )
         running: Collector = Collector(
             event_log,

@@ -13,6 +13,7 @@ import pytest
 
 from collector.framing import Framer, FramingError
 from collector.syslog import Syslog
+from collector.tcp import TcpLimits
 from soc.errors import NotFound
 
 A = b"<34>1 2026-11-22T10:00:00Z host app - - - first"
@@ -193,8 +194,9 @@ def test_many_connections_at_once(listen, sink) -> None:
     assert sorted(sink.lines) == sorted(b"<1>%d %d" % (n, t) for n in range(100) for t in range(5))
 
 
-def test_more_connections_than_allowed_are_refused(listen, sink) -> None:
-    with listen(max_connections=2) as syslog:
+@pytest.mark.parametrize("limits", [TcpLimits(connections=2), TcpLimits(connections_per_peer=2)])
+def test_more_connections_than_allowed_are_refused(listen, sink, limits: TcpLimits) -> None:
+    with listen(limits=limits) as syslog:
         first, second, third = (connect(syslog) for _ in range(3))
         assert third.recv(1) == b""
         first.sendall(A + b"\n")
@@ -203,6 +205,51 @@ def test_more_connections_than_allowed_are_refused(listen, sink) -> None:
         for tcp in (first, second, third):
             tcp.close()
     assert syslog.counts["refused"] == 1
+
+
+def test_one_address_cannot_take_every_connection(listen, sink) -> None:
+    with listen(limits=TcpLimits(connections_per_peer=1)) as syslog, connect(syslog):
+        address = ("127.0.0.1", syslog.tcp_port)
+        with socket.create_connection(address, source_address=("127.0.0.2", 0)) as other, connect(syslog) as second:
+            assert second.recv(1) == b""
+            other.sendall(A + b"\n")
+            time.sleep(0.1)
+    assert syslog.counts["refused"] == 1
+    assert syslog.counts["unknown"] == 1
+
+
+def test_a_silent_connection_is_closed_and_what_it_began_is_stored(listen, sink) -> None:
+    limits = TcpLimits(unfinished_s=0.5, idle_s=100)
+    with listen(limits=limits) as syslog, connect(syslog) as begun, connect(syslog) as between:
+        between.sendall(A + b"\n")
+        begun.sendall(B[:20])
+        assert begun.recv(1) == b""
+        sink.wait(2)
+        between.sendall(B + b"\n")
+        sink.wait(3)
+    assert sink.lines == [A, B[:20], B]
+    assert sink.records[1].note == "the connection ended before the message did"
+    assert syslog.counts["closed"] == 1
+
+
+def test_a_connection_that_sends_nothing_at_all_is_closed(listen) -> None:
+    with listen(limits=TcpLimits(idle_s=0.5)) as syslog, connect(syslog) as idle:
+        assert idle.recv(1) == b""
+    assert syslog.counts["closed"] == 1
+
+
+def test_unfinished_messages_share_a_bound(listen, sink) -> None:
+    with listen(limits=TcpLimits(message_bytes=50_000, unfinished_bytes=100_000)) as syslog, connect(syslog) as good:
+        good.sendall(B[:20])
+        with contextlib.ExitStack() as stack:
+            greedy = [stack.enter_context(connect(syslog)) for _ in range(6)]
+            for number, tcp in enumerate(greedy):
+                tcp.sendall(b"<1>%d" % number + b"x" * 39_996)
+            sink.wait(4)
+            good.sendall(B[20:] + b"\n")
+            sink.wait(5)
+            assert syslog.counts["closed"] == 4
+    assert [len(line) for line in sink.lines] == [40_000] * 4 + [len(B)] + [40_000] * 2
 
 
 def test_nonsense_closes_only_its_connection(listen, sink) -> None:
@@ -273,7 +320,7 @@ def test_what_is_in_memory_is_stored_before_it_stops(listen, sink) -> None:
 
 
 def test_a_long_datagram_is_cut(listen, sink) -> None:
-    with listen(max_message_bytes=100) as syslog:
+    with listen(limits=TcpLimits(message_bytes=100)) as syslog:
         send_udp(syslog, b"x" * 5000)
         sink.wait(1)
     assert (sink.records[0].line, sink.records[0].note) == (b"x" * 100, "cut at 100 of 5000 bytes")
