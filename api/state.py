@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import tzinfo
+from pathlib import PurePath
 from threading import Lock
 from typing import Annotated
 
@@ -15,12 +16,12 @@ from api.console.render import Pages
 from api.live import Feed
 from api.throttle import SignIns
 from soc.errors import NotFound
-from soc.model.rule import RuleDoc
+from soc.model.rule import RuleDoc, RuleFault
 from soc.store.base import AlertStore, Stores
 
 
 class RuleBook:
-    """Rules as they were when they fired. A hash names one text for ever, so what was read once is kept (up to `size`)."""
+    """Rules as people may see them: where the server keeps its files is not for everyone, so paths are `folder/file`."""
 
     def __init__(self, alerts: AlertStore, size: int = 500) -> None:
         self._alerts = alerts
@@ -28,12 +29,18 @@ class RuleBook:
         self._docs: OrderedDict[str, RuleDoc] = OrderedDict()
         self._lock = Lock()
 
+    def running(self) -> tuple[list[RuleDoc], list[RuleFault]]:
+        """The rules that run now, and what cannot run."""
+        rules, faults = self._alerts.running()
+        return [_shown(rule) for rule in rules], [_shown_fault(fault, rules) for fault in faults]
+
     def get(self, rule_hash: str) -> RuleDoc | None:
+        """A rule as it was when it fired. A hash names one text for ever, so what was read once is kept (up to `size`)."""
         with self._lock:
             if doc := self._docs.get(rule_hash):
                 return doc
         try:
-            doc = self._alerts.rule(rule_hash)
+            doc = _shown(self._alerts.rule(rule_hash))
         except NotFound:
             return None
         with self._lock:
@@ -41,6 +48,23 @@ class RuleBook:
             while len(self._docs) > self._size:
                 self._docs.popitem(last=False)
         return doc
+
+
+def _short(path: str) -> str:
+    """`/etc/govsoc/rules/portal/sql_injection.yml` is `portal/sql_injection.yml` to people."""
+    return "/".join(part for part in PurePath(path).parts[-2:] if part != "/")
+
+
+def _shown(rule: RuleDoc) -> RuleDoc:
+    return replace(rule, path=_short(rule.path))
+
+
+def _shown_fault(fault: RuleFault, rules: Sequence[RuleDoc]) -> RuleFault:
+    """A reason may name the file of another rule, such as the one that has the same id."""
+    reason = fault.reason
+    for path in {rule.path for rule in rules if rule.path and rule.path in reason}:
+        reason = reason.replace(path, _short(path))
+    return replace(fault, reason=reason, path=fault.path and _short(fault.path))
 
 
 @dataclass(frozen=True, slots=True)

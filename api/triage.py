@@ -27,6 +27,7 @@ def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, 
     Raises `NotFound` (also outside the account's scope), `Refused` with the reason, `Conflict` when the version is old.
     """
     alert = stores.alerts.get(alert_id, account.scope)
+    _check_reopening(alert.triage, decision)
     _check_verdict(alert.triage, decision)
     if decision.assignee:
         _check_assignee(stores, alert, decision.assignee)
@@ -41,6 +42,13 @@ def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, 
         comment=decision.comment,
     )
     return stores.alerts.get(alert_id, account.scope)
+
+
+def _check_reopening(triage: Triage, decision: Decision) -> None:
+    """Picking up a closed alert would wipe its verdict unasked. Who has not seen it closed hears of the change instead."""
+    looked_at_this = decision.version in (None, triage.version)
+    if looked_at_this and triage.status is Status.CLOSED and decision.status is Status.ACKNOWLEDGED:
+        raise Refused(f"it is closed as {str(triage.verdict).replace('_', ' ')}: reopen it first")
 
 
 def _check_verdict(triage: Triage, decision: Decision) -> None:

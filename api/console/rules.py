@@ -16,7 +16,7 @@ router = APIRouter(prefix="/rules")
 
 @router.get("")
 def rules_page(request: Request, state: Here, account: Viewer) -> Response:
-    rules, faults = state.stores.alerts.running()
+    rules, faults = state.rules.running()
     counts = state.stores.alerts.by_rule(account.scope)
     rank = {level: -at for at, level in enumerate(LEVELS)}
     ordered = sorted(rules, key=lambda r: (-counts.get(r.id, 0), rank.get(r.level, 0), r.title))
@@ -27,7 +27,7 @@ def rules_page(request: Request, state: Here, account: Viewer) -> Response:
 def rule_page(
     rule_id: Annotated[str, Path(max_length=200)], request: Request, state: Here, account: Viewer
 ) -> Response:
-    for rule in state.stores.alerts.running()[0]:
+    for rule in state.rules.running()[0]:
         if rule.id == rule_id:
             count = state.stores.alerts.by_rule(account.scope).get(rule_id, 0)
             return state.pages.html(request, "rule.html", account=account, rule=rule, count=count)

@@ -38,13 +38,14 @@ ACCOUNTS = {
     "national": Account("national", Role.ADMIN, EVERYTHING),
     "outsider": Account("outsider", Role.ADMIN, Scope(frozenset({"ninhbinh"}))),
 }
+RULE_FOLDER = "/srv/govsoc/rules/content"  # nobody is told
 RULE = RuleDoc(
     id="web-sqli",
     hash="hash-sqli",
     title="SQL injection attempt",
     level="high",
     text="title: SQL injection attempt\nlevel: high\n",
-    path="rules/content/portal/web-sqli.yml",
+    path=f"{RULE_FOLDER}/portal/web-sqli.yml",
     titles={"en": "SQL injection attempt", "vi": "Dấu hiệu tấn công SQL injection"},
     description="A request holds SQL.",
     tags=("attack.initial_access", "attack.t1190"),
@@ -115,7 +116,11 @@ def fill(folder: Path) -> World:
     for account in ACCOUNTS.values():
         world.stores.accounts.put(account, _HASH, by="test")
         world.stores.accounts.add_key(account.name, digest(f"key-{account.name}"), "test", by="test")
-    world.detections.publish([RULE], [RuleFault("no detection: add one", "rules/content/portal/broken.yml", 7)])
+    faults = [
+        RuleFault("no detection: add one", f"{RULE_FOLDER}/portal/broken.yml", 7),
+        RuleFault(f"the id web-sqli is already taken by {RULE.path}:3", f"{RULE_FOLDER}/web/twice.yml", 2),
+    ]
+    world.detections.publish([RULE], faults)
     for org in ("hungyen", "ninhbinh"):
         world.alerts[org] = world.fire(org, 25)
         source = Source(

@@ -125,6 +125,17 @@ def test_a_closed_alert_may_get_another_verdict(client_of, world):
     assert change(client, alert, version=1, verdict="true_positive").json()["verdict"] == "true_positive"
 
 
+def test_acknowledging_a_closed_alert_keeps_the_verdict_and_says_how_to_reopen(client_of, world):
+    client, alert = client_of("analyst"), world.alerts["hungyen"]
+    change(client, alert, status="closed", verdict="false_positive")
+    refused = change(client, alert, version=1, status="acknowledged")
+    assert (refused.status_code, refused.json()["detail"]) == (422, "it is closed as false positive: reopen it first")
+    assert client.get(f"/api/v1/alerts/{alert}").json()["verdict"] == "false_positive"
+    assert change(client, alert, status="acknowledged").status_code == 409  # had not seen it closed
+    assert change(client, alert, version=1, status="new").json()["verdict"] is None
+    assert change(client, alert, version=2, status="acknowledged").json()["status"] == "acknowledged"
+
+
 def test_comments(client_of, world):
     alert = world.alerts["hungyen"]
     answer = client_of("analyst").post(f"/api/v1/alerts/{alert}/comments", json={"comment": "đã gọi điện"})

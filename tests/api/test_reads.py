@@ -62,10 +62,24 @@ def test_rules_with_faults_and_counts(client_of):
     rules = client_of("viewer").get("/api/v1/rules").json()
     assert [(r["id"], r["alerts"], r["text"]) for r in rules["items"]] == [("web-sqli", 1, None)]
     assert rules["faults"] == [
-        {"reason": "no detection: add one", "path": "rules/content/portal/broken.yml", "line": 7, "rule_id": None}
+        {"reason": "no detection: add one", "path": "portal/broken.yml", "line": 7, "rule_id": None},
+        {
+            "reason": "the id web-sqli is already taken by portal/web-sqli.yml:3",
+            "path": "web/twice.yml",
+            "line": 2,
+            "rule_id": None,
+        },
     ]
     assert client_of("viewer").get("/api/v1/rules/web-sqli").json()["text"].startswith("title:")
     assert client_of("viewer").get("/api/v1/rules/gone").status_code == 404
+
+
+def test_nobody_is_told_where_the_server_keeps_its_rules(client_of, world):
+    client, alert = client_of("national"), world.alerts["hungyen"]
+    assert client.get(f"/api/v1/alerts/{alert}").json()["rule"]["path"] == "portal/web-sqli.yml"
+    assert client.get("/api/v1/rules/web-sqli").json()["path"] == "portal/web-sqli.yml"
+    for page in ("/rules", "/rules/web-sqli", f"/alerts/{alert}", "/api/v1/rules", "/api/v1/health"):
+        assert "govsoc/rules" not in client.get(page).text, page
 
 
 def test_sources_with_health(client_of):
@@ -78,7 +92,7 @@ def test_sources_with_health(client_of):
 def test_health(client_of):
     health = client_of("national").get("/api/v1/health").json()
     assert health["version"] == "1.2.3"
-    assert (health["rules"], health["rule_faults"]) == (1, 1)
+    assert (health["rules"], health["rule_faults"]) == (1, 2)
     assert health["alerts"] == {"new": 2, "acknowledged": 0, "closed": 0}
     assert health["sources"] == {"live": 1, "late": 0, "silent": 0, "never_seen": 1, "disabled": 0}
 

@@ -167,9 +167,9 @@ def test_sources_and_rules(client_of):
     assert "Receiving" in sources
     assert "Never seen" in sources
     rules = page(client_of("viewer"), "/rules")
-    assert "rules/content/portal/broken.yml" in rules
+    assert "<code>portal/broken.yml</code>" in rules
     assert "no detection: add one" in rules
-    assert "1 rule cannot work" in rules
+    assert "2 rules cannot work" in rules
     assert "title: SQL injection attempt" in page(client_of("viewer"), "/rules/web-sqli")
 
 
