@@ -12,13 +12,11 @@ import hashlib
 import socket
 import threading
 import traceback
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import islice
 
-import orjson
 import structlog
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
@@ -28,8 +26,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from collector.base import DeliverTo, Record
-from collector.lines import MAX_LINE_BYTES, LineCutter
+from collector.base import DeliverTo
+from collector.body import Limits, RefusedError, elements, lines, parts
 from soc.errors import Busy, NotFound, StoreUnavailable
 
 log = structlog.get_logger(__name__)
@@ -44,30 +42,7 @@ _TYPES = {
     "application/json",
     _FORM,
 }
-_PART_BYTES = 1 << 20
 _KEY_BYTES = 255
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Of one request, and of all at once. `array_bytes`: of a JSON array, which has to be in memory as a whole."""
-
-    body_bytes: int = 16 << 20
-    unpacked_bytes: int = 64 << 20
-    array_bytes: int = 8 << 20
-    line_bytes: int = MAX_LINE_BYTES
-    records: int = 200_000
-    batch: int = 2000
-    at_once: int = 4
-    upload_s: float = 60.0
-
-
-class RefusedError(Exception):
-    """The request is answered with this status; the text is for the person who runs the sender."""
-
-    def __init__(self, status: int, detail: str, retry_after_s: int | None = None) -> None:
-        super().__init__(detail)
-        self.status, self.detail, self.retry_after_s = status, detail, retry_after_s
 
 
 def ingest_app(
@@ -165,7 +140,8 @@ class _Ingest:
         self._authenticate = authenticate
         self._digest = digest
         self._limits = limits
-        self._busy = 0  # touched by the event loop only
+        self._busy: Counter[str] = Counter()  # requests by source; touched by the event loop only
+        self._array = threading.Lock()
 
     async def handle(self, request: Request) -> int:
         """The number of records stored. Raises `RefusedError`."""
@@ -180,21 +156,25 @@ class _Ingest:
         key = request.headers.get("idempotency-key", "")
         if len(key) > _KEY_BYTES:
             raise RefusedError(400, f"The Idempotency-Key is longer than {_KEY_BYTES} characters.")
-        with self._slot():
+        with self._slot(source_id):
             body = await self._body(request)
             return await run_in_threadpool(self._store, source_id, body, packed, array_allowed, key)
 
     @contextmanager
-    def _slot(self) -> Iterator[None]:
-        if self._busy >= self._limits.at_once:
+    def _slot(self, source_id: str) -> Iterator[None]:
+        limits, busy = self._limits, self._busy
+        if busy[source_id] >= limits.at_once_per_source:
+            most = limits.at_once_per_source
+            raise RefusedError(429, f"More than {most} requests of this source at once. Try again.", retry_after_s=1)
+        if busy.total() >= limits.at_once:
             raise RefusedError(429, "Too many requests at once. Try again.", retry_after_s=1)
-        self._busy += 1
+        busy[source_id] += 1
         try:
             yield
         finally:
-            self._busy -= 1
+            busy[source_id] -= 1
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, request: Request) -> bytearray:
         most = self._limits.body_bytes
         too_long = RefusedError(413, f"The body is longer than {most} bytes. Send it in parts, or with gzip.")
         if (
@@ -213,20 +193,23 @@ class _Ingest:
             raise RefusedError(408, f"The body did not arrive within {self._limits.upload_s:g} s.") from None
         except ClientDisconnect:
             raise RefusedError(400, "The connection ended in the middle of the body.") from None
-        return bytes(body)
+        return body
 
-    def _store(self, source_id: str, body: bytes, packed: bool, array_allowed: bool, key: str) -> int:
-        checksum, head, lines = hashlib.sha256(), b"", 1
-        for part in self._parts(body, packed):
+    def _store(self, source_id: str, body: bytearray, packed: bool, array_allowed: bool, key: str) -> int:
+        checksum, head, newlines = hashlib.sha256(), b"", 0
+        for part in parts(body, packed, self._limits):
             checksum.update(part)
             head = head or part.lstrip()[:1]
-            lines += part.count(b"\n")
-        if lines > self._limits.records + 1:
+            newlines += part.count(b"\n")
+        if newlines > self._limits.records:
             raise RefusedError(413, f"More than {self._limits.records} lines. Send them in parts.")
         prefix = f"{key or self._digest(source_id, checksum.digest())}:"
-        parts = self._parts(body, packed)
-        is_array = array_allowed and head == b"["
-        records = self._elements(parts, prefix) if is_array else self._lines(parts, prefix)
+        text = parts(body, packed, self._limits)
+        if array_allowed and head == b"[":
+            with self._array:
+                records = elements(text, prefix, self._limits)
+        else:
+            records = lines(text, prefix, self._limits)
         accepted = 0
         try:
             while batch := list(islice(records, self._limits.batch)):
@@ -237,35 +220,6 @@ class _Ingest:
         except StoreUnavailable as error:
             raise RefusedError(503, f"Nothing can be stored at the moment: {error}", retry_after_s=5) from error
         return accepted
-
-    def _parts(self, body: bytes, packed: bool) -> Iterator[bytes]:
-        if packed:
-            yield from _unpack(body, self._limits.unpacked_bytes)
-        else:
-            yield from (body[at : at + _PART_BYTES] for at in range(0, len(body), _PART_BYTES))
-
-    def _lines(self, parts: Iterator[bytes], prefix: str) -> Iterator[Record]:
-        cutter = LineCutter(prefix, self._limits.line_bytes)
-        for part in parts:
-            yield from cutter.feed(part)
-        yield from cutter.finish()
-
-    def _elements(self, parts: Iterator[bytes], prefix: str) -> Iterator[Record]:
-        text = bytearray()
-        for part in parts:
-            text += part
-            if len(text) > self._limits.array_bytes:
-                raise RefusedError(
-                    413, f"A JSON array may be {self._limits.array_bytes} bytes long. Send one object a line."
-                )
-        try:
-            elements = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            raise RefusedError(400, f"The body begins with [ but is no JSON array: {error}") from None
-        if len(elements) > self._limits.records:
-            raise RefusedError(413, f"More than {self._limits.records} elements. Send them in parts.")
-        lines = (element.encode() if isinstance(element, str) else orjson.dumps(element) for element in elements)
-        yield from (Record(line, f"{prefix}{number}") for number, line in enumerate(lines) if line)
 
 
 def _not_known() -> RefusedError:
@@ -283,28 +237,6 @@ def _format(request: Request) -> tuple[bool, bool]:
             415, "This Content-Type is not supported. Use application/x-ndjson, application/json or text/plain."
         )
     return encoding == "gzip", type_ == "application/json"
-
-
-def _unpack(body: bytes, most: int) -> Iterator[bytes]:
-    """The parts of a gzip body, of one member or several; a bomb is noticed before it goes off."""
-    total = 0
-    rest = body
-    while rest:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            while not member.eof:
-                part = member.decompress(rest, _PART_BYTES)
-                rest = member.unconsumed_tail
-                total += len(part)
-                if total > most:
-                    raise RefusedError(413, f"The body unpacks to more than {most} bytes. Send it in parts.")
-                if part:
-                    yield part
-                elif not rest and not member.eof:
-                    raise RefusedError(400, "The gzip body is cut short: send the whole of it.")
-        except zlib.error:
-            raise RefusedError(400, "The body is not gzip, or damaged, though Content-Encoding says gzip.") from None
-        rest = member.unused_data
 
 
 def _problem(refused: RefusedError) -> Response:

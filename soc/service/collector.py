@@ -12,11 +12,12 @@ from functools import partial
 import structlog
 
 from collector.base import Reader, Record
+from collector.body import Limits
 from collector.keys import KeyRing
 from collector.parse.record import to_event
 from collector.parse.registry import Context
 from collector.privacy import Masker
-from collector.push import Limits, Push, ingest_app
+from collector.push import Push, ingest_app
 from collector.runner import Collector
 from collector.syslog import Syslog
 from collector.tail import Tail

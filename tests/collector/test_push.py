@@ -7,6 +7,7 @@ import hashlib
 import socket
 import threading
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
@@ -14,13 +15,21 @@ import orjson
 import pytest
 from readers import run_reader, wait_for
 
-from collector.push import Limits, Push, ingest_app
+from collector.body import Limits, RefusedError, elements, parts
+from collector.push import Push, ingest_app
 from soc.errors import StoreUnavailable
 
 TOKENS = {"secret-of-portal": "portal", "secret-of-otp": "otp"}
 PORTAL = {"Authorization": "Bearer secret-of-portal"}
 SMALL = Limits(
-    body_bytes=50_000, unpacked_bytes=200_000, array_bytes=20_000, line_bytes=1000, records=500, batch=100, at_once=2
+    body_bytes=50_000,
+    unpacked_bytes=200_000,
+    array_bytes=20_000,
+    line_bytes=1000,
+    records=500,
+    batch=100,
+    at_once=3,
+    at_once_per_source=2,
 )
 
 
@@ -31,10 +40,12 @@ class Stored:
         self.sink = sink
         self.sources: list[str] = []
         self.broken = False
+        self.gate_reached = 0
         self.gate = threading.Event()
         self.gate.set()
 
     def __call__(self, source_id: str, records) -> None:
+        self.gate_reached += 1
         self.gate.wait(10)
         if self.broken:
             raise StoreUnavailable("no space left on the disk")
@@ -103,6 +114,8 @@ def test_gzip_of_several_members(client, sink) -> None:
         (b"line\n", 400, "not gzip"),
         (gzip.compress(b"line\n") + b"garbage", 400, "not gzip"),
         (gzip.compress(b"\0" * 10_000_000), 413, "unpacks to more"),
+        (gzip.compress(b"") * 1001, 413, "more than 1000 members"),
+        (gzip.compress(b"line\n") * 1000 + b"\0", 413, "more than 1000 members"),
     ],
 )
 def test_bad_gzip_stores_nothing(client, sink, body: bytes, status: int, word: str) -> None:
@@ -137,8 +150,67 @@ def test_a_json_array(client, sink) -> None:
     headers = {"Content-Type": "application/json"}
     assert client.post("/ingest", content=body, headers=headers).json() == {"accepted": 3}
     assert sink.lines == [orjson.dumps({"a": "Hưng Yên"}), b"a plain line", b"3"]
-    assert client.post("/ingest", content=b"[" * 10_000, headers=headers).status_code == 400
+    assert client.post("/ingest", content=b"[" * 400, headers=headers).status_code == 400
     assert client.post("/ingest", content=b"[" + b"1," * 15_000 + b"1]", headers=headers).status_code == 413
+
+
+def test_an_array_is_refused_before_it_takes_memory(client, sink) -> None:
+    headers = {"Content-Type": "application/json"}
+    for body in (b"[" + b"{},{}," * 400 + b"{}]", b"[" + b"[[" * 400):  # the second would not even parse
+        answer = client.post("/ingest", content=body, headers=headers)
+        assert (answer.status_code, "objects and lists" in answer.json()["detail"]) == (413, True)
+    assert sink.records == []
+    assert client.post("/ingest", content=b"[" + b"{}," * 499 + b"{}]", headers=headers).json() == {"accepted": 500}
+
+
+def test_the_worst_array_takes_little_memory() -> None:
+    limits = Limits(array_bytes=1 << 17)
+    body = b"[" + b",".join([b'{"a":1}'] * (limits.array_bytes // 8 - 1)) + b"]"
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in elements([body], "p:", limits)) > 16_000
+        assert tracemalloc.get_traced_memory()[1] < 50 * limits.array_bytes
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(RefusedError, match="objects and lists"):
+        elements([b"[" + b"{}," * 340_000 + b"1]"], "p:", Limits())
+
+
+def test_an_element_nested_too_deeply(client, sink) -> None:
+    body = b"[1," + b"[" * 300 + b"]" * 300 + b"]"
+    answer = client.post("/ingest", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, "nested" in answer.json()["detail"]) == (400, True)
+    assert sink.records == []
+
+
+def test_arrays_are_parsed_one_at_a_time(client, monkeypatch) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def slow(*arguments):
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.1)
+        inside.pop()
+        return elements(*arguments)
+
+    monkeypatch.setattr("collector.push.elements", slow)
+    headers = {"Content-Type": "application/json"}
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda n: client.post("/ingest", content=b"[%d]" % n, headers=headers), range(2)))
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert most == [1, 1]
+
+
+def test_unpacking_takes_time_in_proportion_to_the_body() -> None:
+    text = b"".join(b"%d\n" % n for n in range(100_000))
+    body = b"".join(gzip.compress(text[at : at + 1000]) for at in range(0, len(text), 1000))
+    assert b"".join(parts(body, True, Limits())) == text
+    hostile = gzip.compress(b"") * 800_000  # 16 MB
+    began = time.process_time()
+    with pytest.raises(RefusedError, match="members"):
+        list(parts(hostile, True, Limits()))
+    assert time.process_time() - began < 1
 
 
 def test_a_repeated_request_has_the_same_positions(client, sink) -> None:
@@ -200,6 +272,22 @@ def test_more_at_once_than_allowed_are_asked_to_wait(client, stored) -> None:
         codes = sorted(answer.result().status_code for answer in answers)
     assert codes == [200, 200, 429, 429, 429, 429]
     assert client.post("/ingest", content=b"x").status_code == 200
+
+
+def test_one_source_leaves_room_for_the_others(client, stored, eventually) -> None:
+    stored.gate.clear()
+    other = {"Authorization": "Bearer secret-of-otp"}
+    with ThreadPoolExecutor(4) as pool:
+        first = [pool.submit(client.post, "/ingest", content=b"%d" % n) for n in range(2)]
+        eventually(lambda: stored.gate_reached == 2)
+        refused = client.post("/ingest", content=b"x")
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "1")
+        assert "of this source" in refused.json()["detail"]
+        third = pool.submit(client.post, "/ingest", content=b"y", headers=other)
+        eventually(lambda: stored.gate_reached == 3)
+        assert client.post("/ingest", content=b"z", headers=other).status_code == 429  # all places are taken
+        stored.gate.set()
+        assert [answer.result().status_code for answer in [*first, third]] == [200, 200, 200]
 
 
 def test_a_connection_that_breaks_gives_its_place_back(client, sink, eventually) -> None:

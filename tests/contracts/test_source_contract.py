@@ -16,7 +16,8 @@ import httpx
 import pytest
 from readers import MemoryCheckpoints, Sink, plain_print, run_reader, wait_for
 
-from collector.push import Limits, Push, ingest_app
+from collector.body import Limits
+from collector.push import Push, ingest_app
 from collector.syslog import Syslog
 from collector.tail import Tail
 
