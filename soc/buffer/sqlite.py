@@ -45,7 +45,8 @@ SCHEMA = (
     INSERT INTO generation VALUES (abs(random()));
     """,
 )
-_INSERT = "INSERT OR IGNORE INTO event (id, org, dataset, source_ip, doc) VALUES (?, ?, ?, ?, ?)"
+_INSERT = "INSERT OR IGNORE INTO event (id, org, dataset, source_ip, doc) VALUES "
+_ROWS = 200  # a statement: a quarter cheaper than one by one, and other threads of the process run meanwhile
 _READ = "SELECT seq, id, org, dataset, doc FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 _DAY_MS = 86_400_000
 _SUFFIXES = (".db", ".db-wal", ".db-shm")
@@ -144,7 +145,11 @@ class EventLog:
             db = file.db
             before = db.total_changes
             db.execute("BEGIN IMMEDIATE")
-            db.executemany(_INSERT, rows)
+            for start in range(0, len(rows), _ROWS):
+                some = rows[start : start + _ROWS]
+                db.execute(
+                    _INSERT + ", ".join(["(?, ?, ?, ?, ?)"] * len(some)), [value for row in some for value in row]
+                )
             db.execute("COMMIT")
             return db.total_changes - before
 
