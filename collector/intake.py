@@ -21,6 +21,14 @@ log = structlog.get_logger(__name__)
 ToEvents = Callable[[Source, Sequence[Record]], list[Event]]
 
 
+# How long a failure says something about the next attempt. Without an end, a collector that nobody sends to any more because it
+# was not ready would never be ready again.
+_SHOWN_S = 10.0
+
+
+_PIECE = 1500  # records parsed before they are handed to the writer
+
+
 class _Ticket:
     def __init__(self, events: list[Event]) -> None:
         self.events = events
@@ -31,16 +39,31 @@ class _Ticket:
 class Intake:
     """Group commit: what several sources hand in while the disk is busy is written together, with one sync."""
 
-    def __init__(self, buffer: Buffer, to_events: ToEvents, *, group: int = 4000) -> None:
+    def __init__(
+        self,
+        buffer: Buffer,
+        to_events: ToEvents,
+        *,
+        group: int = 4000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.appended = 0  # events written, and how many of them were new
         self.new = 0
         self._buffer = buffer
         self._to_events = to_events
         self._group = group
+        self._clock = clock
+        self._failed: tuple[float, str] | None = None  # when the last append did, and why
         self._waiting: deque[_Ticket] = deque()
         self._changed = threading.Condition()
         self._closed = False
         self._writer = threading.Thread(target=self._write, name="intake", daemon=True)
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be stored now, as far as the last attempt shows; for people."""
+        failed = self._failed
+        return failed[1] if failed and self._clock() - failed[0] < _SHOWN_S else None
 
     def start(self) -> None:
         self._writer.start()
@@ -53,17 +76,26 @@ class Intake:
         self._writer.join()
 
     def submit(self, source: Source, records: Sequence[Record]) -> list[Event]:
-        """The events, durable when it returns. Raises what `Buffer.append` raises; may be repeated."""
-        ticket = _Ticket(self._to_events(source, records))
+        """The events, durable when it returns. Raises what `Buffer.append` raises; may be repeated.
+
+        While one piece is being written the next is parsed: SQLite works without the interpreter's lock.
+        """
+        pieces = [records[start : start + _PIECE] for start in range(0, len(records), _PIECE)] or [records]
+        tickets = [self._hand_in(_Ticket(self._to_events(source, piece))) for piece in pieces]
+        for ticket in tickets:
+            ticket.done.wait()
+        for ticket in tickets:
+            if ticket.error:
+                raise ticket.error
+        return [event for ticket in tickets for event in ticket.events]
+
+    def _hand_in(self, ticket: _Ticket) -> _Ticket:
         with self._changed:
             if self._closed:
                 raise StoreUnavailable("the collector is stopping")
             self._waiting.append(ticket)
             self._changed.notify()
-        ticket.done.wait()
-        if ticket.error:
-            raise ticket.error
-        return ticket.events
+        return ticket
 
     def _write(self) -> None:
         while tickets := self._next():
@@ -93,9 +125,12 @@ class Intake:
         try:
             self.new += self._buffer.append(events)
         except Exception as error:  # noqa: BLE001 (each submitter gets it; the writer must go on)
+            if isinstance(error, (Busy, StoreUnavailable)):
+                self._failed = self._clock(), str(error)
             if not isinstance(error, Busy):
                 log.warning("append_failed", error=type(error).__name__, events=len(events))
             return error
+        self._failed = None
         self.appended += len(events)
         return None
 

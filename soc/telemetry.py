@@ -13,6 +13,10 @@ DEAD_LETTERS = Counter(
     "soc_collector_dead_letters_total", "Records that could not be parsed and are kept as dead letters."
 )
 DROPPED = Gauge("soc_collector_dropped_count", "UDP datagrams lost because a queue was full.", ["where"])
+SYSLOG = Gauge(
+    "soc_collector_syslog_count", "Messages of unknown senders; connections refused, closed and misframed.", ["what"]
+)
+PUSH_ANSWERS = Counter("soc_collector_push_answers_total", "Answers to push requests, by HTTP status.", ["status"])
 READER_FAILURES = Gauge("soc_collector_reader_failures_count", "Times that a reader failed and was started again.")
 RETENTION_DAYS = Counter("soc_collector_retention_days_total", "Day files deleted by retention.", ["reason"])
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
 import structlog
+from starlette.applications import Starlette
 
-from collector.base import Reader, Record
+from collector.base import DeliverTo, Reader, Record
 from collector.body import Limits
 from collector.keys import KeyRing
 from collector.parse.record import to_event
@@ -61,13 +62,14 @@ def collector(settings: Settings, stop: threading.Event) -> None:
             route=partial(syslog_source, stores.sources),
             unknown=lambda sender, records: running.deliver(unassigned(sender), records),
         )
+        push = push_listener(settings, stores.sources, keys, ready=lambda: running.intake.problem)
         running: Collector = Collector(
             event_log,
             partial(to_events, keys),
             sources=lambda: stores.sources.list(EVERYTHING),
             revision=stores.sources.revision,
             make_reader=partial(make_reader, settings, SqliteCheckpoints(notes)),
-            listeners={Transport.SYSLOG: syslog, Transport.PUSH: push_listener(settings, stores.sources, keys)},
+            listeners={Transport.SYSLOG: syslog, Transport.PUSH: push},
             report=lambda health: report(running, syslog, stores.health, health),
         )
         retention = threading.Thread(
@@ -126,7 +128,9 @@ def make_reader(settings: Settings, checkpoints: SqliteCheckpoints, source: Sour
     )
 
 
-def push_listener(settings: Settings, sources: SourceStore, keys: KeyRing) -> Push:
+def push_listener(
+    settings: Settings, sources: SourceStore, keys: KeyRing, ready: Callable[[], str | None] = lambda: None
+) -> Push:
     def authenticate(token: str) -> str | None:
         source = sources.by_token(hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest())
         return source.id if source else None
@@ -135,9 +139,15 @@ def push_listener(settings: Settings, sources: SourceStore, keys: KeyRing) -> Pu
         key = keys.key(sources.get(source_id, EVERYTHING).org)
         return hashlib.blake2b(data, key=key, digest_size=12).hexdigest()
 
-    limits = Limits(line_bytes=settings.collect.max_line_bytes)
+    def count(status: int) -> None:
+        telemetry.PUSH_ANSWERS.labels(str(status)).inc()
+
+    def app(deliver_to: DeliverTo) -> Starlette:
+        return ingest_app(deliver_to, authenticate, digest, limits=limits, ready=ready, count=count)
+
     collect = settings.collect
-    return Push(collect.http_host, collect.http_port, lambda to: ingest_app(to, authenticate, digest, limits=limits))
+    limits = Limits(line_bytes=collect.max_line_bytes)
+    return Push(collect.http_host, collect.http_port, app)
 
 
 def report(running: Collector, syslog: Syslog, store: HealthStore, health: Sequence[SourceHealth]) -> None:
@@ -149,6 +159,8 @@ def report(running: Collector, syslog: Syslog, store: HealthStore, health: Seque
     telemetry.READER_FAILURES.set(running.failures)
     for where in ("udp_dropped", "udp_dropped_by_kernel"):
         telemetry.DROPPED.labels(where).set(syslog.counts[where])
+    for what in ("unknown", "refused", "closed", "framing_errors"):
+        telemetry.SYSLOG.labels(what).set(syslog.counts[what])
 
 
 def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Event) -> None:

@@ -311,6 +311,29 @@ def test_health_and_metrics(client) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
+def test_not_ready_and_each_answer_counted(stored, sink, running, eventually) -> None:
+    reasons: list[str] = ["the buffer is full"]
+    answers: list[int] = []
+
+    def app(deliver_to):
+        ready = lambda: reasons[0] if reasons else None  # noqa: E731
+        return ingest_app(deliver_to, TOKENS.get, digest, ready=ready, count=answers.append)
+
+    push = Push("127.0.0.1", 0, app)
+    with running(push.run, stored):
+        eventually(lambda: push.port)
+        with httpx.Client(base_url=f"http://127.0.0.1:{push.port}", headers=PORTAL) as http:
+            answer = http.get("/readyz")
+            assert (answer.status_code, answer.json()["detail"]) == (503, "the buffer is full")
+            reasons.clear()
+            assert http.get("/readyz").status_code == 200
+            http.post("/ingest", content=b"x")
+            http.post("/ingest", content=b"x", headers={"Authorization": ""})
+            sink.full.set()
+            http.post("/ingest", content=b"x")
+    assert answers == [200, 401, 429]
+
+
 def test_a_port_in_use_is_said(stored) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         push = Push(

@@ -113,6 +113,28 @@ class TestIntake:
         buffer.error = None
         assert len(intake.submit(source("s"), [Record(b"x", "1")])) == 1
 
+    @pytest.mark.parametrize("error", [Busy("the buffer is full"), StoreUnavailable("the buffer is full")])
+    def test_says_why_nothing_can_be_stored(self, buffer, error: Exception) -> None:
+        now = [0.0]
+        intake = Intake(buffer, parse, clock=lambda: now[0])
+        intake.start()
+        submit = partial(intake.submit, source("s"), [Record(b"x", "1")])
+        submit()
+        assert intake.problem is None
+        buffer.error = error
+        with pytest.raises(type(error)):
+            submit()
+        assert intake.problem == "the buffer is full"
+        buffer.error = None
+        submit()
+        assert intake.problem is None
+        buffer.error = error
+        with pytest.raises(type(error)):
+            submit()
+        now[0] += 11  # nobody has tried since: who waits until it is ready must get a chance
+        assert intake.problem is None
+        intake.close()
+
     def test_one_bad_batch_does_not_spoil_the_others(self, intake, buffer, eventually) -> None:
         buffer.poison = "p"
         buffer.gate.clear()
