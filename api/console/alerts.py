@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
+from api.console.marks import COUNTED
 from api.console.render import local
 from api.errors import Refused
 from api.queue import find_alerts
@@ -129,6 +130,7 @@ def _alert_page(
     alert = stores.alerts.get(alert_id, account.scope)
     findings = stores.alerts.findings(alert_id, account.scope, cursor=cursor, limit=_EVENTS_A_PAGE)
     events = by_id(stores.events.many([f.event_id for f in findings.items], account.scope))
+    kept = [(finding, events[finding.event_id]) for finding in findings.items if finding.event_id in events]
     return state.pages.html(
         request,
         "alert.html",
@@ -137,6 +139,8 @@ def _alert_page(
         alert=alert,
         rule=state.rules.get(alert.rule_hash),
         matched=_together(findings.items),
+        counted=_counted(findings.items),
+        telling=kept[:1] + kept[1:][-1:],  # the first and the last
         findings=[(finding, events.get(finding.event_id)) for finding in findings.items],
         first_page=cursor is None,
         more=f"/alerts/{alert_id}?{urlencode({'cursor': findings.next})}" if findings.next else None,
@@ -154,5 +158,17 @@ def _together(findings: tuple[Finding, ...]) -> list[tuple[str, list[Value], int
     values: dict[str, dict[str, Value]] = {}
     for finding in findings:
         for name, value in finding.matched.items():
-            values.setdefault(name, {}).setdefault(str(value), value)
+            if not name.startswith(COUNTED):
+                values.setdefault(name, {}).setdefault(str(value), value)
     return [(name, list(seen.values())[:_MOST_VALUES], len(seen)) for name, seen in sorted(values.items())]
+
+
+def _counted(findings: tuple[Finding, ...]) -> dict[str, int]:
+    """By kind of correlation (`event_count`, `value_count`), the most that it counted in one window of these findings."""
+    most: dict[str, int] = {}
+    for finding in findings:
+        for name, value in finding.matched.items():
+            if name.startswith(COUNTED) and isinstance(value, int):
+                kind = name.removeprefix(COUNTED)
+                most[kind] = max(value, most.get(kind, 0))
+    return most

@@ -9,11 +9,13 @@ from markupsafe import Markup, escape
 from soc.model.event import Value
 
 _MOST_MARKS = 50
+COUNTED = "govsoc.correlation."  # how much a correlation counted: about many lines, in none of them
 
 
 def mark(line: str, matched: Mapping[str, Value] | None = None) -> Markup:
     """The escaped line with each matched value in `<mark>`, wherever it stands as a whole word. Longer values win."""
-    values = sorted(_texts((matched or {}).values()), key=len, reverse=True)
+    held = (value for name, value in (matched or {}).items() if not name.startswith(COUNTED))
+    values = sorted(_texts(held), key=len, reverse=True)
     spans: list[tuple[int, int]] = []
     for value in values:
         start = line.find(value)

@@ -13,7 +13,7 @@ from api.app import create_app
 from api.passwords import digest, hash_password
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
-from soc.model.event import Event, event_id, iso
+from soc.model.event import Event, Fields, event_id, iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
@@ -69,15 +69,22 @@ class World:
     def clock(self) -> int:
         return self.now
 
-    def fire(self, org: str, number: int, entity: str = "203.0.113.7", start: int = NOW - 3_600_000) -> str:
-        """Store `number` events and the alert that they fold into."""
+    def fire(
+        self,
+        org: str,
+        number: int,
+        entity: str = "203.0.113.7",
+        start: int = NOW - 3_600_000,
+        counted: Fields | None = None,
+    ) -> str:
+        """Store `number` events and the alert that they fold into; `counted`: what a correlation would say of them."""
         events = [web_event(org, start + i * 1000, i, entity) for i in range(number)]
         self.log.append(events)
         alert = alert_id(RULE.id, org, entity, "2026-03-02")
         findings = [
             Finding(
                 finding_id(alert, e.id), alert, RULE.id, RULE.hash, org, "source.ip", entity, e.ts, e.id,
-                {"url.query": e.fields["url.query"], "user_agent.original": HOSTILE},
+                counted or {"url.query": e.fields["url.query"], "user_agent.original": HOSTILE},
             )
             for e in events
         ]  # fmt: skip

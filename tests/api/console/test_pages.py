@@ -47,6 +47,26 @@ def test_the_alert_says_what_fired_why_and_what_to_do(client_of, world):
     assert "<strong>địa chỉ nguồn</strong>" in vietnamese
 
 
+@pytest.mark.parametrize(
+    ("kind", "english", "vietnamese"),
+    [
+        ("event_count", "17 events within the rule's window", "17 sự kiện trong khung thời gian của luật"),
+        ("value_count", "17 different values within the rule's window", "17 giá trị khác nhau trong khung thời gian của luật"),
+    ],
+)  # fmt: skip
+def test_what_a_correlation_counted_is_said_in_words_with_lines_of_it(client_of, world, kind, english, vietnamese):
+    entity, field = "198.51.100.17", f"govsoc.correlation.{kind}"
+    alert = world.fire("hungyen", 19, entity, counted={"source.ip": entity, field: 17})
+    text, theirs = page(client_of("viewer"), f"/alerts/{alert}"), client_of("viewer").get(f"/alerts/{alert}").text
+    assert vietnamese in theirs
+    why = text[text.index('id="why"') : text.index("<table")]
+    assert english in why
+    assert field not in text
+    assert f"<mark>{entity}</mark>" in why
+    assert [f"id={i} UNION" in why for i in (0, 1, 18)] == [True, False, True]
+    assert "<mark>17</mark>" not in text  # the count marks no 17 that happens to stand in a line
+
+
 def test_times_are_those_of_viet_nam(client_of, world):
     assert "18:00:24 02/03/2026" in client_of("viewer").get("/alerts").text
 
@@ -82,6 +102,8 @@ def test_the_buttons_work_as_plain_forms(signed_in, world):
     assert (triage(world).status, triage(world).assignee) == (Status.ACKNOWLEDGED, "analyst")
     assert decide(client, world, action="close", version=1, verdict="benign", comment="ok").status_code == 303
     assert (triage(world).status, triage(world).verdict) == (Status.CLOSED, Verdict.BENIGN)
+    assert "it is closed as benign: reopen it first" in decide(client, world, action="acknowledge", version=2).text
+    assert 'value="reopen"' in page(client, f"/alerts/{world.alerts['hungyen']}")
     assert decide(client, world, action="reopen", version=2).status_code == 303
     assert (triage(world).status, triage(world).verdict) == (Status.NEW, None)
     assert decide(client, world, action="comment", comment="more").status_code == 303
