@@ -24,8 +24,6 @@ ToEvents = Callable[[Source, Sequence[Record]], list[Event]]
 # How long a failure says something about the next attempt. Without an end, a collector that nobody sends to any more because it
 # was not ready would never be ready again.
 _SHOWN_S = 10.0
-
-
 _PIECE = 1500  # records parsed before they are handed to the writer
 
 

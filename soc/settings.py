@@ -33,7 +33,11 @@ class Collect(Section):
     http_port: int = Field(8081, ge=0, le=65535, description="port of the collector's HTTP push, health and metrics")
     syslog_host: str = Field("127.0.0.1", description="address of the syslog listener")
     syslog_port: int = Field(5514, ge=0, le=65535, description="UDP and TCP port of the syslog listener")
-    max_line_bytes: int = Field(1 << 20, ge=1024, description="longest line kept whole; longer ones are cut and say so")
+    max_line_bytes: int = Field(
+        1 << 20,
+        ge=1024,
+        description="longest line of a file or a push that is kept whole; longer ones are cut and say so",
+    )
     poll_s: float = Field(0.1, gt=0, description="seconds between looks at a tailed file")
 
 
