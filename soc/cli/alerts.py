@@ -27,7 +27,7 @@ from soc.model.alert import Status, Verdict
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter
 
-app = typer.Typer(help="List, show, acknowledge and close alerts.", no_args_is_help=True)
+app = typer.Typer(help="List, show, acknowledge, close and reopen alerts.", no_args_is_help=True)
 
 AlertId = Annotated[str, typer.Argument(help="Id of the alert, as `soc alerts list` shows it.")]
 Comment = Annotated[
@@ -136,6 +136,14 @@ def close(
 ) -> None:
     """Close with a verdict."""
     _change(alert_id, Status.CLOSED, verdict, comment, config, data_dir)
+
+
+@app.command()
+def reopen(
+    alert_id: AlertId, comment: Comment = None, config: ConfigOption = None, data_dir: DataDirOption = None
+) -> None:
+    """Make a closed alert new again; its verdict is cleared, the history keeps it."""
+    _change(alert_id, Status.NEW, None, comment, config, data_dir)
 
 
 def _change(

@@ -42,7 +42,9 @@ def test_close_needs_a_verdict_and_a_closed_alert_is_not_acknowledged_by_mistake
     assert run(alerts.app, folder, "close", "a" * 24)[0] == 2
     assert run(alerts.app, folder, "close", "a" * 24, "--verdict", "benign", "-m", "known")[0] == 0
     _, _, error = run(alerts.app, folder, "ack", "a" * 24)
-    assert "closed" in str(error)
+    assert "closed as benign" in str(error)
+    assert run(alerts.app, folder, "reopen", "a" * 24)[0] == 0
+    assert run(alerts.app, folder, "ack", "a" * 24)[0] == 0
 
 
 def test_a_new_password_changes_nothing_else(tmp_path):
