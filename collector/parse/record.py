@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -12,12 +13,12 @@ from collector.parse.registry import PARSERS, Context, Parser
 from collector.parse.time import DAY_MS, iso_time
 from collector.privacy import Masked, Masker
 from soc.errors import ConfigError, ParseError
-from soc.model.event import PIPELINE_ERROR, Event, Fields, event_id
+from soc.model.event import PIPELINE_ERROR, Event, Fields, Scalar, event_id
 from soc.model.source import Source
 
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: what claims to be older is a clock that was never set
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
-_DECODED = ("url.path", "url.query")
+_DECODED = {"url.path", "url.query", "url.extension"}  # from their percent-encoding
 
 
 @lru_cache(maxsize=256)
@@ -59,10 +60,11 @@ def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser
             else "implausible time: more than a day ahead of the clock"
         )
         fields["event.created"] = iso_time(now_ms)
-    if problem is None:
-        if "%" in masked.text:
-            _mask_again(fields, masker)
-    else:
+    if "\\" in masked.text:
+        _mask_again(fields, masker, [*fields])
+    elif "%" in masked.text:
+        _mask_again(fields, masker, fields.keys() & _DECODED)
+    if problem is not None:
         fields["event.kind"] = PIPELINE_ERROR
         fields["error.message"] = problem
         ts = 0
@@ -88,16 +90,22 @@ def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -
         return {}, f"parser failed: {type(error).__name__}"
 
 
-def _mask_again(fields: Fields, masker: Masker) -> None:
-    """Percent-decoding may uncover what was hidden in the line."""
-    for key in _DECODED:
+def _mask_again(fields: Fields, masker: Masker, keys: Iterable[str]) -> None:
+    """What a parser decoded may show what the line hid."""
+    facts: Fields = {}
+
+    def mask(value: Scalar) -> Scalar:
+        if not isinstance(value, str):
+            return value
+        again = masker.mask(value)
+        facts.update(again.facts)
+        return again.text
+
+    for key in keys:
         value = fields.get(key)
-        if isinstance(value, str):
-            again = masker.mask(value)
-            if again.facts:
-                fields[key] = again.text
-                for name, fact in again.facts.items():
-                    fields.setdefault(name, fact)
+        fields[key] = [mask(item) for item in value] if isinstance(value, list) else mask(value)
+    for name, fact in facts.items():
+        fields.setdefault(name, fact)
 
 
 def _event(record: Record, source: Source, masked: Masked, ts: int, fields: Fields) -> Event:

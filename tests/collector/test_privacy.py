@@ -8,15 +8,19 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from collector.base import Record
 from collector.keys import KeyRing
+from collector.parse.record import to_event
 from collector.privacy import Masker
 from collector.recognise import KEYS
 from soc.errors import ConfigError
+from soc.model.source import Source, Transport
 
 MASKER = Masker(b"k" * 32)
 OTHER = Masker(b"o" * 32)
@@ -40,12 +44,21 @@ def grouped(number: str, cuts: tuple[int, ...], separator: str) -> str:
     return separator.join([*parts, number[at:]])
 
 
+# blanks and dashes as they are, in URLs, in JSON, in JSON within JSON, and as nginx writes bytes
+SEPARATORS_OF_NUMBERS = (
+    "", " ", ".", "-", "%20", "%2520", "%09", "%C2%A0", "%E2%80%89", "%e2%80%93", "%EF%BC%8D", "\u00a0", "\u2009", "\u2011", "\u2013",
+    "\u202f", "\u2212", "\u3000", "\uff0d", "\u200b", "\t", "\\t", "\\\\t", "\\n", "\\u00a0", "\\u00A0", "\\\\u00a0", "\\u0020", "\\u0009",
+    "\\u002d", "\\u2009", "\\u2011", "\\u2013", "\\u200b", "%u00a0", "%u0020", "\\xC2\\xA0", "\\xE2\\x80\\x93",
+)  # fmt: skip
+separators_of_numbers = st.sampled_from(SEPARATORS_OF_NUMBERS)
+
+
 @st.composite
 def spelled_phones(draw: st.DrawFn) -> tuple[str, str]:
     """A phone number and one of its spellings."""
     number = draw(phones)
     prefix = draw(st.sampled_from(("0", "+84", "84", "0084", "+84 ", "(+84) ", "(+84)0", "%2B84")))
-    separator = draw(st.sampled_from(("", " ", ".", "-", "%20", "\u00a0")))
+    separator = draw(separators_of_numbers)
     if prefix == "0":
         cuts = draw(st.sampled_from(((4, 3), (3, 3), (4,), (2, 4), (3, 4))))
         return number, grouped(number, cuts, separator)
@@ -57,7 +70,7 @@ def encoded(draw: st.DrawFn, text: str) -> str:
     """Some of the digits hidden behind an escape."""
 
     def hide(digit: str) -> str:
-        way = draw(st.integers(0, 7))
+        way = draw(st.integers(0, 11))
         spellings = (
             f"%3{digit}",
             f"%253{digit}",
@@ -65,6 +78,10 @@ def encoded(draw: st.DrawFn, text: str) -> str:
             f"\\u003{digit}",
             chr(0xFF10 + int(digit)),
             f"\\\\u003{digit}",
+            f"%EF%BC%9{digit}",
+            f"%u003{digit}",
+            f"\\u066{digit}",
+            f"\\x3{digit}",
         )
         return spellings[way] if way < len(spellings) else digit
 
@@ -108,6 +125,15 @@ def test_citizen_id_leaves_every_place(number: str, place: str) -> None:
     assert number not in masked.text
     assert MASKER.token("cccd", number) in masked.text
     assert masked.facts["govsoc.cccd.province"] == number[:3]
+
+
+@given(cccds, separators_of_numbers, st.sampled_from(((3, 3, 3), (4, 4))), places)
+def test_citizen_id_in_groups_leaves_every_place(
+    number: str, separator: str, cuts: tuple[int, ...], place: str
+) -> None:
+    masked = MASKER.mask(place.format(grouped(number, cuts, separator)))
+    assume(place != "sdt{}")  # a file number
+    assert MASKER.token("cccd", number) in masked.text
 
 
 @given(st.data(), st.one_of(mobiles, cccds))
@@ -188,6 +214,9 @@ def test_bare_json_numbers_stay_valid_json(number: str, cmnd: str) -> None:
         "Failed password for root from 203.0.113.9 port 4242 ssh2",
         '{"error_code":"1234","status_code":2004,"length":123456789}',
         "GET /otp/verify HTTP/1.1 200 1234",
+        "pam_unix(sshd:session): session opened for user an by (uid=0)",
+        '{"time":"2026-03-02T09:00:00\\u002b07:00","name":"Nguy\\u1ec5n \\u0041n"}',
+        "GET /a%75to%2D1 HTTP/1.1",  # escapes that hide nothing stay as evidence
         "pages 1234, 5678",
         "",
     ],
@@ -214,6 +243,16 @@ def test_ordinary_numbers_stay(line: str) -> None:
         ('{"password":"a \\"b\\" c","apipass":"x"}', '{"password":"[secret]","apipass":"[secret]"}'),
         ("lgspaccesstoken: eyJhbGciOi.x-y_z", "lgspaccesstoken: [secret]"),
         ("Authorization: Bearer abc.def", "Authorization: [secret]"),
+        ("GET /x?token=abc&jwt=eyJ.a.b&page=2", "GET /x?token=[secret]&jwt=[secret]&page=2"),
+        (
+            "id_token=a&refresh_token=b&session=c&sid=d",
+            "id_token=[secret]&refresh_token=[secret]&session=[secret]&sid=[secret]",
+        ),
+        ("Cookie: PHPSESSID=abc; csrf_token=d", "Cookie: PHPSESSID=[secret]; csrf_token=[secret]"),
+        ('{"sessionId":"abc","token_status":"valid"}', '{"sessionId":"[secret]","token_status":"valid"}'),
+        ("{\\x22password\\x22:\\x22hunter2\\x22}", "{\\x22password\\x22:\\x22[secret]\\x22}"),
+        ('{"path":"/x?a=1\\u0026token=abc"}', '{"path":"/x?a=1&token=[secret]"}'),
+        ('{"b":"{\\u0022pin\\u0022:\\u00221234\\u0022}"}', '{"b":"{\\"pin\\":\\"[otp_code]\\"}"}'),
         ("GET /x?access_token=abc&api_key=d", "GET /x?access_token=[secret]&api_key=[secret]"),
     ],
 )
@@ -240,8 +279,13 @@ def test_numbers_that_their_place_makes_personal(line: str, kind: str, value: st
     assert masked.facts["govsoc.privacy.kinds"] == [kind]
 
 
-SEPARATORS = ("=", ":", '":"', '": ', "%3D", "%22%3A%22", '\\":\\"', " = ", "='")
+SEPARATORS = ("=", ":", '":"', '": ', "%3D", "%22%3A%22", '\\":\\"', " = ", "='", "\\u003d", '"\\u003a"', "\\x22:\\x22")
 separators = st.sampled_from(SEPARATORS)
+
+
+def _spellings(letter: str) -> tuple[str, ...]:
+    code = f"{ord(letter):02x}"
+    return letter, f"%{code}", f"%25{code.upper()}", f"%u00{code}", f"\\u00{code}", f"\\\\u00{code.upper()}"
 
 
 @pytest.mark.parametrize("kind", KEYS)
@@ -249,7 +293,8 @@ separators = st.sampled_from(SEPARATORS)
 def test_every_spelling_of_a_key_is_found(kind: str, data: st.DataObject) -> None:
     key = data.draw(st.from_regex(rf"\A(?:{KEYS[kind]})\Z").filter(re.compile(r"[a-z][a-z0-9_\-]{1,40}").fullmatch))
     value = {"otp_code": "4821", "phone": "+14155550123", "cmnd": "123456789", "secret": "hunter"}[kind]
-    for spelling in (key, key.upper()):
+    hidden = "".join(data.draw(st.sampled_from(_spellings(letter))) for letter in key)
+    for spelling in (key, key.upper(), hidden):
         line = f"a=1&{spelling}{data.draw(separators)}{value}"
         assert MASKER.mask(line).facts.get("govsoc.privacy.kinds") == [kind], line
 
@@ -288,11 +333,52 @@ def test_any_bytes_can_be_masked(line: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["0", "84", "0 ", "0912345678", "%25", "%253", "otp ", "m x", "password=", '{"', "\\u003", "=1234"]
-)
+    "piece", ["0", "84", "0 ", "0912345678", "%25", "%253", "otp ", "m x", "password=", '{"', "\\u003", "=1234",
+              "%3", "%", "\\", "\\u00", "0\\t", "0\\u00a0", "0\u2009", "0%E2%80%89", "%70", "sid=", "\\u0022", "\\x22"]
+)  # fmt: skip
 def test_hostile_lines_cost_little(piece: str) -> None:
-    line = piece * (200_000 // len(piece))
+    line = piece * (200_000 // len(piece)) + "33"
     assert len(MASKER.mask(line).text) > 0  # the time is bounded by the test's own limit
+
+
+@given(spelled_phones(), st.sampled_from(("2026-03-02T09:00:00+07:00", "1970-01-01T00:00:00Z", "none")), st.data())
+def test_no_field_of_an_event_holds_what_json_escapes_hide(
+    phone: tuple[str, str], time: str, data: st.DataObject
+) -> None:
+    """In events, in dead letters whose time cannot be and in those that no parser understands."""
+    escaped = st.sampled_from((lambda letter: letter, lambda letter: f"\\u{ord(letter):04x}"))
+
+    def hide(text: str) -> str:
+        return "".join(data.draw(escaped)(letter) if letter not in '\\"' else letter for letter in text)
+
+    number, spelling = phone
+    tabs = spelling.replace("\t", "\\t")  # JSON holds no bare ones
+    shown = tabs if "\\" in tabs or "%" in tabs else hide(spelling)
+    line = f'{{"time":"{time}","event":"request","message":"{shown} x","{hide("password")}":"hunter2"}}'
+    source = Source("s1", "gw", "H42", "otp.gateway", Transport.FILE)
+    fields = to_event(Record(line.encode(), "1"), source, MASKER, 1_772_420_400_000).fields
+    assert MASKER.token("phone", number) in str(fields["event.original"])
+    assert MASKER.token("phone", number) in str(fields.get("message", fields["event.original"]))
+    for value in map(str, fields.values()):
+        assert "hunter2" not in value
+        assert number[1:] not in re.sub(r"\D", "", value)
+
+
+@pytest.mark.parametrize("day", ["02/Mar/2026", "02/Mar/1970"])
+@given(spelled_phones(), st.sampled_from(("password", "token", "sid")), st.data())
+def test_no_field_of_an_event_holds_what_a_url_hides(
+    day: str, phone: tuple[str, str], key: str, data: st.DataObject
+) -> None:
+    number, spelling = phone
+    url = "".join(data.draw(st.sampled_from((c, quote(c) if not c.isalnum() else f"%{ord(c):02X}"))) for c in key)
+    coded = spelling if "\\" in spelling else quote(spelling, safe="%+()")
+    query = f"?{url}=hunter2&b={coded}"
+    line = f'203.0.113.7 - - [{day}:09:00:00 +0700] "GET /x{query} HTTP/1.1" 200 5 "https://h.vn/{query}" "M"'
+    source = Source("s1", "web", "H42", "nginx.access", Transport.FILE)
+    fields = to_event(Record(line.encode(), "1"), source, MASKER, 1_772_420_400_000).fields
+    for name in ("url.original", "url.query", "http.request.referrer", "event.original"):
+        assert MASKER.token("phone", number) in str(fields[name])
+        assert "hunter2" not in str(fields[name])
 
 
 def test_keys_are_kept_per_organisation(tmp_path: Path) -> None:
