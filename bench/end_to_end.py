@@ -50,7 +50,7 @@ def run(count: int) -> dict[str, float]:
         samples: list[float] = []
         done = 0.0
         while done < count:
-            running.wait("DETECT", "soc_detector_events_total", min(done + count / 20, count), 600)
+            running.wait("DETECT", "soc_detector_events_total", min(done + count / 20, count), 900, poll_s=0.3)
             done = running.metric("DETECT", "soc_detector_events_total")
             samples.append(sum(running.memory_mb().values()))
             peak = max(peak, samples[-1])
