@@ -14,7 +14,7 @@ from soc.buffer.base import Buffer
 from soc.model.event import Event
 from soc.pipeline import Pipeline
 
-BATCH = 2000
+BATCH = 5000
 
 
 @dataclass(slots=True)
