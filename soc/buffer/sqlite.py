@@ -105,8 +105,7 @@ class EventLog:
 
     def read(self, cursor: Cursor, limit: int) -> Batch:
         events: list[Event] = []
-        kept = set(days(self.directory))
-        after = {partition: seq for partition, seq in cursor.items() if partition.partition(".")[0] in kept}
+        after = dict(cursor)
         for day in self._changed_days():
             started = time.time()
             partition, rows = self._read_day(day, after, limit - len(events))
@@ -118,6 +117,9 @@ class EventLog:
                 self._empty_at[day] = started
             if len(events) >= limit:
                 break
+        if events:  # an idle reader looks at the directory once, not twice
+            kept = set(days(self.directory))
+            after = {partition: seq for partition, seq in after.items() if partition.partition(".")[0] in kept}
         return Batch(tuple(events), after)
 
     def has_unread(self, day: str, cursor: Cursor) -> bool:

@@ -17,7 +17,6 @@ from soc.cli.context import (
     caller,
     console,
     local_time,
-    now_ms,
     print_json,
     shown,
     stores_of,
@@ -25,6 +24,7 @@ from soc.cli.context import (
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
 from soc.model.org import EVERYTHING
+from soc.service.process import now_ms
 from soc.store.base import AlertFilter
 
 app = typer.Typer(help="List, show, acknowledge, close and reopen alerts.", no_args_is_help=True)

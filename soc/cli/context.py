@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import sys
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -35,10 +34,6 @@ def stores_of(config: Path | None, data_dir: Path | None) -> tuple[Settings, Sto
 def caller() -> str:
     """Who acts on the command line, for histories and audit."""
     return f"cli:{getpass.getuser()}"
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def local_time(ms: int | None, zone: str = "Asia/Ho_Chi_Minh") -> str:

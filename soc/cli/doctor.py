@@ -16,8 +16,9 @@ import typer
 from rich.console import Console
 
 from soc.buffer.sqlite import days, size_bytes
-from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time, now_ms, print_json
+from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time, print_json
 from soc.model.org import EVERYTHING
+from soc.service.process import now_ms
 from soc.settings import Settings, load
 from soc.store.base import Stores
 from soc.store.sqlite import events_dir, keys_dir, open_stores

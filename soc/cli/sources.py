@@ -22,7 +22,6 @@ from soc.cli.context import (
     caller,
     console,
     local_time,
-    now_ms,
     print_json,
     shown,
     stores_of,
@@ -30,6 +29,7 @@ from soc.cli.context import (
 from soc.errors import ConfigError
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, Transport
+from soc.service.process import now_ms
 
 app = typer.Typer(help="Enrol log sources, and see how they are doing.", no_args_is_help=True)
 

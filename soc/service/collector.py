@@ -105,11 +105,11 @@ def syslog_source(sources: SourceStore, sender: str) -> str | None:
     """The enrolled syslog source of an address; the narrowest block wins."""
     address = ipaddress.ip_address(sender)
     blocks = [
-        (ipaddress.ip_network(block, strict=False).prefixlen, source.id)
+        (network.prefixlen, source.id)
         for source in sources.list(EVERYTHING)
         if source.enabled and source.transport is Transport.SYSLOG
-        for block in source.where
-        if address in ipaddress.ip_network(block, strict=False)
+        for network in (ipaddress.ip_network(block, strict=False) for block in source.where)
+        if address in network
     ]
     return max(blocks)[1] if blocks else None
 
