@@ -56,6 +56,9 @@ DATASETS: Mapping[str, Origin] = {
 # Programs that Sigma knows as services of their own, inside a dataset that is wider. OpenSSH 9.8 split sshd in two.
 PROGRAMS: Mapping[str, Mapping[str, str]] = {"linux.auth": {"sshd": "sshd", "sshd-session": "sshd", "sudo": "sudo"}}
 
+# The fields that an event names its own log source by.
+OWN_FIELDS = ("product", "category", "service")
+
 # The parts of an event that decide its origin: dataset, own product/category/service, program (only where it matters).
 Route = tuple[Value, Value, Value, Value, Value]
 
@@ -66,6 +69,12 @@ def route(fields: Mapping[str, Value]) -> Route:
     dataset = get("event.dataset")
     program = get("process.name") if dataset.__class__ is str and dataset in PROGRAMS else None
     return dataset, get("product"), get("category"), get("service"), program
+
+
+def origins(dataset: str) -> list[Origin]:
+    """Every origin that an event of a dataset may have as long as it has none of `OWN_FIELDS`."""
+    programs = (None, *PROGRAMS.get(dataset, ()))
+    return [origin((dataset, None, None, None, program)) for program in programs]
 
 
 def _word(value: Value) -> str | None:

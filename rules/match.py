@@ -8,11 +8,12 @@ from functools import lru_cache
 
 from rules.condition import Check, witnesses
 from rules.correlate import GROUP_CAP, LATENESS_MS, Capped, correlators
-from rules.logsource import Origin, Route, origin, route
+from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
+from rules.sieve import Sieve
 from rules.state import State
-from soc.model.event import Event, Fields, Value
+from soc.model.event import Event, Fields, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
 
 QUARTER_MS = 900_000
@@ -34,6 +35,8 @@ class Engine:
         self._detections = [rule for rule in ruleset.rules if rule.condition is not None]
         self._routes: dict[Route, Plan] = {}
         self._plans: dict[frozenset[str], Plan] = {}
+        self._sieves: dict[str, Sieve] = {}
+        self._sieves_by_rules: dict[frozenset[str], Sieve] = {}
         self._correlators = list(correlators(ruleset, self._day, lateness_ms, group_cap))
         self._feeds: dict[str, list[int]] = {}
         for i, correlator in enumerate(self._correlators):
@@ -41,6 +44,28 @@ class Engine:
                 self._feeds.setdefault(base, []).append(i)
 
     # -- events
+
+    def sift(self, stored: Iterable[Stored]) -> list[Event]:
+        """Those events, parsed, on which some rule may fire; on the others `match` would find nothing."""
+        sieves = self._sieves
+        kept = []
+        for one in stored:
+            sieve = sieves.get(one.dataset) or self._sieve_for(one.dataset)
+            if sieve.admits(one.doc):
+                kept.append(one.event)
+        return kept
+
+    def _sieve_for(self, dataset: str) -> Sieve:
+        where = origins(dataset)
+        rules = [rule for rule in self._detections if any(origin.admits(rule.logsource) for origin in where)]
+        name = frozenset(rule.id for rule in rules)  # shared, as plans are
+        if name not in self._sieves_by_rules:
+            conditions = [rule.condition for rule in rules if rule.condition is not None]
+            self._sieves_by_rules[name] = Sieve(conditions, OWN_FIELDS)
+        if len(self._sieves) >= ROUTES_KNOWN:
+            self._sieves.clear()
+        self._sieves[dataset] = self._sieves_by_rules[name]
+        return self._sieves[dataset]
 
     def match(self, events: Iterable[Event]) -> list[Finding]:
         """Every hit of every detection rule, in the order of the events. Keeps no state; never raises for a rule or an event."""

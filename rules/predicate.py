@@ -78,13 +78,18 @@ class Like:
         return head + "".join(spelt[p] if isinstance(p, Wild) else re2.escape(self._fold(p)) for p in inner) + tail
 
     def holds(self, text: str) -> bool:
-        return pattern(self.regex).search(utf8(self._fold(text))) is not None
+        return _whole(self).search(utf8(self._fold(text))) is not None
 
     def _fold(self, text: str) -> str:
         return text if self.cased else text.lower()
 
     def __str__(self) -> str:
         return "".join(p.value if isinstance(p, Wild) else p for p in self.parts)
+
+
+@lru_cache(maxsize=4096)
+def _whole(like: Like) -> re2._Regexp:  # spelling the expression out costs more than searching with it
+    return pattern(like.regex)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The spine: what happens to events between the buffer and the alert.
 
     collector: record -> mask -> parse -> Event -> buffer.append        (collector/, then acked)
-    detector:  buffer.read -> match -> correlate -> commit              (here)
+    detector:  buffer.read -> sift -> match -> correlate -> commit              (here)
     API:       alerts + triage -> JSON, console                          (api/)
 
 One step reads a batch, finds what the rules find, and commits findings, correlation state and cursor together. Whatever happens
@@ -23,7 +23,7 @@ import structlog
 from soc import telemetry
 from soc.buffer.base import Buffer
 from soc.errors import SocError
-from soc.model.event import Event
+from soc.model.event import Event, Stored
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc
 from soc.store.base import Detections
@@ -45,6 +45,10 @@ class State(Protocol):
 
 class Rules(Protocol):
     """The rule engine, as the pipeline sees it."""
+
+    def sift(self, stored: Sequence[Stored]) -> list[Event]:
+        """The events, parsed, that `match` may find something on: most need not be parsed at all."""
+        ...
 
     def match(self, events: Sequence[Event]) -> list[Finding]: ...
 
@@ -95,14 +99,14 @@ class Watermark:
     def dump(self) -> bytes:
         return orjson.dumps(self._newest)
 
-    def observe(self, events: Sequence[Event]) -> int:
+    def observe(self, events: Sequence[Stored]) -> int:
         """Take note of a batch; return how many of its events are later than allowed."""
         late = 0
         newest = self._newest
         for event in events:
             if not event.ts:
                 continue
-            source = str(event.fields.get("govsoc.source.id"))
+            source = event.source
             known = newest.get(source, 0)
             if event.ts > known:
                 newest[source] = event.ts
@@ -178,10 +182,10 @@ class Pipeline:
         self._after_step()
         return len(batch.events)
 
-    def _examine(self, events: tuple[Event, ...], cursor: Mapping[str, int]) -> None:
+    def _examine(self, events: tuple[Stored, ...], cursor: Mapping[str, int]) -> None:
         late = self._watermark.observe(events)
         state = PendingState(self._detections.state_get)
-        matched = self._rules.match(events)
+        matched = self._rules.match(self._rules.sift(events))
         findings = [finding for finding in matched if not finding.silent]
         findings += self._rules.correlate(matched, state)
         self._rules.flush(state)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from soc.model.event import Event
+from soc.model.event import Event, Stored
 
 # Partition -> position of the last event read in it. A partition is a day file here, a Kafka partition elsewhere.
 Cursor = Mapping[str, int]
@@ -16,7 +16,7 @@ Cursor = Mapping[str, int]
 class Batch:
     """Events after a cursor, and the cursor after them."""
 
-    events: tuple[Event, ...]
+    events: tuple[Stored, ...]
     cursor: Cursor
 
 

@@ -19,6 +19,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import orjson
@@ -26,7 +27,7 @@ import orjson
 from soc.buffer.base import Batch, Cursor
 from soc.buffer.database import connect, explain, migrate
 from soc.errors import Busy
-from soc.model.event import Event, day_of
+from soc.model.event import Event, Stored, day_of
 
 SCHEMA = (
     """
@@ -44,15 +45,29 @@ SCHEMA = (
     CREATE TABLE generation (number INTEGER NOT NULL);
     INSERT INTO generation VALUES (abs(random()));
     """,
+    """
+    ALTER TABLE event ADD COLUMN source TEXT NOT NULL DEFAULT '';
+    ALTER TABLE event ADD COLUMN slot TEXT NOT NULL DEFAULT '';
+    UPDATE event SET source = coalesce(json_extract(doc, '$."govsoc.source.id"'), ''), slot = substr(id, 1, 8);
+    DROP INDEX event_source_ip;
+    CREATE INDEX event_source_ip ON event (slot, source_ip, id) WHERE source_ip IS NOT NULL;
+    """,
 )
-_INSERT = "INSERT OR IGNORE INTO event (id, org, dataset, source_ip, doc) VALUES "
+_INSERT = "INSERT OR IGNORE INTO event (id, org, dataset, source, slot, source_ip, doc) VALUES "
+_VALUES = "(?, ?, ?, ?, ?, ?, ?)"
 _ROWS = 200  # a statement: a quarter cheaper than one by one, and other threads of the process run meanwhile
-_READ = "SELECT seq, id, org, dataset, doc FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+_READ = "SELECT seq, id, org, dataset, source, CAST(doc AS BLOB) FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+SLOT_DIGITS = 8  # of an id: 65.5 s of event time, inside which addresses are sorted, so that new ones touch few pages
 _DAY_MS = 86_400_000
+_PAGE_BYTES = 16 << 10  # with the cache, half the time in the kernel of 4 KiB and 2 MiB
+_CACHE_BYTES = 4 << 20  # a file
 _SUFFIXES = (".db", ".db-wal", ".db-shm")
 _OPEN_FILES = 32
 _SPACE_CHECK_S = 1.0
 _RECHECK_S = 10.0
+
+
+Row = tuple[str, str, str, object, str, object, str]  # in the order of _INSERT
 
 
 def day_file(directory: Path, day: str) -> Path:
@@ -104,7 +119,7 @@ class EventLog:
             return new
 
     def read(self, cursor: Cursor, limit: int) -> Batch:
-        events: list[Event] = []
+        events: list[Stored] = []
         after = dict(cursor)
         for day in self._changed_days():
             started = time.time()
@@ -112,7 +127,10 @@ class EventLog:
             if rows:
                 after = {other: seq for other, seq in after.items() if other.partition(".")[0] != day}
                 after[partition] = rows[-1][0]
-                events.extend(event_of(row[1:]) for row in rows)
+                events += [
+                    Stored(id_, int(id_[:12], 16), org, dataset, source, doc)
+                    for _, id_, org, dataset, source, doc in rows
+                ]
             else:
                 self._empty_at[day] = started
             if len(events) >= limit:
@@ -142,20 +160,20 @@ class EventLog:
             while self._open:
                 self._open.popitem()[1].db.close()
 
-    def _append_day(self, day: str, rows: list[tuple[str, str, str, object, str]]) -> int:
+    def _append_day(self, day: str, rows: list[Row]) -> int:
         with self._file(day) as file:
             db = file.db
             before = db.total_changes
             db.execute("BEGIN IMMEDIATE")
             for start in range(0, len(rows), _ROWS):
                 some = rows[start : start + _ROWS]
-                db.execute(
-                    _INSERT + ", ".join(["(?, ?, ?, ?, ?)"] * len(some)), [value for row in some for value in row]
-                )
+                db.execute(_INSERT + ", ".join([_VALUES] * len(some)), list(chain.from_iterable(some)))
             db.execute("COMMIT")
             return db.total_changes - before
 
-    def _read_day(self, day: str, cursor: Cursor, limit: int) -> tuple[str, list[tuple[int, str, str, str, str]]]:
+    def _read_day(
+        self, day: str, cursor: Cursor, limit: int
+    ) -> tuple[str, list[tuple[int, str, str, str, str, bytes]]]:
         """The day's partition, and its rows after the cursor."""
         with self._file(day) as file:
             partition = f"{day}.{file.generation:x}"
@@ -177,7 +195,7 @@ class EventLog:
         if len(self._open) >= _OPEN_FILES:
             self._open.popitem(last=False)[1].db.close()
         path = day_file(self.directory, day)
-        db = connect(path)
+        db = connect(path, page_bytes=_PAGE_BYTES, cache_bytes=_CACHE_BYTES)
         migrate(db, SCHEMA)
         generation = db.execute("SELECT number FROM generation").fetchone()[0]
         file = self._open[day] = _DayFile(db, generation, path.stat().st_ino)
@@ -250,13 +268,15 @@ def _by_day(events: Sequence[Event]) -> Iterator[tuple[str, list[Event]]]:
         yield day_of(groups[number][0].id), groups[number]
 
 
-def _row(event: Event) -> tuple[str, str, str, object, str]:
-    fields = event.fields
-    source_ip = fields.get("source.ip")
+def _row(event: Event) -> Row:
+    id_, _, org, dataset, fields = event
+    source, source_ip = fields.get("govsoc.source.id"), fields.get("source.ip")
     return (
-        event.id,
-        event.org,
-        event.dataset,
-        source_ip if isinstance(source_ip, str) else None,
+        id_,
+        org,
+        dataset,
+        source if source.__class__ is str else "",
+        id_[:SLOT_DIGITS],
+        source_ip if source_ip.__class__ is str else None,
         orjson.dumps(fields).decode(),
     )

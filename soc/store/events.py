@@ -10,7 +10,7 @@ from itertools import groupby
 from pathlib import Path
 
 from soc.buffer.database import Database
-from soc.buffer.sqlite import SCHEMA, day_file, days, event_of
+from soc.buffer.sqlite import SCHEMA, SLOT_DIGITS, day_file, days, event_of
 from soc.errors import NotFound, QueryError
 from soc.model.event import UNDATED, Event, day_of
 from soc.model.org import Scope
@@ -24,7 +24,8 @@ Row = tuple[str, str, str, str]
 _ROW = "SELECT id, org, dataset, doc FROM event"
 _TIME_LIMIT_S = 5.0
 _DAY_MS = 86_400_000
-_SLICE_MS = 600_000
+_SLICE_DIGITS = SLOT_DIGITS - 1  # of an id: slices of 16 slots, 17.5 minutes
+_SLICE_MS = 16 ** (12 - _SLICE_DIGITS)
 _NEIGHBOUR_SPANS_MS = (10_000, 60_000, 600_000, 3_600_000)
 _HEX = frozenset("0123456789abcdef")
 
@@ -84,17 +85,16 @@ class SqliteEvents:
         return Page(tuple(found))
 
     def _slices(self, query: Query, scope: Scope, low: str, high: str) -> Iterator[tuple[str, Iterator[Row]]]:
-        """Rows that may match, ten minutes of event time at a time, newest first, each slice with the id that it starts at."""
+        """Rows that may match, a slice of event time at a time, newest first, each slice with the id that it starts at."""
         orgs = None if scope.orgs is None else sorted(scope.orgs)
-        inside = "1" if orgs is None else f"org IN ({','.join('?' * len(orgs))})"
         for day in self._days_between(low, high):
             if not (file := self._file(day)):
                 continue
             with file.read() as db:
                 narrow, values = sql.where(query, db)
-                statement = f"{_ROW} WHERE id >= ? AND id < ? AND {inside} AND {narrow} ORDER BY id DESC"
                 for start, end in _cut(day, low, high):
-                    yield start, db.execute(statement, (start, end, *(orgs or ()), *values))
+                    inside, bounds = _inside(start, end, orgs, by_address=sql.by_address(query))
+                    yield start, db.execute(f"{_ROW} WHERE {inside} AND {narrow} ORDER BY id DESC", (*bounds, *values))
 
     def neighbours(self, event_id: str, scope: Scope, *, each_side: int = 10) -> tuple[list[Event], list[Event]]:
         event = self.get(event_id, scope)
@@ -112,8 +112,8 @@ class SqliteEvents:
 
     def _beside(self, event: Event, low: str, high: str, order: str, limit: int) -> list[Event]:
         """Up to `limit` events of the same source with ids in [low, high), nearest first."""
-        same = "org = ? AND json_extract(doc, '$.\"govsoc.source.id\"') IS ?"
-        values = (low, high, event.org, event.fields.get("govsoc.source.id"))
+        same = "org = ? AND source = ?"
+        values = (low, high, event.org, event.fields.get("govsoc.source.id") or "")
         found: list[Event] = []
         days_ = list(self._days_between(low, high))
         for day in days_ if order == "DESC" else days_[::-1]:
@@ -148,6 +148,20 @@ class SqliteEvents:
             return self._files[day]
 
 
+def _inside(start: str, end: str, orgs: list[str] | None, *, by_address: bool) -> tuple[str, list[str]]:
+    """The condition, with its values, of the rows of a slice that belong to the organisations."""
+    conditions, values = ["id >= ?", "id < ?"], [start, end]
+    if orgs is not None:
+        index = "+" if by_address else ""  # with the sign, the index of organisations is not used
+        conditions.append(f"{index}org IN ({','.join('?' * len(orgs))})")
+        values += orgs
+    if by_address:  # its index begins with the slot
+        prefix = start[:_SLICE_DIGITS].ljust(_SLICE_DIGITS, "0")
+        conditions.append(f"slot IN ({','.join('?' * 16)})")
+        values += [f"{prefix}{digit:x}" for digit in range(16)]
+    return " AND ".join(conditions), values
+
+
 def _span(day: str) -> tuple[int, int]:
     """First ms of a day, and of the next."""
     start = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() * 1000)
@@ -160,8 +174,8 @@ def _cut(day: str, low: str, high: str) -> Iterator[tuple[str, str]]:
         yield low, min(high, "000000000001")
         return
     first, last = _span(day)
-    for at in range(last - _SLICE_MS, first - 1, -_SLICE_MS):
-        start, end = max(f"{at:012x}", low), min(f"{at + _SLICE_MS:012x}", high)
+    for at in range((last - 1) // _SLICE_MS * _SLICE_MS, first - _SLICE_MS, -_SLICE_MS):
+        start, end = max(f"{max(at, first):012x}", low), min(f"{min(at + _SLICE_MS, last):012x}", high)
         if start < end:
             yield start, end
 

@@ -39,6 +39,18 @@ def where(query: Query, db: sqlite3.Connection | None = None) -> Condition:
     return _narrow(query, db) or ("1", [])
 
 
+def by_address(query: Query) -> bool:
+    """Whether the index of addresses is the best way to what `where` narrows to: one address or few, whatever else is asked."""
+    match query:
+        case And(clauses):
+            return any(map(by_address, clauses))
+        case Term("source.ip", text):
+            return isinstance(address(text), IPv4Address)
+        case Cidr("source.ip", network):
+            return network.version == 4 and network.prefixlen >= 24
+    return False
+
+
 def _narrow(query: Query, db: sqlite3.Connection | None) -> Condition | None:
     """None when nothing can be said."""
     match query:
@@ -98,10 +110,7 @@ def _network(network: IPv4Network | IPv6Network) -> Condition | None:
     if octets == 4:
         return "source_ip = ?", [text]
     prefix = ".".join(text.split(".")[:octets])
-    column = (
-        "source_ip" if octets == 3 else "+source_ip"
-    )  # a wide network through the index costs a sort of all it holds
-    return f"({column} >= ? AND {column} < ?)", [f"{prefix}.", f"{prefix}/"]
+    return "(source_ip >= ? AND source_ip < ?)", [f"{prefix}.", f"{prefix}/"]
 
 
 def _somewhere(text: str) -> Condition | None:

@@ -48,7 +48,7 @@ def test_what_was_appended_is_read_once_by_another_reader(buffers, make_event):
     ids, cursor = read_all(reader)
     assert ids == [event.id for event in events]
     assert reader.read(cursor, 10).events == ()
-    assert reader.read({}, 1).events[0] == events[0]
+    assert reader.read({}, 1).events[0].event == events[0]
 
 
 def test_the_same_event_again_is_not_stored_again(buffers, make_event):
@@ -107,4 +107,4 @@ def test_text_comes_back_as_it_went_in(buffers, make_event):
         NOON, "1", message='Đăng ký "kết hôn" \x00 \\xff 😀', tags=["a", "b"], process__pid=7, error__code=None
     )
     buffers().append([event])
-    assert buffers().read({}, 1).events[0].fields == event.fields
+    assert buffers().read({}, 1).events[0].event.fields == event.fields

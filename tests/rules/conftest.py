@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
+import orjson
 import pytest
 import yaml
 
 from rules.load import loads
 from rules.match import Engine
-from soc.model.event import Event
+from soc.model.event import Event, Stored
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
@@ -39,13 +40,28 @@ def engine_of():
 
 @pytest.fixture(scope="session")
 def fires(rule_text, engine_of):
-    """`fires(detection, fields)`: whether a rule of this detection fires on an event of these fields."""
+    """`fires(detection, fields)`: whether a rule of this detection fires on an event of these fields.
+
+    An event on which it fires must pass the sieve, too: every test of a predicate is one of its witness.
+    """
 
     def fire(detection: dict[str, object], fields: dict[str, object]) -> bool:
         engine = engine_of(rule_text(detection))
-        return bool(engine.match([event_of(fields)]))
+        event = event_of(fields)
+        fired = bool(engine.match([event]))
+        if fired and (stored := stored_of(event)):
+            assert engine.sift([stored]) == [stored.event], "fires, and the sieve would have dropped it"
+        return fired
 
     return fire
+
+
+def stored_of(event: Event) -> Stored | None:
+    """The event as the event log holds it; None for one that no JSON can hold (half a surrogate, 65 bits)."""
+    try:
+        return Stored(event.id, event.ts, event.org, event.dataset, "portal", orjson.dumps(event.fields))
+    except TypeError:
+        return None
 
 
 def event_of(fields: dict[str, object], ts: int = 1_772_416_800_000, number: int = 1) -> Event:

@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from rules.load import load
-from soc.model.event import flat
+from rules.logsource import OWN_FIELDS
+from soc.model.event import Stored, flat
 
 # (rules, pipeline, events, reference, every n-th event): all of `web`, a slice of the Windows corpora.
 CORPORA = {
@@ -53,3 +54,21 @@ def test_same_hits_as_the_reference(test_data: Path, public_rules, tz, name: str
     assert reference
     assert (sorted(found - reference), sorted(reference - found)) == ([], [])
     assert engine.broken == {}
+
+
+def test_the_sieve_drops_nothing_that_a_rule_fires_on(test_data: Path, public_rules, tz) -> None:
+    from rules.match import Engine
+
+    engine = Engine(public_rules("rules-web", "web-ecs-pipeline.yml"), tz)
+    stored, kept, fired = 0, set(), set()
+    with gzip.open(test_data / "weblogs" / "web-ecs-60k.ndjson.gz") as lines:
+        for number, line in islice(enumerate(lines, 1), 0, None, 2):
+            fields = {key: value for key, value in flat(orjson.loads(line)).items() if key not in OWN_FIELDS}
+            stored += 1
+            if engine.plan(fields).fire(fields):
+                fired.add(number)
+            if engine.sift([Stored("0" * 32, 0, "bench", "web", "portal", orjson.dumps(fields))]):
+                kept.add(number)
+    assert fired
+    assert fired <= kept
+    assert len(kept) < stored / 5, "a sieve that keeps most is of no use"

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import column, match, plan
+from rules import column, match, plan, scanner
 from rules.condition import All, Any, Check, Condition, Not, Search, satisfied
 from rules.load import load, loads
 from rules.logsource import LogSource, origin, route
@@ -225,20 +225,20 @@ def test_memory_is_bounded_whatever_values_come(engine_of, rule_text, event, mon
 
 
 def test_an_automaton_too_large_is_split_and_finds_everything(monkeypatch) -> None:
-    monkeypatch.setattr(column, "AUTOMATON_BYTES", 1 << 16)
-    monkeypatch.setattr(column, "PATTERN_BYTES", 0)
+    monkeypatch.setattr(scanner, "AUTOMATON_BYTES", 1 << 16)
+    monkeypatch.setattr(scanner, "PATTERN_BYTES", 0)
     words = [f"word{i:05d}" for i in range(3000)]
-    scanners = column.scanners(
+    scanners = scanner.scanners(
         [(i, rf"(?s){word}") for i, word in enumerate(words)], lambda check, error: pytest.fail(f"{check}: {error}")
     )
     assert len(scanners) > 1
     for i in (0, 1500, 2999):
-        assert [check for scanner in scanners for check in scanner.scan(f"xx {words[i]} yy".encode())] == [i]
+        assert [check for one in scanners for check in one.scan(f"xx {words[i]} yy".encode())] == [i]
 
 
 def test_a_pattern_that_fits_no_automaton_stops_its_rule_alone(engine_of, rule_text, event, monkeypatch) -> None:
-    monkeypatch.setattr(column, "AUTOMATON_BYTES", 1 << 15)
-    monkeypatch.setattr(column, "PATTERN_BYTES", 0)
+    monkeypatch.setattr(scanner, "AUTOMATON_BYTES", 1 << 15)
+    monkeypatch.setattr(scanner, "PATTERN_BYTES", 0)
     large = rule_text({"s": {"f|re": "(ab?c?){400}"}}, name="large")
     engine = engine_of(large + "---\n" + rule_text({"s": {"f|contains": "a"}}, name="small"))
     assert [finding.rule_id for finding in engine.match([event({"f": "a" * 500})])] == ["small"]

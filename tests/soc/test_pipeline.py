@@ -12,6 +12,7 @@ import rules.load
 from rules.match import Engine
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
+from soc.model.event import Stored
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
 from soc.pipeline import Pipeline, Watermark
@@ -180,21 +181,32 @@ def test_an_old_log_replayed_beside_live_events_is_correlated_as_well(tmp_path, 
     assert {alert[1]: alert[2] for alert in rig.alerts().values()} == {"10.0.0.1": 8, "10.9.9.9": 8}
 
 
-def test_the_watermark_is_that_of_the_least_advanced_active_source(make_event):
+@pytest.fixture
+def seen(make_event):
+    """An event as the event log gives it."""
+
+    def make(ts, tag="1", source="portal"):
+        event = make_event(ts, tag, source=source)
+        return Stored(event.id, event.ts, event.org, event.dataset, source, b"")
+
+    return make
+
+
+def test_the_watermark_is_that_of_the_least_advanced_active_source(seen):
     watermark = Watermark(lateness_ms=HOUR, idle_s=60)
     assert watermark.time is None
-    watermark.observe([make_event(NOON, source="a"), make_event(NOON - 5 * HOUR, source="b")])
+    watermark.observe([seen(NOON, source="a"), seen(NOON - 5 * HOUR, source="b")])
     assert watermark.time == NOON - 6 * HOUR
-    assert watermark.observe([make_event(NOON - HOUR, source="a"), make_event(NOON - HOUR - 1, "2", source="a")]) == 1
+    assert watermark.observe([seen(NOON - HOUR, source="a"), seen(NOON - HOUR - 1, "2", source="a")]) == 1
     watermark.rest(59)
-    watermark.observe([make_event(NOON + 1, source="a")])
+    watermark.observe([seen(NOON + 1, source="a")])
     watermark.rest(2)
     assert watermark.time == NOON + 1 - HOUR, "b is idle"
     saved = watermark.dump()
     again = Watermark(lateness_ms=HOUR, idle_s=60)
     again.load(saved)
     assert again.time == watermark.time
-    watermark.observe([make_event(NOON - 5 * HOUR, source="b")])
+    watermark.observe([seen(NOON - 5 * HOUR, source="b")])
     assert watermark.time == NOON - 6 * HOUR, "b speaks again and is not late"
 
 

@@ -1,20 +1,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from ipaddress import ip_network
+from pathlib import Path
 
 import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from soc.buffer.sqlite import SCHEMA
-from soc.model.event import Fields, event_id, iso
+from soc.buffer.sqlite import SCHEMA, EventLog
+from soc.model.event import Event, Fields, event_id, iso
+from soc.model.org import EVERYTHING, Scope
 from soc.query.ast import And, Cidr, Everything, Exists, Not, Or, Query, Range, Span, Term, Wildcard
 from soc.query.evaluate import matches
 from soc.query.parse import parse
+from soc.store.events import SqliteEvents
 from soc.store.sql import where
 
 DAY = 1_772_409_600_000  # 2026-03-02
@@ -184,17 +187,35 @@ def test_the_columns_narrow(log: sqlite3.Connection, text: str, rows: list[int],
     assert found(log, parse(text), indexed=indexed)[0] == rows
 
 
-def test_a_code_or_an_address_is_looked_up_in_its_index(log: sqlite3.Connection) -> None:
-    for text, index in (
-        ("event.dataset:OTP.gateway", "event_dataset"),
-        ("organization.id:h33", "event_org"),
-        ("source.ip:10.0.0.1", "event_source_ip"),
-    ):
+def test_a_code_is_looked_up_in_its_index(log: sqlite3.Connection) -> None:
+    for text, index in (("event.dataset:OTP.gateway", "event_dataset"), ("organization.id:h33", "event_org")):
         condition, values = where(parse(text), log)
         plan = log.execute(
             f"EXPLAIN QUERY PLAN SELECT doc FROM event WHERE {condition} ORDER BY id DESC", values
         ).fetchall()
         assert [step[3].split(" (")[0] for step in plan] == [f"SEARCH event USING INDEX {index}"]
+
+
+@pytest.mark.parametrize("scope", [EVERYTHING, Scope(frozenset({"h33", "h34"}))])
+@pytest.mark.parametrize("text", ["source.ip:10.0.0.1", "source.ip:10.0.0.0/24 -url.path:/x"])
+def test_an_address_is_looked_up_in_its_index_slot_by_slot(
+    tmp_path: Path, make_event: Callable[..., Event], text: str, scope: Scope
+) -> None:
+    event = make_event(DAY, "1", source__ip="10.0.0.1", org="h33")
+    EventLog(tmp_path).append([event])
+    asked: list[str] = []
+    seen = SqliteEvents(tmp_path)
+    file = seen._file("2026-03-02")
+    assert file is not None
+    with file.read() as db:
+        db.set_trace_callback(asked.append)
+    assert seen.search(parse(text), scope).items == (event,)
+    searches = {sql for sql in asked if "ORDER BY id DESC" in sql}
+    assert searches
+    for sql in searches:
+        with closing(sqlite3.connect(tmp_path / "2026-03-02.db")) as db:
+            steps = [step[3] for step in db.execute(f"EXPLAIN QUERY PLAN {sql}")]
+        assert steps[0].startswith("SEARCH event USING INDEX event_source_ip (slot=? AND source_ip"), sql
 
 
 def test_values_are_bound_and_names_never_written(log: sqlite3.Connection) -> None:

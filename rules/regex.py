@@ -1,0 +1,21 @@
+r"""Reading regular expressions of RE2's syntax as far as needed: their anchors, outside of classes and escapes."""
+
+from __future__ import annotations
+
+import re
+
+# \Q...\E · \x{1F600} · \pN, \p{Greek} · \A, \z, \b, any other escape · [...] with its own escapes and [:classes:] · an anchor
+_TOKEN = re.compile(
+    r"\\Q.*?(?:\\E|\Z)|\\[Az]|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|(?P<anchor>[\^$])|.",
+    re.DOTALL,
+)
+
+
+def without_anchors(regex: str) -> str:
+    r"""The expression without `^`, `$`, `\A` and `\z`: it is found wherever the value that the whole one matches is found.
+
+    `\b` and `\B` stay: what surrounds a value in JSON is no letter, as its beginning and end are none.
+    """
+    return "".join(
+        "(?:)" if token["anchor"] or token[0] in (r"\A", r"\z") else token[0] for token in _TOKEN.finditer(regex)
+    )

@@ -1,0 +1,51 @@
+"""Sieve: tells from an event's JSON text that no rule can fire on it, so that it need not even be parsed.
+
+Most events of a quiet day pass no rule. One scan of the text for the rules' witnesses (`rules.witness`) settles that for a
+fifth of the price of parsing and judging them. Whoever the sieve lets through is judged as if there were no sieve.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import re2
+
+from rules.condition import Condition
+from rules.scanner import scanners
+from rules.witness import witness
+
+# Numbers with an exponent are written differently by JSON and by Python, which judges: such events are always let through.
+_EXPONENT = r"[:,\[]-?[0-9.]+[eE]"
+
+
+class Sieve:
+    """For the conditions of all rules that may apply to an event. `routed`: field names that would change which rules apply."""
+
+    def __init__(self, conditions: Iterable[Condition], routed: Iterable[str] = ()) -> None:
+        patterns: set[str] = {_EXPONENT, *(f'"{re2.escape(name)}":' for name in routed)}
+        self.open = False  # lets everything through
+        for condition in conditions:
+            found = witness(condition)
+            if found is None:
+                self.open = True
+                return
+            patterns |= found.patterns
+        self._scans = [scanner.scan for scanner in scanners(list(enumerate(sorted(patterns))), self._give_up)]
+
+    def _give_up(self, _pattern: int, _error: Exception) -> None:
+        self.open = True
+
+    def admits(self, doc: bytes) -> bool:
+        """Whether some rule may fire on the event of this JSON text (orjson's, UTF-8)."""
+        if self.open or not doc.isascii():
+            return True
+        if b"\\" in doc:
+            if b"\\" in (plain := doc.replace(b'\\"', b'"')):  # nearly always quotes are all there is
+                if b"\\" in plain.replace(b"\\\\", b""):
+                    return True  # control characters
+                plain = plain.replace(b"\\\\", b"\\")
+            doc = plain
+        for scan in self._scans:  # noqa: SIM110 - a third of the time of any()
+            if scan(doc):
+                return True
+        return False

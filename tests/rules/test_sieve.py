@@ -1,0 +1,109 @@
+"""The sieve lets through whatever a rule fires on, and little else. Every test that uses `fires` asks the first of it as well."""
+
+from __future__ import annotations
+
+import orjson
+import pytest
+import re2
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from rules.load import load
+from rules.match import Engine
+from rules.regex import without_anchors
+from soc.model.event import Stored
+
+NASTY = st.sampled_from(
+    ["a", "B", '"', "\\", "/", "\n", "\x01", "đ", "İ", "K", "ſ", " ", "5", ".", "*", "select", "%27"]
+)
+TEXTS = st.lists(NASTY, max_size=6).map("".join)
+NUMBERS = st.one_of(st.integers(-1000, 100_000), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+VALUES = st.one_of(TEXTS, NUMBERS, NUMBERS.map(str), st.lists(st.one_of(TEXTS, NUMBERS), max_size=3), st.none())
+
+
+@pytest.mark.parametrize("how", ["", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased"])
+@settings(deadline=None)
+@given(wanted=TEXTS, value=VALUES)
+@example(wanted="5", value=5)
+@example(wanted="true", value=True)
+@example(wanted='a"', value='xa"')
+@example(wanted="a\\", value="a\\")
+@example(wanted="K", value="k")
+def test_texts(fires, how: str, wanted: str, value: object) -> None:
+    escaped = wanted.replace("\\", "\\\\").replace("*", "\\*")
+    if escaped:
+        fires({"s": {f"f|{how}".rstrip("|").replace("||", "|"): escaped}}, {"f": value, "g": "b"})
+        fires({"s": [escaped]}, {"f": value})
+
+
+@pytest.mark.parametrize("op", ["gt", "gte", "lt", "lte", None])
+@settings(deadline=None)
+@given(bound=st.integers(-3, 1200), value=VALUES)
+@example(bound=500, value=[1, 503])
+@example(bound=500, value="0503")
+@example(bound=500, value=5e20)
+@example(bound=500, value="5.1e2")
+def test_numbers(fires, op: str | None, bound: int, value: object) -> None:
+    fires({"s": {f"f|{op}" if op else "f": bound}}, {"f": value})
+
+
+@pytest.mark.parametrize(
+    "regex",
+    ["^a", "b$", r"\Aa+\z", "a[^^$]b", r"\$a", r"[\]^$]", r"\Q^a\E", "(?i)(?:^|/)b(?:$|/)", r"\bselect\b", "^$", "a.b"],
+)
+@settings(deadline=None)
+@given(value=VALUES)
+@example(value="a/b")
+@example(value="^a")
+@example(value='a"b')
+@example(value="select")
+def test_regular_expressions(fires, regex: str, value: object) -> None:
+    fires({"s": {"f|re": regex}}, {"f": value})
+
+
+@settings(deadline=None)
+@given(value=VALUES)
+def test_what_needs_the_field_alone(fires, value: object) -> None:
+    for detection in ({"f|exists": True}, {"f": "*"}, {"f|cidr": "10.0.0.0/8"}, {"f|fieldref": "g"}, {"f": ""}):
+        fires({"s": detection}, {"f": value, "g": value})
+        fires({"s": detection, "hidden": {"h": 1}, "condition": "s and not hidden"}, {"f": value, "g": value})
+
+
+def test_anchors_are_found_outside_of_classes_and_escapes_only() -> None:
+    for regex, bare in (
+        ("^a$", "(?:)a(?:)"),
+        (r"\^[^$]\$", r"\^[^$]\$"),
+        (r"[]$^]", r"[]$^]"),
+        (r"\Q$^\E$", r"\Q$^\E(?:)"),
+    ):
+        assert without_anchors(regex) == bare
+        re2.compile(bare)
+
+
+def stored(fields: dict[str, object], dataset: str = "nginx.access") -> Stored:
+    return Stored("0" * 32, 0, "hungyen", dataset, "portal", orjson.dumps(fields))
+
+
+def test_an_ordinary_request_is_not_even_parsed(tz) -> None:
+    engine = Engine(load(), tz)
+    calm = {
+        "@timestamp": "2026-03-02T01:00:00.000Z",
+        "event.original": '10.1.2.3 - - [02/Mar/2026:01:00:00 +0000] "GET /ho-so HTTP/1.1" 200 512 "-" "Mozilla/5.0"',
+        "url.original": "/ho-so", "url.path": "/ho-so", "http.request.method": "GET", "source.ip": "10.1.2.3",
+        "http.response.status_code": 200, "http.response.body.bytes": 512, "user_agent.original": "Mozilla/5.0",
+    }  # fmt: skip
+    assert engine.sift([stored(calm)]) == []
+    hostile = calm | {"url.original": "/?id=1%20union%20select%20null", "url.query": "id=1 union select null"}
+    assert engine.sift([stored(hostile)]) == [stored(hostile).event]
+
+
+def test_an_event_that_names_its_own_log_source_is_let_through(engine_of, rule_text) -> None:
+    engine = engine_of(rule_text({"s": {"f": "needle"}}, logsource={"product": "windows"}))
+    assert engine.sift([stored({"f": "hay"}), stored({"f": "hay", "product": "windows"})]) == [
+        stored({"f": "hay", "product": "windows"}).event
+    ]
+
+
+def test_a_rule_that_may_fire_on_anything_opens_the_sieve(engine_of, rule_text) -> None:
+    engine = engine_of(rule_text({"hidden": {"f": "x"}, "condition": "not hidden"}))
+    assert engine.sift([stored({"g": 1}, "any")]) == [stored({"g": 1}, "any").event]
