@@ -12,13 +12,14 @@ import structlog
 from collector.base import Record
 from soc.buffer.base import Buffer
 from soc.errors import Busy, SocError, StoreUnavailable
-from soc.model.event import Event
+from soc.model.event import Stored
 from soc.model.source import Source, SourceHealth
 
 log = structlog.get_logger(__name__)
 
-# Parses and masks; a record that cannot be parsed comes back as a dead letter, and nothing is raised for it.
-ToEvents = Callable[[Source, Sequence[Record]], list[Event]]
+# Parses and masks; a record that cannot be parsed comes back as a dead letter, and nothing is raised for it. Each event is made
+# ready for the disk at once: thousands of parsed documents would not fit into the processor's cache.
+ToEvents = Callable[[Source, Sequence[Record]], list[Stored]]
 
 
 # How long a failure says something about the next attempt. Without an end, a collector that nobody sends to any more because it
@@ -28,7 +29,7 @@ _PIECE = 1500  # records parsed before they are handed to the writer
 
 
 class _Ticket:
-    def __init__(self, events: list[Event]) -> None:
+    def __init__(self, events: list[Stored]) -> None:
         self.events = events
         self.done = threading.Event()
         self.error: Exception | None = None
@@ -73,7 +74,7 @@ class Intake:
             self._changed.notify()
         self._writer.join()
 
-    def submit(self, source: Source, records: Sequence[Record]) -> list[Event]:
+    def submit(self, source: Source, records: Sequence[Record]) -> list[Stored]:
         """The events, durable when it returns. Raises what `Buffer.append` raises; may be repeated.
 
         While one piece is being written the next is parsed: SQLite works without the interpreter's lock.
@@ -146,7 +147,7 @@ class Meter:
         self._last_event: int | None = None
         self._last_received: int | None = None
 
-    def count(self, events: Sequence[Event], records: int, now_ms: int) -> None:
+    def count(self, events: Sequence[Stored], records: int, now_ms: int) -> None:
         second = int(self._clock())
         newest = max((event.ts for event in events), default=0)
         with self._lock:

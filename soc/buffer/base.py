@@ -23,7 +23,7 @@ class Batch:
 class Buffer(Protocol):
     """Written by the collector, read by the detector."""
 
-    def append(self, events: Sequence[Event]) -> int:
+    def append(self, events: Sequence[Event | Stored]) -> int:
         """Store the events durably and return how many were new; the same event again is not stored again.
 
         Blocks on the disk. Raises `Busy` when full (nothing is stored) and `StoreUnavailable`. May be repeated after any error.

@@ -54,9 +54,10 @@ SCHEMA = (
     """,
 )
 _INSERT = "INSERT OR IGNORE INTO event (id, org, dataset, source, slot, source_ip, doc) VALUES "
-_VALUES = "(?, ?, ?, ?, ?, ?, ?)"
+_VALUES = "(?, ?, ?, ?, ?, ?, CAST(? AS TEXT))"
 _ROWS = 200  # a statement: a quarter cheaper than one by one, and other threads of the process run meanwhile
-_READ = "SELECT seq, id, org, dataset, source, CAST(doc AS BLOB) FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
+_READ = """SELECT seq, id, org, dataset, source, source_ip, CAST(doc AS BLOB) FROM event
+    WHERE seq > ? ORDER BY seq LIMIT ?"""
 SLOT_DIGITS = 8  # of an id: 65.5 s of event time, inside which addresses are sorted, so that new ones touch few pages
 _DAY_MS = 86_400_000
 _PAGE_BYTES = 16 << 10  # with the cache, half the time in the kernel of 4 KiB and 2 MiB
@@ -67,7 +68,7 @@ _SPACE_CHECK_S = 1.0
 _RECHECK_S = 10.0
 
 
-Row = tuple[str, str, str, object, str, object, str]  # in the order of _INSERT
+Row = tuple[str, str, str, str, str, str | None, bytes]  # in the order of _INSERT
 
 
 def day_file(directory: Path, day: str) -> Path:
@@ -110,7 +111,7 @@ class EventLog:
         self._space_checked_at = 0.0
         self._empty_at: dict[str, float] = {}  # day -> wall clock of the last read that found nothing new
 
-    def append(self, events: Sequence[Event]) -> int:
+    def append(self, events: Sequence[Event | Stored]) -> int:
         with self._lock:
             self._check_space()
             new = 0
@@ -128,8 +129,8 @@ class EventLog:
                 after = {other: seq for other, seq in after.items() if other.partition(".")[0] != day}
                 after[partition] = rows[-1][0]
                 events += [
-                    Stored(id_, int(id_[:12], 16), org, dataset, source, doc)
-                    for _, id_, org, dataset, source, doc in rows
+                    Stored(id_, int(id_[:12], 16), org, dataset, source, ip, doc)
+                    for _, id_, org, dataset, source, ip, doc in rows
                 ]
             else:
                 self._empty_at[day] = started
@@ -173,7 +174,7 @@ class EventLog:
 
     def _read_day(
         self, day: str, cursor: Cursor, limit: int
-    ) -> tuple[str, list[tuple[int, str, str, str, str, bytes]]]:
+    ) -> tuple[str, list[tuple[int, str, str, str, str, str | None, bytes]]]:
         """The day's partition, and its rows after the cursor."""
         with self._file(day) as file:
             partition = f"{day}.{file.generation:x}"
@@ -255,9 +256,9 @@ def size_bytes(directory: Path) -> int:
     return total
 
 
-def _by_day(events: Sequence[Event]) -> Iterator[tuple[str, list[Event]]]:
+def _by_day(events: Sequence[Event | Stored]) -> Iterator[tuple[str, list[Event | Stored]]]:
     """The events of each day, oldest day first, undated ones before all."""
-    groups: dict[int, list[Event]] = {}
+    groups: dict[int, list[Event | Stored]] = {}
     for event in events:
         number = event.ts // _DAY_MS if event.ts else -1
         if number in groups:
@@ -268,15 +269,6 @@ def _by_day(events: Sequence[Event]) -> Iterator[tuple[str, list[Event]]]:
         yield day_of(groups[number][0].id), groups[number]
 
 
-def _row(event: Event) -> Row:
-    id_, _, org, dataset, fields = event
-    source, source_ip = fields.get("govsoc.source.id"), fields.get("source.ip")
-    return (
-        id_,
-        org,
-        dataset,
-        source if source.__class__ is str else "",
-        id_[:SLOT_DIGITS],
-        source_ip if source_ip.__class__ is str else None,
-        orjson.dumps(fields).decode(),
-    )
+def _row(event: Event | Stored) -> Row:
+    id_, _, org, dataset, source, source_ip, doc = event if isinstance(event, Stored) else Stored.of(event)
+    return id_, org, dataset, source, id_[:SLOT_DIGITS], source_ip, doc

@@ -40,7 +40,7 @@ class Event(NamedTuple):  # made for every line, in half the time of a frozen da
 
 
 class Stored(NamedTuple):
-    """An event as the event log holds it: the document is still JSON, so that what no rule looks at costs no parsing.
+    """An event as the event log holds it: the document is JSON, so that what no rule looks at costs no parsing.
 
     `source`: the id of the enrolled source. `doc`: the fields as orjson writes them, UTF-8. The rest is as in `Event`.
     """
@@ -50,12 +50,32 @@ class Stored(NamedTuple):
     org: str
     dataset: str
     source: str
+    source_ip: str | None
     doc: bytes
+
+    @classmethod
+    def of(cls, event: Event) -> Stored:
+        id_, ts, org, dataset, fields = event
+        source, ip = fields.get("govsoc.source.id"), fields.get("source.ip")
+        return cls(
+            id_,
+            ts,
+            org,
+            dataset,
+            source if isinstance(source, str) else "",
+            ip if isinstance(ip, str) else None,
+            orjson.dumps(fields),
+        )
 
     @property
     def event(self) -> Event:
         """Parsed, anew each time."""
         return Event(self.id, self.ts, self.org, self.dataset, orjson.loads(self.doc))
+
+    @property
+    def dead(self) -> bool:
+        """A dead letter has no time."""
+        return not self.ts
 
 
 def event_id(ts: int, source: str, position: str, masked_line: str) -> str:

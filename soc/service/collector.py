@@ -27,7 +27,7 @@ from soc.buffer.retention import expire
 from soc.buffer.sqlite import EventLog
 from soc.errors import ParseError, SocError
 from soc.locks import only_one
-from soc.model.event import Event, Fields
+from soc.model.event import Fields, Stored
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, SourceHealth, Transport
 from soc.service.process import check_port, now_ms, open_event_log, ports, relax_garbage_collection
@@ -81,11 +81,11 @@ def collector(settings: Settings, stop: threading.Event) -> None:
         retention.join(5)
 
 
-def to_events(keys: KeyRing, source: Source, records: Sequence[Record]) -> list[Event]:
+def to_events(keys: KeyRing, source: Source, records: Sequence[Record]) -> list[Stored]:
     """Mask and parse what a source sent; what an unknown sender sent becomes dead letters that say so."""
     masker, now = keys.masker(source.org), now_ms()
     parser = refuse_unassigned if source.org == UNASSIGNED else None
-    events = [to_event(record, source, masker, now, parser) for record in records]
+    events = [Stored.of(to_event(record, source, masker, now, parser)) for record in records]
     telemetry.RECORDS.labels(source.transport).inc(len(events))
     telemetry.DEAD_LETTERS.inc(sum(event.dead for event in events))
     return events

@@ -59,7 +59,7 @@ def fires(rule_text, engine_of):
 def stored_of(event: Event) -> Stored | None:
     """The event as the event log holds it; None for one that no JSON can hold (half a surrogate, 65 bits)."""
     try:
-        return Stored(event.id, event.ts, event.org, event.dataset, "portal", orjson.dumps(event.fields))
+        return Stored(event.id, event.ts, event.org, event.dataset, "portal", None, orjson.dumps(event.fields))
     except TypeError:
         return None
 

@@ -67,7 +67,7 @@ def test_the_sieve_drops_nothing_that_a_rule_fires_on(test_data: Path, public_ru
             stored += 1
             if engine.plan(fields).fire(fields):
                 fired.add(number)
-            if engine.sift([Stored("0" * 32, 0, "bench", "web", "portal", orjson.dumps(fields))]):
+            if engine.sift([Stored("0" * 32, 0, "bench", "web", "portal", None, orjson.dumps(fields))]):
                 kept.add(number)
     assert fired
     assert fired <= kept

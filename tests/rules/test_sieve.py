@@ -81,7 +81,7 @@ def test_anchors_are_found_outside_of_classes_and_escapes_only() -> None:
 
 
 def stored(fields: dict[str, object], dataset: str = "nginx.access") -> Stored:
-    return Stored("0" * 32, 0, "hungyen", dataset, "portal", orjson.dumps(fields))
+    return Stored("0" * 32, 0, "hungyen", dataset, "portal", None, orjson.dumps(fields))
 
 
 def test_an_ordinary_request_is_not_even_parsed(tz) -> None:

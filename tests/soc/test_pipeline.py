@@ -187,7 +187,7 @@ def seen(make_event):
 
     def make(ts, tag="1", source="portal"):
         event = make_event(ts, tag, source=source)
-        return Stored(event.id, event.ts, event.org, event.dataset, source, b"")
+        return Stored(event.id, event.ts, event.org, event.dataset, source, None, b"")
 
     return make
 
