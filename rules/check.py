@@ -12,6 +12,7 @@ from rules.cases import cases, cases_file
 from rules.condition import checks
 from rules.predicate import SameAs
 from rules.rule import Rule, RuleSet
+from rules.witness import witness
 from soc.errors import RuleError
 from soc.model.finding import LEVELS
 
@@ -57,6 +58,11 @@ def _note(error: RuleError) -> Note:
 
 
 def _lacking(rule: Rule) -> Iterator[str]:
+    if rule.condition is not None and witness(rule.condition) is None:
+        yield (
+            "it says only what must not be there, so every event of its log source has to be parsed for it: "
+            "say what must be there, too"
+        )
     try:
         UUID(rule.id)
     except ValueError:
