@@ -38,8 +38,18 @@ def explain(error: ApiError | TransportError, where: str) -> SocError | None:
         return StoreUnavailable(f"Elasticsearch at {where}: {_transport(error)}")
     if isinstance(error, UnsupportedProductError):
         return StoreUnavailable(f"{where} is not Elasticsearch 8: look at store.url")
-    kind, reason = _cause(error.body)
-    status = error.meta.status
+    return _answer(error.meta.status, *_cause(error.body), where)
+
+
+def refused(status: int, error: Any, where: str) -> SocError:
+    """Our error for one action of a bulk request; `error` is what the server says of it."""
+    kind, reason = _cause({"error": error})
+    return _answer(status, kind, reason, where) or StoreUnavailable(
+        f"Elasticsearch at {where} refuses a document ({_short(kind)}: {_short(reason)}): are its templates ours? `soc setup elasticsearch`"
+    )
+
+
+def _answer(status: int, kind: str, reason: str, where: str) -> SocError | None:
     if kind == "media_type_header_exception" or status == 406:
         return StoreUnavailable(f"Elasticsearch at {where} is too old or too new for this client: 8.19 is needed, or 9")
     if status == 429 or kind == "cluster_block_exception":
