@@ -117,8 +117,6 @@ def load(config: Path | None = None, data_dir: Path | None = None) -> Settings:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{config or 'environment'}: {faults}") from None
-    if settings.store.url:
-        raise ConfigError("store.url: only the embedded store is there yet: leave it empty")
     return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings
 
 

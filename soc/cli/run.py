@@ -17,6 +17,8 @@ from soc.service.process import check_port, configure_logging, ports
 from soc.settings import Settings, load
 from soc.supervisor import MINDED, Child, supervise
 
+_PATIENCE_S = 120.0  # for a server that is started together with us
+
 
 def run(
     config: ConfigOption = None,
@@ -83,13 +85,14 @@ def stop_on_signals() -> threading.Event:
 
 
 def _first_account(settings: Settings) -> str | None:
-    """On a new data directory: an admin with a password that is shown once."""
+    """On a new store: an admin with a password that is shown once."""
     from api.passwords import hash_password
     from soc.model.account import Account, Role
     from soc.model.org import EVERYTHING
-    from soc.store.sqlite import open_stores
+    from soc.service.stores import open_stores, prepare
 
-    accounts = open_stores(settings.data_dir).accounts
+    prepare(settings, patience_s=_PATIENCE_S)
+    accounts = open_stores(settings).accounts
     if not accounts.empty():
         return None
     password = secrets.token_urlsafe(12)

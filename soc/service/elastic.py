@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from soc.service.process import now_ms
 from soc.settings import Settings
+from soc.store.base import Detections, HealthStore, SourceStore, Stores
+from soc.store.elastic import open as open_elastic
+from soc.store.elastic import setup
+from soc.store.elastic.away import KnownSources, LatestHealth, keep_in_touch
 from soc.store.elastic.client import Client, connect
+from soc.store.elastic.explain import NotAllowed
+from soc.store.elastic.rulebook import RuleBook
+from soc.store.elastic.sources import ElasticSources
+
+_SOON_S = 5.0
 
 
 def client(settings: Settings) -> Client:
@@ -17,3 +31,58 @@ def client(settings: Settings) -> Client:
         password=store.password.get_secret_value(),
         verify_certs=store.verify_certs,
     )
+
+
+def prepare(settings: Settings) -> None:
+    """Install what is missing there. Raises `StoreUnavailable` and `Busy`.
+
+    A key that may not, as one for a single process, relies on an administrator's `soc setup elasticsearch`: then this only makes
+    sure that the server answers.
+    """
+    server, store = client(settings), settings.store
+    try:
+        setup.install(server, shards=store.shards, replicas=store.replicas)
+    except NotAllowed:
+        RuleBook(server).running()
+
+
+def lacking(settings: Settings) -> list[str]:
+    """What `prepare` would install. A key that may not ask finds nothing missing, if the server answers."""
+    server, store = client(settings), settings.store
+    try:
+        return setup.missing(server, shards=store.shards, replicas=store.replicas)
+    except NotAllowed:
+        RuleBook(server).running()
+        return []
+
+
+def open_stores(settings: Settings) -> Stores:
+    return open_elastic.open_stores(client(settings), settings.store.period, now_ms)
+
+
+@contextmanager
+def open_detections(settings: Settings) -> Iterator[Detections]:
+    detections = open_elastic.open_detections(client(settings), settings.data_dir, settings.store.period)
+    try:
+        yield detections
+    finally:
+        detections.close()
+
+
+@contextmanager
+def open_control(settings: Settings) -> Iterator[tuple[SourceStore, HealthStore]]:
+    """What the collector needs, also while the server is away: what was last known. Raises `StoreUnavailable` when nothing is."""
+    # Where it hangs, what is known from the last time is soon taken instead.
+    server = client(settings).options(request_timeout=_SOON_S)
+    stores = open_elastic.open_stores(server, settings.store.period, now_ms)
+    sources = KnownSources(ElasticSources(server, stores.audit, now_ms), settings.data_dir)
+    health = LatestHealth(stores.health)
+    sources.load()
+    stop = threading.Event()
+    touch = threading.Thread(target=keep_in_touch, args=(sources, health, stop), name="control data", daemon=True)
+    touch.start()
+    try:
+        yield sources, health
+    finally:
+        stop.set()
+        touch.join(_SOON_S)

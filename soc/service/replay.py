@@ -20,8 +20,8 @@ from soc.replay import Replay
 from soc.service.collector import fingerprint
 from soc.service.detector import build_pipeline
 from soc.service.process import now_ms, open_event_log, relax_garbage_collection
+from soc.service.stores import open_detections, prepare
 from soc.settings import Settings
-from soc.store.detections import SqliteDetections
 from soc.store.sqlite import keys_dir
 
 
@@ -38,8 +38,8 @@ def open_replay(
             cleanup.enter_context(only_one(settings.data_dir, role))
         event_log = open_event_log(settings)
         cleanup.callback(event_log.close)
-        detections = SqliteDetections(settings.data_dir)
-        cleanup.callback(detections.close)
+        prepare(settings)
+        detections = cleanup.enter_context(open_detections(settings))
         pipeline = build_pipeline(settings, event_log, detections)
         masker = KeyRing(keys_dir(settings.data_dir)).masker(org)
 

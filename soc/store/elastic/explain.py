@@ -32,6 +32,10 @@ _PRIVILEGE = re.compile(r"action \[([^\]]+)\].*?is unauthorized", re.DOTALL)
 _INDICES = re.compile(r"on indices \[([^\]]+)\]")
 
 
+class NotAllowed(StoreUnavailable):
+    """It knows us, and what we ask for is not among our privileges."""
+
+
 def explain(error: ApiError | TransportError, where: str) -> SocError | None:
     """Our error for one of the library's; None for those that mean something to the caller (400, 404, 409)."""
     if isinstance(error, TransportError):
@@ -57,7 +61,7 @@ def _answer(status: int, kind: str, reason: str, where: str) -> SocError | None:
     if status == 401:
         return StoreUnavailable(f"Elasticsearch at {where} {_signed_out(reason)}")
     if status == 403:
-        return StoreUnavailable(f"Elasticsearch at {where} {_forbidden(kind, reason)}")
+        return NotAllowed(f"Elasticsearch at {where} {_forbidden(kind, reason)}")
     if status >= 500:
         return StoreUnavailable(f"Elasticsearch at {where} failed: {_short(reason or kind or str(status))}")
     return None

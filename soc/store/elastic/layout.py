@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-from soc.store.elastic.client import Client
 from soc.store.elastic.names import PREFIX
 
 Json = dict[str, Any]
@@ -59,20 +58,6 @@ _SORTED: Json = {"sort.field": ["raised_at", "id"], "sort.order": ["desc", "desc
 def templates(replicas: int = 1) -> dict[str, Json]:
     """Name -> index template. `replicas`: copies where there are nodes enough for them, none on a single node."""
     return {f"{PREFIX}-{kind}": _template(kind, replicas) for kind in _FIELDS}
-
-
-def install(client: Client, wanted: dict[str, Json]) -> list[str]:
-    """Put those templates that are missing or older than ours; returns their names. Doing it again changes nothing."""
-    found = client.indices.get_index_template(name=f"{PREFIX}-*")
-    there = {
-        known["name"]: known["index_template"].get("_meta", {}).get("digest")
-        for known in found.body.get("index_templates", [])
-        if "index_template" in known
-    }
-    missing = [name for name, body in wanted.items() if there.get(name) != body["_meta"]["digest"]]
-    for name in missing:
-        client.indices.put_index_template(name=name, body=wanted[name])
-    return missing
 
 
 def _template(kind: str, replicas: int) -> Json:
