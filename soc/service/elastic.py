@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from soc.service.process import now_ms
+from soc.service.stores import SOURCES_FILE
 from soc.settings import Settings
 from soc.store.base import Detections, HealthStore, SourceStore, Stores
 from soc.store.elastic import open as open_elastic
@@ -75,7 +76,7 @@ def open_control(settings: Settings) -> Iterator[tuple[SourceStore, HealthStore]
     # Where it hangs, what is known from the last time is soon taken instead.
     server = client(settings).options(request_timeout=_SOON_S)
     stores = open_elastic.open_stores(server, settings.store.period, now_ms)
-    sources = KnownSources(ElasticSources(server, stores.audit, now_ms), settings.data_dir)
+    sources = KnownSources(ElasticSources(server, stores.audit, now_ms), settings.data_dir / SOURCES_FILE)
     health = LatestHealth(stores.health)
     sources.load()
     stop = threading.Event()

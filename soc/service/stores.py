@@ -21,6 +21,7 @@ from soc.store.detections import SqliteDetections
 log = structlog.get_logger("store")
 T = TypeVar("T")
 
+SOURCES_FILE = "sources.json"  # in the data directory: the sources as last known, where they are on a server
 _RETRY_S = 1.0
 _SAY_AGAIN_S = 15.0
 
@@ -65,6 +66,11 @@ def open_control(settings: Settings, stop: threading.Event) -> Iterator[tuple[So
 
     with ExitStack() as opened:
         yield _waiting(lambda: opened.enter_context(elastic.open_control(settings)), stop, inf)
+
+
+def knows_sources(settings: Settings) -> bool:
+    """Whether the collector can go on without the server, because it has kept what it needs of it."""
+    return bool(settings.store.url) and (settings.data_dir / SOURCES_FILE).exists()
 
 
 def prepare(settings: Settings, stop: threading.Event | None = None, patience_s: float = 0.0) -> bool:

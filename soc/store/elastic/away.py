@@ -25,7 +25,6 @@ from soc.store.elastic.sources import ElasticSources, source_of
 
 log = structlog.get_logger("collector")
 
-FILE = "sources.json"
 _LOOK_S = 1.0
 _SAY_AGAIN_S = 60.0
 
@@ -47,14 +46,14 @@ def _known(revision: int, documents: Sequence[Json]) -> _Known:
 
 
 class KnownSources:
-    """`SourceStore` for reading, from what is known; changes go to the server.
+    """`SourceStore` for reading, from what is known and kept in `file`; changes go to the server.
 
     `load` has to be called before anything is read.
     """
 
-    def __init__(self, store: ElasticSources, data_dir: Path) -> None:
+    def __init__(self, store: ElasticSources, file: Path) -> None:
         self._store = store
-        self._file = data_dir / FILE
+        self._file = file
         self._known: _Known | None = None
 
     def load(self) -> None:
