@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import atexit
 import base64
-import ctypes
 import json
 import os
 import pwd
@@ -153,6 +152,7 @@ class Node:
         self.folder = cluster.folder / name
         self.http_port, self.transport_port = port or _free_port(), _free_port()
         self._launcher: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         atexit.register(self.terminate)
 
     @property
@@ -196,8 +196,8 @@ class Node:
                 user=account.pw_uid if account else None,
                 group=account.pw_gid if account else None,
                 extra_groups=[] if account else None,
-                preexec_fn=_end_with_parent,
             )
+        self._guard = _guard(self._launcher.pid)
         if wait:
             self.wait()
 
@@ -232,11 +232,13 @@ class Node:
                 self._launcher.wait(60)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._unguard()
 
     def kill(self) -> None:
         """`kill -9`, as when a machine dies."""
         os.kill(self.pid, signal.SIGKILL)
         self._launcher.wait(30)
+        self._unguard()
 
     def pause(self) -> None:
         """It hangs: connections stay open and nothing is answered."""
@@ -247,6 +249,12 @@ class Node:
             os.kill(self.pid, signal.SIGCONT)
         except (FileNotFoundError, ProcessLookupError):  # not up yet, or gone
             return
+
+    def _unguard(self) -> None:
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
 
     def _configure(self, home: Path) -> None:
         config = self.folder / "config"
@@ -345,9 +353,10 @@ def _give(folder: Path, account: pwd.struct_passwd) -> None:
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 
-def _end_with_parent() -> None:
-    """In the child: a test run that dies takes its servers along (PR_SET_PDEATHSIG; Linux only)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+def _guard(pid: int) -> subprocess.Popen[bytes]:
+    """Stops the process when we die, whatever ends us: its input is a pipe that closes then."""
+    script = 'cat >/dev/null; kill "$1" 2>/dev/null'
+    return subprocess.Popen(["sh", "-c", script, "sh", str(pid)], stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _free_port() -> int:
