@@ -11,13 +11,14 @@ from pathlib import Path
 
 from soc.buffer.database import Database
 from soc.buffer.sqlite import SCHEMA, day_file, days, event_of
-from soc.errors import NotFound, QueryError
+from soc.errors import NotFound
 from soc.model.event import UNDATED, Event, day_of
 from soc.model.org import Scope
 from soc.query.ast import Query
 from soc.query.evaluate import predicate
 from soc.store import sql
 from soc.store.base import Page
+from soc.store.cursor import below
 
 Row = tuple[str, str, str, str]
 
@@ -68,7 +69,7 @@ class SqliteEvents:
         limit: int = 50,
     ) -> Page[Event]:
         low = "" if since is None else f"{max(since, 0):012x}"
-        high = _high(until, cursor)
+        high = below(until, cursor)
         matches = predicate(query)
         deadline = time.monotonic() + _TIME_LIMIT_S
         found: list[Event] = []
@@ -171,10 +172,3 @@ def _day_or_none(event_id: str) -> str | None:
         return day_of(event_id)
     except (ValueError, OverflowError):  # beyond the year 9999: no such event
         return None
-
-
-def _high(until: int | None, cursor: str | None) -> str:
-    if cursor is not None and not (0 < len(cursor) <= 32 and set(cursor) <= _HEX):
-        raise QueryError("the cursor is not one that this service gave: start again without it")
-    bounds = [bound for bound in (cursor, None if until is None else f"{max(until, 0):012x}") if bound is not None]
-    return min(bounds, default="g")  # "g" sorts after every hex digit

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
@@ -104,22 +104,40 @@ def audit(at: int, by: Period) -> str:
     return f"{PREFIX}-audit-{period(at, by)}"
 
 
-def patterns(kind: str, orgs: Iterable[str] | None) -> list[str]:
+def patterns(kind: str, orgs: Collection[str] | None) -> list[str]:
     """What to ask for `kind` (`events`, `findings`, `alerts`, `triage`) of some organisations; None means all of them.
 
     Wide for very many units, since names travel in the request line: the filter on `organization.id` decides.
     """
-    units = None if orgs is None else sorted({unit(org) for org in orgs})
-    if units is None or len(units) > _MANY_UNITS:
+    units = _units(orgs)
+    if units is None:
         return [f"{PREFIX}-{kind}-*"]
     match kind:
-        case "events":  # class before unit, period behind; the quarantine has no period
-            dated = [f"{PREFIX}-events-*-{name}-*" for name in units]
-            return dated + [f"{PREFIX}-events-{QUARANTINE}-{name}" for name in units]
+        case "events":
+            return [*dated(orgs), *quarantine(orgs)]
         case "findings":
             return [f"{PREFIX}-findings-{name}-*" for name in units]
         case _:
             return [f"{PREFIX}-{kind}-{name}" for name in units]
+
+
+def dated(orgs: Collection[str] | None) -> list[str]:
+    """The events with a time: class before unit, period behind."""
+    units = _units(orgs)
+    if units is None:
+        return [f"{PREFIX}-events-*", f"-{PREFIX}-events-{QUARANTINE}-*"]
+    return [f"{PREFIX}-events-*-{name}-*" for name in units]
+
+
+def quarantine(orgs: Collection[str] | None) -> list[str]:
+    """The events without one."""
+    units = _units(orgs)
+    return [f"{PREFIX}-events-{QUARANTINE}-{name}" for name in (["*"] if units is None else units)]
+
+
+def _units(orgs: Collection[str] | None) -> list[str] | None:
+    units = None if orgs is None else sorted({unit(org) for org in orgs})
+    return None if units is None or len(units) > _MANY_UNITS else units
 
 
 @dataclass(frozen=True, slots=True)
