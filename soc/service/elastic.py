@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from soc.service.process import now_ms
 from soc.service.stores import SOURCES_FILE
@@ -15,8 +16,11 @@ from soc.store.elastic import setup
 from soc.store.elastic.away import KnownSources, LatestHealth, keep_in_touch
 from soc.store.elastic.client import Client, connect
 from soc.store.elastic.explain import NotAllowed
+from soc.store.elastic.recent import WithRecent
 from soc.store.elastic.rulebook import RuleBook
 from soc.store.elastic.sources import ElasticSources
+from soc.store.events import SqliteEvents
+from soc.store.sqlite import events_dir
 
 _SOON_S = 5.0
 
@@ -58,7 +62,8 @@ def lacking(settings: Settings) -> list[str]:
 
 
 def open_stores(settings: Settings) -> Stores:
-    return open_elastic.open_stores(client(settings), settings.store.period, now_ms)
+    stores = open_elastic.open_stores(client(settings), settings.store.period, now_ms)
+    return replace(stores, events=WithRecent(stores.events, SqliteEvents(events_dir(settings.data_dir))))
 
 
 @contextmanager

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+both_stores = pytest.mark.parametrize("store", ["sqlite", "elasticsearch"], indirect=True)
+
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:

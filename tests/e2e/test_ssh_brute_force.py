@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from servers import eventually, free_port, need, stop
+from servers import both_stores, eventually, free_port, need, stop
 
 pytestmark = pytest.mark.server
 
@@ -61,6 +61,7 @@ def try_password(port: int, user: str) -> None:
     )  # fmt: skip
 
 
+@both_stores
 def test_failed_passwords_raise_an_alert_that_names_the_source(product, rsyslog, sshd):
     product.soc("sources", "add", "server", "--type", "syslog", "--org", "hungyen", "--from", "127.0.0.1")
     product.start()
