@@ -25,22 +25,6 @@ def test_and_nothing_is_left(elastic):
     assert elastic.request("GET", "/_cluster/settings") == {"persistent": {}, "transient": {}}
 
 
-def test_a_paused_server_answers_again_and_a_killed_one_keeps_what_it_acknowledged(elastic):
-    elastic.request("PUT", "/govsoc-x/_create/1", {"a": 1})
-    node = elastic.nodes[0]
-    node.pause()
-    with pytest.raises(OSError, match="timed out"):
-        urllib.request.urlopen(f"{node.url}/_cluster/health", timeout=1)
-    node.resume()
-    assert elastic.request("GET", "/_cluster/health")["number_of_nodes"] == 1
-    node.kill()
-    with pytest.raises(OSError, match="refused"):
-        elastic.request("GET", "/_cluster/health")
-    node.start()
-    elastic.request("GET", "/_cluster/health?wait_for_status=yellow&timeout=20s")
-    assert elastic.request("GET", "/govsoc-x/_doc/1")["found"]
-
-
 def test_the_secured_server_verifies_and_stores_roles_and_keys(secured_server):
     def key_allows(key: str, path: str) -> int:
         request = urllib.request.Request(f"{secured_server.url}{path}", headers={"Authorization": f"ApiKey {key}"})

@@ -102,12 +102,13 @@ class BulkWriter:
         Raises `StoppedError` when told to stop first, and the server's reason after `give_up_s` seconds without progress.
         """
         written, patience = Written(), self._patience
-        waiting = deque(self._cut(request))
+        waiting = deque([request])
         while waiting:
-            sent = waiting.popleft()
+            sent, *pieces = self._cut(waiting.popleft())
+            waiting.extendleft(reversed(pieces))
             later, trouble = self._send(sent, written)
             if later:
-                waiting.extend(self._cut(_request(later)))
+                waiting.append(_request(later))
             if len(later) < len(sent.actions):
                 patience.progress()
             if trouble is None:
@@ -115,7 +116,7 @@ class BulkWriter:
                 continue
             telemetry.INDEXER_RETRIES.inc(len(later))
             if isinstance(trouble, Busy):
-                self._bytes = max(self._bytes // 2, _SMALLEST_BYTES)
+                self._bytes = max(min(self._bytes, len(sent.body)) // 2, _SMALLEST_BYTES)
             if patience.stuck_s > give_up_s:
                 raise trouble
             if stop.wait(patience.failed(trouble)):
