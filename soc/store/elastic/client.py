@@ -11,6 +11,7 @@ What a request may raise:
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,16 @@ from elasticsearch import ApiError, Elasticsearch
 from elasticsearch.serializer import NdjsonSerializer
 
 from soc.errors import ConfigError
-from soc.store.elastic.explain import explain
+from soc.store.elastic.explain import ShardMissing, explain
 
 __all__ = ["Client", "connect", "nodes"]
 
 _TIMEOUT_S = 30.0
 # The API answers from up to 40 threads; more connections than these are opened and closed again.
 _CONNECTIONS = 40
+# Between tries while a part of an index is missing. Searches want all parts, and an index that was made this moment, by the first
+# document of a month or a province, has none yet.
+_PAUSES_S = (0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
 
 
 class _Json(OrjsonSerializer):
@@ -59,21 +63,26 @@ class Client(Elasticsearch):
         endpoint_id: str | None = None,
         path_parts: Mapping[str, Any] | None = None,
     ) -> ApiResponse[Any]:
-        try:
-            return super().perform_request(
-                method,
-                path,
-                params=params,
-                headers=headers,
-                body=body,
-                endpoint_id=endpoint_id,
-                path_parts=path_parts,
-            )
-        except (ApiError, TransportError) as error:
-            known = explain(error, self.where())
-            if known is None:
-                raise
-            raise known from None
+        pauses = iter(_PAUSES_S)
+        while True:
+            try:
+                return super().perform_request(
+                    method,
+                    path,
+                    params=params,
+                    headers=headers,
+                    body=body,
+                    endpoint_id=endpoint_id,
+                    path_parts=path_parts,
+                )
+            except (ApiError, TransportError) as error:
+                known = explain(error, self.where())
+                if known is None:
+                    raise
+                pause_s = next(pauses, None) if isinstance(known, ShardMissing) else None
+                if pause_s is None:
+                    raise known from None
+            time.sleep(pause_s)
 
     def where(self) -> str:
         """The servers, for messages: scheme, host and port."""

@@ -36,6 +36,10 @@ class NotAllowed(StoreUnavailable):
     """It knows us, and what we ask for is not among our privileges."""
 
 
+class ShardMissing(StoreUnavailable):
+    """A part of an index is not there: for the moment that an index takes to be made or to move, or lost with its node."""
+
+
 def explain(error: ApiError | TransportError, where: str) -> SocError | None:
     """Our error for one of the library's; None for those that mean something to the caller (400, 404, 409)."""
     if isinstance(error, TransportError):
@@ -62,6 +66,8 @@ def _answer(status: int, kind: str, reason: str, where: str) -> SocError | None:
         return StoreUnavailable(f"Elasticsearch at {where} {_signed_out(reason)}")
     if status == 403:
         return NotAllowed(f"Elasticsearch at {where} {_forbidden(kind, reason)}")
+    if kind == "no_shard_available_action_exception" or "missing shards" in reason:
+        return ShardMissing(f"Elasticsearch at {where} is not ready: a part of an index is missing, or just being made")
     if status >= 500:
         return StoreUnavailable(f"Elasticsearch at {where} failed: {_short(reason or kind or str(status))}")
     return None
