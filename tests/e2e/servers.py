@@ -82,11 +82,11 @@ class Product:
         self.log = self.data_dir.parent / "soc.log"
 
     def soc(
-        self, *arguments: str, check: bool = True, stdin: bytes | None = None
+        self, *arguments: str, check: bool = True, stdin: bytes | None = None, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         result = subprocess.run(
             [sys.executable, "-m", "soc", *arguments],
-            env=self.env,
+            env=self.env | (env or {}),
             input=stdin,
             capture_output=True,
             timeout=300,
