@@ -92,7 +92,7 @@ class SqliteEvents:
             if not (file := self._file(day)):
                 continue
             with file.read() as db:
-                narrow, values = sql.where(query, db)
+                narrow, values = sql.where(query, db, dated=day != UNDATED)
                 statement = f"{_ROW} WHERE id >= ? AND id < ? AND {inside} AND {narrow} ORDER BY id DESC"
                 for start, end in _cut(day, low, high):
                     yield start, db.execute(statement, (start, end, *(orgs or ()), *values))

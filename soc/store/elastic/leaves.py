@@ -98,8 +98,11 @@ class Leaves:
                 return [_between(field, ip, ip), {"term": {text_field: fold(text)}}], None
             case Cidr(_, network):
                 return _network(field, network[0], network[-1])
-            case Range(_, low, high) if not isinstance(low if low is not None else high, int | float):
-                return _network(field, *_ends(low, high))
+            case Range(_, low, high, with_low, with_high) if not isinstance(
+                low if low is not None else high, int | float
+            ):
+                most, least = _network(field, *_ends(low, high))
+                return most, least if with_low and with_high else None
             case Term() | Wildcard():
                 return self._keyword(text_field, leaf)
         return [], None
