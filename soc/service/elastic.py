@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from soc.errors import ConfigError
 from soc.service.process import now_ms
 from soc.service.stores import SOURCES_FILE
 from soc.settings import Settings
 from soc.store.base import Detections, HealthStore, SourceStore, Stores
 from soc.store.elastic import open as open_elastic
-from soc.store.elastic import setup
+from soc.store.elastic import setup, snapshot
 from soc.store.elastic.away import KnownSources, LatestHealth, keep_in_touch
 from soc.store.elastic.client import Client, connect
 from soc.store.elastic.explain import NotAllowed
@@ -92,3 +93,25 @@ def open_control(settings: Settings) -> Iterator[tuple[SourceStore, HealthStore]
     finally:
         stop.set()
         touch.join(_SOON_S)
+
+
+def back_up(
+    settings: Settings, repository: str, location: str | None, name: str, tell: Callable[[str], None]
+) -> dict[str, object]:
+    """Take a snapshot; returns what `restore` has to know. Raises `ConfigError`, `StoreUnavailable` and `Busy`."""
+    server = client(settings)
+    snapshot.check_repository(server, repository, location)
+    indices = snapshot.take(server, repository, name, lambda done, total: tell(f"snapshot: {done} of {total} shards"))
+    return {"repository": repository, "location": location, "snapshot": name, "indices": indices}
+
+
+def restore(settings: Settings, repository: str, location: str | None, name: str, tell: Callable[[str], None]) -> None:
+    """Restore a snapshot into a cluster without indices of ours. Raises `ConfigError` when there are some, before anything is done."""
+    server = client(settings)
+    if there := snapshot.ours(server):
+        raise ConfigError(
+            f"Elasticsearch at {server.where()} has {there[0]} and more of ours: restore into an empty one"
+        )
+    snapshot.check_repository(server, repository, location)
+    snapshot.restore(server, repository, name, lambda done, total: tell(f"restoring: {done} of {total} indices"))
+    prepare(settings)
