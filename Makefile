@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA_DIR ?= data
 
-.PHONY: help setup setup-dev servers run test check bench docs lock clean
+.PHONY: help setup setup-dev servers run run-embedded run-elasticsearch test check bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -25,8 +25,14 @@ setup-dev: .venv/.installed-dev ## and what the tests need
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
 	@touch $@
 
-run: setup ## the product on a simulated province; open the URL it prints
+run: run-$(or $(STORE),embedded) ## the product on a simulated province; open the URL it prints (STORE=elasticsearch: on a real server)
+
+run-embedded: setup ## `make run`
 	$(BIN)/soc run --demo --data-dir $(DATA_DIR)
+
+run-elasticsearch: setup-dev ## `make run STORE=elasticsearch`
+	deploy/elasticsearch/install
+	deploy/elasticsearch/server.py --keep demo $(BIN)/soc run --demo --data-dir $(DATA_DIR)
 
 check: setup-dev ## format, lint, types, import contract, unit tests: under 3 minutes
 	$(BIN)/ruff format --check --quiet .

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from soc.errors import ConfigError
@@ -19,7 +20,23 @@ class Section(BaseModel):
 
 
 class Store(Section):
-    url: str = Field("", description="Elasticsearch URL; empty: the embedded store in `data_dir`")
+    url: str = Field(
+        "", description="Elasticsearch URL, or several, separated by commas; empty: the embedded store in `data_dir`"
+    )
+    ca_file: Path | None = Field(
+        None, description="CA certificate of the Elasticsearch cluster (PEM); empty: the authorities of this machine"
+    )
+    verify_certs: bool = Field(True, description="check the certificate of Elasticsearch: leave it on")
+    api_key: SecretStr = Field(SecretStr(""), description="API key for Elasticsearch, from `soc setup elasticsearch`")
+    user: str = Field("", description="user of Elasticsearch, where there is no API key")
+    password: SecretStr = Field(SecretStr(""), description="password of that user")
+    period: Literal["day", "week", "month"] = Field(
+        "month", description="what one Elasticsearch index of events holds: shorter for more than 50 GB a month"
+    )
+    shards: int = Field(1, gt=0, le=64, description="primary shards of an Elasticsearch index of events")
+    replicas: int = Field(
+        1, ge=0, le=5, description="copies of every Elasticsearch shard, where there are nodes enough for them"
+    )
     max_bytes: int = Field(200 << 30, gt=0, description="bytes of the event log beyond which sources are slowed down")
     min_free_bytes: int = Field(512 << 20, ge=0, description="bytes to leave free on the disk")
     keep_days: int = Field(90, gt=0, description="days after its last write that a day file is deleted")
@@ -100,8 +117,6 @@ def load(config: Path | None = None, data_dir: Path | None = None) -> Settings:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{config or 'environment'}: {faults}") from None
-    if settings.store.url:
-        raise ConfigError("store.url: only the embedded store is there yet: leave it empty")
     return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings
 
 
@@ -114,6 +129,6 @@ def as_markdown() -> str:
             continue
         for key, setting in field.annotation.model_fields.items():
             default = setting.get_default(call_default_factory=True)
-            shown = "" if default in ("", None, []) else f"`{default}`"
+            shown = "" if default in ("", None, [], SecretStr("")) else f"`{default}`"
             lines.append(f"| `{name}.{key}` | `SOC_{name.upper()}__{key.upper()}` | {shown} | {setting.description} |")
     return "\n".join(lines) + "\n"

@@ -33,6 +33,18 @@ LAG = Gauge("soc_detector_lag_seconds", "Wall clock minus the time of the newest
 STEP = Histogram("soc_detector_step_seconds", "Time to match, correlate and commit one batch.")
 STEP_FAILURES = Counter("soc_detector_step_failures_total", "Batches that failed and were tried again.")
 
+# Indexer (a thread of the detector process, where the store is Elasticsearch)
+INDEXED = Counter("soc_indexer_events_total", "Events that the store acknowledged and did not have before.")
+INDEXER_DUPLICATES = Counter("soc_indexer_duplicates_total", "Events that the store had already.")
+INDEXER_REFUSED = Counter("soc_indexer_refused_total", "Events that the store refused, kept there as dead letters.")
+INDEXER_RETRIES = Counter("soc_indexer_retries_total", "Events that the store could not take and that were sent again.")
+INDEXER_REQUEST = Histogram("soc_indexer_request_seconds", "Time until the store answers a bulk request.")
+INDEXER_FAILURES = Counter("soc_indexer_failures_total", "Times that the indexer failed and was started again.")
+INDEXER_BEHIND = Gauge(
+    "soc_indexer_behind_seconds",
+    "Seconds since the indexer had handed over everything in the event log; 0 when it has.",
+)
+
 # API
 REQUESTS = Histogram("soc_api_request_seconds", "Time to answer a request.", ["method", "status"])
 SIGN_INS = Counter("soc_api_sign_ins_total", "Attempts to sign in.", ["outcome"])

@@ -1,12 +1,19 @@
-"""Retention of the event log: whole day files go, by age and by size; never one that the detector has not read."""
+"""Retention of the event log: whole day files go, by age and by size; never one that the detector or the indexer has not read."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from soc.buffer.base import Cursor
 from soc.buffer.sqlite import EventLog, day_file, days, size_bytes
+
+
+def read_by_all(cursors: Iterable[Cursor]) -> Cursor:
+    """What every one of these readers has read."""
+    every = list(cursors)
+    shared = set.intersection(*(set(cursor) for cursor in every))
+    return {partition: min(cursor[partition] for cursor in every) for partition in shared}
 
 
 def expire(
@@ -20,7 +27,7 @@ def expire(
     """Delete day files whose last write is older than `keep_s`, then the oldest days until the log fits `target_bytes`.
 
     Age counts from the last write, so that an old log replayed today is not deleted tomorrow. Days with events after the
-    detector's cursor `read_to` stay, whatever their age; a log that cannot shrink enough slows its sources down instead
+    cursor `read_to` stay, whatever their age; a log that cannot shrink enough slows its sources down instead
     (`EventLog.append` raises `Busy`). Returns (day, reason) of each deleted file; the reason is `age` or `size`.
     """
     deleted = []

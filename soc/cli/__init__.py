@@ -23,6 +23,8 @@ COMMANDS = {
     "match": "soc.cli.match:match",
     "simulate": "soc.cli.simulate:simulate",
     "doctor": "soc.cli.doctor:doctor",
+    "backup": "soc.cli.backup:backup",
+    "restore": "soc.cli.backup:restore",
 }
 GROUPS = {
     "rules": "soc.cli.rules:app",

@@ -25,10 +25,11 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object
 
 def stores_of(config: Path | None, data_dir: Path | None) -> tuple[Settings, Stores]:
     """Opens the stores that the options name; reading never makes a data directory."""
-    from soc.store.sqlite import open_stores  # not needed by the commands that are filters
+    from soc.service.stores import open_stores, prepare  # not needed by the commands that are filters
 
     settings = load(config, data_dir)
-    return settings, open_stores(settings.data_dir)
+    prepare(settings)
+    return settings, open_stores(settings)
 
 
 def caller() -> str:

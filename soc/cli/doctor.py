@@ -8,22 +8,27 @@ import stat
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
 
 from soc.buffer.sqlite import days, size_bytes
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time, print_json
+from soc.errors import SocError
 from soc.model.org import EVERYTHING
 from soc.service.process import now_ms
+from soc.service.stores import lacking, open_stores
 from soc.settings import Settings, load
 from soc.store.base import Stores
-from soc.store.sqlite import events_dir, keys_dir, open_stores
+from soc.store.sqlite import events_dir, keys_dir
 
 _SILENT_MS = 3_600_000
+EMBEDDED = ("control", "detector", "collector")
+LOCAL = ("detector", "indexer", "collector")  # what is on this machine also where the rest is on a server
 _MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}
 
 
@@ -62,13 +67,15 @@ def examine(settings: Settings) -> Iterator[Check]:
         )
         return
     yield _space(settings)
-    databases = list(_databases(folder))
+    databases = list(_databases(folder, LOCAL if settings.store.url else EMBEDDED))
     yield from databases
+    server = list(_server(settings))
+    yield from server
     yield from _keys(folder)
     yield from _processes(settings)
-    if any(check.state == "bad" for check in databases):
+    if any(check.state == "bad" for check in databases + server):
         return  # what is in them cannot be known
-    stores = open_stores(folder)
+    stores = open_stores(settings)
     yield _accounts(stores)
     yield from _rules(stores)
     yield from _sources(stores)
@@ -89,8 +96,35 @@ def _space(settings: Settings) -> Check:
     return Check("disk", "ok", found)
 
 
-def _databases(folder: Path) -> Iterator[Check]:
-    for name in ("control", "detector", "collector"):
+def _server(settings: Settings) -> Iterator[Check]:
+    """Elasticsearch, where the settings name one."""
+    if not (url := settings.store.url):
+        return
+    try:
+        missing = lacking(settings)
+    except SocError as error:
+        yield Check(
+            "store", "bad", str(error), "sources go on meanwhile, into the event log; alerts come when it answers again"
+        )
+        return
+    if missing:
+        found = f"{url} answers, but lacks {len(missing)} things, such as {missing[0]}"
+        yield Check("store", "bad", found, "soc setup elasticsearch")
+    else:
+        yield Check("store", "ok", f"{url} answers, and has what govsoc needs")
+    if url.startswith("http:") and not _loopback(url):
+        yield Check("store", "warn", "what goes to it is not encrypted", "use https:// in store.url")
+    if not settings.store.verify_certs:
+        yield Check("store", "warn", "its certificate is not checked", "set store.ca_file, and store.verify_certs on")
+
+
+def _loopback(url: str) -> bool:
+    host = urlsplit(url.split(",")[0]).hostname or ""
+    return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def _databases(folder: Path, names: Sequence[str]) -> Iterator[Check]:
+    for name in names:
         yield _database(name, folder / f"{name}.db")
     log = events_dir(folder)
     if kept := days(log):

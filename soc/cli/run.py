@@ -13,9 +13,12 @@ from typing import Annotated
 import typer
 
 from soc.cli.context import ConfigOption, DataDirOption, caller
+from soc.errors import Busy, StoreUnavailable
 from soc.service.process import check_port, configure_logging, ports
 from soc.settings import Settings, load
 from soc.supervisor import MINDED, Child, supervise
+
+_PATIENCE_S = 120.0  # for a server that is started together with us
 
 
 def run(
@@ -83,14 +86,22 @@ def stop_on_signals() -> threading.Event:
 
 
 def _first_account(settings: Settings) -> str | None:
-    """On a new data directory: an admin with a password that is shown once."""
+    """On a new store: an admin with a password that is shown once. Waits for a server that is not there yet."""
     from api.passwords import hash_password
     from soc.model.account import Account, Role
     from soc.model.org import EVERYTHING
-    from soc.store.sqlite import open_stores
+    from soc.service.stores import knows_sources, open_stores, prepare
 
-    accounts = open_stores(settings.data_dir).accounts
-    if not accounts.empty():
+    try:
+        # What has run here before goes on collecting while the server is away: see soc.store.elastic.away.
+        prepare(settings, patience_s=0 if knows_sources(settings) else _PATIENCE_S)
+        accounts = open_stores(settings).accounts
+        if not accounts.empty():
+            return None
+    except (Busy, StoreUnavailable) as error:
+        if not knows_sources(settings):
+            raise
+        typer.echo(f"soc: {error}\nuntil then the collector goes on with the sources that it knows", err=True)
         return None
     password = secrets.token_urlsafe(12)
     accounts.put(Account("admin", Role.ADMIN, EVERYTHING), hash_password(password), by=caller())

@@ -23,7 +23,9 @@ from collector.runner import Collector
 from collector.syslog import Syslog
 from collector.tail import Tail
 from soc import telemetry
-from soc.buffer.retention import expire
+from soc.buffer.base import Cursor
+from soc.buffer.progress import indexer_progress
+from soc.buffer.retention import expire, read_by_all
 from soc.buffer.sqlite import EventLog
 from soc.errors import ParseError, SocError
 from soc.locks import only_one
@@ -31,11 +33,12 @@ from soc.model.event import Fields, Stored
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, SourceHealth, Transport
 from soc.service.process import check_port, now_ms, open_event_log, ports, relax_garbage_collection
+from soc.service.stores import open_control
 from soc.settings import Settings
 from soc.store.base import HealthStore, SourceStore
 from soc.store.collected import SqliteCheckpoints, open_collected
 from soc.store.detections import SqliteDetections
-from soc.store.sqlite import keys_dir, open_stores
+from soc.store.sqlite import keys_dir
 
 log = structlog.get_logger("collector")
 
@@ -54,23 +57,26 @@ def collector(settings: Settings, stop: threading.Event) -> None:
         cleanup.callback(event_log.close)
         notes = open_collected(folder)
         cleanup.callback(notes.close)
-        stores, keys = open_stores(folder), KeyRing(keys_dir(folder))
+        control = cleanup.enter_context(open_control(settings, stop))
+        if control is None:
+            return
+        (sources, healths), keys = control, KeyRing(keys_dir(folder))
         syslog = Syslog(
             collect.syslog_host,
             collect.syslog_port,
             collect.syslog_port,
-            route=partial(syslog_source, stores.sources),
+            route=partial(syslog_source, sources),
             unknown=lambda sender, records: running.deliver(unassigned(sender), records),
         )
-        push = push_listener(settings, stores.sources, keys, ready=lambda: running.intake.problem)
+        push = push_listener(settings, sources, keys, ready=lambda: running.intake.problem)
         running: Collector = Collector(
             event_log,
             partial(to_events, keys),
-            sources=lambda: stores.sources.list(EVERYTHING),
-            revision=stores.sources.revision,
+            sources=lambda: sources.list(EVERYTHING),
+            revision=sources.revision,
             make_reader=partial(make_reader, settings, SqliteCheckpoints(notes)),
             listeners={Transport.SYSLOG: syslog, Transport.PUSH: push},
-            report=lambda health: report(running, syslog, stores.health, health),
+            report=lambda health: report(running, syslog, healths, health),
         )
         retention = threading.Thread(
             target=keep_retention, args=(settings, event_log, stop), name="retention", daemon=True
@@ -164,15 +170,18 @@ def report(running: Collector, syslog: Syslog, store: HealthStore, health: Seque
 
 
 def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Event) -> None:
-    """Once a minute: delete what is too old or too much, but nothing that the detector has not read."""
-    store, detections = settings.store, SqliteDetections(settings.data_dir)
+    """Once a minute: delete what is too old or too much, but nothing that the detector or the indexer has not read."""
+    store = settings.store
+    readers: list[Callable[[], Cursor]] = [SqliteDetections(settings.data_dir).cursor]
+    if store.url:
+        readers.append(indexer_progress(settings.data_dir).cursor)
     while not stop.wait(60.0):
         try:
             deleted = expire(
                 event_log,
                 keep_s=store.keep_days * 86_400.0,
                 target_bytes=store.target_bytes,
-                read_to=detections.cursor(),
+                read_to=read_by_all(cursor() for cursor in readers),
             )
         except (SocError, OSError) as error:
             log.warning("retention cannot go on for now", reason=str(error))

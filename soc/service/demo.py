@@ -8,16 +8,16 @@ from soc.errors import NotFound
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, Transport
 from soc.service.process import now_ms
+from soc.service.stores import open_stores
 from soc.settings import Settings
 from soc.simulator import FILES
-from soc.store.sqlite import open_stores
 
 DEMO_ORG = "demo-province"
 
 
 def enrol_demo(settings: Settings) -> Path:
     """Enrol the simulated province's sources, once; returns the folder that its simulator writes its logs to."""
-    sources = open_stores(settings.data_dir).sources
+    sources = open_stores(settings).sources
     logs = settings.data_dir / "demo"
     streams = {
         stream: (Transport.FILE, (str(logs / name),)) for stream, name in FILES.items() if stream != "linux.auth"

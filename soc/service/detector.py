@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
+from math import inf
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -15,12 +16,14 @@ from rules.match import Engine
 from rules.rule import Rule
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
+from soc.errors import Busy, StoreUnavailable
 from soc.locks import only_one
 from soc.model.rule import RuleDoc, RuleFault
 from soc.pipeline import Pipeline
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
+from soc.service.stores import open_detections, prepare
 from soc.settings import Settings
-from soc.store.detections import SqliteDetections
+from soc.store.base import Detections
 
 log = structlog.get_logger("detector")
 
@@ -35,18 +38,36 @@ def detector(settings: Settings, stop: threading.Event) -> None:
         check_port(detect.http_host, detect.http_port, "detect.http_port")
         event_log = open_event_log(settings)
         cleanup.callback(event_log.close)
-        detections = SqliteDetections(settings.data_dir)
-        cleanup.callback(detections.close)
-        pipeline = build_pipeline(settings, event_log, detections)
+        detections = cleanup.enter_context(open_detections(settings))
+        pipeline = _patiently(settings, event_log, detections, stop)
+        if pipeline is None:
+            return
         server, _ = start_http_server(detect.http_port, detect.http_host)
         cleanup.callback(server.shutdown)
         relax_garbage_collection()
+        if settings.store.url:
+            from soc.service.indexer import indexing  # its library is not there on the embedded default
+
+            cleanup.enter_context(indexing(settings, stop))
         telemetry.READY.set(1)
         log.info("detecting", metrics=f"http://{detect.http_host}:{detect.http_port}/metrics")
         pipeline.run(stop, detect.poll_s)
 
 
-def build_pipeline(settings: Settings, event_log: EventLog, detections: SqliteDetections) -> Pipeline:
+def _patiently(
+    settings: Settings, event_log: EventLog, detections: Detections, stop: threading.Event
+) -> Pipeline | None:
+    """The pipeline once the store can be written; None when told to stop before."""
+    while prepare(settings, stop, patience_s=inf):
+        try:
+            return build_pipeline(settings, event_log, detections)
+        except (Busy, StoreUnavailable):
+            if not settings.store.url:
+                raise  # a file that is damaged does not mend itself
+    return None
+
+
+def build_pipeline(settings: Settings, event_log: EventLog, detections: Detections) -> Pipeline:
     """Load and compile the rules, say which of them run, and put the pipeline together."""
     detect = settings.detect
     pipelines = [detect.pipeline] if detect.pipeline else []
@@ -74,9 +95,7 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: SqliteDe
 class Watch:
     """Publishes which rules run and what is wrong with the others: those not loaded, those that broke, bounds that bit."""
 
-    def __init__(
-        self, engine: Engine, docs: list[RuleDoc], faults: list[RuleFault], detections: SqliteDetections
-    ) -> None:
+    def __init__(self, engine: Engine, docs: list[RuleDoc], faults: list[RuleFault], detections: Detections) -> None:
         self._engine = engine
         self._docs = docs
         self._faults = faults

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +9,14 @@ from typing import Any
 import orjson
 
 from soc.buffer.database import Database
-from soc.errors import NotFound, QueryError
+from soc.errors import NotFound
 from soc.model.alert import Alert, Status, Triage, Verdict
 from soc.model.finding import Finding, finding_id
 from soc.model.org import Scope
 from soc.model.rule import RuleDoc, RuleFault
 from soc.store.base import AlertFilter, Page
 from soc.store.control import control_file
+from soc.store.cursor import decode, encode
 from soc.store.detections import SCHEMA, detections_file, rule_doc
 
 _ALERT = """
@@ -47,7 +46,7 @@ class SqliteAlerts:
     def list(self, where: AlertFilter, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Alert]:
         conditions, values = _conditions(where, scope)
         if cursor is not None:
-            raised_at, last_id = _decode(cursor)
+            raised_at, last_id = decode(cursor)
             conditions.append("(a.raised_at, a.id) < (?, ?)")
             values += [raised_at, last_id]
         sql = f"{_ALERT} WHERE {' AND '.join(conditions)} ORDER BY a.raised_at DESC, a.id DESC LIMIT ?"
@@ -55,18 +54,18 @@ class SqliteAlerts:
             rows = db.execute(sql, (*values, limit + 1)).fetchall()
         alerts = tuple(_alert(row) for row in rows[:limit])
         more = len(rows) > limit
-        return Page(alerts, _encode(alerts[-1].raised_at, alerts[-1].id) if more else None)
+        return Page(alerts, encode(alerts[-1].raised_at, alerts[-1].id) if more else None)
 
     def findings(self, alert_id: str, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Finding]:
         self.get(alert_id, scope)
-        after = _decode(cursor)[1] if cursor is not None else ""
+        after = decode(cursor)[1] if cursor is not None else ""
         with self._db.read() as db:
             rows = db.execute(
                 f"{_FINDING} WHERE f.alert_id = ? AND f.event_id > ? ORDER BY f.event_id LIMIT ?",
                 (alert_id, after, limit + 1),
             ).fetchall()
         found = tuple(_finding(row) for row in rows[:limit])
-        return Page(found, _encode(0, found[-1].event_id) if len(rows) > limit else None)
+        return Page(found, encode(0, found[-1].event_id) if len(rows) > limit else None)
 
     def counts(self, scope: Scope) -> Mapping[Status, int]:
         conditions, values = _conditions(AlertFilter(), scope)
@@ -145,22 +144,3 @@ def _finding(row: tuple[Any, ...]) -> Finding:
         event,
         orjson.loads(matched),
     )
-
-
-def _encode(number: int, text: str) -> str:
-    return base64.urlsafe_b64encode(f"{number}:{text}".encode()).decode().rstrip("=")
-
-
-def _int64(text: str) -> int:
-    number = int(text)
-    if not -(2**63) <= number < 2**63:
-        raise ValueError("more than SQLite's integers hold")
-    return number
-
-
-def _decode(cursor: str) -> tuple[int, str]:
-    try:
-        number, _, text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
-        return _int64(number), text
-    except (ValueError, binascii.Error):
-        raise QueryError("the cursor is not one that this service gave: start again without it") from None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from soc.model.alert import Change, Status, Triage, Verdict
 from soc.model.org import Scope
 from soc.model.source import Source, Transport
 from soc.store.base import AuditEntry
+from soc.store.decision import decided
 
 SCHEMA = (
     """
@@ -107,32 +108,26 @@ class SqliteTriage:
     ) -> Triage:
         with self._db.write() as db:
             old = _triage(db, alert_id)
-            if version is not None and version != old.version:
-                raise Conflict(f"{old.updated_by} changed this alert meanwhile: look at it again, then decide")
-            new = old
-            if status is not None:
-                new = replace(new, status=status, verdict=old.verdict if status is Status.CLOSED else None)
-            if verdict is not None:
-                new = replace(new, verdict=verdict)
-            if assignee is not None:
-                new = replace(new, assignee=assignee or None)
-            changes = [
-                (field, getattr(old, field), getattr(new, field))
-                for field in ("status", "verdict", "assignee")
-                if getattr(old, field) != getattr(new, field)
-            ]
-            if comment:
-                changes.append(("comment", None, comment))
+            new, changes = decided(
+                alert_id,
+                old,
+                by=by,
+                now=now,
+                version=version,
+                status=status,
+                verdict=verdict,
+                assignee=assignee,
+                comment=comment,
+            )
             if not changes:
                 return old
-            new = replace(new, version=old.version + 1, updated_at=now, updated_by=by)
             db.execute(
                 "REPLACE INTO triage VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (alert_id, new.status, new.verdict, new.assignee, new.version, now, by),
             )
             db.executemany(
                 "INSERT INTO change (alert_id, at, by, field, old, new) VALUES (?, ?, ?, ?, ?, ?)",
-                [(alert_id, now, by, *change) for change in changes],
+                map(astuple, changes),
             )
         return new
 

@@ -50,6 +50,10 @@ SCHEMA = (
     CREATE TABLE fault (doc TEXT NOT NULL);
     CREATE TABLE cursor (partition TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    # Used where findings and alerts are on a server: alerts whose facts may be behind their findings.
+    """
+    CREATE TABLE pending (alert_id TEXT PRIMARY KEY, seed TEXT NOT NULL, fresh INTEGER NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 
@@ -83,11 +87,7 @@ class SqliteDetections:
     ) -> list[str]:
         with self._db.write() as db:
             new = _fold(db, findings, rules, now)
-            db.executemany("REPLACE INTO state VALUES (?, ?, ?)", ((k, v, e) for k, (v, e) in state.items()))
-            if watermark is not None:
-                db.execute("DELETE FROM state WHERE expires < ?", (watermark,))
-            db.execute("DELETE FROM cursor")
-            db.executemany("INSERT INTO cursor VALUES (?, ?)", cursor.items())
+            move_on(db, state, cursor, watermark)
         return new
 
     def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault]) -> None:
@@ -98,6 +98,17 @@ class SqliteDetections:
 
     def close(self) -> None:
         self._db.close()
+
+
+def move_on(
+    db: sqlite3.Connection, state: Mapping[str, tuple[bytes, int]], cursor: Mapping[str, int], watermark: int | None
+) -> None:
+    """The part of a commit that is always on this machine: correlation state and the cursor."""
+    db.executemany("REPLACE INTO state VALUES (?, ?, ?)", ((k, v, e) for k, (v, e) in state.items()))
+    if watermark is not None:
+        db.execute("DELETE FROM state WHERE expires < ?", (watermark,))
+    db.execute("DELETE FROM cursor")
+    db.executemany("INSERT INTO cursor VALUES (?, ?)", cursor.items())
 
 
 def _fold(db: sqlite3.Connection, findings: Sequence[Finding], rules: Mapping[str, RuleDoc], now: int) -> list[str]:

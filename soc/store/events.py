@@ -11,13 +11,14 @@ from pathlib import Path
 
 from soc.buffer.database import Database
 from soc.buffer.sqlite import SCHEMA, SLOT_DIGITS, day_file, days, event_of
-from soc.errors import NotFound, QueryError
+from soc.errors import NotFound
 from soc.model.event import UNDATED, Event, day_of
 from soc.model.org import Scope
 from soc.query.ast import Query
 from soc.query.evaluate import predicate
 from soc.store import sql
 from soc.store.base import Page
+from soc.store.cursor import below
 
 Row = tuple[str, str, str, str]
 
@@ -69,7 +70,7 @@ class SqliteEvents:
         limit: int = 50,
     ) -> Page[Event]:
         low = "" if since is None else f"{max(since, 0):012x}"
-        high = _high(until, cursor)
+        high = below(until, cursor)
         matches = predicate(query)
         deadline = time.monotonic() + _TIME_LIMIT_S
         found: list[Event] = []
@@ -91,7 +92,7 @@ class SqliteEvents:
             if not (file := self._file(day)):
                 continue
             with file.read() as db:
-                narrow, values = sql.where(query, db)
+                narrow, values = sql.where(query, db, dated=day != UNDATED)
                 for start, end in _cut(day, low, high):
                     inside, bounds = _inside(start, end, orgs, by_address=sql.by_address(query))
                     yield start, db.execute(f"{_ROW} WHERE {inside} AND {narrow} ORDER BY id DESC", (*bounds, *values))
@@ -185,10 +186,3 @@ def _day_or_none(event_id: str) -> str | None:
         return day_of(event_id)
     except (ValueError, OverflowError):  # beyond the year 9999: no such event
         return None
-
-
-def _high(until: int | None, cursor: str | None) -> str:
-    if cursor is not None and not (0 < len(cursor) <= 32 and set(cursor) <= _HEX):
-        raise QueryError("the cursor is not one that this service gave: start again without it")
-    bounds = [bound for bound in (cursor, None if until is None else f"{max(until, 0):012x}") if bound is not None]
-    return min(bounds, default="g")  # "g" sorts after every hex digit

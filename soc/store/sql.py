@@ -5,7 +5,7 @@ The condition narrows, using the columns and their indexes: every event that `ma
 Values are always bound, never written into the SQL.
 
 It relies on the columns being what the document says: `org` is `organization.id`, `dataset` is `event.dataset`, `source_ip`
-is `source.ip` (one address, as in ECS) and the first 12 digits of `id` are `@timestamp` in ms.
+is `source.ip` (one address, as in ECS) and the first 12 digits of `id` are `@timestamp` in ms, except of undated events.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _PLAIN = re.compile(r"[ !#-\[\]-~]+")
 _NUMERIC = re.compile(r"[0-9e+-]*\.?[0-9e+-]*")
 
 
-def where(query: Query, db: sqlite3.Connection | None = None) -> Condition:
+def where(query: Query, db: sqlite3.Connection | None = None, *, dated: bool = True) -> Condition:
     """A condition and its values, true of at least the events that match.
 
     With `db`, the spellings of an organisation or dataset are looked up in its index (0.1 ms), so that the condition can use
-    it. Raises `sqlite3.Error` only when `db` does.
+    it. `dated`: false where ids say nothing of the time that an event claims. Raises `sqlite3.Error` only when `db` does.
     """
-    return _narrow(query, db) or ("1", [])
+    return _narrow(query, db, dated) or ("1", [])
 
 
 def by_address(query: Query) -> bool:
@@ -51,15 +51,15 @@ def by_address(query: Query) -> bool:
     return False
 
 
-def _narrow(query: Query, db: sqlite3.Connection | None) -> Condition | None:
+def _narrow(query: Query, db: sqlite3.Connection | None, dated: bool) -> Condition | None:
     """None when nothing can be said."""
     match query:
         case And(clauses):
-            known = [part for clause in clauses if (part := _narrow(clause, db))]
+            known = [part for clause in clauses if (part := _narrow(clause, db, dated))]
             known.sort(key=lambda part: "doc" in part[0])  # reading documents comes last
             return _joined(known, " AND ") if known else None
         case Or(clauses):
-            parts = [_narrow(clause, db) for clause in clauses]
+            parts = [_narrow(clause, db, dated) for clause in clauses]
             known = [part for part in parts if part]
             return _joined(known, " OR ") if len(known) == len(parts) else None
         case Term("source.ip", text) if isinstance(address(text), IPv4Address):
@@ -69,7 +69,7 @@ def _narrow(query: Query, db: sqlite3.Connection | None) -> Condition | None:
         case Cidr("source.ip", network):
             return _network(network)
         case Span("@timestamp", since, until):
-            return _span(since, until)
+            return _span(since, until) if dated else None
         case Term(_, text) if not isinstance(address(text), IPv6Address):  # which has several spellings
             return _somewhere(text)
         case Wildcard(_, pattern):

@@ -14,8 +14,16 @@ from servers import Nginx, Product, eventually, free_port, need, stop
 
 
 @pytest.fixture
-def product(tmp_path: Path) -> Iterator[Product]:
-    product = Product(tmp_path / "data")
+def store(request: pytest.FixtureRequest) -> dict[str, str]:
+    """The settings of a store, by environment: embedded, unless a test is marked `both_stores`."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return {}
+    return {"SOC_STORE__URL": request.getfixturevalue("elastic").url}
+
+
+@pytest.fixture
+def product(tmp_path: Path, store: dict[str, str]) -> Iterator[Product]:
+    product = Product(tmp_path / "data", store)
     yield product
     product.stop()
 

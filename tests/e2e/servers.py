@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+both_stores = pytest.mark.parametrize("store", ["sqlite", "elasticsearch"], indirect=True)
+
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
     with socket.socket(socket.AF_INET, kind) as probe:
@@ -80,11 +82,11 @@ class Product:
         self.log = self.data_dir.parent / "soc.log"
 
     def soc(
-        self, *arguments: str, check: bool = True, stdin: bytes | None = None
+        self, *arguments: str, check: bool = True, stdin: bytes | None = None, env: dict[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         result = subprocess.run(
             [sys.executable, "-m", "soc", *arguments],
-            env=self.env,
+            env=self.env | (env or {}),
             input=stdin,
             capture_output=True,
             timeout=300,

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from elastic import empty
+from indexed import IndexedLog
 from playwright.sync_api import sync_playwright
 from servers import need
 
@@ -27,8 +29,10 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
-from soc.store.collected import SqliteHealth, open_collected
 from soc.store.detections import SqliteDetections
+from soc.store.elastic import open as elastic
+from soc.store.elastic import setup
+from soc.store.elastic.client import connect
 from soc.store.sqlite import events_dir, open_stores
 
 pytestmark = pytest.mark.server
@@ -118,13 +122,27 @@ def fire(detections, rule, org, ip, events, now, *fields):
     return alert
 
 
+@pytest.fixture(scope="module", params=["sqlite", "elasticsearch"])
+def opened(request, tmp_path_factory):
+    """Stores, detections and event log of a store of each kind."""
+    folder = tmp_path_factory.mktemp("province")
+    if request.param == "sqlite":
+        yield open_stores(folder), SqliteDetections(folder), EventLog(events_dir(folder), min_free_bytes=0)
+        return
+    server = request.getfixturevalue("elastic_server")
+    empty(server)
+    with connect(server.url) as client:
+        setup.install(client)
+        log = IndexedLog(events_dir(folder), client)
+        yield elastic.open_stores(client), elastic.open_detections(client, folder), log
+
+
 @pytest.fixture(scope="module")
-def province(tmp_path_factory):
-    """A data directory of three organisations, and the address of its console."""
-    folder, now = tmp_path_factory.mktemp("province"), time.time_ns() // 1_000_000
-    stores, detections = open_stores(folder), SqliteDetections(folder)
+def province(opened):
+    """Three organisations, and the address of their console."""
+    stores, detections, log = opened
+    now = time.time_ns() // 1_000_000
     stores.accounts.put(Account("lan", Role.ANALYST, EVERYTHING), hash_password(PASSWORD), by="test")
-    log = EventLog(events_dir(folder), min_free_bytes=0)
     rows = [
         (SSH, "ninhbinh", "192.0.2.44", 12, now - 50 * MINUTE, ("source.ip",)),
         (SQLI, "hungyen", "203.0.113.7", 42, now - 3 * MINUTE, ("url.query",)),
@@ -140,8 +158,6 @@ def province(tmp_path_factory):
         "event.id": dead, "event.kind": "pipeline_error", "event.dataset": "nginx.access", "organization.id": "hungyen",
         "govsoc.source.id": "hungyen-cong-dvc", "error.message": "not a line of nginx.access", "event.original": "???",
     })])  # fmt: skip
-    old = alert_id("x", "hungyen", "old", "today")
-    stores.triage.change(old, by="lan", now=now, status=Status.CLOSED, verdict=Verdict.BENIGN)
     detections.publish([SQLI, SSH, OTP], [RuleFault("no such modifier: `contain`", "rules/content/lgsp/quota.yml", 14)])
     for id_, name, org, type_, transport, where in (
         ("hungyen-cong-dvc", "Cổng dịch vụ công Hưng Yên", "hungyen", "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)),
@@ -150,8 +166,7 @@ def province(tmp_path_factory):
         ("ninhbinh-lgsp", "Trục LGSP", "ninhbinh", "lgsp.gateway", Transport.FILE, ("/srv/lgsp/*.json",)),
     ):  # fmt: skip
         stores.sources.add(Source(id_, name, org, type_, transport, where, created_at=now), None, by="test")
-    collected = open_collected(folder)
-    SqliteHealth(collected).report([
+    stores.health.report([
         SourceHealth("hungyen-cong-dvc", now - 2000, now - 1000, 48_213, 1, 12.5),
         SourceHealth("hungyen-otp", now - 40 * MINUTE, now - 40 * MINUTE, 1_024, 0, 0.0),
         SourceHealth("ninhbinh-ssh", now - 90 * MINUTE, now - 1000, 99, 0, 0.4, _PROBLEM),

@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 
 import pytest
-from servers import eventually, need
+from servers import both_stores, eventually, need
 
 pytestmark = pytest.mark.server
 
@@ -51,6 +51,7 @@ def crawl(base: str) -> None:
         fetch(f"{base}/tim-kiem.html?q={urllib.parse.quote(words)}&trang=1")
 
 
+@both_stores
 @pytest.mark.timeout(600)
 def test_only_the_attack_raises_alerts(product, nginx, tmp_path):
     need("wrk", "sqlmap", "ffuf")

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from servers import Product, need
+from servers import Product, both_stores, need
 
 pytestmark = pytest.mark.server
 
@@ -40,6 +40,7 @@ def dead_letters(product: Product) -> list[dict]:
     return found
 
 
+@both_stores
 def test_ten_thousand_real_requests(product, test_data):
     file = test_data / "weblogs" / "apache_logs"
     first = replay(product, [file], "apache.access")

@@ -31,7 +31,7 @@ def sshd(tmp_path):
     stop(process)
 
 
-@pytest.fixture(params=["octet-counted", "traditional"])
+@pytest.fixture
 def rsyslog(request, tmp_path, product):
     """rsyslog on /dev/log, forwarding over TCP as a user would configure it."""
     need("rsyslogd")
@@ -61,6 +61,11 @@ def try_password(port: int, user: str) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("rsyslog", "store"),
+    [("octet-counted", "sqlite"), ("traditional", "sqlite"), ("octet-counted", "elasticsearch")],
+    indirect=True,
+)
 def test_failed_passwords_raise_an_alert_that_names_the_source(product, rsyslog, sshd):
     product.soc("sources", "add", "server", "--type", "syslog", "--org", "hungyen", "--from", "127.0.0.1")
     product.start()

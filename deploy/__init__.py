@@ -1,0 +1,1 @@
+"""Scripts and servers; nothing here is installed with the product."""

@@ -1,0 +1,1 @@
+"""A real Elasticsearch on this machine, for tests and demonstrations."""

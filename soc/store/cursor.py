@@ -1,0 +1,38 @@
+"""Where a page ended, as an opaque string: a number and a text, the order of the list; of events, the last id itself."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+
+from soc.errors import QueryError
+
+_HEX = frozenset("0123456789abcdef")
+
+
+def encode(number: int, text: str) -> str:
+    return base64.urlsafe_b64encode(f"{number}:{text}".encode()).decode().rstrip("=")
+
+
+def decode(cursor: str) -> tuple[int, str]:
+    """Raises `QueryError` for what `encode` did not make."""
+    try:
+        number, _, text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
+        return _int64(number), text
+    except (ValueError, binascii.Error):
+        raise QueryError("the cursor is not one that this service gave: start again without it") from None
+
+
+def _int64(text: str) -> int:
+    number = int(text)
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("more than the stores' integers hold")
+    return number
+
+
+def below(until: int | None, cursor: str | None) -> str:
+    """What the ids of the events of the next page lie below. Raises `QueryError` for a cursor that is none."""
+    if cursor is not None and not (0 < len(cursor) <= 32 and set(cursor) <= _HEX):
+        raise QueryError("the cursor is not one that this service gave: start again without it")
+    bounds = [bound for bound in (cursor, None if until is None else f"{max(until, 0):012x}") if bound is not None]
+    return min(bounds, default="g")  # "g" sorts after every hex digit

@@ -1,0 +1,122 @@
+"""One document at a time: read it with its place in the order of changes, and replace it only if nobody else did meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import ConflictError, NotFoundError
+
+from soc.errors import Busy
+from soc.store.elastic.client import Client
+from soc.store.elastic.explain import refused
+
+Json = dict[str, Any]
+
+_TRIES = 20
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """A document as it was read. `seq_no` and `term` name this very state of it."""
+
+    index: str
+    id: str
+    source: Json
+    seq_no: int
+    term: int
+
+    @property
+    def unchanged(self) -> Json:
+        """The condition of a write: nobody has changed the document since."""
+        return {"if_seq_no": self.seq_no, "if_primary_term": self.term}
+
+
+def read(client: Client, index: str, id_: str) -> Doc | None:
+    """The document as it is now, also when no search would find it yet."""
+    try:
+        return _doc(client.get(index=index, id=id_).body)
+    except NotFoundError:
+        return None
+
+
+def read_many(client: Client, places: Sequence[tuple[str, str]]) -> dict[str, Doc]:
+    """Those of the (index, id) that exist, by id."""
+    if not places:
+        return {}
+    answer = client.mget(docs=[{"_index": index, "_id": id_} for index, id_ in places])
+    return {hit["_id"]: _doc(hit) for hit in answer["docs"] if hit.get("found")}
+
+
+def _doc(hit: Mapping[str, Any]) -> Doc:
+    return Doc(hit["_index"], hit["_id"], hit["_source"], hit["_seq_no"], hit["_primary_term"])
+
+
+def write(client: Client, index: str, id_: str, source: Json, over: Doc | None, *, refresh: bool = True) -> bool:
+    """Replace `over`, or create the document where that is None; False when somebody else was first.
+
+    False may also mean that it was we ourselves: the first answer was lost and the request repeated.
+    """
+    try:
+        if over is None:
+            client.create(index=index, id=id_, document=source, refresh=refresh)
+        else:
+            client.index(index=index, id=id_, document=source, refresh=refresh, **over.unchanged)
+    except ConflictError:
+        return False
+    return True
+
+
+def change(client: Client, index: str, id_: str, changed: Callable[[Json | None], Json | None]) -> None:
+    """Write what `changed` makes of the document there is (None: there is none); again when somebody else was first.
+
+    `changed` may return None to leave it, and must give the same when applied twice, or an answer that was lost counts twice.
+    """
+    for _ in range(_TRIES):
+        over = read(client, index, id_)
+        source = changed(over.source if over else None)
+        if source is None or write(client, index, id_, source, over):
+            return
+    raise too_contended(id_)
+
+
+def too_contended(what: str) -> Busy:
+    return Busy(f"too many change {what} at once: try again", retry_after_s=1)
+
+
+def bulk(client: Client, operations: Sequence[Json], *, refresh: bool = False) -> list[int]:
+    """Send lines of actions and documents as one request; the status of each action, in order: 2xx, 404 or 409.
+
+    Any other status raises, as the same failure of a whole request would. What was done before that stays done.
+    """
+    if not operations:
+        return []
+    answer = client.bulk(operations=operations, refresh=refresh, filter_path="items.*.status,items.*.error")
+    items = [next(iter(item.values())) for item in answer["items"]]
+    for item in items:
+        if item["status"] >= 300 and item["status"] not in (404, 409):
+            raise refused(item["status"], item["error"], client.where())
+    return [item["status"] for item in items]
+
+
+def search_all(client: Client, index: str, query: Json, sort: str) -> Iterator[Json]:
+    """Every document that matches, by the field `sort`, which has to be different in each of them."""
+    after: list[Any] | None = None
+    while True:
+        answer = client.search(
+            index=index,
+            query=query,
+            sort=[{sort: "asc"}],
+            size=_PAGE,
+            track_total_hits=False,
+            ignore_unavailable=True,
+            allow_partial_search_results=False,
+            search_after=after,
+        )
+        hits = answer["hits"]["hits"]
+        yield from (hit["_source"] for hit in hits)
+        if len(hits) < _PAGE:
+            return
+        after = hits[-1]["sort"]

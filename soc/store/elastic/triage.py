@@ -1,0 +1,124 @@
+"""What people decided, one record an alert: its state and its whole history, changed only by who has seen its last state.
+
+The record (index `triage`) is the truth. The alert's document carries a copy for filters and counts, written after it; an analyst's
+click and a new finding change different fields of that document and meet for no longer than one try.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from elasticsearch import ConflictError, NotFoundError
+
+from soc.errors import NotFound
+from soc.model.alert import Change, Status, Triage, Verdict
+from soc.store.decision import decided
+from soc.store.elastic import names
+from soc.store.elastic.client import Client
+from soc.store.elastic.documents import Json, read, too_contended, write
+
+_TRIES = 20
+_STATE = ("status", "verdict", "assignee", "version", "updated_at", "updated_by")
+
+
+class ElasticTriage:
+    """`TriageStore` on Elasticsearch. `org_of`: the organisation of an alert, None when there is no such alert."""
+
+    def __init__(self, client: Client, org_of: Callable[[str], str | None]) -> None:
+        self._client = client
+        self._org_of = org_of
+
+    def change(
+        self,
+        alert_id: str,
+        *,
+        by: str,
+        now: int,
+        version: int | None = None,
+        status: Status | None = None,
+        verdict: Verdict | None = None,
+        assignee: str | None = None,
+        comment: str | None = None,
+    ) -> Triage:
+        org = self._org_of(alert_id)
+        if org is None:
+            raise NotFound(f"there is no alert {alert_id}")
+        index, mark = names.triage(org), secrets.token_hex(8)
+        for _ in range(_TRIES):
+            over = read(self._client, index, alert_id)
+            if over and over.source["mark"] == mark:  # it was our own write, whose answer was lost
+                return self._written(alert_id, over.source)
+            old = triage_of(over.source) if over else Triage()
+            new, changes = decided(
+                alert_id,
+                old,
+                by=by,
+                now=now,
+                version=version,
+                status=status,
+                verdict=verdict,
+                assignee=assignee,
+                comment=comment,
+            )
+            if not changes:
+                return old
+            history = (over.source["history"] if over else []) + [_line(change) for change in changes]
+            record = asdict(new) | {"alert_id": alert_id, "org": org, "mark": mark, "history": history}
+            # Nobody searches the records (the copy is for that), so they need no refresh.
+            if write(self._client, index, alert_id, record, over, refresh=False):
+                return self._written(alert_id, record)
+        raise too_contended(f"alert {alert_id}")
+
+    def _written(self, alert_id: str, record: Json) -> Triage:
+        copy_triage(self._client, alert_id, record)
+        return triage_of(record)
+
+    def history(self, alert_id: str) -> list[Change]:
+        org = self._org_of(alert_id)
+        record = read(self._client, names.triage(org), alert_id) if org is not None else None
+        return [Change(alert_id, *line) for line in record.source["history"]] if record else []
+
+
+def triage_of(source: Json) -> Triage:
+    verdict = source["verdict"]
+    return Triage(
+        Status(source["status"]),
+        Verdict(verdict) if verdict else None,
+        source["assignee"],
+        source["version"],
+        source["updated_at"],
+        source["updated_by"],
+    )
+
+
+def copied(triage: Triage | Json) -> Json:
+    """What an alert's document repeats of the triage."""
+    known: dict[str, Any] = asdict(triage) if isinstance(triage, Triage) else triage
+    return {name: known[name] for name in _STATE}
+
+
+def copy_triage(client: Client, alert_id: str, record: Json) -> None:
+    """Bring the copy in the alert's document up to the record; one that is newer stays. May be repeated.
+
+    Found by lists at once (refresh): it costs a few ms, a click waits for it, and nobody else does.
+    """
+    index = names.alerts(record["org"])
+    for _ in range(_TRIES):
+        over = read(client, index, alert_id)
+        if over is None or over.source["triage"]["version"] >= record["version"]:
+            return
+        try:
+            client.update(index=index, id=alert_id, doc={"triage": copied(record)}, refresh=True, **over.unchanged)
+        except ConflictError:  # a finding came in, or another decision
+            continue
+        except NotFoundError:
+            return
+        return
+    raise too_contended(f"alert {alert_id}")
+
+
+def _line(change: Change) -> list[Any]:
+    return [change.at, change.by, change.field, change.old, change.new]
