@@ -8,16 +8,19 @@ from typing import Protocol
 
 from soc.model.event import Event, Stored
 
+READ_BYTES = 32 << 20
+
 # Partition -> position of the last event read in it. A partition is a day file here, a Kafka partition elsewhere.
 Cursor = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events after a cursor, and the cursor after them."""
+    """Events after a cursor, and the cursor after them. `full`: a limit was reached, so there is probably more."""
 
     events: tuple[Stored, ...]
     cursor: Cursor
+    full: bool = False
 
 
 class Buffer(Protocol):
@@ -30,8 +33,9 @@ class Buffer(Protocol):
         """
         ...
 
-    def read(self, cursor: Cursor, limit: int) -> Batch:
-        """Up to `limit` events after `cursor`, oldest partition first. Never blocks to wait for more; an empty batch means none."""
+    def read(self, cursor: Cursor, limit: int, max_bytes: int = READ_BYTES) -> Batch:
+        """Up to `limit` events after `cursor`, oldest partition first, and no more than the one that goes beyond `max_bytes` of
+        documents together: an event may have a megabyte. Never blocks to wait for more; an empty batch means none."""
         ...
 
     def close(self) -> None: ...

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import orjson
 
-from soc.buffer.base import Batch, Cursor
+from soc.buffer.base import READ_BYTES, Batch, Cursor
 from soc.buffer.database import connect, explain, migrate
 from soc.errors import Busy
 from soc.model.event import Event, Stored, day_of
@@ -119,32 +119,29 @@ class EventLog:
                 new += self._append_day(day, [_row(event) for event in group])
             return new
 
-    def read(self, cursor: Cursor, limit: int) -> Batch:
+    def read(self, cursor: Cursor, limit: int, max_bytes: int = READ_BYTES) -> Batch:
         events: list[Stored] = []
         after = dict(cursor)
+        room = max_bytes
         for day in self._changed_days():
             started = time.time()
-            partition, rows = self._read_day(day, after, limit - len(events))
-            if rows:
-                after = {other: seq for other, seq in after.items() if other.partition(".")[0] != day}
-                after[partition] = rows[-1][0]
-                events += [
-                    Stored(id_, int(id_[:12], 16), org, dataset, source, ip, doc)
-                    for _, id_, org, dataset, source, ip, doc in rows
-                ]
-            else:
+            partition, last, room = self._read_day(day, after, limit, room, events)
+            if last is None:
                 self._empty_at[day] = started
-            if len(events) >= limit:
+            else:
+                after = {other: seq for other, seq in after.items() if other.partition(".")[0] != day}
+                after[partition] = last
+            if len(events) >= limit or room <= 0:
                 break
         if events:  # an idle reader looks at the directory once, not twice
             kept = set(days(self.directory))
             after = {partition: seq for partition, seq in after.items() if partition.partition(".")[0] in kept}
-        return Batch(tuple(events), after)
+        return Batch(tuple(events), after, len(events) >= limit or room <= 0)
 
     def has_unread(self, day: str, cursor: Cursor) -> bool:
         """Whether the day has events that a reader with this cursor has not read."""
         with self._lock:
-            return bool(self._read_day(day, cursor, 1)[1])
+            return self._read_day(day, cursor, 1, 1, [])[1] is not None
 
     def delete_if_read(self, day: str, cursor: Cursor) -> bool:
         """Delete the day's file unless it has events after the cursor. Readers that have it open notice by their next read."""
@@ -173,12 +170,19 @@ class EventLog:
             return db.total_changes - before
 
     def _read_day(
-        self, day: str, cursor: Cursor, limit: int
-    ) -> tuple[str, list[tuple[int, str, str, str, str, str | None, bytes]]]:
-        """The day's partition, and its rows after the cursor."""
+        self, day: str, cursor: Cursor, limit: int, room: int, events: list[Stored]
+    ) -> tuple[str, int | None, int]:
+        """Add rows after the cursor; the day's partition, its last row read (None: there was none), and the room that is left."""
         with self._file(day) as file:
-            partition = f"{day}.{file.generation:x}"
-            return partition, file.db.execute(_READ, (cursor.get(partition, 0), limit)).fetchall()
+            partition, last = f"{day}.{file.generation:x}", None
+            rows = file.db.execute(_READ, (cursor.get(partition, 0), limit - len(events)))
+            for last, id_, org, dataset, source, ip, doc in rows:  # noqa: B007
+                events.append(Stored(id_, int(id_[:12], 16), org, dataset, source, ip, doc))
+                room -= len(doc)
+                if room <= 0:
+                    rows.close()
+                    break
+            return partition, last, room
 
     @contextmanager
     def _file(self, day: str) -> Iterator[_DayFile]:

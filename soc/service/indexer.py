@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import structlog
 
 from soc import telemetry
-from soc.buffer.base import Cursor
+from soc.buffer.base import Buffer, Cursor
 from soc.buffer.progress import Progress, indexer_progress
-from soc.buffer.raw import RawEventLog
+from soc.buffer.sqlite import EventLog
 from soc.errors import SocError
 from soc.service.elastic import client
 from soc.service.process import now_ms
@@ -32,7 +32,7 @@ _POLL_S = 0.5  # what the index shows is 5 s old anyway
 @contextmanager
 def indexing(settings: Settings, stop: threading.Event) -> Iterator[None]:
     """Index in a thread of its own inside the block; the end of the block tells everything to stop."""
-    event_log = RawEventLog(events_dir(settings.data_dir))
+    event_log = EventLog(events_dir(settings.data_dir))
     progress = indexer_progress(settings.data_dir)
     writer = BulkWriter(client(settings), settings.store.period, clock=now_ms)
     indexer = Indexer(event_log, writer, progress)
@@ -64,18 +64,18 @@ class Indexer:
 
     def __init__(
         self,
-        event_log: RawEventLog,
+        event_log: Buffer,
         writer: BulkWriter,
         progress: Progress,
         *,
         rows: int = REQUEST_ROWS,
-        max_chars: int = REQUEST_BYTES,
+        max_bytes: int = REQUEST_BYTES,
     ) -> None:
         self._log = event_log
         self._writer = writer
         self._progress = progress
         self._rows = rows
-        self._max_chars = max_chars
+        self._max_bytes = max_bytes
         self._all_done_at = time.monotonic()
         telemetry.INDEXER_BEHIND.set_function(lambda: time.monotonic() - self._all_done_at)
 
@@ -123,5 +123,5 @@ class Indexer:
         return done
 
     def _read(self, cursor: Cursor) -> _Batch:
-        read = self._log.read_rows(cursor, self._rows, self._max_chars)
-        return _Batch(self._writer.prepare(read.rows), read.cursor, read.full)
+        read = self._log.read(cursor, self._rows, self._max_bytes)
+        return _Batch(self._writer.prepare(read.events), read.cursor, read.full)

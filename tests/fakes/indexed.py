@@ -6,11 +6,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
-
-from soc.buffer.raw import Row
 from soc.buffer.sqlite import EventLog
-from soc.model.event import Event
+from soc.model.event import Event, Stored
 from soc.store.elastic.bulk import BulkWriter
 from soc.store.elastic.client import Client
 
@@ -25,7 +22,7 @@ class IndexedLog(EventLog):
 
     def append(self, events: Sequence[Event]) -> int:
         new = super().append(events)
-        rows = [Row(e.id, e.org, e.dataset, orjson.dumps(e.fields).decode()) for e in events]
+        rows = [Stored.of(e) for e in events]
         self._writer.write(self._writer.prepare(rows), threading.Event(), give_up_s=10)
         self._client.indices.refresh(index="govsoc-events-*")
         return new

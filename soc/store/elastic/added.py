@@ -21,8 +21,8 @@ OVERLAP = 1000
 _LONGEST_UNKNOWN = 1000
 
 
-def plain(text: str) -> bool:
-    """Whether a document as JSON text needs no more than its unknown fields looked at: most of a log."""
+def plain(text: bytes) -> bool:
+    """Whether a document as JSON needs no more than its unknown fields looked at: most of a log."""
     return text.isascii() and len(text) <= LONGEST
 
 

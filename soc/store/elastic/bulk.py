@@ -17,9 +17,8 @@ import orjson
 from elasticsearch import ApiError
 
 from soc import telemetry
-from soc.buffer.raw import Row
 from soc.errors import Busy, SocError, StoreUnavailable
-from soc.model.event import PIPELINE_ERROR, Fields, iso
+from soc.model.event import PIPELINE_ERROR, Fields, Stored, iso
 from soc.store.elastic import names
 from soc.store.elastic.added import added, plain
 from soc.store.elastic.client import Client
@@ -51,10 +50,10 @@ _DEAD_LETTER_KEEPS = (
 
 
 class Action(NamedTuple):
-    """One document on its way: the row that it is made from, and its two lines of the request."""
+    """One document on its way: the event that it is made from, and its two lines of the request."""
 
-    row: Row
-    lines: str
+    event: Stored
+    lines: bytes
     dead: bool = False
 
 
@@ -89,12 +88,13 @@ class BulkWriter:
         self._period: Period = period
         self._clock = clock
         self._most_bytes = self._bytes = max_bytes
-        self._places: dict[tuple[int, str, str], str] = {}
+        self._places: dict[tuple[int, str, str], bytes] = {}
         self._patience = Patience("writing events to the store")
 
-    def prepare(self, rows: Sequence[Row]) -> Request:
+    def prepare(self, events: Sequence[Stored]) -> Request:
         """Sends nothing."""
-        return _request([Action(row, f'{self._place(row)}{row.id}"}}}}\n{_document(row.doc)}\n') for row in rows])
+        place = self._place
+        return _request([Action(e, b'%b%b"}}\n%b\n' % (place(e), e.id.encode(), _document(e.doc))) for e in events])
 
     def write(self, request: Request, stop: threading.Event, give_up_s: float = float("inf")) -> Written:
         """Returns once the server has acknowledged every document, however long that takes. May be repeated.
@@ -146,7 +146,7 @@ class BulkWriter:
                 written.duplicates += not action.dead
             elif status == 400 and not action.dead and result["error"]["type"] not in _NOT_THE_DOCUMENT:
                 written.refused += 1
-                later.append(self._dead_letter(action.row, result["error"]))
+                later.append(self._dead_letter(action.event, result["error"]))
             else:
                 later.append(action)
                 trouble = refused(status, result.get("error"), self._client.where())
@@ -169,30 +169,29 @@ class BulkWriter:
         if actions[0].dead:
             return list(actions), refused(error.meta.status, known, self._client.where())
         written.refused += 1
-        return [self._dead_letter(actions[0].row, known)], None
+        return [self._dead_letter(actions[0].event, known)], None
 
-    def _dead_letter(self, row: Row, error: dict[str, Any]) -> Action:
+    def _dead_letter(self, event: Stored, error: dict[str, Any]) -> Action:
         """The event without what the server may have refused: its line, masked as it is, and the server's reason."""
         cause = error.get("caused_by") or {}
         reason = ": ".join(str(part) for part in (error.get("type"), error.get("reason"), cause.get("reason")) if part)
-        whole = orjson.loads(row.doc)
+        whole = event.event.fields
         fields: Fields = {name: whole[name] for name in _DEAD_LETTER_KEEPS if name in whole}
         fields["event.kind"] = PIPELINE_ERROR
         fields["event.created"] = iso(self._clock())
         fields["error.message"] = f"the store refused this event: {' '.join(reason.split())[:_REASON_CHARS]}"
-        header = {"create": {"_index": names.events(_NO_TIME, row.org, row.dataset, self._period), "_id": row.id}}
+        header = {"create": {"_index": names.events(_NO_TIME, event.org, event.dataset, self._period), "_id": event.id}}
         lines = b"\n".join((orjson.dumps(header), orjson.dumps(fields | added(fields)), b""))
-        return Action(row, lines.decode(), dead=True)
+        return Action(event, lines, dead=True)
 
-    def _place(self, row: Row) -> str:
-        """The action line of a row up to its id. Rows of one hour, organisation and dataset share it."""
-        ts = int(row.id[:12], 16)
-        key = (ts // _HOUR_MS if ts else -1, row.org, row.dataset)
+    def _place(self, event: Stored) -> bytes:
+        """The action line of an event up to its id. Those of one hour, organisation and dataset share it."""
+        key = (event.ts // _HOUR_MS if event.ts else -1, event.org, event.dataset)
         if (place := self._places.get(key)) is None:
             if len(self._places) >= _MOST_PLACES:
                 self._places.clear()
-            index = names.events(row.id, row.org, row.dataset, self._period)
-            place = self._places[key] = f'{{"create":{{"_index":"{index}","_id":"'
+            index = names.events(event.id, event.org, event.dataset, self._period)
+            place = self._places[key] = f'{{"create":{{"_index":"{index}","_id":"'.encode()
         return place
 
     def _cut(self, request: Request) -> Iterator[Request]:
@@ -212,13 +211,13 @@ class BulkWriter:
 
 
 def _request(actions: Sequence[Action]) -> Request:
-    return Request(actions, "".join([action.lines for action in actions]).encode())
+    return Request(actions, b"".join([action.lines for action in actions]))
 
 
-def _document(text: str) -> str:
+def _document(doc: bytes) -> bytes:
     """The document with what makes it findable; most need nothing."""
-    fields = orjson.loads(text)
-    if plain(text) and KNOWN.issuperset(fields):
-        return text
+    fields = orjson.loads(doc)
+    if plain(doc) and KNOWN.issuperset(fields):
+        return doc
     more = added(fields)
-    return orjson.dumps(fields | more).decode() if more else text
+    return orjson.dumps(fields | more) if more else doc

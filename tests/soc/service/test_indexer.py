@@ -11,7 +11,6 @@ from servers import eventually
 
 from soc import telemetry
 from soc.buffer.progress import indexer_progress
-from soc.buffer.raw import RawEventLog
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
 from soc.service.indexer import Indexer, indexing
@@ -51,7 +50,7 @@ class House:
         self.appended |= {event.id: event.fields for event in events}
 
     def indexer(self, writer: BulkWriter | None = None, **options: int) -> Indexer:
-        raw, progress = RawEventLog(events_dir(self.data_dir)), indexer_progress(self.data_dir)
+        raw, progress = EventLog(events_dir(self.data_dir)), indexer_progress(self.data_dir)
         self._open += [raw, progress]
         return Indexer(raw, writer or BulkWriter(self.client, "day", clock=lambda: T), progress, **options)
 
@@ -139,7 +138,7 @@ def test_a_lost_cursor_costs_time_and_nothing_else(house):
 
 def test_a_full_batch_goes_on_at_once_and_bytes_bound_it_too(house):
     house.append(40, message="x" * 10_000)
-    indexer = house.indexer(rows=1000, max_chars=100_000)
+    indexer = house.indexer(rows=1000, max_bytes=100_000)
     assert indexer.drain(threading.Event()) == 40
     assert house.everything_once()
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from soc.buffer.raw import Row
 from soc.errors import Busy, StoreUnavailable
+from soc.model.event import Stored
 from soc.store.elastic import setup
 from soc.store.elastic.bulk import BulkWriter, StoppedError, Written
 from soc.store.elastic.client import connect
@@ -35,14 +35,14 @@ def writer(elastic) -> Iterator[BulkWriter]:
 def rows(make_event):
     """`rows(count, dataset="nginx.access", **fields)`: rows as the event log holds them."""
 
-    def make(count: int, dataset: str = "nginx.access", **fields: object) -> list[Row]:
+    def make(count: int, dataset: str = "nginx.access", **fields: object) -> list[Stored]:
         events = [make_event(T + i, f"{dataset}/{i}", dataset=dataset, **fields) for i in range(count)]
-        return [Row(e.id, e.org, e.dataset, orjson.dumps(e.fields).decode()) for e in events]
+        return [Stored.of(e) for e in events]
 
     return make
 
 
-def write(writer: BulkWriter, rows: list[Row], give_up_s: float = 30.0) -> Written:
+def write(writer: BulkWriter, rows: list[Stored], give_up_s: float = 30.0) -> Written:
     return writer.write(writer.prepare(rows), threading.Event(), give_up_s)
 
 
@@ -58,7 +58,7 @@ class TestWithoutAServer:
         writer = BulkWriter(connect("http://127.0.0.1:1"), "day", clock=lambda: NOW)
         event = make_event(T, org="hungyen.1234", url__path="/")
         text = orjson.dumps(event.fields).decode()
-        request = writer.prepare([Row(event.id, event.org, event.dataset, text)])
+        request = writer.prepare([Stored.of(event)._replace(doc=text.encode())])
         head = {"create": {"_index": "govsoc-events-web-hungyen-2026.01.01", "_id": event.id}}
         assert request.body == orjson.dumps(head) + b"\n" + text.encode() + b"\n"
 
@@ -72,8 +72,8 @@ class TestWithoutAServer:
             make_event(0, "5"),
             make_event(1, "6"),
         ]
-        rows = [Row(e.id, e.org, e.dataset, "{}") for e in events]
-        indices = [orjson.loads(a.lines.split("\n")[0])["create"]["_index"] for a in writer.prepare(rows).actions]
+        rows = [Stored.of(e)._replace(doc=b"{}") for e in events]
+        indices = [orjson.loads(a.lines.split(b"\n")[0])["create"]["_index"] for a in writer.prepare(rows).actions]
         assert indices == [
             "govsoc-events-web-hungyen-2026.01",
             "govsoc-events-web-hungyen-2025.12",
@@ -86,7 +86,7 @@ class TestWithoutAServer:
     def test_other_letters_are_folded_and_unknown_fields_made_findable(self, rows):
         writer = BulkWriter(connect("http://127.0.0.1:1"), "month", clock=lambda: NOW)
         request = writer.prepare(rows(1, event__original="Thủ tục Đất đai") + rows(1, my__own="x"))
-        folded, unknown = (orjson.loads(action.lines.split("\n")[1]) for action in request.actions)
+        folded, unknown = (orjson.loads(action.lines.split(b"\n")[1]) for action in request.actions)
         assert folded["govsoc.folded"] == ["thu tuc dat dai"]
         assert folded["event.original"] == "Thủ tục Đất đai"
         assert unknown["govsoc.unknown"] == {"my.own": "x"}
@@ -169,7 +169,7 @@ class TestOnAServer:
     def test_a_document_that_spoils_its_whole_request_is_found_and_the_others_are_stored(self, elastic, writer, rows):
         some = rows(64)
         # The event log writes no line breaks into a document; to the server it looks like an action that it does not know.
-        broken = '{"event.original":\n"broken"}'
+        broken = b'{"event.original":\n"broken"}'
         some[17] = some[17]._replace(doc=broken)
         written = write(writer, some)
         assert (written.created, written.refused) == (63, 1)
