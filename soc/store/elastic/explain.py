@@ -101,6 +101,8 @@ def _cause(body: Any) -> tuple[str, str]:
     kind = reason = ""
     while isinstance(node, dict):
         kind, reason = str(node.get("type") or kind), str(node.get("reason") or reason)
+        if tried := node.get("additional_unsuccessful_credentials"):  # what was wrong with a key
+            reason = str(tried)
         roots = node.get("root_cause")
         node = node.get("caused_by") or (roots[0] if isinstance(roots, list) and roots else None)
     return kind, reason
