@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [end_to_end|latency|memory|parse|rules] ...
+python -m bench [parts|end_to_end|latency|memory|elastic] ...
 """
 
 from __future__ import annotations
@@ -9,7 +9,24 @@ import sys
 
 from bench import end_to_end, latency, memory, parts
 
-BENCHMARKS = {"parts": parts.main, "end_to_end": end_to_end.main, "latency": latency.main, "memory": memory.main}
+
+def elastic() -> list[tuple[str, str]]:
+    try:
+        import elasticsearch  # noqa: F401 - an extra
+    except ImportError:
+        return [("not measured", "its client is not installed: pip install 'govsoc[elasticsearch]'")]
+    from bench import elastic
+
+    return elastic.main()
+
+
+BENCHMARKS = {
+    "parts": parts.main,
+    "end_to_end": end_to_end.main,
+    "latency": latency.main,
+    "memory": memory.main,
+    "elastic": elastic,
+}
 
 
 def main(names: list[str]) -> None:
