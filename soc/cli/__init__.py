@@ -33,6 +33,7 @@ GROUPS = {
     "alerts": "soc.cli.alerts:app",
     "accounts": "soc.cli.accounts:app",
     "setup": "soc.cli.setup:app",
+    "store": "soc.cli.store:app",
 }
 
 
