@@ -1,19 +1,42 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [end_to_end|latency|memory|parse|rules] ...
+python -m bench [parts|end_to_end|latency|memory|elastic|queue] ...
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 
 from bench import end_to_end, latency, memory, parts
 
-BENCHMARKS = {"parts": parts.main, "end_to_end": end_to_end.main, "latency": latency.main, "memory": memory.main}
+
+def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
+    def measured() -> list[tuple[str, str]]:
+        if find_spec("elasticsearch") is None:  # an extra
+            return [("not measured", "its client is not installed: pip install 'govsoc[elasticsearch]'")]
+        figures: list[tuple[str, str]] = import_module(f"bench.{name}").main()
+        return figures
+
+    return measured
+
+
+BENCHMARKS = {
+    "parts": parts.main,
+    "end_to_end": end_to_end.main,
+    "latency": latency.main,
+    "memory": memory.main,
+    "elastic": on_elastic("elastic"),
+    "queue": on_elastic("queue"),
+}
+
+LONG = ("memory", "queue")  # only when they are named
 
 
 def main(names: list[str]) -> None:
-    for name in names or [name for name in BENCHMARKS if name != "memory"]:
+    for name in names or [name for name in BENCHMARKS if name not in LONG]:
         print(f"\n{name}")
         for what, figure in BENCHMARKS[name]():
             print(f"  {what:62} {figure}", flush=True)

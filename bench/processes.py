@@ -79,7 +79,7 @@ class Running:
 
     def cpu_s(self) -> dict[str, float]:
         """CPU seconds of each process, user and system."""
-        return {verb: _cpu_s(process.pid) for verb, process in self.processes.items()}
+        return {verb: cpu_s(process.pid) for verb, process in self.processes.items()}
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -99,6 +99,7 @@ def _status(pid: int, key: str) -> int:
     return 0
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
+    """CPU seconds of a process, user and system, from /proc."""
     after_name = Path(f"/proc/{pid}/stat").read_text().rsplit(")")[-1].split()
     return (int(after_name[11]) + int(after_name[12])) / _TICKS

@@ -81,6 +81,33 @@ class Serve(Section):
     )
 
 
+def _days(default: int, what: str) -> int:
+    return Field(
+        default, ge=0, description=f"days that {what} are kept in Elasticsearch by `soc retention`; 0: without limit"
+    )
+
+
+def _bytes(what: str) -> int:
+    return Field(0, ge=0, description=f"bytes that {what} may take, all provinces together; 0: without limit")
+
+
+class Retention(Section):
+    web_days: int = _days(365, "events of web servers")
+    web_bytes: int = _bytes("they")
+    auth_days: int = _days(730, "events of sign-ins and sudo")
+    auth_bytes: int = _bytes("they")
+    gateway_days: int = _days(730, "events of the OTP and LGSP gateways")
+    gateway_bytes: int = _bytes("they")
+    other_days: int = _days(365, "all other events")
+    other_bytes: int = _bytes("they")
+    quarantine_days: int = _days(0, "events without a plausible time, counted from the first,")
+    quarantine_bytes: int = _bytes("they")
+    findings_days: int = _days(730, "findings")
+    findings_bytes: int = _bytes("they")
+    audit_days: int = _days(1825, "audit entries")
+    audit_bytes: int = _bytes("they")
+
+
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SOC_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
@@ -89,6 +116,7 @@ class Settings(BaseSettings):
     collect: Collect = Collect()
     detect: Detect = Detect()
     serve: Serve = Serve()
+    retention: Retention = Retention()
 
     @classmethod
     def settings_customise_sources(

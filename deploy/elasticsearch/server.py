@@ -184,7 +184,7 @@ class Node:
         }
         account = pwd.getpwnam(_ACCOUNT) if os.geteuid() == 0 else None
         if account:
-            _give(self.cluster.folder, account)
+            _give(account, self.cluster.folder, self.cluster.snapshots, *self.folder.rglob("*"), self.folder)
         with (self.folder / "out.log").open("wb") as out:
             self._launcher = subprocess.Popen(
                 [home / "bin" / "elasticsearch", "-p", self.folder / "pid"],
@@ -348,8 +348,8 @@ def _tool(home: Path, program: str, *arguments: str, config: Path | None = None,
         raise StartError(f"{program} {arguments[0]} failed: {done.stderr.decode()[-2000:]}")
 
 
-def _give(folder: Path, account: pwd.struct_passwd) -> None:
-    for path in (folder, *folder.rglob("*")):
+def _give(account: pwd.struct_passwd, *paths: Path) -> None:
+    for path in paths:
         os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
 
 

@@ -25,12 +25,15 @@ COMMANDS = {
     "doctor": "soc.cli.doctor:doctor",
     "backup": "soc.cli.backup:backup",
     "restore": "soc.cli.backup:restore",
+    "retention": "soc.cli.retention:retention",
 }
 GROUPS = {
     "rules": "soc.cli.rules:app",
     "sources": "soc.cli.sources:app",
     "alerts": "soc.cli.alerts:app",
     "accounts": "soc.cli.accounts:app",
+    "setup": "soc.cli.setup:app",
+    "store": "soc.cli.store:app",
 }
 
 

@@ -21,7 +21,7 @@ from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time,
 from soc.errors import SocError
 from soc.model.org import EVERYTHING
 from soc.service.process import now_ms
-from soc.service.stores import lacking, open_stores
+from soc.service.stores import lacking, need_library, open_stores
 from soc.settings import Settings, load
 from soc.store.base import Stores
 from soc.store.sqlite import events_dir, keys_dir
@@ -100,8 +100,11 @@ def _server(settings: Settings) -> Iterator[Check]:
     """Elasticsearch, where the settings name one."""
     if not (url := settings.store.url):
         return
+    need_library()
+    from soc.service.upkeep import faults
+
     try:
-        missing = lacking(settings)
+        missing, wrong = lacking(settings), faults(settings)
     except SocError as error:
         yield Check(
             "store", "bad", str(error), "sources go on meanwhile, into the event log; alerts come when it answers again"
@@ -112,6 +115,8 @@ def _server(settings: Settings) -> Iterator[Check]:
         yield Check("store", "bad", found, "soc setup elasticsearch")
     else:
         yield Check("store", "ok", f"{url} answers, and has what govsoc needs")
+    for fault in wrong:
+        yield Check("store", "bad" if fault.bad else "warn", fault.found, fault.advice)
     if url.startswith("http:") and not _loopback(url):
         yield Check("store", "warn", "what goes to it is not encrypted", "use https:// in store.url")
     if not settings.store.verify_certs:

@@ -16,7 +16,7 @@ from soc.store.elastic import open as open_elastic
 from soc.store.elastic import setup, snapshot
 from soc.store.elastic.away import KnownSources, LatestHealth, keep_in_touch
 from soc.store.elastic.client import Client, connect
-from soc.store.elastic.explain import NotAllowed
+from soc.store.elastic.explain import NotAllowed, SignedOut
 from soc.store.elastic.recent import WithRecent
 from soc.store.elastic.rulebook import RuleBook
 from soc.store.elastic.sources import ElasticSources
@@ -24,6 +24,7 @@ from soc.store.events import SqliteEvents
 from soc.store.sqlite import events_dir
 
 _SOON_S = 5.0
+REFUSALS = (SignedOut, NotAllowed)
 
 
 def client(settings: Settings) -> Client:

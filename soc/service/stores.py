@@ -24,6 +24,7 @@ T = TypeVar("T")
 SOURCES_FILE = "sources.json"  # in the data directory: the sources as last known, where they are on a server
 _RETRY_S = 1.0
 _SAY_AGAIN_S = 15.0
+_REFUSED_S = 20.0
 
 
 def open_stores(settings: Settings) -> Stores:
@@ -87,7 +88,7 @@ def prepare(settings: Settings, stop: threading.Event | None = None, patience_s:
         elastic.prepare(settings)
         return True
 
-    return bool(_waiting(done, stop or threading.Event(), patience_s))
+    return bool(_waiting(done, stop or threading.Event(), patience_s, elastic.REFUSALS))
 
 
 def lacking(settings: Settings) -> list[str]:
@@ -98,15 +99,21 @@ def lacking(settings: Settings) -> list[str]:
     return elastic.lacking(settings)
 
 
-def _waiting(work: Callable[[], T], stop: threading.Event, patience_s: float) -> T | None:
-    """What the work gives once the store lets it, None when told to stop before; raises when the patience has run out."""
+def _waiting(
+    work: Callable[[], T], stop: threading.Event, patience_s: float, refusals: tuple[type[StoreUnavailable], ...] = ()
+) -> T | None:
+    """What the work gives once the store lets it, None when told to stop before; raises when the patience has run out.
+
+    With a `refusal`, such as a wrong key, there is less of it: a server that is starting may know nobody for some seconds.
+    """
     began, said_at = time.monotonic(), -inf
     while not stop.is_set():
         try:
             return work()
         except (StoreUnavailable, Busy) as error:
             now = time.monotonic()
-            if now - began >= patience_s:
+            refused = isinstance(error, refusals) and patience_s < inf
+            if now - began >= (min(patience_s, _REFUSED_S) if refused else patience_s):
                 raise
             if now - said_at >= _SAY_AGAIN_S:
                 log.warning("waiting for the store", reason=str(error))

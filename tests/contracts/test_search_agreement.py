@@ -20,7 +20,8 @@ from soc.query.ast import Query
 from soc.query.evaluate import matches
 from soc.query.parse import parse
 from soc.store.base import EventStore
-from soc.store.elastic import setup
+from soc.store.elastic import names, setup
+from soc.store.elastic.added import added
 from soc.store.elastic.client import connect
 from soc.store.elastic.events import ElasticEvents
 from soc.store.events import SqliteEvents
@@ -146,6 +147,24 @@ def _random(rng: random.Random, depth: int) -> str:
     return rng.choice(["", "", "NOT "]) + rng.choice(
         [text for text in QUERIES if text[0] not in "-+" and " " not in text]
     )
+
+
+@pytest.mark.server
+def test_an_event_that_the_server_refused_has_its_place_in_the_order(elastic):
+    events = [event for event in documents() if event.ts][:40] + [event for event in documents() if not event.ts]
+    refused = events.pop(20)
+    with connect(elastic.url) as client:
+        setup.install(client)
+        index = names.events("0" * 32, refused.org, refused.dataset, "month")
+        client.index(index=index, id=refused.id, document=refused.fields)
+        for event in events:
+            index = names.events(event.id, event.org, event.dataset, "month")
+            client.index(index=index, id=event.id, document=event.fields | added(event.fields))
+        client.indices.refresh(index="govsoc-*")
+        filled = Filled(ElasticEvents(client), [*events, refused])
+        for limit in (1, 7, 1000):
+            assert filled.ids(parse(""), limit=limit) == filled.expected(parse(""))
+            assert filled.ids(parse(""), limit=limit, since=1) == filled.expected(parse(""), since=1)
 
 
 def test_events_are_as_they_were_written(filled):

@@ -60,3 +60,16 @@ def empty(cluster: Cluster) -> None:
     for kind in ("persistent", "transient"):
         if set_.get(kind):
             cluster.request("PUT", "/_cluster/settings", {kind: dict.fromkeys(set_[kind])})
+
+
+def event_ids(cluster: Cluster) -> list[str]:
+    """The id of every event that is stored, sorted; one that is stored twice, in two indices, is there twice."""
+    cluster.request("POST", "/govsoc-events-*/_refresh")
+    first = {"size": 10_000, "_source": False, "sort": ["_doc"]}
+    answer = cluster.request("POST", "/govsoc-events-*/_search?scroll=1m", first)
+    ids: list[str] = []
+    while hits := answer["hits"]["hits"]:
+        ids += [hit["_id"] for hit in hits]
+        answer = cluster.request("POST", "/_search/scroll", {"scroll": "1m", "scroll_id": answer["_scroll_id"]})
+    cluster.request("DELETE", "/_search/scroll", {"scroll_id": answer["_scroll_id"]})
+    return sorted(ids)

@@ -17,7 +17,8 @@ from servers import Product, eventually, stop
 
 from deploy.elasticsearch.server import Node
 
-pytestmark = [pytest.mark.server, pytest.mark.parametrize("store", ["elasticsearch"], indirect=True)]
+pytestmark = pytest.mark.server
+on_elasticsearch = pytest.mark.parametrize("store", ["elasticsearch"], indirect=True)
 
 
 def attack(number: int) -> bytes:
@@ -63,6 +64,7 @@ def send(product: Product, text: str) -> None:
         sender.sendall(f"<86>1 {datetime.now(UTC).isoformat()} may-chu sshd 7 - - {text}\n".encode())
 
 
+@on_elasticsearch
 def test_sources_go_on_also_after_a_restart_and_everything_arrives_once(product, server):
     token = product.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "hungyen", "--push")
     token = next(word for word in token.stdout.decode().split() if word.startswith("govsoc_src_"))
@@ -104,6 +106,7 @@ def test_sources_go_on_also_after_a_restart_and_everything_arrives_once(product,
     assert "Traceback" not in product.log.read_text()
 
 
+@on_elasticsearch
 def test_a_start_before_the_server_waits_for_it_and_says_why(product, server):
     server.stop()
     with product.log.open("ab") as log:
@@ -122,6 +125,7 @@ def test_a_start_before_the_server_waits_for_it_and_says_why(product, server):
     stop(product.process)
 
 
+@on_elasticsearch
 def test_a_wrong_address_or_setting_is_one_line(product):
     for name, value, expected in (
         ("SOC_STORE__URL", "elastic.example:9200", "is not a URL"),
@@ -131,3 +135,14 @@ def test_a_wrong_address_or_setting_is_one_line(product):
         assert answer.returncode == 2
         assert expected in answer.stderr.decode()
         assert len(answer.stderr.splitlines()) == 1
+
+
+def test_a_wrong_key_ends_the_start_in_one_line(product, secured_server):
+    secured = {"SOC_STORE__URL": secured_server.url, "SOC_STORE__CA_FILE": str(secured_server.ca)}
+    answer = product.soc("run", check=False, env=secured | {"SOC_STORE__API_KEY": "d3Jvbmc6d3Jvbmc="})
+    assert answer.returncode == 2
+    *waiting, last = answer.stderr.decode().splitlines()
+    assert "does not know the API key: look at store.api_key" in last
+    assert "d3Jvbmc6d3Jvbmc=" not in answer.stderr.decode()
+    assert "Traceback" not in answer.stderr.decode()
+    assert all("waiting for the store" in line for line in waiting)

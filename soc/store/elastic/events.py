@@ -27,6 +27,11 @@ _NO_TIME, _FIRST_TIME = "0" * 12, "000000000001"
 _HEX = frozenset("0123456789abcdef")
 _BY_TIME = ({"@timestamp": {"order": "desc", "format": "epoch_millis"}}, {"event.id": "desc"})
 _UP_BY_TIME = ({"@timestamp": {"order": "asc", "format": "epoch_millis"}}, {"event.id": "asc"})
+# The quarantine holds events without a plausible time, and such as the server refused, which have one. Its own index answers
+# this condition at once; only the quarantine has to look at ids.
+_UNDATED: Json = {"range": {"event.id": {"lt": _FIRST_TIME}}}
+_QUARANTINED: Json = {"prefix": {"_index": f"{names.PREFIX}-events-{names.QUARANTINE}-"}}
+_DATED: Json = {"bool": {"must_not": [{"bool": {"filter": [_QUARANTINED, _UNDATED]}}]}}
 
 
 class ElasticEvents:
@@ -81,12 +86,12 @@ class ElasticEvents:
     def _candidates(self, query: Query, scope: Scope, low: str, high: str, size: int) -> Iterator[list[Event]]:
         """Events with ids in [low, high) that may match, newest first; more at a time when the first do not suffice."""
         conditions = [narrow(query), *_inside(scope)]
-        if high > _FIRST_TIME and (indices := names.dated(scope.orgs)):
+        if high > _FIRST_TIME and (indices := names.patterns("events", scope.orgs)):
             bound = [{"range": {"@timestamp": {"gte": int(low, 16), "format": "epoch_millis"}}}] if low else []
-            yield from self._pages(indices, [*conditions, *bound], list(_BY_TIME), _after(high), size)
+            yield from self._pages(indices, [*conditions, _DATED, *bound], list(_BY_TIME), _after(high), size)
         if low <= _NO_TIME < high and (indices := names.quarantine(scope.orgs)):
             after = [high] if high.startswith(_NO_TIME) else None
-            yield from self._pages(indices, conditions, [{"event.id": "desc"}], after, size)
+            yield from self._pages(indices, [*conditions, _UNDATED], [{"event.id": "desc"}], after, size)
 
     def _pages(
         self, indices: list[str], conditions: list[Json], sort: list[Json], after: list[Any] | None, size: int
@@ -119,7 +124,9 @@ class ElasticEvents:
             {"bool": {"must_not": [named]}} if source is None else {"term": {"govsoc.source.id": source}},
         ]
         found: dict[str, Event] = {}
-        for batch in self._pages(names.dated([event.org]), conditions, sort, [event.ts, event.id], limit):
+        for batch in self._pages(
+            names.patterns("events", [event.org]), [*conditions, _DATED], sort, [event.ts, event.id], limit
+        ):
             for near in batch:
                 if near.id != event.id and near.org == event.org and near.fields.get("govsoc.source.id") == source:
                     found[near.id] = near

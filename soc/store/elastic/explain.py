@@ -32,6 +32,10 @@ _PRIVILEGE = re.compile(r"action \[([^\]]+)\].*?is unauthorized", re.DOTALL)
 _INDICES = re.compile(r"on indices \[([^\]]+)\]")
 
 
+class SignedOut(StoreUnavailable):
+    """It does not know us, or not any more."""
+
+
 class NotAllowed(StoreUnavailable):
     """It knows us, and what we ask for is not among our privileges."""
 
@@ -63,7 +67,7 @@ def _answer(status: int, kind: str, reason: str, where: str) -> SocError | None:
     if status == 429 or kind == "cluster_block_exception":
         return _full(where, kind, reason)
     if status == 401:
-        return StoreUnavailable(f"Elasticsearch at {where} {_signed_out(reason)}")
+        return SignedOut(f"Elasticsearch at {where} {_signed_out(reason)}")
     if status == 403:
         return NotAllowed(f"Elasticsearch at {where} {_forbidden(kind, reason)}")
     if kind == "no_shard_available_action_exception" or "missing shards" in reason:
@@ -101,6 +105,8 @@ def _cause(body: Any) -> tuple[str, str]:
     kind = reason = ""
     while isinstance(node, dict):
         kind, reason = str(node.get("type") or kind), str(node.get("reason") or reason)
+        if tried := node.get("additional_unsuccessful_credentials"):  # what was wrong with a key
+            reason = str(tried)
         roots = node.get("root_cause")
         node = node.get("caused_by") or (roots[0] if isinstance(roots, list) and roots else None)
     return kind, reason

@@ -112,21 +112,18 @@ def patterns(kind: str, orgs: Collection[str] | None) -> list[str]:
     units = _units(orgs)
     if units is None:
         return [f"{PREFIX}-{kind}-*"]
+    return [pattern for name in units for pattern in patterns_of_unit(kind, name)]
+
+
+def patterns_of_unit(kind: str, name: str) -> list[str]:
+    """As `patterns`, for a unit by its name in indices."""
     match kind:
         case "events":
-            return [*dated(orgs), *quarantine(orgs)]
+            return [f"{PREFIX}-events-*-{name}-*", f"{PREFIX}-events-{QUARANTINE}-{name}"]
         case "findings":
-            return [f"{PREFIX}-findings-{name}-*" for name in units]
+            return [f"{PREFIX}-findings-{name}-*"]
         case _:
-            return [f"{PREFIX}-{kind}-{name}" for name in units]
-
-
-def dated(orgs: Collection[str] | None) -> list[str]:
-    """The events with a time: class before unit, period behind."""
-    units = _units(orgs)
-    if units is None:
-        return [f"{PREFIX}-events-*", f"-{PREFIX}-events-{QUARANTINE}-*"]
-    return [f"{PREFIX}-events-*-{name}-*" for name in units]
+            return [f"{PREFIX}-{kind}-{name}"]
 
 
 def quarantine(orgs: Collection[str] | None) -> list[str]:

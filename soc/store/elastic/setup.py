@@ -10,7 +10,7 @@ from typing import Any
 
 from elasticsearch import NotFoundError
 
-from soc.store.elastic import layout, mapping
+from soc.store.elastic import layout, mapping, names
 from soc.store.elastic.client import Client
 from soc.store.elastic.names import PREFIX
 
@@ -71,16 +71,33 @@ def _digest(template: Json) -> str:
     return str((template.get("_meta") or {}).get("digest", ""))
 
 
+def strangers(client: Client) -> list[str]:
+    """Indices with our names that were made without our templates: they cannot be searched rightly, nor put right."""
+    return [index for index, body in _mappings(client).items() if _is_strange(index, body)]
+
+
 def _lacking(client: Client, templates: Mapping[str, Json]) -> dict[str, Json]:
     """Index -> the fields that its template has by now and it has not. A field's type never changes in an index that is there."""
     wanted = {
         name: body["template"].get("mappings", mapping.mappings())["properties"] for name, body in templates.items()
     }
     lacking: dict[str, Json] = {}
-    there = client.indices.get_mapping(index=f"{PREFIX}-*", expand_wildcards="open")
-    for index, body in there.items():
-        name = "-".join(index.split("-")[:2])
-        known = body["mappings"].get("properties", {})
-        if fields := {field: kind for field, kind in wanted.get(name, {}).items() if field not in known}:
+    for index, body in _mappings(client).items():
+        known = body.get("properties", {})
+        fields = {field: kind for field, kind in wanted.get(_kind(index), {}).items() if field not in known}
+        if fields and not _is_strange(index, body):
             lacking[index] = fields
     return lacking
+
+
+def _mappings(client: Client) -> dict[str, Json]:
+    there = client.indices.get_mapping(index=f"{PREFIX}-*", expand_wildcards="open")
+    return {index: body["mappings"] for index, body in there.items()}
+
+
+def _kind(index: str) -> str:
+    return "-".join(index.split("-")[:2])
+
+
+def _is_strange(index: str, body: Json) -> bool:
+    return names.parts(index) is not None and str(body.get("dynamic", "true")).lower() != "false"

@@ -1,0 +1,139 @@
+"""Who may do what in the cluster: one role that writes, one reader a province or ministry, one administrator; and their API keys.
+
+    govsoc-writer          the three processes: reads and writes everything of ours, deletes no index, changes no template
+    govsoc-reader-<unit>   dashboards of one province or ministry: reads its own indices and no others
+    govsoc-admin           templates and retention: everything with our indices, nothing with those of others
+
+Roles are for people and for single sign-on; each key carries the same privileges and is named as its role. Everything compares
+first: a second run changes nothing. All of this needs `manage_security`, which is the cluster's administrator's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from elasticsearch import BadRequestError, NotFoundError
+
+from soc.store.elastic import names
+from soc.store.elastic.client import Client
+from soc.store.elastic.names import PREFIX
+
+Json = dict[str, Any]
+
+WRITER, ADMIN = f"{PREFIX}-writer", f"{PREFIX}-admin"
+# What the three processes do; `soc doctor` asks whether their key may.
+WRITER_INDEX = ("read", "write", "create_index", "view_index_metadata", "maintenance")
+WRITER_CLUSTER = ("monitor", "manage_own_api_key")
+_READ = ("read", "view_index_metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An API key as it was just made: the only moment at which `encoded` is known."""
+
+    name: str
+    encoded: str
+
+
+def is_on(client: Client) -> bool:
+    """Whether the cluster asks who we are at all."""
+    try:
+        client.security.authenticate()
+    except BadRequestError:  # there is no such address where it is off
+        return False
+    return True
+
+
+def reader(unit: str) -> str:
+    return f"{PREFIX}-reader-{unit}"
+
+
+def roles(units: Iterable[str]) -> dict[str, Json]:
+    """Name -> role. `units` as `names.unit` gives them."""
+    wanted: dict[str, Json] = {
+        WRITER: _role(WRITER_CLUSTER, [f"{PREFIX}-*"], WRITER_INDEX),
+        ADMIN: _role(("monitor", "manage_index_templates", "manage_own_api_key"), [f"{PREFIX}-*"], ("all",)),
+    }
+    for unit in sorted(set(units)):
+        kinds = ("events", "findings", "alerts", "triage")
+        indices = [pattern for kind in kinds for pattern in names.patterns_of_unit(kind, unit)]
+        wanted[reader(unit)] = _role(("monitor",), [*indices, names.RULES], _READ)
+    return wanted
+
+
+def _role(cluster: Sequence[str], indices: Sequence[str], privileges: Sequence[str]) -> Json:
+    return {"cluster": list(cluster), "indices": [{"names": list(indices), "privileges": list(privileges)}]}
+
+
+def install_roles(client: Client, units: Iterable[str]) -> list[str]:
+    """Put the roles that are missing or different; returns what was changed."""
+    changed = []
+    for name, role in roles(units).items():
+        try:
+            there = client.security.get_role(name=name)[name]
+        except (NotFoundError, KeyError):
+            there = {}
+        if _privileges(there) != _privileges(role):
+            client.security.put_role(name=name, **role)
+            changed.append(f"role {name}")
+    return changed
+
+
+def _privileges(role: Json) -> Json:
+    """What counts of a role as the server gives it back."""
+    indices = [
+        {"names": sorted(entry["names"]), "privileges": sorted(entry["privileges"])}
+        for entry in role.get("indices", [])
+    ]
+    return {"cluster": sorted(role.get("cluster", [])), "indices": indices}
+
+
+def make_keys(client: Client, units: Iterable[str], *, days: int | None, renew: bool = False) -> list[Key]:
+    """A key for each role that has none that still works and may as much; for every role with `renew`.
+
+    The keys there were go on working until they expire or `revoke_old` is called.
+    """
+    made = []
+    current = {key["name"] for key in _keys(client) if _digest_of(key) == _digest(roles(units).get(key["name"]))}
+    for name, role in roles(units).items():
+        if name in current and not renew:
+            continue
+        answer = client.security.create_api_key(
+            name=name,
+            role_descriptors={name: role},
+            metadata={"written_by": PREFIX, "digest": _digest(role)},
+            expiration=f"{days}d" if days else None,
+        )
+        made.append(Key(name, answer["encoded"]))
+    return made
+
+
+def revoke_old(client: Client) -> list[str]:
+    """Revoke every key of ours but the newest of each name; returns what was revoked."""
+    newest: dict[str, Json] = {}
+    old: list[Json] = []
+    for key in sorted(_keys(client), key=lambda key: (key["creation"], key["id"])):
+        if earlier := newest.get(key["name"]):
+            old.append(earlier)
+        newest[key["name"]] = key
+    if old:
+        client.security.invalidate_api_key(ids=[key["id"] for key in old])
+    return [f"key {key['name']} ({key['id']})" for key in old]
+
+
+def _keys(client: Client) -> list[Json]:
+    """Our keys that work."""
+    found: list[Json] = client.security.get_api_key(name=f"{PREFIX}-*", active_only=True)["api_keys"]
+    return [key for key in found if (key.get("metadata") or {}).get("written_by") == PREFIX]
+
+
+def _digest_of(key: Json) -> str:
+    return str((key.get("metadata") or {}).get("digest"))
+
+
+def _digest(role: Json | None) -> str:
+    return hashlib.blake2b(orjson.dumps(role, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
