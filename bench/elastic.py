@@ -25,9 +25,10 @@ from collector.fileid import read_file
 from collector.parse.record import to_event
 from collector.privacy import Masker
 from deploy.elasticsearch.server import Cluster, installed
+from soc.buffer.base import Cursor
 from soc.buffer.progress import Progress
-from soc.buffer.raw import RawEventLog, Row
 from soc.buffer.sqlite import EventLog
+from soc.model.event import Stored
 from soc.model.source import Source, Transport
 from soc.service.collector import fingerprint
 from soc.service.indexer import Indexer
@@ -52,11 +53,12 @@ def fill(folder: Path, count: int) -> Path:
     return events
 
 
-def rows_of(events: Path) -> list[Row]:
-    log, cursor, rows = RawEventLog(events), {}, []
-    while (read := log.read_rows(cursor, 10_000, 1 << 30)).rows:
-        rows += read.rows
-        cursor = dict(read.cursor)
+def rows_of(events: Path) -> list[Stored]:
+    log, rows = EventLog(events), list[Stored]()
+    cursor: Cursor = {}
+    while (read := log.read(cursor, 10_000)).events:
+        rows += read.events
+        cursor = read.cursor
     log.close()
     return rows
 
@@ -96,7 +98,7 @@ def writer(cluster: Cluster, folder: Path, count: int, runs: int) -> list[tuple[
     relax_garbage_collection()  # as the detector process does
 
     def index() -> None:
-        log, progress = RawEventLog(events), Progress(folder / f"{time.monotonic_ns()}.db")
+        log, progress = EventLog(events), Progress(folder / f"{time.monotonic_ns()}.db")
         Indexer(log, BulkWriter(client, "month", clock=lambda: _NOW), progress).drain(threading.Event())
         log.close()
         progress.close()
@@ -135,7 +137,7 @@ def disk(cluster: Cluster, events: Path, count: int) -> list[tuple[str, str]]:
     for at in range(0, len(rows), REQUEST_ROWS):
         lines = []
         for row in rows[at : at + REQUEST_ROWS]:
-            lines += [orjson.dumps({"create": {"_index": "dynamic", "_id": row.id}}), row.doc.encode()]
+            lines += [orjson.dumps({"create": {"_index": "dynamic", "_id": row.id}}), row.doc]
         bodies.append(b"\n".join([*lines, b""]))
     Raw(cluster, bodies)()
     sizes = [size(cluster, index) / count for index in ("govsoc-events-*", "dynamic")]

@@ -13,9 +13,8 @@ import orjson
 
 from soc.buffer.database import Database
 from soc.buffer.progress import indexer_progress
-from soc.buffer.raw import RawEventLog
 from soc.buffer.sqlite import SCHEMA as EVENT_SCHEMA
-from soc.buffer.sqlite import day_file, days
+from soc.buffer.sqlite import EventLog, day_file, days
 from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.service import elastic
@@ -105,7 +104,7 @@ def _copy_events(client: Client, settings: Settings, done: _Done, tell: Tell) ->
     """As the indexer does later, with its own progress: it goes on from there."""
     folder, stop = settings.data_dir, threading.Event()
     with ExitStack() as opened, ThreadPoolExecutor(1, "copy") as worker:
-        event_log, progress = RawEventLog(events_dir(folder)), indexer_progress(folder)
+        event_log, progress = EventLog(events_dir(folder)), indexer_progress(folder)
         opened.callback(event_log.close)
         opened.callback(progress.close)
         if done.key("events") is None:  # what the indexer has noted may have gone to another cluster
