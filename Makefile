@@ -55,7 +55,7 @@ docs: setup ## write the tables in docs/ that are made from code
 
 lock: setup-dev ## make the lock files again from pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --build-deps-for editable -o requirements.lock pyproject.toml
-	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --extra dev -o requirements-dev.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --extra dev --extra elasticsearch -o requirements-dev.lock pyproject.toml
 
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
 
