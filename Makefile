@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA_DIR ?= data
 
-.PHONY: help setup setup-dev servers run run-embedded run-elasticsearch test check bench docs lock clean
+.PHONY: help setup setup-elasticsearch setup-dev servers run run-embedded run-elasticsearch test check bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -19,6 +19,9 @@ setup: .venv/.installed ## make .venv with `soc` in it (embedded default)
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
+setup-elasticsearch: setup ## and the client of Elasticsearch, for a store of that kind
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-elasticsearch.lock
+
 setup-dev: .venv/.installed-dev ## and what the tests need
 
 .venv/.installed-dev: requirements-dev.lock .venv/.installed
@@ -30,7 +33,7 @@ run: run-$(or $(STORE),embedded) ## the product on a simulated province; open th
 run-embedded: setup ## `make run`
 	$(BIN)/soc run --demo --data-dir $(DATA_DIR)
 
-run-elasticsearch: setup-dev ## `make run STORE=elasticsearch`
+run-elasticsearch: setup-elasticsearch ## `make run STORE=elasticsearch`
 	deploy/elasticsearch/install
 	deploy/elasticsearch/server.py --keep demo $(BIN)/soc run --demo --data-dir $(DATA_DIR)
 
@@ -55,6 +58,7 @@ docs: setup ## write the tables in docs/ that are made from code
 
 lock: setup-dev ## make the lock files again from pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --build-deps-for editable -o requirements.lock pyproject.toml
+	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --extra elasticsearch -o requirements-elasticsearch.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --extra dev --extra elasticsearch -o requirements-dev.lock pyproject.toml
 
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe

@@ -16,7 +16,7 @@ from bench import end_to_end, latency, memory, parts
 def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
     def measured() -> list[tuple[str, str]]:
         if find_spec("elasticsearch") is None:  # an extra
-            return [("not measured", "its client is not installed: pip install 'govsoc[elasticsearch]'")]
+            return [("not measured", "its client is not installed: make setup-elasticsearch")]
         figures: list[tuple[str, str]] = import_module(f"bench.{name}").main()
         return figures
 

@@ -128,5 +128,5 @@ def need_library() -> None:
         import elasticsearch  # noqa: F401
     except ImportError:
         raise ConfigError(
-            "store.url is set, but the client of Elasticsearch is not installed: pip install 'govsoc[elasticsearch]'"
+            "store.url is set, but the client of Elasticsearch is not installed: make setup-elasticsearch"
         ) from None

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from elasticsearch import NotFoundError
-
 from soc.errors import ConfigError
 from soc.model.org import EVERYTHING
 from soc.service import elastic
 from soc.service.process import now_ms
 from soc.settings import Retention, Settings
 from soc.store.elastic import check, names, security, setup
-from soc.store.elastic.client import Client, connect
+from soc.store.elastic.client import Client, NotFoundError, connect
 from soc.store.elastic.open import open_stores
 from soc.store.elastic.retention import KINDS, Deletion, Index, Limit, delete, indices, plan
 

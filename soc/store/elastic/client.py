@@ -19,13 +19,13 @@ from urllib.parse import urlsplit
 
 import orjson
 from elastic_transport import ApiResponse, OrjsonSerializer, TransportError
-from elasticsearch import ApiError, Elasticsearch
+from elasticsearch import ApiError, Elasticsearch, NotFoundError
 from elasticsearch.serializer import NdjsonSerializer
 
 from soc.errors import ConfigError
 from soc.store.elastic.explain import ShardMissing, explain
 
-__all__ = ["Client", "connect", "nodes"]
+__all__ = ["Client", "NotFoundError", "connect", "nodes"]
 
 _TIMEOUT_S = 30.0
 # The API answers from up to 40 threads; more connections than these are opened and closed again.
