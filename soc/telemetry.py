@@ -41,7 +41,8 @@ INDEXER_RETRIES = Counter("soc_indexer_retries_total", "Events that the store co
 INDEXER_REQUEST = Histogram("soc_indexer_request_seconds", "Time until the store answers a bulk request.")
 INDEXER_FAILURES = Counter("soc_indexer_failures_total", "Times that the indexer failed and was started again.")
 INDEXER_BEHIND = Gauge(
-    "soc_indexer_behind_seconds", "Seconds since the indexer had handed over everything in the event log; 0 when it has."
+    "soc_indexer_behind_seconds",
+    "Seconds since the indexer had handed over everything in the event log; 0 when it has.",
 )
 
 # API

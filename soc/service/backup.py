@@ -53,7 +53,11 @@ def back_up(settings: Settings, folder: Path, place: Place, tell: Callable[[str]
         for path in _local(settings.data_dir):
             tell(f"copying {path}")
             files[str(path)] = _copy_out(settings.data_dir / path, making / "data" / path)
-        manifest: dict[str, Any] = {"version": __version__, "taken_at": now.isoformat(timespec="seconds"), "files": files}
+        manifest: dict[str, Any] = {
+            "version": __version__,
+            "taken_at": now.isoformat(timespec="seconds"),
+            "files": files,
+        }
         if settings.store.url:
             from soc.service import elastic
 
