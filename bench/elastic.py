@@ -149,8 +149,15 @@ def disk(cluster: Cluster, events: Path, count: int) -> list[tuple[str, str]]:
 
 
 def size(cluster: Cluster, index: str) -> int:
+    """Bytes of the index in one segment, once the files that were merged into it are gone."""
     cluster.request("POST", f"/{index}/_forcemerge?max_num_segments=1&flush=true")
-    return int(cluster.request("GET", f"/{index}/_stats/store")["_all"]["primaries"]["store"]["size_in_bytes"])
+    sizes = [-1]
+    while len(sizes) < 3 or len(set(sizes[-3:])) > 1:
+        cluster.request("POST", f"/{index}/_refresh")
+        time.sleep(1.0)
+        store = cluster.request("GET", f"/{index}/_stats/store")["_all"]["primaries"]["store"]
+        sizes.append(int(store["size_in_bytes"]))
+    return sizes[-1]
 
 
 def pipeline(cluster: Cluster, folder: Path, count: int) -> list[tuple[str, str]]:

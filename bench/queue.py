@@ -120,12 +120,22 @@ def main(count: int = 1_000_000, per_s: int = 1000, tried: int = _TRIED) -> list
             fill(client.options(request_timeout=300), count, time.time_ns() // 1_000_000)
             took = time.monotonic() - began
             result = [("alerts", f"{count:,} of {len(PROVINCES)} provinces, filled in {took:.0f} s")]
-            return result + _measured(cluster, Path(folder), per_s, tried)
+            return result + _measured(cluster, client, Path(folder), per_s, tried)
     finally:
         cluster.stop()
 
 
-def _measured(cluster: Cluster, folder: Path, per_s: int, tried: int) -> list[tuple[str, str]]:
+def baseline(client: Client, count: int) -> list[float]:
+    """Milliseconds of reading one document by its id: what a busy machine adds to every request, several times to a page."""
+    taken = []
+    for _ in range(count):
+        began = time.perf_counter()
+        client.get(index=names.ACCOUNTS, id="account:all")
+        taken.append((time.perf_counter() - began) * 1000)
+    return taken
+
+
+def _measured(cluster: Cluster, client: Client, folder: Path, per_s: int, tried: int) -> list[tuple[str, str]]:
     log, stop = folder / "access.log", threading.Event()
     log.touch()
     running = Running(folder / "data", rule_settings() | {"SOC_STORE__URL": cluster.url})
@@ -153,6 +163,7 @@ def _measured(cluster: Cluster, folder: Path, per_s: int, tried: int) -> list[tu
         ):
             taken = times(running, keys[who], path, tried)
             result.append((f"{what}, ms p50 / p95 / p99", figures(taken)))
+        result.append(("for comparison: one document by its id, ms p50 / p95 / p99", figures(baseline(client, tried))))
         rate = (running.metric("DETECT", "soc_indexer_events_total") - indexed) / (time.monotonic() - began)
         result.append(("events indexed meanwhile, a second", f"{rate:,.0f} (load average {os.getloadavg()[0]:.1f})"))
     finally:

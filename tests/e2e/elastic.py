@@ -25,7 +25,7 @@ def need_elasticsearch() -> None:
 def elastic_server() -> Iterator[Cluster]:
     """One plain node, whatever tests before have left in it; `elastic` is an empty one."""
     need_elasticsearch()
-    cluster = Cluster()
+    cluster = Cluster(quick=True)
     cluster.start()
     yield cluster
     cluster.stop()
@@ -42,7 +42,7 @@ def elastic(elastic_server: Cluster) -> Cluster:
 def secured_server() -> Iterator[Cluster]:
     """One node with TLS and users: `.url`, `.ca`, and the user `elastic` with `.password`."""
     need_elasticsearch()
-    cluster = Cluster(security=True)
+    cluster = Cluster(security=True, quick=True)
     cluster.start()
     yield cluster
     cluster.stop()

@@ -125,7 +125,7 @@ def indexed(product: Product) -> float:
 @pytest.fixture
 def three_nodes() -> Iterator[Cluster]:
     need_elasticsearch()
-    cluster = Cluster(nodes=3, heap="400m")
+    cluster = Cluster(nodes=3, heap="400m", quick=True)
     cluster.start()
     yield cluster
     cluster.stop()
