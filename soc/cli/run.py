@@ -78,7 +78,10 @@ def stop_on_signals() -> threading.Event:
     if os.environ.get(MINDED):
 
         def wait_for_minder() -> None:
-            sys.stdin.buffer.read()
+            while os.read(
+                0, 4096
+            ):  # not through `sys.stdin`: its lock, held by this thread at the end, is a fatal error
+                pass
             stop.set()
 
         threading.Thread(target=wait_for_minder, name="minder", daemon=True).start()
