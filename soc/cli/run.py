@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -78,9 +77,8 @@ def stop_on_signals() -> threading.Event:
     if os.environ.get(MINDED):
 
         def wait_for_minder() -> None:
-            while os.read(
-                0, 4096
-            ):  # not through `sys.stdin`: its lock, held by this thread at the end, is a fatal error
+            # Not through `sys.stdin`: this thread holds its lock when the process ends, which is a fatal error then.
+            while os.read(0, 4096):
                 pass
             stop.set()
 
