@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import signal
-import sys
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -78,7 +77,9 @@ def stop_on_signals() -> threading.Event:
     if os.environ.get(MINDED):
 
         def wait_for_minder() -> None:
-            sys.stdin.buffer.read()
+            # Not through `sys.stdin`: this thread holds its lock when the process ends, which is a fatal error then.
+            while os.read(0, 4096):
+                pass
             stop.set()
 
         threading.Thread(target=wait_for_minder, name="minder", daemon=True).start()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from elasticsearch import BadRequestError, NotFoundError
+from elasticsearch import ApiError, NotFoundError
 
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
@@ -43,7 +43,7 @@ def is_on(client: Client) -> bool:
     """Whether the cluster asks who we are at all."""
     try:
         client.security.authenticate()
-    except BadRequestError:  # there is no such address where it is off
+    except ApiError:  # there is no such address where it is off: 400 or 405. That we may not is another error.
         return False
     return True
 

@@ -60,12 +60,10 @@ def is_atom(text: str) -> bool:
 
 
 def best(found: list[Atom], most: int) -> list[Atom]:
-    """Those to look for: at most so many, and nothing that would walk through all words where another is looked up."""
-    ranked = sorted(
+    """Those to look for: at most so many, first what is looked up and long. A frequent one alone would leave too many lines."""
+    return sorted(
         {atom for atom in found if atom.starts or len(atom.text) > 1}, key=lambda atom: atom.worth, reverse=True
-    )
-    looked_up = [atom for atom in ranked if atom.worth[0]]
-    return (looked_up or ranked)[:most]
+    )[:most]
 
 
 def _is_break(sign: str) -> bool:

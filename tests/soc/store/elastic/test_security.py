@@ -29,7 +29,7 @@ from soc.model.rule import RuleDoc
 from soc.model.source import Source, SourceHealth, Transport
 from soc.query.ast import Everything
 from soc.store.base import AuditEntry
-from soc.store.elastic import open as elastic
+from soc.store.elastic import open as opened
 from soc.store.elastic import setup
 from soc.store.elastic.check import faults
 from soc.store.elastic.client import connect
@@ -130,9 +130,9 @@ class TestSetup:
         event = make_event(NOW, org="H42")
         log = IndexedLog(tmp_path / "events", writer)
         log.append([event])
-        stores = elastic.open_stores(writer)
+        stores = opened.open_stores(writer)
         assert stores.events.search(Everything(), EVERYTHING).items == (event,)
-        detections = elastic.open_detections(writer, tmp_path)
+        detections = opened.open_detections(writer, tmp_path)
         rule = RuleDoc("r", "h", "Rule", "high", "title: Rule")
         alert = alert_id("r", "H42", "x", "2026-03-02")
         found = Finding(finding_id(alert, event.id), alert, "r", "h", "H42", "user.name", "x", NOW, event.id, {})
@@ -164,9 +164,9 @@ class TestSetup:
         log.append([make_event(NOW, str(n), org) for n, org in enumerate(["H42", "H42.01", "H4", "H30"])])
         log.append([make_event(0, str(n), org) for n, org in enumerate(["H42", "H4"])])
         reader = client(api_key=keys["govsoc-reader-h42"])
-        seen = elastic.open_stores(reader).events.search(Everything(), EVERYTHING).items
+        seen = opened.open_stores(reader).events.search(Everything(), EVERYTHING).items
         assert sorted(event.org for event in seen) == ["H42", "H42", "H42.01"]
-        assert elastic.open_stores(reader).events.search(Everything(), Scope(frozenset({"H4"}))).items == ()
+        assert opened.open_stores(reader).events.search(Everything(), Scope(frozenset({"H4"}))).items == ()
         for forbidden in (
             lambda: reader.search(index="govsoc-events-web-h4-2026.03"),
             lambda: reader.get(index="govsoc-accounts", id="x"),
@@ -379,3 +379,15 @@ def _forwarder(port, host):
                         ends[end].sendall(data)
 
     return _serving(socketserver.ThreadingTCPServer((host, 0), Handler))
+
+
+def test_without_security_the_templates_are_installed_and_the_lack_is_said(elastic, monkeypatch, tmp_path):
+    monkeypatch.setenv("SOC_STORE__URL", elastic.url)
+    monkeypatch.setenv("SOC_DATA_DIR", str(tmp_path))
+    runs = [CliRunner().invoke(build("setup"), ["setup", "elasticsearch"]) for _ in range(2)]
+    assert [run.exit_code for run in runs] == [0, 0]
+    assert "+ index template govsoc-events" in runs[0].stdout
+    assert runs[1].stdout.startswith("nothing to do")
+    assert all("security is off" in run.stdout for run in runs)
+    with connect(elastic.url) as client:
+        assert [fault.found.split(":")[0] for fault in faults(client, NOW)] == ["security is off"]
