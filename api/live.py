@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import structlog
 
+from soc import telemetry
 from soc.errors import Busy, SocError
 from soc.model.alert import Alert
 from soc.model.org import Scope
@@ -60,6 +61,9 @@ class Feed:
                 self._tell(await asyncio.to_thread(self._look))
             except SocError as error:
                 _log.warning("live alerts: the store did not answer", reason=str(error))
+            except Exception:  # noqa: BLE001 - it is logged, and every open console lives on this task
+                telemetry.LIVE_FAILURES.inc()
+                _log.exception("live alerts: looking failed, trying again")
 
     def _tell(self, newest: Page[Alert]) -> None:
         alerts = newest.items

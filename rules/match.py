@@ -13,11 +13,13 @@ from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
 from rules.sieve import Sieve
 from rules.state import State
-from soc.model.event import Event, Fields, Stored, Value
+from soc.model.event import Event, Fields, Scalar, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
 
 QUARTER_MS = 900_000
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
+SHOWN_CHARS = 4096  # of a value in `matched`: each of its findings carries it, and the event holds it whole
+CUT = " … [cut]"
 
 
 class Engine:
@@ -189,5 +191,22 @@ def _matched(because: Sequence[Check], fields: Fields) -> Fields:
     matched: Fields = {}
     for check in because:
         names = [check.field] if check.field is not None else witnesses(check, fields)[:3]
-        matched.update((name, fields[name]) for name in names if name in fields)
+        matched.update((name, _shown(fields[name])) for name in names if name in fields)
     return matched
+
+
+def _shown(value: Value) -> Value:
+    """The value, cut where it is long, with a mark that says so."""
+    if isinstance(value, str):
+        return value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + CUT
+    if not isinstance(value, list):
+        return value
+    shown: list[Scalar] = []
+    room = SHOWN_CHARS
+    for item in value:
+        if room <= 0:
+            return [*shown, CUT.strip()]
+        text = item if isinstance(item, str) else str(item)
+        shown.append(item if len(text) <= room else text[:room] + CUT)
+        room -= len(text) + 1
+    return shown

@@ -218,13 +218,18 @@ class Pipeline:
         return total
 
     def run(self, stop: threading.Event, poll_s: float = 0.1) -> None:
-        """Steps until told to stop. What a store cannot do now is tried again; nothing is skipped."""
+        """Steps until told to stop. What fails is tried again, whatever the reason; nothing is skipped."""
+        said = ""
         while not stop.is_set():
             try:
                 done = self.step()
-            except SocError as error:
+            except Exception as error:
                 telemetry.STEP_FAILURES.inc()
-                log.warning("cannot go on for now, trying again", reason=str(error))
+                known = isinstance(error, SocError)
+                reason = str(error) if known else f"{type(error).__name__}: {error}"
+                # Where it failed is for who mends it, and once is enough.
+                log.warning("cannot go on for now, trying again", reason=reason, exc_info=not known and reason != said)
+                said = reason
                 stop.wait(_RETRY_S)
                 continue
             if not done:

@@ -18,6 +18,10 @@ SYSLOG = Gauge(
 )
 PUSH_ANSWERS = Counter("soc_collector_push_answers_total", "Answers to push requests, by HTTP status.", ["status"])
 READER_FAILURES = Gauge("soc_collector_reader_failures_count", "Times that a reader failed and was started again.")
+CONTROL_FAILURES = Counter(
+    "soc_collector_control_failures_total",
+    "Times that asking a server for the sources failed for no reason that is foreseen.",
+)
 RETENTION_DAYS = Counter("soc_collector_retention_days_total", "Day files deleted by retention.", ["reason"])
 
 # Detector
@@ -47,4 +51,7 @@ INDEXER_BEHIND = Gauge(
 
 # API
 REQUESTS = Histogram("soc_api_request_seconds", "Time to answer a request.", ["method", "status"])
+LIVE_FAILURES = Counter(
+    "soc_api_live_failures_total", "Times that looking for new alerts failed for no reason that is foreseen."
+)
 SIGN_INS = Counter("soc_api_sign_ins_total", "Attempts to sign in.", ["outcome"])

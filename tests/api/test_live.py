@@ -10,6 +10,7 @@ from api.auth import COOKIE
 from api.live import Feed
 from api.passwords import digest
 from api.routes import alerts as routes
+from soc import telemetry
 from soc.errors import Busy, StoreUnavailable
 from soc.model.org import EVERYTHING, Scope
 from soc.store.base import AlertFilter
@@ -46,13 +47,15 @@ def test_new_and_changed_alerts_are_heard_inside_the_scope(world):
     assert asyncio.run(watching(feed, NINHBINH, lambda: world.fire("hungyen", 3, "198.51.100.9"))) == []
 
 
-def test_a_store_that_is_down_for_a_while_does_not_end_the_feed(world, capsys):
+@pytest.mark.parametrize("trouble", [StoreUnavailable("locked"), KeyError("locked")], ids=["known", "of no known kind"])
+def test_a_look_that_fails_does_not_end_the_feed(world, capsys, trouble):
     look, calls = newest(world), []
+    before = telemetry.LIVE_FAILURES._value.get()
 
     def flaky():
         calls.append(1)
         if len(calls) == 2:
-            raise StoreUnavailable("locked")
+            raise trouble
         return look()
 
     heard = asyncio.run(
@@ -60,6 +63,7 @@ def test_a_store_that_is_down_for_a_while_does_not_end_the_feed(world, capsys):
     )
     assert len(heard) == 1
     assert "locked" in capsys.readouterr().out
+    assert telemetry.LIVE_FAILURES._value.get() - before == isinstance(trouble, KeyError)
 
 
 def test_a_slow_watcher_is_told_to_reload_and_costs_no_memory(world):

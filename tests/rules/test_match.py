@@ -15,7 +15,7 @@ from rules import column, match, plan, scanner
 from rules.condition import All, Any, Check, Condition, Not, Search, satisfied
 from rules.load import load, loads
 from rules.logsource import LogSource, origin, route
-from rules.match import Engine
+from rules.match import SHOWN_CHARS, Engine
 from soc.model.event import PIPELINE_ERROR
 from soc.model.finding import alert_id, finding_id
 
@@ -95,6 +95,25 @@ def test_a_finding_says_what_where_and_why(engine_of, rule_text, event) -> None:
 def test_the_entity_of_a_rule_that_names_none(engine_of, rule_text, event, fields, entity) -> None:
     (finding,) = engine_of(rule_text({"s": {"f": "x"}})).match([event({"f": "x", **fields})])
     assert (finding.entity_field, finding.entity) == entity
+
+
+def test_a_long_value_is_cut_in_the_finding_with_a_mark(engine_of, rule_text, event) -> None:
+    engine = engine_of(
+        rule_text(
+            {"a": {"body|contains": "x", "many|contains": "y", "n": 1}}, id="6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0001"
+        )
+    )
+    fields = {"body": "x" * 1_000_000, "many": ["y" * 3000, "z" * 3000, "w", 5], "n": 1, "organization.id": "hy"}
+    (finding,) = engine.match([event(fields, ts=1_772_470_800_000)])
+    assert finding.matched == {
+        "body": "x" * SHOWN_CHARS + " … [cut]",
+        "many": ["y" * 3000, "z" * (SHOWN_CHARS - 3001) + " … [cut]", "… [cut]"],
+        "n": 1,
+    }
+    assert finding.event.fields == fields, "the event holds it whole"
+    short = {"body": "x" * SHOWN_CHARS, "many": ["y", 5, None, True], "n": 1, "organization.id": "hy"}
+    (finding,) = engine.match([event(short, ts=1_772_470_800_000)])
+    assert finding.matched == {name: short[name] for name in ("body", "many", "n")}
 
 
 def test_dead_letters_are_not_matched(engine_of, rule_text, event) -> None:

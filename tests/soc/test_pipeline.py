@@ -10,6 +10,7 @@ import pytest
 
 import rules.load
 from rules.match import Engine
+from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
 from soc.model.event import Stored
@@ -217,18 +218,20 @@ def test_dead_letters_pass_without_findings(tmp_path, make_event):
     assert rig.alerts() == {}
 
 
-def test_run_survives_a_store_that_is_away(tmp_path, failures):
+@pytest.mark.parametrize("trouble", [StoreUnavailable("away"), KeyError("away")], ids=["known", "of no known kind"])
+def test_run_survives_a_step_that_fails(tmp_path, failures, trouble, capsys):
     rig = Rig(tmp_path)
     rig.log.append(failures(6))
     commit, calls = rig.detections.commit, []
 
     def flaky(*arguments):
         calls.append(1)
-        if len(calls) < 2:
-            raise StoreUnavailable("away")
+        if len(calls) < 3:
+            raise trouble
         return commit(*arguments)
 
     rig.detections.commit = flaky
+    before = telemetry.STEP_FAILURES._value.get()
     stop = threading.Event()
     thread = threading.Thread(target=rig.pipeline.run, args=(stop, 0.01))
     thread.start()
@@ -239,3 +242,7 @@ def test_run_survives_a_store_that_is_away(tmp_path, failures):
     stop.set()
     thread.join(5)
     assert len(rig.alerts()) == 1
+    assert telemetry.STEP_FAILURES._value.get() - before == 2
+    said = capsys.readouterr().out
+    assert said.count("cannot go on for now") == 2
+    assert said.count("Traceback") == isinstance(trouble, KeyError), "where it failed is said once"

@@ -16,6 +16,7 @@ from pathlib import Path
 import orjson
 import structlog
 
+from soc import telemetry
 from soc.errors import NotFound, SocError, StoreUnavailable
 from soc.model.org import Scope
 from soc.model.source import Source, SourceHealth
@@ -149,17 +150,28 @@ class LatestHealth:
 
 
 def keep_in_touch(sources: KnownSources, health: LatestHealth, stop: threading.Event, look_s: float = _LOOK_S) -> None:
-    """Until told to stop: ask for the sources, write their health. When the server is away, say so now and then, and go on."""
+    """Until told to stop: ask for the sources, write their health. When the server is away, say so now and then, and go on.
+
+    Nothing that fails ends it: a collector without it would never hear of a source again.
+    """
     silent_s = _SAY_AGAIN_S
     away = False
     while not stop.wait(look_s):
         try:
             sources.refresh()
             health.send()
-        except SocError as error:
+        except Exception as error:
             silent_s += look_s
+            known = isinstance(error, SocError)
+            if not known:
+                telemetry.CONTROL_FAILURES.inc()
             if silent_s >= _SAY_AGAIN_S:
-                log.warning("the control data is out of reach: going on with the sources last known", reason=str(error))
+                reason = str(error) if known else f"{type(error).__name__}: {error}"
+                log.warning(
+                    "the control data is out of reach: going on with the sources last known",
+                    reason=reason,
+                    exc_info=not known,
+                )
                 silent_s = 0.0
             away = True
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from elasticsearch import NotFoundError
@@ -19,6 +19,8 @@ from soc.store.elastic.documents import Json, bulk, read, search_all, too_conten
 
 _REVISION = "revision"
 _TRIES = 20
+_SOURCE = frozenset(field.name for field in fields(Source))
+_STATE = frozenset(field.name for field in fields(SourceHealth))
 
 
 class ElasticSources:
@@ -94,7 +96,8 @@ def _id(source_id: str) -> str:
 
 
 def source_of(document: Json) -> Source:
-    known: dict[str, Any] = {name: value for name, value in document.items() if name not in ("token_hash", "mark")}
+    """What else the document holds is the token's, or of a newer govsoc that writes to the same store."""
+    known: dict[str, Any] = {name: value for name, value in document.items() if name in _SOURCE}
     return Source(**known | {"transport": Transport(known["transport"]), "where": tuple(known["where"])})
 
 
@@ -122,4 +125,5 @@ class ElasticHealth:
 
     def health(self) -> Mapping[str, SourceHealth]:
         found = search_all(self._client, names.HEALTH, {"match_all": {}}, "source_id")
-        return {document["source_id"]: SourceHealth(**document) for document in found}
+        states = ({name: value for name, value in document.items() if name in _STATE} for document in found)
+        return {state["source_id"]: SourceHealth(**state) for state in states}

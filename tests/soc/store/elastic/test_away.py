@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import stat
 import threading
+from dataclasses import asdict
 
+import orjson
 import pytest
 from servers import eventually
 
@@ -37,6 +39,15 @@ def test_a_damaged_file_is_no_file(tmp_path, text):
     (tmp_path / "sources.json").write_text(text)
     with pytest.raises(StoreUnavailable, match="nobody listens"):
         known(NOBODY, tmp_path / "sources.json").load()
+
+
+def test_a_source_of_a_newer_govsoc_is_read_without_what_is_new(tmp_path):
+    document = asdict(PORTAL) | {"token_hash": "digest", "mark": "1", "colour": "green"}
+    (tmp_path / "sources.json").write_bytes(orjson.dumps({"revision": 3, "sources": [document], "colour": "green"}))
+    sources = known(NOBODY, tmp_path / "sources.json")
+    sources.load()
+    assert sources.list(EVERYTHING) == [PORTAL]
+    assert sources.by_token("digest") == PORTAL
 
 
 @pytest.mark.server
