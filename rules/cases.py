@@ -13,7 +13,7 @@ from rules.load import loads
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
 from soc.errors import RuleError
-from soc.model.event import Event, Fields, event_id, iso
+from soc.model.event import Event, Fields, Stored, event_id, iso
 
 # (source type, line) -> fields with `@timestamp`; the caller passes the collector's parser, which rules must not import.
 Parse = Callable[[str, str], Fields]
@@ -158,7 +158,11 @@ def _run(case: Case, ruleset: RuleSet, parse: Parse, zone: tzinfo) -> Outcome:
             return Outcome(case, ids, f"the line does not parse: {parsed.get('error.message')}")
         fields.append(parsed)
     engine, state = Engine(ruleset, zone), MemoryState()
-    findings = engine.match(_event(i, one) for i, one in enumerate(fields))
+    try:
+        stored = [Stored.of(_event(i, one)) for i, one in enumerate(fields)]
+    except TypeError as error:
+        return Outcome(case, ids, f"an event holds what JSON cannot: {error}")
+    findings = engine.match(engine.sift(stored))  # as in the product
     findings += engine.correlate(findings, state)
     hits = [finding for finding in findings if finding.rule_id in ids]
     if engine.broken:

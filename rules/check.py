@@ -60,8 +60,8 @@ def _note(error: RuleError) -> Note:
 def _lacking(rule: Rule) -> Iterator[str]:
     if rule.condition is not None and witness(rule.condition) is None:
         yield (
-            "it says only what must not be there, so every event of its log source has to be parsed for it: "
-            "say what must be there, too"
+            "it names nothing that must be there, so every event of its log source has to be parsed for it: "
+            "add a text, a number or a field"
         )
     try:
         UUID(rule.id)

@@ -58,7 +58,7 @@ class Like:
         """The text itself where there are no wildcards, lower case unless `cased`."""
         if any(isinstance(part, Wild) for part in self.parts):
             return None
-        return self._fold("".join(str(part) for part in self.parts))
+        return self.fold("".join(str(part) for part in self.parts))
 
     @property
     def regex(self) -> str:
@@ -75,12 +75,13 @@ class Like:
         tail = "" if parts[-1:] == (Wild.ANY,) else end
         inner = parts[not head : len(parts) - (not tail)] if len(parts) > 1 or head else ()
         spelt = {Wild.ANY: f"{one}*", Wild.ONE: one}
-        return head + "".join(spelt[p] if isinstance(p, Wild) else re2.escape(self._fold(p)) for p in inner) + tail
+        return head + "".join(spelt[p] if isinstance(p, Wild) else re2.escape(self.fold(p)) for p in inner) + tail
 
     def holds(self, text: str) -> bool:
-        return _whole(self).search(utf8(self._fold(text))) is not None
+        return _whole(self).search(utf8(self.fold(text))) is not None
 
-    def _fold(self, text: str) -> str:
+    def fold(self, text: str) -> str:
+        """As it is compared."""
         return text if self.cased else text.lower()
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ import re
 
 # \Q...\E · \x{1F600} · \pN, \p{Greek} · \A, \z, \b, any other escape · [...] with its own escapes and [:classes:] · an anchor
 _TOKEN = re.compile(
-    r"\\Q.*?(?:\\E|\Z)|\\[Az]|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|(?P<anchor>[\^$])|.",
+    r"\\Q.*?(?:\\E|\Z)|\\[Az]|\\[pP]\{[^}]*\}|\\.|\[\^?\]?(?:\[:\^?\w+:\]|\\.|[^\]\\])*\]|(?P<anchor>[\^$])|.",
     re.DOTALL,
 )
 
@@ -17,5 +17,11 @@ def without_anchors(regex: str) -> str:
     `\b` and `\B` stay: what surrounds a value in JSON is no letter, as its beginning and end are none.
     """
     return "".join(
-        "(?:)" if token["anchor"] or token[0] in (r"\A", r"\z") else token[0] for token in _TOKEN.finditer(regex)
+        "(?:)" if token["anchor"] or token[0] in (r"\A", r"\z") else _closed(token[0])
+        for token in _TOKEN.finditer(regex)
     )
+
+
+def _closed(token: str) -> str:
+    """A quotation may be open at the end; it must not swallow what the expression is put into."""
+    return token + r"\E" if token.startswith(r"\Q") and not token.endswith(r"\E") else token

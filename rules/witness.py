@@ -16,7 +16,7 @@ from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, 
 from rules.regex import without_anchors
 
 # Letters of numbers, booleans and nothing else: such a text may stand without quotes.
-_BARE = frozenset("0123456789.+-aeflrstuinINF")
+_BARE = frozenset("0123456789.+-aeflrstuin")
 # What most events hold however long it is: a rule should rather be told by something else.
 _COMMON = frozenset({"get", "post", "head", "200", "success", "failure", "event", "http"})
 
@@ -55,12 +55,22 @@ def _of_check(check: Check) -> Witness | None:
         case Like() if found := _like(predicate, field):
             return found
         case Matches(regex):
-            return Witness(1e-4, frozenset({without_anchors(regex)}))
+            bare = without_anchors(regex)
+            if not _finds_anything(bare):
+                return Witness(1e-4, frozenset({bare}))
         case Number(op, number) if field is not None and op in ("=", ">", ">=") and number >= 1:
             return Witness(0.02, frozenset({_key(field) + _at_least(int(number), exactly=op == "=")}))
         case Number("=", number) if field is None:
             return Witness(0.5, frozenset({re2.escape(str(abs(int(number))))}))
     return None if field is None else _present(field, predicate)
+
+
+def _finds_anything(regex: str) -> bool:
+    """Whether it is found in every text (`.*`), or cannot be used by itself."""
+    try:
+        return re2.compile(regex).search("") is not None
+    except re2.error:
+        return True
 
 
 def _present(field: str, predicate: Predicate) -> Witness:
@@ -82,9 +92,10 @@ def _like(like: Like, field: str | None) -> Witness | None:
     if not texts:  # wildcards alone: any value will do
         return None
     _, at, text = max(texts, key=lambda known: known[0])
+    text = like.fold(text)  # the Kelvin sign becomes a k
     if not text.isascii():
         return Witness(0.0, frozenset())  # never in an ASCII text
-    quoted = field is not None and not _BARE.issuperset(text)
+    quoted = field is not None and not _BARE.issuperset(text.lower())
     head = f'{start}"' if quoted and at == 0 else ""
     tail = '"' if quoted and at == len(like.parts) - 1 else ""
     commonness = 1.0 if text.lower() in _COMMON else 5.0 ** -(len(text) + bool(head) + bool(tail))
@@ -92,8 +103,9 @@ def _like(like: Like, field: str | None) -> Witness | None:
 
 
 def _at_least(number: int, *, exactly: bool) -> str:
-    """What follows the key where its value is a number that is equal to `number`, or not less: a list, the digits, an exponent."""
+    """What follows the key where its value is a number that is equal to `number`, or not less: a list, the digits, an exponent,
+    or so many digits that reading them rounds to another integer."""
     digits = str(number)
     same_length = digits if exactly else f"[{digits[0]}-9]" + "[0-9]" * (len(digits) - 1)
     longer = "" if exactly else f"|[1-9][0-9]{{{len(digits)},}}"
-    return rf'(?:\[|"?(?:0*(?:{same_length}{longer})|[0-9.]+[eE]))'
+    return rf'(?:\[|"?(?:0*(?:{same_length}{longer})|[0-9.]+[eE]|[0-9.]{{17,}}))'

@@ -102,10 +102,10 @@ def connect(path: Path, *, page_bytes: int = 4096, cache_bytes: int = 2 << 20) -
     return db
 
 
-def migrate(db: sqlite3.Connection, migrations: Sequence[str]) -> None:
-    """Bring the schema up to date; two processes may try at once."""
+def migrate(db: sqlite3.Connection, migrations: Sequence[str]) -> bool:
+    """Bring the schema up to date; two processes may try at once. True if there was an older one to bring up to date."""
     if _version(db) == len(migrations):
-        return
+        return False
     db.execute("BEGIN IMMEDIATE")
     done = _version(db)
     if done > len(migrations):
@@ -117,6 +117,7 @@ def migrate(db: sqlite3.Connection, migrations: Sequence[str]) -> None:
                 db.execute(statement)
     db.execute(f"PRAGMA user_version={len(migrations)}")
     db.execute("COMMIT")
+    return 0 < done < len(migrations)
 
 
 def _version(db: sqlite3.Connection) -> int:

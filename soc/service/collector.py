@@ -32,7 +32,7 @@ from soc.locks import only_one
 from soc.model.event import Fields, Stored
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, SourceHealth, Transport
-from soc.service.process import check_port, now_ms, open_event_log, ports, relax_garbage_collection
+from soc.service.process import check_port, now_ms, open_event_log, ports, relax_garbage_collection, share_interpreter
 from soc.service.stores import open_control
 from soc.settings import Settings
 from soc.store.base import HealthStore, SourceStore
@@ -83,6 +83,7 @@ def collector(settings: Settings, stop: threading.Event) -> None:
         )
         retention.start()
         relax_garbage_collection()
+        share_interpreter()
         running.run(stop)
         retention.join(5)
 

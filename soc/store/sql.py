@@ -36,7 +36,8 @@ def where(query: Query, db: sqlite3.Connection | None = None, *, dated: bool = T
     With `db`, the spellings of an organisation or dataset are looked up in its index (0.1 ms), so that the condition can use
     it. `dated`: false where ids say nothing of the time that an event claims. Raises `sqlite3.Error` only when `db` does.
     """
-    return _narrow(query, db, dated) or ("1", [])
+    index = "+" if by_address(query) else ""  # with the sign, an index is not used
+    return _narrow(query, db, dated, index) or ("1", [])
 
 
 def by_address(query: Query) -> bool:
@@ -51,21 +52,21 @@ def by_address(query: Query) -> bool:
     return False
 
 
-def _narrow(query: Query, db: sqlite3.Connection | None, dated: bool) -> Condition | None:
+def _narrow(query: Query, db: sqlite3.Connection | None, dated: bool, index: str) -> Condition | None:
     """None when nothing can be said."""
     match query:
         case And(clauses):
-            known = [part for clause in clauses if (part := _narrow(clause, db, dated))]
+            known = [part for clause in clauses if (part := _narrow(clause, db, dated, index))]
             known.sort(key=lambda part: "doc" in part[0])  # reading documents comes last
             return _joined(known, " AND ") if known else None
         case Or(clauses):
-            parts = [_narrow(clause, db, dated) for clause in clauses]
+            parts = [_narrow(clause, db, dated, index) for clause in clauses]
             known = [part for part in parts if part]
             return _joined(known, " OR ") if len(known) == len(parts) else None
         case Term("source.ip", text) if isinstance(address(text), IPv4Address):
             return "source_ip = ?", [text]
         case Term(str(field), text) if field in _COLUMNS and not isinstance(address(text), IPv6Address):
-            return _code(_COLUMNS[field], fold(text), db)
+            return _code(_COLUMNS[field], fold(text), db, index)
         case Cidr("source.ip", network):
             return _network(network)
         case Span("@timestamp", since, until):
@@ -81,12 +82,12 @@ def _joined(parts: list[Condition], word: str) -> Condition:
     return f"({word.join(sql for sql, _ in parts)})", [value for _, values in parts for value in values]
 
 
-def _code(column: str, folded: str, db: sqlite3.Connection | None) -> Condition:
+def _code(column: str, folded: str, db: sqlite3.Connection | None, index: str) -> Condition:
     if db is not None and (spellings := _spellings(column, db)) is not None:
         wanted: list[object] = [value for value in spellings if fold(value) == folded]
         if not wanted:
             return _NOTHING
-        return f"{column} IN ({','.join('?' * len(wanted))})", wanted
+        return f"{index}{column} IN ({','.join('?' * len(wanted))})", wanted
     # NOCASE knows the letters of ASCII alone; what has others is left to the evaluation.
     return f"({column} = ? COLLATE NOCASE OR {column} GLOB '*[^ -~]*')", [folded]
 

@@ -28,7 +28,10 @@ VALUES = st.one_of(TEXTS, NUMBERS, NUMBERS.map(str), st.lists(st.one_of(TEXTS, N
 @example(wanted="true", value=True)
 @example(wanted='a"', value='xa"')
 @example(wanted="a\\", value="a\\")
-@example(wanted="K", value="k")
+@example(wanted="\u212ay", value="ky")
+@example(wanted="True", value=True)
+@example(wanted="e-05", value=1.5e-05)
+@example(wanted="e+16", value=1e16)
 def test_texts(fires, how: str, wanted: str, value: object) -> None:
     escaped = wanted.replace("\\", "\\\\").replace("*", "\\*")
     if escaped:
@@ -43,6 +46,8 @@ def test_texts(fires, how: str, wanted: str, value: object) -> None:
 @example(bound=500, value="0503")
 @example(bound=500, value=5e20)
 @example(bound=500, value="5.1e2")
+@example(bound=5, value="4.99999999999999999999")
+@example(bound=500, value="499.99999999999999999999")
 def test_numbers(fires, op: str | None, bound: int, value: object) -> None:
     fires({"s": {f"f|{op}" if op else "f": bound}}, {"f": value})
 
@@ -104,6 +109,15 @@ def test_an_event_that_names_its_own_log_source_is_let_through(engine_of, rule_t
     ]
 
 
-def test_a_rule_that_may_fire_on_anything_opens_the_sieve(engine_of, rule_text) -> None:
-    engine = engine_of(rule_text({"hidden": {"f": "x"}, "condition": "not hidden"}))
+@pytest.mark.parametrize("process", ["sshd", "SSHD", "sshd-session", "cron", ["sshd"], 5, None])
+def test_a_service_is_told_by_the_program(engine_of, rule_text, event, process: object) -> None:
+    engine = engine_of(rule_text({"s": {"f": "x"}}, logsource={"product": "linux", "service": "sshd"}))
+    fields = {"event.dataset": "linux.auth", "process.name": process, "f": "x"}
+    if engine.match([event(fields)]):
+        assert engine.sift([stored(fields, "linux.auth")])
+
+
+@pytest.mark.parametrize("detection", [{"hidden": {"f": "x"}, "condition": "not hidden"}, {"s": ["*"]}])
+def test_a_rule_that_may_fire_on_anything_opens_the_sieve(engine_of, rule_text, detection) -> None:
+    engine = engine_of(rule_text(detection))
     assert engine.sift([stored({"g": 1}, "any")]) == [stored({"g": 1}, "any").event]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 
+import orjson
 import pytest
 
 from soc.buffer.retention import expire
-from soc.buffer.sqlite import EventLog, day_file, days
+from soc.buffer.sqlite import SCHEMA, EventLog, day_file, days
 from soc.errors import Busy, StoreUnavailable
+from soc.model.event import Stored
 
 DAY = 86_400_000
 NOON = 1_772_452_800_000
@@ -76,3 +80,19 @@ def test_a_deleted_day_that_comes_back_is_read_from_its_beginning(tmp_path, make
     assert [event.id for event in after.events] == [late.id]
     assert len(after.cursor) == 1, "the old generation is forgotten"
     assert not writer.has_unread("2026-03-02", after.cursor)
+
+
+def test_a_day_file_of_the_first_schema_is_brought_up_to_date_and_keeps_its_age(tmp_path, make_event):
+    events = [make_event(NOON + i, str(i), source__ip="10.0.0.1") for i in range(3)]
+    path = tmp_path / "2026-03-02.db"
+    with closing(sqlite3.connect(path)) as db:
+        db.executescript(SCHEMA[0] + "PRAGMA user_version=1;")
+        rows = [(e.id, e.org, e.dataset, "10.0.0.1", orjson.dumps(e.fields).decode()) for e in events]
+        db.executemany("INSERT INTO event (id, org, dataset, source_ip, doc) VALUES (?, ?, ?, ?, ?)", rows)
+        db.commit()
+    os.utime(path, (1_000_000, 1_000_000))
+    log = EventLog(tmp_path)
+    assert list(log.read({}, 9).events) == [Stored.of(event) for event in events]
+    assert path.stat().st_mtime == 1_000_000
+    assert log.append(events) == 0
+    log.close()

@@ -197,7 +197,15 @@ def test_a_code_is_looked_up_in_its_index(log: sqlite3.Connection) -> None:
 
 
 @pytest.mark.parametrize("scope", [EVERYTHING, Scope(frozenset({"h33", "h34"}))])
-@pytest.mark.parametrize("text", ["source.ip:10.0.0.1", "source.ip:10.0.0.0/24 -url.path:/x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "source.ip:10.0.0.1",
+        "source.ip:10.0.0.0/24 -url.path:/x",
+        "source.ip:10.0.0.1 event.dataset:nginx.access",
+        "organization.id:h33 source.ip:10.0.0.1",
+    ],
+)
 def test_an_address_is_looked_up_in_its_index_slot_by_slot(
     tmp_path: Path, make_event: Callable[..., Event], text: str, scope: Scope
 ) -> None:
