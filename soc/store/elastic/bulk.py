@@ -3,6 +3,8 @@
 Every action is `create` under the event's own id, so a request whose answer was lost is simply sent again: 409 says that the
 document is there already. What the server cannot take now is sent again, alone and more slowly; what it refuses for good
 becomes a dead letter in the quarantine index with the server's reason, so that nothing is lost and nothing blocks the rest.
+Only Elasticsearch itself can refuse an event, and only for what is in it: what a proxy answers, or what refuses nearly all of
+them, is for an administrator to mend, and until then they wait.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import orjson
-from elasticsearch import ApiError
+from elasticsearch import BadRequestError
 
 from soc import telemetry
 from soc.errors import Busy, SocError, StoreUnavailable
@@ -22,12 +24,12 @@ from soc.model.event import PIPELINE_ERROR, Fields, Stored, iso
 from soc.store.elastic import names
 from soc.store.elastic.added import added, plain
 from soc.store.elastic.client import Client
-from soc.store.elastic.explain import refused
+from soc.store.elastic.documents import REQUEST_BYTES as REQUEST_BYTES
+from soc.store.elastic.explain import TooLarge, refused
 from soc.store.elastic.fields import KNOWN
 from soc.store.elastic.names import Period
 from soc.store.elastic.patience import Patience
 
-REQUEST_BYTES = 5 << 20
 REQUEST_ROWS = 2000
 _SMALLEST_BYTES = 64 << 10
 # With a status for each action, because actions are told apart by their position alone.
@@ -35,10 +37,19 @@ _ANSWER = "items.*.status,items.*.error.type,items.*.error.reason,items.*.error.
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 _HOUR_MS = 3_600_000
 _MOST_PLACES = 10_000
-_REASON_CHARS = 500
+_REASON_CHARS = 250  # of each part: a reason may hold a long preview of the value, and its cause is what counts
 _NO_TIME = "0" * 12  # an id that begins so lies in the quarantine
-# 400 too, but for what the cluster or the index is like, not the document: it has to wait.
-_NOT_THE_DOCUMENT = frozenset({"validation_exception", "index_closed_exception", "invalid_index_name_exception"})
+# A 400 of these is for what is in the document. Any other may be for what the cluster or the index is like: it has to wait.
+_THE_DOCUMENT = frozenset(
+    {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"}
+)
+_LONG_TERM = ("immense term", "is too large, must be <=")  # of an `illegal_argument_exception`, which may be anything
+# Refused together, it is rather the index that is wrong than so many documents.
+_MANY_REFUSED = 20
+_NEARLY_ALL = 0.9
+_MOST_LETTERS = 2
+# A line in a dead letter that was refused as well: less than Lucene's longest term, 32,766 bytes.
+_CUT_BYTES = 32_000
 _DEAD_LETTER_KEEPS = (
     "@timestamp",
     "event.id",
@@ -50,11 +61,21 @@ _DEAD_LETTER_KEEPS = (
 
 
 class Action(NamedTuple):
-    """One document on its way: the event that it is made from, and its two lines of the request."""
+    """One document on its way: the event that it is made from, and its two lines of the request.
+
+    `letters`: how many dead letters have been made of it, 0 for the event itself.
+    """
 
     event: Stored
     lines: bytes
-    dead: bool = False
+    letters: int = 0
+
+
+class _Refusal(NamedTuple):
+    """An action that the server refuses for what is in it, and what it says of it."""
+
+    action: Action
+    error: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,21 +123,26 @@ class BulkWriter:
         Raises `StoppedError` when told to stop first, and the server's reason after `give_up_s` seconds without progress.
         """
         written, patience = Written(), self._patience
+        refusals: list[_Refusal] = []
         waiting = deque([request])
         while waiting:
             sent, *pieces = self._cut(waiting.popleft())
             waiting.extendleft(reversed(pieces))
-            later, trouble = self._send(sent, written)
+            settled = len(sent.actions) + len(refusals)
+            later, trouble = self._try(sent, written, refusals)
+            if len(later) + len(refusals) < settled:
+                patience.progress()
+            if not (later or waiting) and refusals:  # each was tried: now it shows how many of them are refused
+                later, trouble = self._judge(refusals, len(request.actions), written)
+                refusals.clear()
             if later:
                 waiting.append(_request(later))
-            if len(later) < len(sent.actions):
-                patience.progress()
             if trouble is None:
                 self._bytes = min(self._bytes * 5 // 4, self._most_bytes)
                 continue
             telemetry.INDEXER_RETRIES.inc(len(later))
             if isinstance(trouble, Busy):
-                self._bytes = max(min(self._bytes, len(sent.body)) // 2, _SMALLEST_BYTES)
+                self._shrink(sent)
             if patience.stuck_s > give_up_s:
                 raise trouble
             if stop.wait(patience.failed(trouble)):
@@ -124,65 +150,94 @@ class BulkWriter:
         patience.done()
         return written
 
-    def _send(self, request: Request, written: Written) -> tuple[list[Action], SocError | None]:
-        """One request: the actions that have to be sent again, and why where the server could not take them."""
+    def _judge(
+        self, refusals: Sequence[_Refusal], whole: int, written: Written
+    ) -> tuple[list[Action], SocError | None]:
+        """What to send in place of what was refused of a request of `whole` events, and why where it has to wait."""
+        later: list[Action] = []
+        trouble: SocError | None = None
+        events = sum(refusal.action.letters == 0 for refusal in refusals)
+        nearly_all = events >= _MANY_REFUSED and events > _NEARLY_ALL * whole
+        for action, error in refusals:
+            if action.letters < _MOST_LETTERS and not (nearly_all and action.letters == 0):
+                written.refused += action.letters == 0
+                later.append(self._dead_letter(action, error))
+            else:
+                later.append(action)
+                why = refused(400, error, self._client.where())
+                trouble = StoreUnavailable(f"nearly all events are refused, so they wait: {why}") if nearly_all else why
+        return later, trouble
+
+    def _try(
+        self, request: Request, written: Written, refusals: list[_Refusal]
+    ) -> tuple[list[Action], SocError | None]:
+        """One request: the actions that have to be sent again, and why where the server could not take them. What it refuses for
+        good is added to `refusals`."""
         try:
             with telemetry.INDEXER_REQUEST.time():
                 answer = self._client.perform_request(
                     "POST", "/_bulk", params={"filter_path": _ANSWER}, headers=_HEADERS, body=request.body
                 )
-        except (Busy, StoreUnavailable) as error:
-            return list(request.actions), error
-        except ApiError as error:
-            return self._send_halves(request, error, written)
+        except (Busy, StoreUnavailable) as failure:
+            if (said := _said(failure)) is None:
+                return list(request.actions), failure
+            if isinstance(failure, TooLarge):
+                self._shrink(request)
+            return self._try_halves(request, written, refusals, said)
         later: list[Action] = []
         trouble: SocError | None = None
         for action, item in zip(request.actions, answer.body["items"], strict=True):
             result = item["create"]
-            status = result["status"]
+            status, error = result["status"], result.get("error") or {}
             if status == 201:
-                written.created += not action.dead
+                written.created += action.letters == 0
             elif status == 409:
-                written.duplicates += not action.dead
-            elif status == 400 and not action.dead and result["error"]["type"] not in _NOT_THE_DOCUMENT:
-                written.refused += 1
-                later.append(self._dead_letter(action.event, result["error"]))
+                written.duplicates += action.letters == 0
+            elif status == 400 and _for_the_document(error):
+                refusals.append(_Refusal(action, error))
             else:
                 later.append(action)
-                trouble = refused(status, result.get("error"), self._client.where())
+                trouble = refused(status, error, self._client.where())
         return later, trouble
 
-    def _send_halves(self, request: Request, error: ApiError, written: Written) -> tuple[list[Action], SocError | None]:
-        """The request as a whole was refused (400, 413), so something in it is to blame: halves of it find out what."""
+    def _try_halves(
+        self, request: Request, written: Written, refusals: list[_Refusal], error: dict[str, Any]
+    ) -> tuple[list[Action], SocError | None]:
+        """The request as a whole was refused by Elasticsearch (400, 413), so something in it is to blame: halves of it find out
+        what."""
         actions = request.actions
-        if len(actions) > 1:
-            middle = len(actions) // 2
-            first, trouble = self._send(_request(actions[:middle]), written)
-            second, more_trouble = self._send(_request(actions[middle:]), written)
-            return first + second, trouble or more_trouble
-        reason = error.body.get("error") if isinstance(error.body, dict) else None
-        known = (
-            reason
-            if isinstance(reason, dict)
-            else {"type": f"status {error.meta.status}", "reason": str(error.message)}
-        )
-        if actions[0].dead:
-            return list(actions), refused(error.meta.status, known, self._client.where())
-        written.refused += 1
-        return [self._dead_letter(actions[0].event, known)], None
+        if len(actions) == 1:
+            refusals.append(_Refusal(actions[0], error))
+            return [], None
+        middle = len(actions) // 2
+        first, trouble = self._try(_request(actions[:middle]), written, refusals)
+        second, more_trouble = self._try(_request(actions[middle:]), written, refusals)
+        return first + second, trouble or more_trouble
 
-    def _dead_letter(self, event: Stored, error: dict[str, Any]) -> Action:
-        """The event without what the server may have refused: its line, masked as it is, and the server's reason."""
+    def _shrink(self, request: Request) -> None:
+        """The next requests are smaller."""
+        self._bytes = max(min(self._bytes, len(request.body)) // 2, _SMALLEST_BYTES)
+
+    def _dead_letter(self, action: Action, error: dict[str, Any]) -> Action:
+        """The event without what the server may have refused: its line, masked as it is, and the server's reason. If that was
+        refused as well, the beginning of its line."""
+        event = action.event
         cause = error.get("caused_by") or {}
-        reason = ": ".join(str(part) for part in (error.get("type"), error.get("reason"), cause.get("reason")) if part)
+        parts = (error.get("type"), error.get("reason"), cause.get("reason"))
+        reason = ": ".join(" ".join(str(part).split())[:_REASON_CHARS] for part in parts if part)
         whole = event.event.fields
         fields: Fields = {name: whole[name] for name in _DEAD_LETTER_KEEPS if name in whole}
         fields["event.kind"] = PIPELINE_ERROR
         fields["event.created"] = iso(self._clock())
-        fields["error.message"] = f"the store refused this event: {' '.join(reason.split())[:_REASON_CHARS]}"
+        note = ""
+        line = str(fields.get("event.original") or "").encode()
+        if action.letters and len(line) > _CUT_BYTES:
+            fields["event.original"] = line[:_CUT_BYTES].decode(errors="ignore")
+            note = f" (of its {len(line)} bytes the first {_CUT_BYTES} are kept: the whole was refused as well)"
+        fields["error.message"] = f"the store refused this event{note}: {reason}"
         header = {"create": {"_index": names.events(_NO_TIME, event.org, event.dataset, self._period), "_id": event.id}}
         lines = b"\n".join((orjson.dumps(header), orjson.dumps(fields | added(fields)), b""))
-        return Action(event, lines, dead=True)
+        return Action(event, lines, action.letters + 1)
 
     def _place(self, event: Stored) -> bytes:
         """The action line of an event up to its id. Those of one hour, organisation and dataset share it."""
@@ -208,6 +263,24 @@ class BulkWriter:
             piece.append(action)
             room -= len(action.lines)
         yield _request(piece)
+
+
+def _said(error: SocError) -> dict[str, Any] | None:
+    """What Elasticsearch says of a whole request that it refuses for what is in it; None for every other failure."""
+    if isinstance(error, TooLarge):
+        return {"type": "status 413", "reason": "too large for the server"}
+    body = error.body if isinstance(error, BadRequestError) else None
+    said = body.get("error") if isinstance(body, dict) else None
+    return said if isinstance(said, dict) else None
+
+
+def _for_the_document(error: dict[str, Any]) -> bool:
+    """Whether a 400 is for what is in the document, so that it would be refused for ever."""
+    if error.get("type") != "illegal_argument_exception":
+        return error.get("type") in _THE_DOCUMENT
+    cause = error.get("caused_by") or {}
+    said = f"{error.get('reason')} {cause.get('reason')}"
+    return any(sign in said for sign in _LONG_TERM)
 
 
 def _request(actions: Sequence[Action]) -> Request:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from elasticsearch import ConflictError, NotFoundError
 
 from soc.errors import Busy
@@ -13,6 +14,8 @@ from soc.store.elastic.client import Client
 from soc.store.elastic.explain import refused
 
 Json = dict[str, Any]
+
+REQUEST_BYTES = 5 << 20
 
 _TRIES = 20
 _PAGE = 1000
@@ -87,17 +90,52 @@ def too_contended(what: str) -> Busy:
 
 
 def bulk(client: Client, operations: Sequence[Json], *, refresh: bool = False) -> list[int]:
-    """Send lines of actions and documents as one request; the status of each action, in order: 2xx, 404 or 409.
+    """Send lines of actions and documents, in as few requests as the server takes; the status of each action, in order:
+    2xx, 404 or 409.
 
     Any other status raises, as the same failure of a whole request would. What was done before that stays done.
     """
-    if not operations:
-        return []
-    answer = client.bulk(operations=operations, refresh=refresh, filter_path="items.*.status,items.*.error")
+    statuses: list[int] = []
+    for request in _requests(_actions(operations)):
+        statuses += _send(client, request, refresh)
+    return statuses
+
+
+def _actions(operations: Sequence[Json]) -> Iterator[bytes]:
+    """Each action with its document; a deletion has none."""
+    lines = iter(operations)
+    for action in lines:
+        head = orjson.dumps(action) + b"\n"
+        yield head if "delete" in action else head + orjson.dumps(next(lines)) + b"\n"
+
+
+def _requests(actions: Iterator[bytes]) -> Iterator[list[bytes]]:
+    request: list[bytes] = []
+    room = REQUEST_BYTES
+    for action in actions:
+        if request and room < len(action):
+            yield request
+            request, room = [], REQUEST_BYTES
+        request.append(action)
+        room -= len(action)
+    if request:
+        yield request
+
+
+def _send(client: Client, actions: Sequence[bytes], refresh: bool) -> list[int]:
+    """One request; halves of it, one after the other, where the server can take nothing of the whole (429, 413)."""
+    lines: Sequence[Any] = actions  # the library sends bytes as they are
+    try:
+        answer = client.bulk(operations=lines, refresh=refresh, filter_path="items.*.status,items.*.error")
+    except Busy:
+        if len(actions) == 1:
+            raise
+        middle = len(actions) // 2
+        return _send(client, actions[:middle], refresh) + _send(client, actions[middle:], refresh)
     items = [next(iter(item.values())) for item in answer["items"]]
     for item in items:
         if item["status"] >= 300 and item["status"] not in (404, 409):
-            raise refused(item["status"], item["error"], client.where())
+            raise refused(item["status"], item.get("error"), client.where())
     return [item["status"] for item in items]
 
 

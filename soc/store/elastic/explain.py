@@ -7,7 +7,7 @@ from typing import Any
 
 from elastic_transport import ConnectionError as LostError
 from elastic_transport import ConnectionTimeout, TlsError, TransportError
-from elasticsearch import ApiError, UnsupportedProductError
+from elasticsearch import ApiError, BadRequestError, ConflictError, NotFoundError, UnsupportedProductError
 
 from soc.errors import Busy, SocError, StoreUnavailable
 
@@ -44,13 +44,69 @@ class ShardMissing(StoreUnavailable):
     """A part of an index is not there: for the moment that an index takes to be made or to move, or lost with its node."""
 
 
-def explain(error: ApiError | TransportError, where: str) -> SocError | None:
-    """Our error for one of the library's; None for those that mean something to the caller (400, 404, 409)."""
+class TooLarge(Busy):
+    """The server itself takes no request of this size: smaller ones may do."""
+
+
+class RefusedError(ApiError, StoreUnavailable):
+    """Elasticsearch itself says no. Where that means something (a 404: there is none) the caller knows the library's class;
+    everywhere else it is one line for people."""
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class _WrongError(RefusedError, BadRequestError):
+    pass
+
+
+class _MissingError(RefusedError, NotFoundError):
+    pass
+
+
+class _ChangedError(RefusedError, ConflictError):
+    pass
+
+
+_REFUSED: dict[int, type[RefusedError]] = {400: _WrongError, 404: _MissingError, 409: _ChangedError}
+
+
+def explain(error: ApiError | TransportError, where: str) -> SocError:
+    """Our error for one of the library's. Those that may mean something to the caller (400, 404, 409) are of its class as well,
+    but only if Elasticsearch said so: a 404 of a proxy does not mean that there is no such document."""
     if isinstance(error, TransportError):
         return StoreUnavailable(f"Elasticsearch at {where}: {_transport(error)}")
     if isinstance(error, UnsupportedProductError):
         return StoreUnavailable(f"{where} is not Elasticsearch 8: look at store.url")
-    return _answer(error.meta.status, *_cause(error.body), where)
+    status, (kind, reason) = error.meta.status, _cause(error.body)
+    if known := _answer(status, kind, reason, where):
+        return known
+    if status == 413:
+        return _too_large(error, where)
+    if not _is_own(error):
+        return StoreUnavailable(
+            f"something between govsoc and Elasticsearch answers {status} at {where}: look at store.url, and at the proxy there"
+        )
+    said = ": ".join(_short(part) for part in (kind, reason) if part)
+    message = f"Elasticsearch at {where} refuses a request ({status}{': ' * bool(said)}{said})"
+    return _REFUSED.get(status, RefusedError)(message, error.meta, error.body, error.errors)
+
+
+def _is_own(error: ApiError) -> bool:
+    """Whether Elasticsearch itself answered, and nobody in between: it says so in a header, and gives its reasons in one form."""
+    if error.meta.headers.get("x-elastic-product") == "Elasticsearch":
+        return True
+    return isinstance(error.body, dict) and isinstance(error.body.get("error"), dict)
+
+
+def _too_large(error: ApiError, where: str) -> Busy:
+    if _is_own(error) or not error.body:  # it may hang up before it has read enough to say more
+        return TooLarge(f"Elasticsearch at {where} takes no request as large (http.max_content_length)", _RETRY_S)
+    return Busy(
+        f"something between govsoc and Elasticsearch answers 413 at {where}: it takes no request as large. Allow 10 MB there "
+        "(nginx: client_max_body_size)",
+        _RETRY_S,
+    )
 
 
 def refused(status: int, error: Any, where: str) -> SocError:

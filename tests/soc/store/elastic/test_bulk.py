@@ -13,7 +13,7 @@ import pytest
 from soc.errors import Busy, StoreUnavailable
 from soc.model.event import Stored
 from soc.store.elastic import setup
-from soc.store.elastic.bulk import BulkWriter, StoppedError, Written
+from soc.store.elastic.bulk import BulkWriter, StoppedError, Written, _for_the_document
 from soc.store.elastic.client import connect
 
 NOW = 1_767_300_000_000
@@ -91,6 +91,32 @@ class TestWithoutAServer:
         assert folded["event.original"] == "Thủ tục Đất đai"
         assert unknown["govsoc.unknown"] == {"my.own": "x"}
 
+    @pytest.mark.parametrize(
+        ("error", "its_fault"),
+        [
+            ({"type": "document_parsing_exception", "reason": "failed to parse"}, True),
+            ({"type": "mapper_parsing_exception", "reason": "failed to parse"}, True),
+            ({"type": "strict_dynamic_mapping_exception", "reason": "not allowed"}, True),
+            ({"type": "illegal_argument_exception", "reason": "Document contains at least one immense term"}, True),
+            (
+                {
+                    "type": "illegal_argument_exception",
+                    "reason": "x",
+                    "caused_by": {"reason": "immense term in field"},
+                },
+                True,
+            ),
+            ({"type": "illegal_argument_exception", "reason": "pipeline with id [x] does not exist"}, False),
+            ({"type": "illegal_argument_exception", "reason": "Limit of total fields [1000] has been exceeded"}, False),
+            ({"type": "validation_exception", "reason": "maximum shards open"}, False),
+            ({"type": "index_closed_exception"}, False),
+            ({"type": "something_new_exception"}, False),
+            ({}, False),
+        ],
+    )
+    def test_only_what_is_known_to_be_the_documents_fault_is(self, error, its_fault):
+        assert _for_the_document(error) is its_fault
+
     def test_nobody_listening_is_said_after_a_while(self, rows):
         writer = BulkWriter(connect("http://127.0.0.1:1"), "month", clock=lambda: NOW)
         with pytest.raises(StoreUnavailable, match="nobody listens"):
@@ -165,6 +191,32 @@ class TestOnAServer:
         assert "not allowed" in letter["error.message"]
         assert write(writer, some) == Written(duplicates=100, refused=3)
         assert len(found(elastic)) == 103, "sent again, they are there once"
+
+    def test_when_nearly_all_are_refused_they_wait_for_an_administrator(self, elastic, writer, rows):
+        elastic.request("PUT", f"/{WEB}", {"mappings": {"dynamic": "strict"}})
+        some = rows(40, my__own="x") + rows(2, "linux.auth")
+        with pytest.raises(StoreUnavailable, match=r"nearly all events are refused, so they wait: .*strict_dynamic"):
+            write(writer, some, give_up_s=0.3)
+        with pytest.raises(urllib.error.HTTPError):
+            found(elastic, QUARANTINE)
+        assert len(found(elastic, AUTH)) == 2, "the others are stored"
+        elastic.request("DELETE", f"/{WEB}")
+        assert write(writer, some) == Written(created=40, duplicates=2)
+
+    def test_a_dead_letter_that_is_refused_as_well_keeps_the_beginning_of_its_line(self, elastic, writer, rows):
+        """Somebody made both indices by hand: one takes no field that it does not know, the other no long line."""
+        elastic.request("PUT", f"/{WEB}", {"mappings": {"dynamic": "strict"}})
+        by_hand = {"index_patterns": [f"{QUARANTINE}*"], "priority": 900}
+        elastic.request("PUT", "/_index_template/govsoc-by-hand", by_hand)
+        fields = {"event": {"properties": {"original": {"type": "keyword"}}}}
+        elastic.request("PUT", f"/{QUARANTINE}", {"mappings": {"properties": fields}})
+        some = [*rows(30, event__original="ab" * 50_000, my__own="x"), *rows(40, "linux.auth")]
+        assert write(writer, some) == Written(created=40, refused=30)
+        letters = found(elastic, QUARANTINE)
+        assert len(letters) == 30
+        assert {letter["event.original"] for letter in letters.values()} == {"ab" * 16_000}
+        assert all("of its 100000 bytes the first 32000 are kept" in one["error.message"] for one in letters.values())
+        assert all("immense term" in one["error.message"] for one in letters.values())
 
     def test_a_document_that_spoils_its_whole_request_is_found_and_the_others_are_stored(self, elastic, writer, rows):
         some = rows(64)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
+from proxy import Answer, proxy
 
 from soc.errors import StoreUnavailable
 from soc.model.alert import Status
@@ -126,6 +128,23 @@ def test_more_findings_and_alerts_than_fit_into_a_request(client, tmp_path, monk
     assert commit(open_detections(client, tmp_path / "b"), batch) == []
     for last in range(10):
         assert facts(client, f"10.0.1.{last}") == (5, last, 40 + last)
+
+
+BREAKER = b'{"error": {"type": "circuit_breaking_exception", "reason": "Data too large"}, "status": 429}'
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(413), Answer(429, BREAKER, "application/json", own=True)], ids=["too large", "too much"]
+)
+def test_large_findings_go_in_requests_that_the_server_takes(elastic, client, tmp_path, answer):
+    batch = [replace(finding(f"10.0.2.{number % 3}", number), matched={"x": "y" * 100_000}) for number in range(90)]
+    with proxy(elastic.url) as between, connect(between.url) as small:
+        detections = open_detections(small, tmp_path)
+        between.answer = lambda asked: answer if len(asked.body) > 1_000_000 else None
+        assert len(commit(detections, batch)) == 3
+        assert commit(detections, batch) == [], "again, it is counted"
+        assert max(len(asked.body) for asked in between.asked) <= 5 << 20
+    assert facts(client, "10.0.2.0") == (30, 0, 87)
 
 
 def test_detector_and_analyst_write_one_alert_at_once(elastic, client, tmp_path):
