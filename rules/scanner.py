@@ -15,12 +15,12 @@ _PROBE = "\U0010fffe"
 
 
 class Scanner:
-    """Which of many regular expressions occur in a text, in one pass. `memory`: bytes of its automaton, at most."""
+    """Which of many regular expressions occur in a text, in one pass."""
 
-    def __init__(self, patterns: Sequence[tuple[int, str]], memory: int = 0) -> None:
+    def __init__(self, patterns: Sequence[tuple[int, str]]) -> None:
         self._checks = [check for check, _ in patterns]
         options = re2.Options()
-        options.max_mem = memory or AUTOMATON_BYTES + PATTERN_BYTES * len(patterns)
+        options.max_mem = AUTOMATON_BYTES + PATTERN_BYTES * len(patterns)
         options.never_capture = True
         options.log_errors = False
         automaton = re2.Set.SearchSet(options)

@@ -11,12 +11,11 @@ from collections.abc import Iterable
 import re2
 
 from rules.condition import Condition
-from rules.scanner import Scanner
 from rules.witness import witness
 
 # Numbers that JSON and Python, which judges, write differently (1e16 and 1e+16, 0.00001 and 1e-05): always let through.
 _EXPONENT = r"[:,\[]-?(?:[0-9.]+[eE]|0\.0000)"
-MEMORY = 32 << 20  # bytes of the automaton: with 8 MiB it would forget its states again and again
+MEMORY = 64 << 20  # bytes of the automaton, at most: with 8 MiB it would forget its states again and again
 
 
 class Sieve:
@@ -31,11 +30,15 @@ class Sieve:
                 self.open = True
                 return
             patterns |= found.patterns
-        # One expression, not a set of them: which one is found does not matter, and a set has a state for every combination.
-        whole = "|".join(f"(?:{pattern})" for pattern in sorted(patterns))
+        # One expression, not a set of them: any will do, so the search ends with the first, and there is no state for every
+        # combination of those that were found.
+        options = re2.Options()
+        options.max_mem = MEMORY
+        options.never_capture = True
+        options.log_errors = False
         try:
-            self._scan = Scanner([(0, whole)], MEMORY).scan
-        except (MemoryError, re2.error):
+            self._search = re2.compile("|".join(f"(?:{pattern})" for pattern in sorted(patterns)), options).search
+        except re2.error:
             self.open = True
 
     def admits(self, doc: bytes) -> bool:
@@ -48,4 +51,4 @@ class Sieve:
                     return True  # control characters
                 plain = plain.replace(b"\\\\", b"\\")
             doc = plain
-        return bool(self._scan(doc))
+        return self._search(doc) is not None
