@@ -211,11 +211,11 @@ def enrol(product: Product) -> str:
     return next(word for word in output.split() if word.startswith("govsoc_"))
 
 
-def push(product: Product, token: str, start: int, count: int) -> None:
+def push(product: Product, token: str, start: int, count: int, query: str = "") -> None:
     """Lines of one push request, accepted."""
     stamp = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%d/%b/%Y:%H:%M:%S +0000")
     body = "\n".join(
-        f'10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255} - - [{stamp}] "GET /{i} HTTP/1.1" 200 5 "-" "x"'
+        f'10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255} - - [{stamp}] "GET /{i}{query} HTTP/1.1" 200 5 "-" "x"'
         for i in range(start, start + count)
     )
     request = urllib.request.Request(product.ingest_url, body.encode(), {"Authorization": f"Bearer {token}"})
@@ -282,21 +282,44 @@ def test_a_server_whose_disk_is_nearly_full(elastic, on_elastic):
     assert "Traceback" not in product.log.read_text()
 
 
-def test_an_index_made_by_hand_refuses_events_and_they_are_kept_as_dead_letters(elastic, on_elastic):
+def test_an_index_made_by_hand_refuses_some_events_and_they_are_kept_as_dead_letters(elastic, on_elastic):
     product = on_elastic
     token = enrol(product)
     product.start()
     month = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y.%m")
-    fields = {"http": {"type": "keyword"}}
+    fields = {"url": {"properties": {"query": {"type": "long"}}}}
     elastic.request(
         "PUT", "/_index_template/govsoc-by-hand", {"index_patterns": ["govsoc-events-web-*"], "priority": 900}
     )
     elastic.request("PUT", f"/govsoc-events-web-hungyen-{month}", {"mappings": {"properties": fields}})
     push(product, token, 0, 100)
-    eventually(lambda: metric(product, "soc_indexer_refused_total") >= 100, 30, "they are refused")
+    push(product, token, 100, 15, query="?a=b")
+    eventually(lambda: metric(product, "soc_indexer_refused_total") >= 15, 30, "they are refused")
+    eventually(lambda: all_there_once(product, elastic, 100), 30, "the others are indexed")
     elastic.request("POST", "/govsoc-events-*/_refresh")
     hits = elastic.request("POST", "/govsoc-events-quarantine-hungyen/_search", {"size": 200})["hits"]["hits"]
-    assert sorted(hit["_id"] for hit in hits) == logged_ids(product.data_dir)
+    assert len(hits) == 15
+    assert event_ids(elastic) == logged_ids(product.data_dir)
     assert all("document_parsing_exception" in hit["_source"]["error.message"] for hit in hits)
-    assert all('"GET /' in hit["_source"]["event.original"] for hit in hits)
+    assert all("?a=b" in hit["_source"]["event.original"] for hit in hits)
+    assert "Traceback" not in product.log.read_text()
+
+
+def test_an_index_made_by_hand_that_refuses_everything_makes_events_wait_until_it_is_gone(elastic, on_elastic):
+    product = on_elastic
+    token = enrol(product)
+    product.start()
+    month = (datetime.now(UTC) - timedelta(minutes=1)).strftime("%Y.%m")
+    index = f"govsoc-events-web-hungyen-{month}"
+    elastic.request(
+        "PUT", "/_index_template/govsoc-by-hand", {"index_patterns": ["govsoc-events-web-*"], "priority": 900}
+    )
+    elastic.request("PUT", f"/{index}", {"mappings": {"properties": {"http": {"type": "keyword"}}}})
+    push(product, token, 0, 100)
+    eventually(lambda: said(product, "nearly all events are refused, so they wait"), 30, "it says why")
+    assert metric(product, "soc_indexer_refused_total") == 0
+    elastic.request("DELETE", f"/{index}")
+    elastic.request("DELETE", "/_index_template/govsoc-by-hand")
+    eventually(lambda: all_there_once(product, elastic, 100), 60, "everything is indexed")
+    assert event_ids(elastic) == logged_ids(product.data_dir)
     assert "Traceback" not in product.log.read_text()
