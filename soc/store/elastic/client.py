@@ -28,6 +28,7 @@ from soc.store.elastic.explain import ShardMissing, explain
 __all__ = ["Client", "NotFoundError", "connect", "nodes"]
 
 _TIMEOUT_S = 30.0
+_NOT_A_URL = "store.url is not a URL, or one of several is not: write https://elastic.example:9200"
 # The API answers from up to 40 threads; more connections than these are opened and closed again.
 _CONNECTIONS = 40
 # Between tries while a part of an index is missing. Searches want all parts, and an index that was made this moment, by the first
@@ -132,23 +133,24 @@ def connect(
 
 
 def nodes(url: str) -> list[str]:
-    """The URLs in `store.url`. Raises `ConfigError`; the message never holds a password written into one."""
+    """The URLs in `store.url`. Raises `ConfigError`, whose message never repeats the value: a password may be in it, also where
+    nothing can be told apart as one."""
+    if "@" in url:
+        raise ConfigError(
+            "store.url holds a user or password: put them into store.api_key, or store.user and store.password"
+        )
     hosts = url.replace(",", " ").split()
     if not hosts:
         raise ConfigError("store.url is empty")
     for host in hosts:
         try:
             part = urlsplit(host)
-            named, user = part.hostname, part.username or part.password
+            named = part.hostname
             port = part.port or {"https": 443, "http": 80}.get(part.scheme)
         except ValueError:
-            raise ConfigError("store.url: not a URL: write https://elastic.example:9200") from None
-        if user is not None:
-            raise ConfigError(
-                "store.url holds a user or password: put them into store.api_key, or store.user and store.password"
-            )
+            raise ConfigError(_NOT_A_URL) from None
         if part.scheme not in ("http", "https") or not named or port is None:
-            raise ConfigError(f"store.url: {host!r} is not a URL: write https://elastic.example:9200")
+            raise ConfigError(_NOT_A_URL)
     if len({host.partition(":")[0] for host in hosts}) > 1:
         raise ConfigError("store.url mixes http and https: use https for all")
     return [_with_port(host) for host in hosts]

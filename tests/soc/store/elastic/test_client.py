@@ -20,12 +20,27 @@ SECRET = "hush-hush"
         "https://x:port",
         "http://a:1,https://b:1",
         "https://u:hush-hush@x:1",
+        "elastic:hush-hush@es1:9200",
+        "https:/elastic:hush-hush@es1:9200",
+        "https://elastic:12/hush-hush@es1:9200",
+        "https://elastic:hush-hush,3@es1:9200",
+        "https://es1:9200 elastic:hush-hush@es2:9200",
+        "elastic:hush-hush",
     ],
 )
 def test_a_url_that_cannot_work_is_named_without_its_password(url):
     with pytest.raises(ConfigError, match=r"store\.url") as error:
         connect(url)
     assert SECRET not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["elastic:s3cret@es1:9200", "https:/elastic:s3cret@es1:9200", "https://elastic:12/3@host"]
+)
+def test_a_user_or_password_in_the_url_is_refused_however_it_is_written(url):
+    with pytest.raises(ConfigError, match=r"store\.url holds a user or password.*store\.api_key") as error:
+        nodes(url)
+    assert not any(part in str(error.value) for part in ("s3cret", "12/3", "es1", "@"))
 
 
 def test_several_nodes_and_the_usual_ports():
