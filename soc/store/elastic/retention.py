@@ -1,6 +1,7 @@
 """Deleting what is older, or more, than is to be kept: always whole indices, which costs nothing and frees the disk at once.
 
-Alerts, triage, sources and accounts are kept. The index of the running period is never deleted.
+Alerts, triage, sources and accounts are kept. The index of the running period is never deleted. What has no period, because its
+time is unknown, is never old: only the limits of the quarantine count for it.
 """
 
 from __future__ import annotations
@@ -61,8 +62,12 @@ def plan(there: Iterable[Index], limits: Mapping[str, Limit], now: int) -> list[
     by_kind: dict[str, list[tuple[int, Index, Parts]]] = {kind: [] for kind in KINDS}
     for index in there:
         if (named := parts(index.name)) and (kind := named.data_class or named.kind) in by_kind:
-            # What has no period (undated, quarantined) is as old as its index.
-            by_kind[kind].append((named.end if named.end is not None else index.created, index, named))
+            if named.end is None:
+                # Without a period (undated findings, too) it is written for ever: it goes by the limits of the quarantine, whose age
+                # has none by default, and is as old as its index.
+                by_kind[QUARANTINE].append((index.created, index, named))
+            else:
+                by_kind[kind].append((named.end, index, named))
     doomed: list[Deletion] = []
     for kind, found in by_kind.items():
         doomed += _of_kind(sorted(found, key=lambda one: (one[0], one[1].name)), limits.get(kind, Limit()), now)

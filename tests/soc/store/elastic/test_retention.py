@@ -30,11 +30,11 @@ def test_an_index_goes_when_the_end_of_its_period_is_old_enough():
 
 def test_each_kind_has_its_own_limit():
     names = [f"events-{kind}-h42-2026.01" for kind in ("web", "auth", "gateway", "other")]
-    names += ["findings-h42-2026.01", "audit-2026.01", "findings-h42-undated"]
+    names += ["findings-h42-2026.01", "audit-2026.01"]
     there = [index(name) for name in names]
     for kind, expected in zip(("web", "auth", "gateway", "other"), names[:4], strict=True):
         assert gone(there, **{kind: Limit(days=30)}) == [expected]
-    assert gone(there, findings=Limit(days=30)) == ["findings-h42-undated", "findings-h42-2026.01"]
+    assert gone(there, findings=Limit(days=30)) == ["findings-h42-2026.01"]
     assert gone(there, audit=Limit(days=30)) == ["audit-2026.01"]
 
 
@@ -68,6 +68,16 @@ def test_the_quarantine_is_as_old_as_its_index():
     there = [index("events-quarantine-h42", created="2026-10-01")]
     assert gone(there, quarantine=Limit(days=30)) == ["events-quarantine-h42"]
     assert gone(there, quarantine=Limit(days=60)) == []
+
+
+def test_what_has_no_date_is_still_written_and_goes_as_the_quarantine_does():
+    undated = ["findings-h42-undated", "audit-undated", "events-web-h42-undated"]
+    there = [index(name, 500, created="2020-01-01") for name in undated]
+    own = {kind: Limit(days=1, bytes=1) for kind in KINDS if kind != "quarantine"}
+    assert gone(there, **own) == []
+    assert sorted(gone(there, quarantine=Limit(days=30))) == sorted(undated)
+    defaults = Retention().model_dump()
+    assert gone(there, **{kind: Limit(defaults[f"{kind}_days"], defaults[f"{kind}_bytes"]) for kind in KINDS}) == []
 
 
 def test_what_is_not_ours_or_is_state_is_never_touched():
