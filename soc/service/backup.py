@@ -4,6 +4,7 @@ The order makes a copy that is safe to start from, though nothing stands still: 
 before what is read. So a restored collector, detector or indexer does a little again, which changes nothing, and skips nothing.
 
     1 collector.db, detector.db, indexer.db   2 control.db, sources.json, keys   3 the event log   4 a snapshot of Elasticsearch
+    5 the keys again: an organisation that was enrolled meanwhile has events in 3 and 4, which nobody could read without its key
 """
 
 from __future__ import annotations
@@ -62,6 +63,9 @@ def back_up(settings: Settings, folder: Path, place: Place, tell: Callable[[str]
             from soc.service import elastic
 
             manifest["elasticsearch"] = elastic.back_up(settings, place.repository, place.location, name, tell)
+        for path in _keys(settings.data_dir):
+            tell(f"copying {path}")
+            files[str(path)] = _copy_out(settings.data_dir / path, making / "data" / path)
         (making / MANIFEST).write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
         making.rename(target)
     except OSError as error:
@@ -106,8 +110,12 @@ def _local(data_dir: Path) -> Iterator[Path]:
     for name in _FIRST:
         if (data_dir / name).exists():
             yield Path(name)
-    for part in ("keys/*.key", "events/*.db"):
-        yield from (path.relative_to(data_dir) for path in sorted(data_dir.glob(part)))
+    yield from _keys(data_dir)
+    yield from (path.relative_to(data_dir) for path in sorted(data_dir.glob("events/*.db")))
+
+
+def _keys(data_dir: Path) -> Iterator[Path]:
+    yield from (path.relative_to(data_dir) for path in sorted(data_dir.glob("keys/*.key")))
 
 
 def _copy_out(source: Path, target: Path) -> str:

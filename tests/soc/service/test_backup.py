@@ -1,0 +1,32 @@
+"""What a backup holds of a place that does not stand still."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import orjson
+
+from soc.buffer.sqlite import EventLog
+from soc.service.backup import MANIFEST, Place, back_up, restore
+from soc.settings import load
+from soc.store.sqlite import events_dir, keys_dir
+
+NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+
+
+def test_the_key_of_an_organisation_enrolled_meanwhile_is_in_it(tmp_path, make_event):
+    data_dir = tmp_path / "data"
+    log = EventLog(events_dir(data_dir), min_free_bytes=0)
+    log.append([make_event(1_772_452_800_000)])
+    log.close()
+    keys_dir(data_dir).mkdir()
+    (keys_dir(data_dir) / "early.key").write_bytes(b"1" * 32)
+
+    def enrol(what: str) -> None:
+        if what.startswith("copying events"):  # the keys have been copied before
+            (keys_dir(data_dir) / "late.key").write_bytes(b"2" * 32)
+
+    made = back_up(load(data_dir=data_dir), tmp_path / "backups", Place(), enrol, NOW)
+    assert {"keys/early.key", "keys/late.key"} <= orjson.loads((made / MANIFEST).read_bytes())["files"].keys()
+    restore(load(data_dir=tmp_path / "again"), made, None, lambda _: None)
+    assert (keys_dir(tmp_path / "again") / "late.key").read_bytes() == b"2" * 32
