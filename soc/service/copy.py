@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -15,7 +17,7 @@ from soc.buffer.database import Database
 from soc.buffer.progress import indexer_progress
 from soc.buffer.sqlite import SCHEMA as EVENT_SCHEMA
 from soc.buffer.sqlite import EventLog, day_file, days
-from soc.errors import ConfigError
+from soc.errors import Busy, ConfigError
 from soc.locks import only_one
 from soc.service import elastic
 from soc.service.indexer import Indexer
@@ -26,6 +28,7 @@ from soc.store.detections import SCHEMA, detections_file
 from soc.store.elastic.bulk import BulkWriter
 from soc.store.elastic.client import Client
 from soc.store.elastic.copy import Compared, Table, compare, events, finish, tables, write
+from soc.store.elastic.patience import Patience
 from soc.store.sqlite import events_dir
 
 # What is being done, how much of it is done, and how much there is.
@@ -33,6 +36,7 @@ Tell = Callable[[str, int, int], None]
 
 _PROGRESS_FILE = "copy.json"
 _LOOK_S = 0.5
+_GIVE_UP_S = 300.0
 
 
 def copy(settings: Settings, tell: Tell) -> Mapping[str, Compared]:
@@ -60,7 +64,7 @@ def copy(settings: Settings, tell: Tell) -> Mapping[str, Compared]:
             for table in tables(settings.store.period):
                 _copy_table(client, table, db, done, tell)
             _copy_events(client, settings, done, tell)
-            finish(client)
+            _patiently(partial(finish, client))
             compared = {table.name: _compare(client, table, [db], tell) for table in tables(settings.store.period)}
         with ExitStack() as opened:
             logs = [opened.enter_context(_day(folder, day)) for day in days(events_dir(folder))]
@@ -94,7 +98,7 @@ def _copy_table(client: Client, table: Table, db: sqlite3.Connection, done: _Don
     total, copied = table.total(db), 0
     tell(f"copying {table.name}", 0, total)
     for page in table.pages(db, done.key(table.name, total)):
-        write(client, page.documents)
+        _patiently(partial(write, client, page.documents))
         done.save(table.name, page.key, total)
         copied += page.rows
         tell(f"copying {table.name}", copied, total)
@@ -135,10 +139,26 @@ def _compare(client: Client, table: Table, databases: list[sqlite3.Connection], 
     total = sum(table.total(db) for db in databases)
     for db in databases:
         for page in table.pages(db):
-            compare(client, page.documents, so_far)
+            _patiently(partial(compare, client, page.documents, so_far))
             rows += page.rows
             tell(f"comparing {table.name}", rows, total)
     return so_far
+
+
+def _patiently(work: Callable[[], None]) -> None:
+    """Do it again, more and more slowly, while the server says that it has more to do than it can; raises `Busy` after minutes of it.
+
+    The work may be repeated: what it has done of it before is not done twice.
+    """
+    patience = Patience("copying")
+    while True:
+        try:
+            return work()
+        except Busy as error:
+            pause_s = patience.failed(error)
+            if patience.stuck_s + pause_s > _GIVE_UP_S:
+                raise
+        time.sleep(pause_s)
 
 
 @contextmanager

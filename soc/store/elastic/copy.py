@@ -24,6 +24,8 @@ from soc.store.elastic.names import Period
 from soc.store.elastic.triage import copied
 
 AT_ONCE = 1000
+# Of the rows, as text: what is asked of the server or sent to it at once is about as much.
+PAGE_CHARS = 5 << 20
 _ALL = 1 << 128
 
 
@@ -52,9 +54,20 @@ class Table:
 
     def pages(self, db: sqlite3.Connection, after: tuple[Any, ...] | None = None) -> Iterator[Page]:
         key = after or self.first
-        while rows := db.execute(self.rows, (*key, AT_ONCE)).fetchall():
+        while rows := _some(db.execute(self.rows, (*key, AT_ONCE))):
             key = rows[-1][: len(self.first)]
             yield Page([placed for row in rows for placed in self.placed(*row)], key, len(rows))
+
+
+def _some(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """As many of the rows as one page holds, and at least one: a thousand lines of logs may be a gigabyte."""
+    some, chars = [], 0
+    for row in rows:
+        some.append(row)
+        chars += sum(len(value) for value in row if isinstance(value, str))
+        if chars >= PAGE_CHARS:
+            break
+    return some
 
 
 class Page(NamedTuple):

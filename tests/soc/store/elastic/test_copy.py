@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import orjson
@@ -10,9 +11,10 @@ from documents import documents
 from typer.testing import CliRunner
 
 import soc.service.copy
+import soc.store.elastic.copy
 from soc.buffer.sqlite import EventLog
 from soc.cli import build
-from soc.errors import ConfigError
+from soc.errors import Busy, ConfigError
 from soc.locks import only_one
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
@@ -25,6 +27,7 @@ from soc.settings import Settings, Store, load
 from soc.store.base import AlertFilter, AuditEntry
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
+from soc.store.elastic import setup
 from soc.store.elastic.client import connect
 from soc.store.sqlite import events_dir, open_stores
 
@@ -185,6 +188,55 @@ def test_stopped_anywhere_it_goes_on(settings, embedded, stopped_at, monkeypatch
     assert len(written) == pages + 1  # only what was interrupted is sent again
     with connect(settings.store.url) as client:
         assert everything(elastic.open_stores(client)) == everything(embedded)
+
+
+def test_what_is_asked_at_once_is_bounded_by_its_size(settings, embedded, monkeypatch):
+    monkeypatch.setattr("soc.store.elastic.copy.PAGE_CHARS", 20_000)
+    asked = []
+    read_many = soc.store.elastic.copy.read_many
+
+    def measured(client, places):
+        found = read_many(client, places)
+        asked.append(sum(len(orjson.dumps(doc.source)) for doc in found.values()))
+        return found
+
+    monkeypatch.setattr("soc.store.elastic.copy.read_many", measured)
+    compared = soc.service.copy.copy(settings, lambda *_: None)
+    assert all(one.same for one in compared.values())
+    assert compared["events"].documents == len(EVENTS)
+    largest = max(len(orjson.dumps(event.fields)) for event in EVENTS)
+    assert sum(asked) > 4 * max(asked)
+    assert max(asked) < 3 * (20_000 + largest)  # with the folded field, and marks as several bytes
+
+
+def test_a_server_that_takes_nothing_for_a_while_does_not_end_it(settings, embedded):
+    with connect(settings.store.url) as client:
+        setup.install(client)
+        for index in ("govsoc-rules", "govsoc-audit-2026.03"):
+            client.indices.create(index=index, settings={"index.blocks.read_only_allow_delete": True})
+
+        def lift() -> None:
+            client.indices.put_settings(index="govsoc-*", settings={"index.blocks.read_only_allow_delete": None})
+
+        with pytest.raises(Busy):
+            client.create(index="govsoc-rules", id="x", document={})
+        later = threading.Timer(2.0, lift)
+        later.start()
+        try:
+            compared = soc.service.copy.copy(settings, lambda *_: None)
+        finally:
+            later.join()
+        assert all(one.same for one in compared.values())
+        assert compared["audit"].documents >= 30
+
+
+def test_a_server_that_takes_nothing_for_long_ends_it(settings, embedded, monkeypatch):
+    monkeypatch.setattr(soc.service.copy, "_GIVE_UP_S", 1.0)
+    with connect(settings.store.url) as client:
+        setup.install(client)
+        client.indices.create(index="govsoc-rules", settings={"index.blocks.read_only_allow_delete": True})
+        with pytest.raises(Busy, match="read-only"):
+            soc.service.copy.copy(settings, lambda *_: None)
 
 
 def test_what_differs_is_told_and_left_alone(settings, embedded):
