@@ -65,6 +65,7 @@ def examine(settings: Settings) -> Iterator[Check]:
             f"{folder.resolve()} does not exist",
             "start with `soc run`, or name another folder with --data-dir",
         )
+        yield from _server(settings)  # it may be set up long before the first start
         return
     yield _space(settings)
     databases = list(_databases(folder, LOCAL if settings.store.url else EMBEDDED))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from soc.errors import ConfigError
+import structlog
+
+from soc.errors import ConfigError, StoreUnavailable
 from soc.service.process import now_ms
 from soc.service.stores import SOURCES_FILE
 from soc.settings import Settings
@@ -24,7 +26,14 @@ from soc.store.events import SqliteEvents
 from soc.store.sqlite import events_dir
 
 _SOON_S = 5.0
-REFUSALS = (SignedOut, NotAllowed)
+log = structlog.get_logger("store")
+
+
+class Unprepared(StoreUnavailable):
+    """The cluster has never been set up for us, and we may not do it."""
+
+
+REFUSALS = (SignedOut, NotAllowed, Unprepared)
 
 
 def client(settings: Settings) -> Client:
@@ -43,18 +52,28 @@ def client(settings: Settings) -> Client:
 def prepare(settings: Settings) -> None:
     """Install what is missing there. Raises `StoreUnavailable` and `Busy`.
 
-    A key that may not, as one for a single process, relies on an administrator's `soc setup elasticsearch`: then this only makes
-    sure that the server answers.
+    A key that may not, as the writer's, relies on an administrator's `soc setup elasticsearch`. Where that has never run nothing
+    may be written; where it has run for an older version all goes on, and what waits for it is said.
     """
     server, store = client(settings), settings.store
     try:
         setup.install(server, shards=store.shards, replicas=store.replicas)
+        return
     except NotAllowed:
-        RuleBook(server).running()
+        RuleBook(server).running()  # makes sure that the server answers us, also where nothing else may be asked
+    with suppress(NotAllowed):
+        if missing := setup.missing(server, shards=store.shards, replicas=store.replicas):
+            if absent := setup.absent(server):
+                raise Unprepared(
+                    f"Elasticsearch at {server.where()} lacks {absent[0]}, and this key may not install it: soc setup elasticsearch"
+                )
+            log.warning(
+                "the cluster is set up for another version or other settings: soc setup elasticsearch", lacks=missing
+            )
 
 
 def lacking(settings: Settings) -> list[str]:
-    """What `prepare` would install. A key that may not ask finds nothing missing, if the server answers."""
+    """What `prepare` would install. A key that may not even ask, as no key of ours, finds nothing missing, if the server answers."""
     server, store = client(settings), settings.store
     try:
         return setup.missing(server, shards=store.shards, replicas=store.replicas)

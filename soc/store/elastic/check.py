@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +33,9 @@ class Fault:
 
 def faults(client: Client, now: int) -> Iterator[Fault]:
     """What is wrong; nothing when all is well. `now`: ms since 1970. Raises `StoreUnavailable` and `Busy`."""
-    yield from _health(client)
-    yield from _versions(client)
-    yield from _blocks(client)
-    if strange := setup.strangers(client):
-        found = f"{len(strange)} indices were made before our templates, such as {strange[0]}: searches may miss what is in them"
-        yield Fault(True, found, "delete them if they are empty; else restore or copy what is in them into new ones")
+    for look in (_health, _versions, _blocks, _strangers):
+        with suppress(NotAllowed):  # that a privilege is missing is said below
+            yield from look(client)
     if not security.is_on(client):
         yield Fault(
             False, "security is off: whoever reaches it may read and delete everything", "xpack.security.enabled: true"
@@ -85,11 +83,17 @@ def _blocks(client: Client) -> Iterator[Fault]:
         )
 
 
+def _strangers(client: Client) -> Iterator[Fault]:
+    if strange := setup.strangers(client):
+        found = f"{len(strange)} indices were made before our templates, such as {strange[0]}: searches may miss what is in them"
+        yield Fault(True, found, "delete them if they are empty; else restore or copy what is in them into new ones")
+
+
 def _privileges(client: Client) -> Iterator[Fault]:
-    wanted = [{"names": [f"{PREFIX}-*"], "privileges": list(security.WRITER_INDEX)}]
+    wanted = [{"names": [on], "privileges": list(may)} for on, may in security.WRITER_INDICES.items()]
     answer = client.security.has_privileges(cluster=["monitor"], index=wanted)
-    granted: dict[str, bool] = dict(answer["cluster"]) | dict(answer["index"][f"{PREFIX}-*"])
-    if lacking := [name for name, may in granted.items() if not may]:
+    granted = [*answer["cluster"].items(), *(one for may in answer["index"].values() for one in may.items())]
+    if lacking := list(dict.fromkeys(name for name, may in granted if not may)):
         found = f"{answer['username']} lacks privileges: {', '.join(lacking)}"
         yield Fault(True, found, f"use the key of the role {security.WRITER}: soc setup elasticsearch")
 

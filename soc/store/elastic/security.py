@@ -1,7 +1,9 @@
 """Who may do what in the cluster: one role that writes, one reader a province or ministry, one administrator; and their API keys.
 
-    govsoc-writer          the three processes: reads and writes everything of ours, deletes no index, changes no template
-    govsoc-reader-<unit>   dashboards of one province or ministry: reads its own indices and no others
+    govsoc-writer          the three processes: reads and writes documents of everything of ours, to the audit only adds; deletes no
+                           index, changes no template; sees the state of the cluster, and so the names of all indices
+    govsoc-reader-<unit>   dashboards of one province or ministry: reads its own indices and the texts of the rules, and does not
+                           learn that others exist
     govsoc-admin           templates and retention: everything with our indices, nothing with those of others
 
 Roles are for people and for single sign-on; each key carries the same privileges and is named as its role. Everything compares
@@ -11,7 +13,7 @@ first: a second run changes nothing. All of this needs `manage_security`, which 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,10 +27,19 @@ from soc.store.elastic.names import PREFIX
 Json = dict[str, Any]
 
 WRITER, ADMIN = f"{PREFIX}-writer", f"{PREFIX}-admin"
-# What the three processes do; `soc doctor` asks whether their key may.
-WRITER_INDEX = ("read", "write", "create_index", "view_index_metadata", "maintenance")
-WRITER_CLUSTER = ("monitor", "manage_own_api_key")
 _READ = ("read", "view_index_metadata")
+_MAKE = ("create_index", "maintenance")  # the latter: to have what was written found at once
+_AUDIT = f"{PREFIX}-audit-*"
+# What the three processes do; `soc doctor` asks whether their key may. Privileges on several patterns add up, so the audit, which is
+# never changed, must not be under a wider one.
+WRITER_CLUSTER = ("monitor", "manage_own_api_key")
+WRITER_INDICES: Mapping[str, Sequence[str]] = {
+    **{f"{PREFIX}-{kind}-*": (*_READ, *_MAKE, "write") for kind in ("events", "findings", "alerts", "triage")},
+    **dict.fromkeys((names.SOURCES, names.ACCOUNTS, names.RULES, names.HEALTH), (*_READ, *_MAKE, "write")),
+    _AUDIT: (*_READ, *_MAKE, "create_doc"),
+}
+# The name and version of the cluster, which clients of any kind ask first; not its state, which names the indices of all.
+_READER_CLUSTER = ("cluster:monitor/main",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +66,23 @@ def reader(unit: str) -> str:
 def roles(units: Iterable[str]) -> dict[str, Json]:
     """Name -> role. `units` as `names.unit` gives them."""
     wanted: dict[str, Json] = {
-        WRITER: _role(WRITER_CLUSTER, [f"{PREFIX}-*"], WRITER_INDEX),
-        ADMIN: _role(("monitor", "manage_index_templates", "manage_own_api_key"), [f"{PREFIX}-*"], ("all",)),
+        WRITER: _role(WRITER_CLUSTER, WRITER_INDICES),
+        ADMIN: _role(("monitor", "manage_index_templates", "manage_own_api_key"), {f"{PREFIX}-*": ("all",)}),
     }
     for unit in sorted(set(units)):
         kinds = ("events", "findings", "alerts", "triage")
         indices = [pattern for kind in kinds for pattern in names.patterns_of_unit(kind, unit)]
-        wanted[reader(unit)] = _role(("monitor",), [*indices, names.RULES], _READ)
+        wanted[reader(unit)] = _role(_READER_CLUSTER, dict.fromkeys([*indices, names.RULES], _READ))
     return wanted
 
 
-def _role(cluster: Sequence[str], indices: Sequence[str], privileges: Sequence[str]) -> Json:
-    return {"cluster": list(cluster), "indices": [{"names": list(indices), "privileges": list(privileges)}]}
+def _role(cluster: Sequence[str], indices: Mapping[str, Sequence[str]]) -> Json:
+    """`indices`: pattern -> privileges."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for pattern, privileges in indices.items():
+        alike.setdefault(tuple(privileges), []).append(pattern)
+    entries = [{"names": patterns, "privileges": list(privileges)} for privileges, patterns in alike.items()]
+    return {"cluster": list(cluster), "indices": entries}
 
 
 def install_roles(client: Client, units: Iterable[str]) -> list[str]:
@@ -85,10 +101,7 @@ def install_roles(client: Client, units: Iterable[str]) -> list[str]:
 
 def _privileges(role: Json) -> Json:
     """What counts of a role as the server gives it back."""
-    indices = [
-        {"names": sorted(entry["names"]), "privileges": sorted(entry["privileges"])}
-        for entry in role.get("indices", [])
-    ]
+    indices = sorted((sorted(entry["names"]), sorted(entry["privileges"])) for entry in role.get("indices", []))
     return {"cluster": sorted(role.get("cluster", [])), "indices": indices}
 
 

@@ -1,14 +1,13 @@
 """What has to be in the cluster before anything is written: templates, and in indices that are there the fields they lack.
 
-Everything compares first: a second run changes nothing.
+Everything compares first: a second run changes nothing. Comparing needs no more than `monitor`, so that the writer's key can say
+what is missing though only an administrator can put it right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
-
-from elasticsearch import NotFoundError
+from typing import Any, NamedTuple
 
 from soc.store.elastic import layout, mapping, names
 from soc.store.elastic.client import Client
@@ -21,11 +20,12 @@ def install(client: Client, *, shards: int = 1, replicas: int = 1) -> list[str]:
     """Put every template that is missing or older; returns what was changed, one line each, empty when nothing was."""
     changed: list[str] = []
     components = mapping.component_templates()
-    for name in _outdated(_component_digests(client), components):
+    there = _there(client)
+    for name in _outdated(there.components, components):
         client.cluster.put_component_template(name=name, **components[name])
         changed.append(f"component template {name}")
     templates = mapping.templates(shards, replicas) | layout.templates(replicas)
-    for name in _outdated(_template_digests(client), templates):
+    for name in _outdated(there.templates, templates):
         client.indices.put_index_template(name=name, **templates[name])
         changed.append(f"index template {name}")
     for index, fields in _lacking(client, templates).items():
@@ -37,12 +37,10 @@ def install(client: Client, *, shards: int = 1, replicas: int = 1) -> list[str]:
 def missing(client: Client, *, shards: int = 1, replicas: int = 1) -> list[str]:
     """What `install` would change."""
     templates = mapping.templates(shards, replicas) | layout.templates(replicas)
+    there = _there(client)
     return [
-        *(
-            f"component template {name}"
-            for name in _outdated(_component_digests(client), mapping.component_templates())
-        ),
-        *(f"index template {name}" for name in _outdated(_template_digests(client), templates)),
+        *(f"component template {name}" for name in _outdated(there.components, mapping.component_templates())),
+        *(f"index template {name}" for name in _outdated(there.templates, templates)),
         *(f"{len(fields)} new fields in index {index}" for index, fields in _lacking(client, templates).items()),
     ]
 
@@ -51,24 +49,32 @@ def _outdated(there: Mapping[str, str], wanted: Mapping[str, Json]) -> list[str]
     return [name for name, body in wanted.items() if there.get(name) != body["_meta"]["digest"]]
 
 
-def _component_digests(client: Client) -> dict[str, str]:
-    try:
-        found = client.cluster.get_component_template(name=f"{PREFIX}-*")["component_templates"]
-    except NotFoundError:
-        return {}
-    return {one["name"]: _digest(one["component_template"]) for one in found}
+def absent(client: Client) -> list[str]:
+    """Templates of which not even an older form is there: what is written without them is kept wrongly for good."""
+    there = _there(client)
+    wanted = mapping.templates() | layout.templates()
+    return [
+        *(f"component template {name}" for name in mapping.component_templates() if name not in there.components),
+        *(f"index template {name}" for name in wanted if name not in there.templates),
+    ]
 
 
-def _template_digests(client: Client) -> dict[str, str]:
-    try:
-        found = client.indices.get_index_template(name=f"{PREFIX}-*")["index_templates"]
-    except NotFoundError:
-        return {}
-    return {one["name"]: _digest(one["index_template"]) for one in found}
+class _There(NamedTuple):
+    """Digests of the templates in the cluster that we wrote, by name."""
+
+    components: Mapping[str, str]
+    templates: Mapping[str, str]
 
 
-def _digest(template: Json) -> str:
-    return str((template.get("_meta") or {}).get("digest", ""))
+def _there(client: Client) -> _There:
+    """From the state of the cluster, which `monitor` may read: the interfaces of templates want the privilege to change them."""
+    kept = [f"metadata.{kind}.{kind}.{PREFIX}-*._meta.digest" for kind in ("component_template", "index_template")]
+    metadata: Json = client.cluster.state(metric="metadata", filter_path=kept).body.get("metadata", {})
+
+    def digests(kind: str) -> dict[str, str]:
+        return {name: body["_meta"]["digest"] for name, body in metadata.get(kind, {}).get(kind, {}).items()}
+
+    return _There(digests("component_template"), digests("index_template"))
 
 
 def strangers(client: Client) -> list[str]:

@@ -13,6 +13,7 @@ import urllib.error
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import orjson
 import pytest
 from elastic import empty
 from indexed import IndexedLog
@@ -28,17 +29,22 @@ from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
 from soc.model.source import Source, SourceHealth, Transport
 from soc.query.ast import Everything
+from soc.service.elastic import prepare
+from soc.settings import load
 from soc.store.base import AuditEntry
 from soc.store.elastic import open as opened
 from soc.store.elastic import setup
 from soc.store.elastic.check import faults
 from soc.store.elastic.client import connect
+from soc.store.elastic.documents import bulk
 from soc.store.elastic.explain import NotAllowed
 
 pytestmark = pytest.mark.server
 
 NOW = 1_772_452_800_000
 WEB = "govsoc-events-web-h42-2026.03"
+_JSON = {"accept": "application/json"}
+AUDIT = "govsoc-audit-2026.03"
 
 
 @pytest.fixture
@@ -144,17 +150,25 @@ class TestSetup:
         stores.health.report([SourceHealth("s", NOW, NOW, 1, 0, 0.0, None)])
         stores.accounts.put(Account("an", Role.ANALYST, EVERYTHING), "hash", by="an")
         stores.audit.record(AuditEntry(NOW, "an", "x", "y", "z"))
-        assert setup.missing(client()) == []
+        assert setup.missing(client()) == setup.missing(writer) == []
         assert [fault.found for fault in faults(writer, NOW)] == []
+        kept = stores.audit.recent()
+        audited = client().search(index=AUDIT, query={"term": {"action": "x"}})["hits"]["hits"][0]["_id"]
         for forbidden in (
             lambda: writer.indices.delete(index=WEB),
             lambda: writer.create(index="other", id="1", document={}),
             lambda: writer.search(index=".security"),
             lambda: writer.indices.put_index_template(name="govsoc-events", index_patterns=["govsoc-events-*"]),
             lambda: writer.security.put_user(username="x", password="long-enough", roles=[]),
+            lambda: writer.delete(index=AUDIT, id=audited),
+            lambda: writer.index(index=AUDIT, id=audited, document={}),
+            lambda: writer.update(index=AUDIT, id=audited, doc={"by": "nobody"}),
+            lambda: bulk(writer, [{"delete": {"_index": AUDIT, "_id": audited}}]),
+            lambda: bulk(writer, [{"index": {"_index": AUDIT, "_id": audited}}, {}]),
         ):
             with pytest.raises(NotAllowed, match="does not let us"):
                 forbidden()
+        assert stores.audit.recent() == kept
         detections.close()
         log.close()
 
@@ -172,9 +186,23 @@ class TestSetup:
             lambda: reader.get(index="govsoc-accounts", id="x"),
             lambda: reader.index(index=WEB, document={}),
             lambda: reader.indices.delete(index=WEB),
+            lambda: reader.perform_request("GET", "/_tasks", headers=_JSON),
+            lambda: reader.perform_request("GET", "/_tasks?actions=*search*&detailed", headers=_JSON),
+            lambda: reader.cluster.state(),
+            lambda: reader.cluster.state(metric="metadata", index="govsoc-*"),
+            lambda: reader.cluster.health(level="indices"),
+            lambda: reader.cluster.stats(),
+            lambda: reader.nodes.stats(),
+            lambda: reader.cat.indices(),
+            lambda: reader.cat.indices(index="govsoc-*"),
+            lambda: reader.cat.shards(),
         ):
             with pytest.raises(NotAllowed):
                 forbidden()
+        own = {*reader.indices.get(index="*"), *reader.indices.get_mapping(), *reader.indices.get_settings(index="*")}
+        own |= {index["name"] for index in reader.indices.resolve_index(name="*")["indices"]}
+        own |= {*reader.indices.get_alias(), *reader.field_caps(index="*", fields="@timestamp")["indices"]}
+        assert own == {WEB, "govsoc-events-quarantine-h42"}
         log.close()
 
     def test_the_admin_deletes_what_is_old_and_nothing_of_others(self, secured, client, monkeypatch):
@@ -212,6 +240,40 @@ class TestDoctor:
         assert [f.found for f in faults(client(api_key=keys["govsoc-writer"]), in_a_year)] == [
             "the API key expires in 0 days"
         ]
+
+    def test_the_writer_is_told_before_the_first_start_whether_the_cluster_is_set_up(
+        self, secured, client, monkeypatch, tmp_path
+    ):
+        monkeypatch.setenv("SOC_DATA_DIR", str(tmp_path / "later"))
+        monkeypatch.setenv("SOC_STORE__API_KEY", set_up()[1]["govsoc-writer"])
+        settings = load()
+
+        def store():
+            result = CliRunner().invoke(build("doctor"), ["doctor", "--json"])
+            checks = [orjson.loads(line) for line in result.stdout.splitlines()]
+            assert checks[0]["name"] == "data"
+            assert checks[0]["found"].endswith("later does not exist")
+            return [(check["state"], check["found"], check["advice"]) for check in checks[1:]]
+
+        assert store() == [("ok", f"{secured.url} answers, and has what govsoc needs", "")]
+        prepare(settings)
+        superuser = client()
+        older = superuser.indices.get_index_template(name="govsoc-audit")["index_templates"][0]["index_template"]
+        older["_meta"]["digest"] = "older"
+        secured.request("PUT", "/_index_template/govsoc-audit", older)
+        lacks = f"{secured.url} answers, but lacks 1 things, such as index template govsoc-audit"
+        assert store() == [("bad", lacks, "soc setup elasticsearch")]
+        prepare(settings)  # an older one will do until the setup has run again
+        superuser.indices.delete_index_template(name="govsoc-audit")
+        assert store() == [("bad", lacks, "soc setup elasticsearch")]
+        with pytest.raises(StoreUnavailable, match=r"lacks index template govsoc-audit, .*soc setup elasticsearch"):
+            prepare(settings)
+        assert set_up()[0] == ["+ index template govsoc-audit"]
+        assert store()[0][0] == "ok"
+        empty(secured)
+        assert "lacks 10 things, such as component template govsoc-events-fields" in store()[0][1]
+        with pytest.raises(StoreUnavailable, match="lacks component template govsoc-events-fields"):
+            prepare(settings)
 
     def test_a_block_and_an_index_that_nobody_holds_are_said(self, client):
         superuser = client()
