@@ -14,6 +14,7 @@ from soc.store.elastic.names import PREFIX
 
 _OURS = f"{PREFIX}-*"
 _POLL_S = 0.5
+_STALL_S = 60.0
 
 
 def check_repository(client: Client, repository: str, location: str | None) -> None:
@@ -80,7 +81,10 @@ def ours(client: Client) -> list[str]:
 
 
 def restore(client: Client, repository: str, name: str, tell: Callable[[int, int], None]) -> list[str]:
-    """Restore all of a snapshot into a cluster that has none of our indices; returns once every shard is there."""
+    """Restore all of a snapshot into a cluster that has none of our indices; returns once every shard is there.
+
+    Raises `StoreUnavailable` when nothing has moved for a minute, as when a shard finds no node that will hold it.
+    """
     try:
         [found] = client.snapshot.get(repository=repository, snapshot=name)["snapshots"]
     except NotFoundError:
@@ -93,18 +97,49 @@ def restore(client: Client, repository: str, name: str, tell: Callable[[int, int
         feature_states=["none"],
         wait_for_completion=False,
     )
+    wanted, moved, moved_at = sorted(found["indices"]), (0, 0), time.monotonic()
     while True:
-        health = client.cluster.health(index=_OURS, level="shards", timeout="0s")
-        wanted, done = len(found["indices"]), _whole(health.body)
-        tell(done, wanted)
-        if done >= wanted:
-            return sorted(found["indices"])
+        health = client.cluster.health(index=_OURS, level="indices", timeout="0s")
+        whole = _whole(health.body)
+        tell(len(whole), len(wanted))
+        if whole.issuperset(wanted):
+            return wanted
+        if (now_at := (int(health["active_primary_shards"]), _recovered(client))) != moved:
+            moved, moved_at = now_at, time.monotonic()
+        elif time.monotonic() - moved_at >= _STALL_S:
+            raise StoreUnavailable(_stalled(client, sorted(set(wanted) - whole)))
         time.sleep(_POLL_S)
 
 
-def _whole(health: Mapping[str, Any]) -> int:
-    """Indices whose primary shards all work."""
-    return sum(index["status"] in ("green", "yellow") for index in health["indices"].values())
+def _whole(health: Mapping[str, Any]) -> set[str]:
+    """Indices whose primary shards all work. An index that has only begun to come back is yellow, too."""
+    return {
+        name for name, index in health["indices"].items() if index["active_primary_shards"] == index["number_of_shards"]
+    }
+
+
+def _recovered(client: Client) -> int:
+    """Bytes and operations that have come back so far: a large shard takes its time."""
+    kept = "*.shards.index.size.recovered_in_bytes,*.shards.translog.recovered"
+    answer: Mapping[str, Any] = client.indices.recovery(index=_OURS, filter_path=kept).body
+    shards = [shard for index in answer.values() for shard in index["shards"]]
+    return sum(
+        int(shard.get("index", {}).get("size", {}).get("recovered_in_bytes", 0))
+        + int(shard.get("translog", {}).get("recovered", 0))
+        for shard in shards
+    )
+
+
+def _stalled(client: Client, indices: list[str]) -> str:
+    rows: Any = client.cat.shards(index=indices[0], format="json", h="state,unassigned.reason,unassigned.details").body
+    reasons = [
+        f"{row['unassigned.reason']} {row['unassigned.details'] or ''}" for row in rows if row["unassigned.reason"]
+    ]
+    reason = " ".join(reasons[0].split())[:200] if reasons else "its shards are not ready"
+    return (
+        f"nothing of the snapshot has come back for {_STALL_S:.0f} s: {len(indices)} indices are not whole, such as {indices[0]} "
+        f"({reason}). Ask `_cluster/allocation/explain`, put right what it says, delete govsoc-* there and restore again"
+    )
 
 
 def counts(client: Client) -> dict[str, int]:
