@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 
 import orjson
@@ -91,6 +94,17 @@ def test_what_elasticsearch_itself_refuses_is_one_line_too(between):
                 stores.alerts.list(AlertFilter(), EVERYTHING)
         between.answer = lambda _: Answer(404, b'{"found": false}', "application/json", own=True)
         assert documents.read(client, "govsoc-sources", "1") is None
+
+
+@pytest.mark.parametrize("answer", [Answer(404), own(400, REASON)], ids=["a proxy", "Elasticsearch"])
+@pytest.mark.parametrize("command", ["alerts list", "sources list", "retention", "setup elasticsearch", "doctor"])
+def test_commands_say_it_without_a_stack_trace(between, tmp_path, command, answer):
+    between.answer = lambda _: answer
+    env = {**os.environ, "SOC_STORE__URL": between.url, "SOC_DATA_DIR": str(tmp_path)}
+    run = subprocess.run([sys.executable, "-m", "soc", *command.split()], env=env, capture_output=True, timeout=60)
+    assert run.returncode == (3 if command == "doctor" else 2)
+    assert b"Traceback" not in run.stderr
+    assert f"{answer.status}".encode() in run.stdout + run.stderr
 
 
 def test_a_request_too_large_goes_in_halves_and_one_action_too_large_is_said(between):
