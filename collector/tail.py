@@ -52,7 +52,7 @@ class Tail:
         fingerprint: Fingerprint,
         start_at: Literal["beginning", "end"] = "beginning",
         max_line_bytes: int = MAX_LINE_BYTES,
-        batch: int = 5000,
+        batch: int = 10_000,
         poll_s: float = 0.1,
         scan_s: float = 1.0,
         linger_s: float = 10.0,
@@ -186,7 +186,7 @@ class Tail:
     # ---- reading them
 
     def _sweep(self, deliver: Deliver, stop: threading.Event) -> bool:
-        """One chunk of every file that has news, all of a rotated one, which is older. True if there was anything."""
+        """One delivery's worth of every file that has news, all of a rotated one, which is older. True if there was anything."""
         records: list[Record] = []
         touched: list[Followed] = []
         moved = False
@@ -202,7 +202,7 @@ class Tail:
                     if not self._flush(records, touched, deliver, stop):
                         return False
                     records, touched = [], []
-                if not file.rotated:
+                if not file.rotated and (file.drained or not records):  # the others have their turn
                     break
             self._limit(file)
         if self._flush(records, touched, deliver, stop):
