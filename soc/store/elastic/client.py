@@ -4,7 +4,8 @@ What a request may raise:
 - `Busy`: the server takes no more for now (429, also the block of a disk that is nearly full): slow down, try again;
 - `StoreUnavailable`: it does not answer, or refuses us, and what to do about it. That a key has expired is of this kind too:
   it can be mended on the server while we run, and until then everything waits as when the server is away;
-- `ConflictError`, `NotFoundError`, `BadRequestError` (409, 404, 400) of the library, which mean something to the caller.
+- `ConflictError`, `NotFoundError`, `BadRequestError` (409, 404, 400) of the library, which mean something to the caller. They are
+  `StoreUnavailable` as well, for callers to whom they do not, and only Elasticsearch itself causes them: not a proxy's 404.
 `connect` itself sends nothing; it raises `ConfigError` for settings that cannot work.
 """
 
@@ -78,8 +79,6 @@ class Client(Elasticsearch):
                 )
             except (ApiError, TransportError) as error:
                 known = explain(error, self.where())
-                if known is None:
-                    raise
                 pause_s = next(pauses, None) if isinstance(known, ShardMissing) else None
                 if pause_s is None:
                     raise known from None
