@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import base64
 import os
+import threading
 import time
 
 import pytest
-from elastic import empty
+from elastic import empty, event_ids
 
+from soc.buffer.progress import indexer_progress
+from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
+from soc.service.indexer import Indexer
 from soc.store.elastic import setup, snapshot
+from soc.store.elastic.bulk import BulkWriter
 from soc.store.elastic.client import connect
+from soc.store.sqlite import events_dir
 
 pytestmark = pytest.mark.server
+NOW = 1_772_452_800_000
 STUCK = "govsoc-events-web-h42-2026.03"
 
 
@@ -59,3 +66,34 @@ def test_a_slow_restore_is_waited_for_while_it_moves(elastic, monkeypatch):
         assert time.monotonic() - began > 2 * 2.0
         assert snapshot.counts(client) == {"govsoc-health": 30}
         client.snapshot.delete(repository="slow", snapshot="one")
+
+
+def test_after_an_older_snapshot_without_its_progress_the_indexer_adds_what_is_missing(elastic, make_event, tmp_path):
+    """As docs/elasticsearch.md says for a cluster that is put back alone."""
+    log = EventLog(events_dir(tmp_path), min_free_bytes=0)
+    with connect(elastic.url) as client:
+        setup.install(client)
+
+        def index() -> None:
+            progress = indexer_progress(tmp_path)
+            Indexer(log, BulkWriter(client, "month", clock=lambda: NOW), progress).drain(threading.Event())
+            progress.close()
+
+        log.append([make_event(NOW + n, f"before {n}") for n in range(10)])
+        index()
+        snapshot.check_repository(client, "older", str(elastic.snapshots / "older"))
+        snapshot.take(client, "older", "one", lambda *_: None)
+        log.append([make_event(NOW + n, f"after {n}") for n in range(10)])
+        index()
+        there = event_ids(elastic)
+        empty(elastic)
+        snapshot.restore(client, "older", "one", lambda *_: None)
+        index()
+        assert len(event_ids(elastic)) == 10, "it believes that the rest is there"
+        for path in tmp_path.glob("indexer.db*"):
+            path.unlink()
+        index()
+        assert event_ids(elastic) == there
+        assert len(set(there)) == len(there) == 20
+        client.snapshot.delete(repository="older", snapshot="one")
+    log.close()
