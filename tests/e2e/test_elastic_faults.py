@@ -187,6 +187,8 @@ def test_a_node_killed_three_times_under_load(three_nodes, tmp_path):
         assert len(logged_ids(product.data_dir)) == feed.written
         assert event_ids(three_nodes) == logged_ids(product.data_dir)
         assert watch.longest_pause_s < 15, "detection goes on"
+        assert set(watch.answers) <= {200, 503}, "the console keeps answering, or says that the store does not"
+        assert watch.answers[200] > 0.9 * sum(watch.answers.values())
         print(watch.answers, watch.slowest_s, watch.longest_pause_s, feed.written)
         found = alerts(product)
     finally:
