@@ -119,7 +119,9 @@ def refused(status: int, error: Any, where: str) -> SocError:
 
 def _answer(status: int, kind: str, reason: str, where: str) -> SocError | None:
     if kind == "media_type_header_exception" or status == 406:
-        return StoreUnavailable(f"Elasticsearch at {where} is too old or too new for this client: 8.15 or a later 8 is needed")
+        return StoreUnavailable(
+            f"Elasticsearch at {where} is too old or too new for this client: 8.15 or a later 8 is needed"
+        )
     if status == 429 or kind == "cluster_block_exception":
         return _full(where, kind, reason)
     if status == 401:
