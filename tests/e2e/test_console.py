@@ -339,6 +339,7 @@ def test_sources_rules_and_events(page):
     sign_in(page)
     page.click("nav >> text=Nguồn nhật ký")
     rows = page.locator("table.sources tbody tr")
+    rows.first.wait_for()  # reading all of them does not wait for the page
     states = {row.split("\t")[1].split("\n")[0].strip(): row for row in rows.all_inner_texts()}
     assert "Đang nhận" in states["Cổng dịch vụ công Hưng Yên nginx.access"]
     assert "Im lặng" in states["Cổng OTP otp.gateway"]
