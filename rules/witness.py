@@ -12,7 +12,7 @@ from typing import NamedTuple
 import re2
 
 from rules.condition import All, Any, Check, Condition, Not, Search
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, Within
+from rules.predicate import Like, Matches, Number
 from rules.regex import without_anchors
 
 # Letters of numbers, booleans and nothing else: such a text may stand without quotes.
@@ -62,7 +62,7 @@ def _of_check(check: Check) -> Witness | None:
             return Witness(0.02, frozenset({_key(field) + _at_least(int(number), exactly=op == "=")}))
         case Number("=", number) if field is None:
             return Witness(0.5, frozenset({re2.escape(str(abs(int(number))))}))
-    return None if field is None else _present(field, predicate)
+    return None if field is None else Witness(0.2, frozenset({_key(field)}))  # whatever is asked of it, it is there
 
 
 def _finds_anything(regex: str) -> bool:
@@ -71,12 +71,6 @@ def _finds_anything(regex: str) -> bool:
         return re2.compile(regex).search("") is not None
     except re2.error:
         return True
-
-
-def _present(field: str, predicate: Predicate) -> Witness:
-    """Whatever is asked of a field's value, the field is there."""
-    rare = isinstance(predicate, Exists | HasValue | Within)
-    return Witness(0.3 if rare else 0.2, frozenset({_key(field)}))
 
 
 def _key(field: str) -> str:
