@@ -33,9 +33,9 @@ from soc.model.source import Source, Transport
 from soc.service.collector import fingerprint
 from soc.service.indexer import Indexer
 from soc.service.process import relax_garbage_collection
-from soc.store.elastic import setup
-from soc.store.elastic.bulk import REQUEST_ROWS, BulkWriter
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
+from soc.store.elastic.events.bulk import REQUEST_ROWS, BulkWriter
 
 _NOW = 1 << 45
 

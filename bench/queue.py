@@ -26,7 +26,8 @@ from bench.processes import Running
 from deploy.elasticsearch.server import Cluster, installed
 from soc.model.alert import Triage
 from soc.model.rule import RuleDoc
-from soc.store.elastic import names, setup
+from soc.store.elastic import names
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import Client, connect
 
 PROVINCES = [f"province{i:02d}" for i in range(34)]

@@ -94,7 +94,7 @@ def _first_account(settings: Settings) -> str | None:
     from soc.service.stores import knows_sources, open_stores, prepare
 
     try:
-        # What has run here before goes on collecting while the server is away: see soc.store.elastic.away.
+        # What has run here before goes on collecting while the server is away: see soc.store.elastic.records.away.
         prepare(settings, patience_s=0 if knows_sources(settings) else _PATIENCE_S)
         accounts = open_stores(settings).accounts
         if not accounts.empty():

@@ -25,9 +25,9 @@ from soc.service.process import now_ms
 from soc.settings import Settings
 from soc.store.control import control_file, open_control
 from soc.store.detections import SCHEMA, detections_file
-from soc.store.elastic.bulk import BulkWriter
+from soc.store.elastic.admin.copy import Compared, Table, compare, events, finish, tables, write
 from soc.store.elastic.client import Client
-from soc.store.elastic.copy import Compared, Table, compare, events, finish, tables, write
+from soc.store.elastic.events.bulk import BulkWriter
 from soc.store.elastic.patience import Patience
 from soc.store.sqlite import events_dir
 

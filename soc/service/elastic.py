@@ -15,13 +15,13 @@ from soc.service.stores import SOURCES_FILE
 from soc.settings import Settings
 from soc.store.base import Detections, HealthStore, SourceStore, Stores
 from soc.store.elastic import open as open_elastic
-from soc.store.elastic import setup, snapshot
-from soc.store.elastic.away import KnownSources, LatestHealth, keep_in_touch
+from soc.store.elastic.admin import setup, snapshot
 from soc.store.elastic.client import Client, connect
+from soc.store.elastic.events.recent import WithRecent
 from soc.store.elastic.explain import NotAllowed, SignedOut
-from soc.store.elastic.recent import WithRecent
-from soc.store.elastic.rulebook import RuleBook
-from soc.store.elastic.sources import ElasticSources
+from soc.store.elastic.records.away import KnownSources, LatestHealth, keep_in_touch
+from soc.store.elastic.records.rulebook import RuleBook
+from soc.store.elastic.records.sources import ElasticSources
 from soc.store.events import SqliteEvents
 from soc.store.sqlite import events_dir
 

@@ -19,7 +19,7 @@ from soc.errors import SocError
 from soc.service.elastic import client
 from soc.service.process import now_ms
 from soc.settings import Settings
-from soc.store.elastic.bulk import REQUEST_BYTES, REQUEST_ROWS, BulkWriter, Request, StoppedError
+from soc.store.elastic.events.bulk import REQUEST_BYTES, REQUEST_ROWS, BulkWriter, Request, StoppedError
 from soc.store.elastic.patience import Patience
 from soc.store.sqlite import events_dir
 

@@ -10,10 +10,11 @@ from soc.model.org import EVERYTHING
 from soc.service import elastic
 from soc.service.process import now_ms
 from soc.settings import Retention, Settings
-from soc.store.elastic import check, names, security, setup
+from soc.store.elastic import names
+from soc.store.elastic.admin import check, security, setup
+from soc.store.elastic.admin.retention import KINDS, Deletion, Index, Limit, delete, indices, plan
 from soc.store.elastic.client import Client, NotFoundError, connect
 from soc.store.elastic.open import open_stores
-from soc.store.elastic.retention import KINDS, Deletion, Index, Limit, delete, indices, plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,11 @@ from soc.query.ast import Query
 from soc.query.evaluate import matches
 from soc.query.parse import parse
 from soc.store.base import EventStore
-from soc.store.elastic import names, setup
-from soc.store.elastic.added import added
+from soc.store.elastic import names
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
-from soc.store.elastic.events import ElasticEvents
+from soc.store.elastic.events.added import added
+from soc.store.elastic.events.search import ElasticEvents
 from soc.store.events import SqliteEvents
 from soc.store.sqlite import events_dir
 

@@ -22,7 +22,7 @@ from soc.query.parse import parse
 from soc.store.base import AlertFilter, AuditEntry, Detections, Stores
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
-from soc.store.elastic import setup
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import Client, connect
 from soc.store.sqlite import events_dir, open_stores
 

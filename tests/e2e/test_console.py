@@ -31,7 +31,7 @@ from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
-from soc.store.elastic import setup
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
 from soc.store.sqlite import events_dir, open_stores
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from soc.buffer.sqlite import EventLog
 from soc.model.event import Event, Stored
-from soc.store.elastic.bulk import BulkWriter
 from soc.store.elastic.client import Client
+from soc.store.elastic.events.bulk import BulkWriter
 
 
 class IndexedLog(EventLog):

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from soc.store.base import Stores
-from soc.store.elastic.accounts import ElasticAccounts, ElasticAudit
-from soc.store.elastic.alerts import ElasticAlerts, Homes
 from soc.store.elastic.client import Client
-from soc.store.elastic.detections import ElasticDetections
-from soc.store.elastic.events import ElasticEvents
+from soc.store.elastic.events.search import ElasticEvents
 from soc.store.elastic.names import Period
-from soc.store.elastic.rulebook import RuleBook
-from soc.store.elastic.sources import ElasticHealth, ElasticSources
-from soc.store.elastic.triage import ElasticTriage
+from soc.store.elastic.records.accounts import ElasticAccounts, ElasticAudit
+from soc.store.elastic.records.alerts import ElasticAlerts, Homes
+from soc.store.elastic.records.detections import ElasticDetections
+from soc.store.elastic.records.rulebook import RuleBook
+from soc.store.elastic.records.sources import ElasticHealth, ElasticSources
+from soc.store.elastic.records.triage import ElasticTriage
 
 
 def open_stores(

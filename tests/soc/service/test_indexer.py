@@ -15,9 +15,9 @@ from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
 from soc.service.indexer import Indexer, indexing
 from soc.settings import Settings, Store
-from soc.store.elastic import setup
-from soc.store.elastic.bulk import BulkWriter, Request, StoppedError, Written
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
+from soc.store.elastic.events.bulk import BulkWriter, Request, StoppedError, Written
 from soc.store.sqlite import events_dir
 
 pytestmark = pytest.mark.server

@@ -17,12 +17,13 @@ from soc.errors import Busy, SocError, StoreUnavailable
 from soc.model.event import Stored
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter
-from soc.store.elastic import documents, setup
-from soc.store.elastic.away import KnownSources, LatestHealth, keep_in_touch
-from soc.store.elastic.bulk import BulkWriter, Written
+from soc.store.elastic import documents
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
+from soc.store.elastic.events.bulk import BulkWriter, Written
 from soc.store.elastic.open import open_stores
-from soc.store.elastic.sources import ElasticSources
+from soc.store.elastic.records.away import KnownSources, LatestHealth, keep_in_touch
+from soc.store.elastic.records.sources import ElasticSources
 
 T = 1_767_225_600_000  # 2026-01-01
 ANSWERS = [

@@ -13,7 +13,7 @@ from soc.model.rule import RuleDoc
 from soc.model.source import Source, Transport
 from soc.query.parse import parse
 from soc.store.base import AlertFilter
-from soc.store.elastic import setup
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
 from soc.store.elastic.open import open_detections, open_stores
 

@@ -32,8 +32,8 @@ from soc.store.detections import SCHEMA, detections_file, move_on
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import Doc, Json, bulk, read_many, too_contended
-from soc.store.elastic.rulebook import RuleBook
-from soc.store.elastic.triage import copied
+from soc.store.elastic.records.rulebook import RuleBook
+from soc.store.elastic.records.triage import copied
 
 _FINDINGS_AT_ONCE = 2000
 _ALERTS_AT_ONCE = 500

@@ -13,11 +13,11 @@ from servers import eventually
 from soc.errors import NotFound, StoreUnavailable
 from soc.model.org import EVERYTHING, Scope
 from soc.model.source import Source, SourceHealth, Transport
-from soc.store.elastic import setup
-from soc.store.elastic.away import KnownSources, LatestHealth, keep_in_touch
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
 from soc.store.elastic.open import open_stores
-from soc.store.elastic.sources import ElasticSources
+from soc.store.elastic.records.away import KnownSources, LatestHealth, keep_in_touch
+from soc.store.elastic.records.sources import ElasticSources
 
 NOBODY = "http://127.0.0.1:1"
 PORTAL = Source("portal", "Cổng", "hungyen", "nginx.access", Transport.FILE, ("/var/log/*.log",), created_at=5)

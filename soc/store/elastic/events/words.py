@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from soc.store.elastic.added import OVERLAP
+from soc.store.elastic.events.added import OVERLAP
 
 Json = dict[str, Any]
 

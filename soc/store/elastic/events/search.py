@@ -14,9 +14,9 @@ from soc.query.evaluate import predicate
 from soc.store.base import Page
 from soc.store.cursor import below
 from soc.store.elastic import names
-from soc.store.elastic.added import without_added
 from soc.store.elastic.client import Client
-from soc.store.elastic.query import narrow
+from soc.store.elastic.events.added import without_added
+from soc.store.elastic.events.query import narrow
 
 Json = dict[str, Any]
 

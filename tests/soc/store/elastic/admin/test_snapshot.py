@@ -14,9 +14,9 @@ from soc.buffer.progress import indexer_progress
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
 from soc.service.indexer import Indexer
-from soc.store.elastic import setup, snapshot
-from soc.store.elastic.bulk import BulkWriter
+from soc.store.elastic.admin import setup, snapshot
 from soc.store.elastic.client import connect
+from soc.store.elastic.events.bulk import BulkWriter
 from soc.store.sqlite import events_dir
 
 pytestmark = pytest.mark.server

@@ -6,14 +6,8 @@ refused for what is in it, and no source can make a mapping grow. These indices 
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
-import orjson
-
+from soc.store.elastic.digest import Json, stamped
 from soc.store.elastic.names import PREFIX
-
-Json = dict[str, Any]
 
 _KEYWORD: Json = {"type": "keyword", "ignore_above": 8000}  # longer than 32,766 bytes is refused by the server
 _MS: Json = {"type": "date", "format": "epoch_millis"}
@@ -70,5 +64,4 @@ def _template(kind: str, replicas: int) -> Json:
         "priority": 500,
         "template": {"settings": {"index": settings}, "mappings": {"dynamic": False, "properties": _FIELDS[kind]}},
     }
-    digest = hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
-    return body | {"_meta": {"written_by": "govsoc", "digest": digest}}
+    return stamped(body)

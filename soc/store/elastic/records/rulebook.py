@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -14,6 +13,7 @@ from soc.model.rule import RuleDoc, RuleFault
 from soc.store.detections import rule_doc
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
+from soc.store.elastic.digest import digest
 from soc.store.elastic.documents import bulk, read, read_many
 
 _RUNNING = "running"
@@ -82,6 +82,4 @@ def _json(rule: RuleDoc) -> str:
 
 
 def _id(rule: RuleDoc) -> str:
-    return (
-        f"text-{hashlib.blake2b(orjson.dumps(asdict(rule), option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()}"
-    )
+    return f"text-{digest(asdict(rule), size=12)}"

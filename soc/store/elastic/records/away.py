@@ -22,7 +22,7 @@ from soc.model.org import Scope
 from soc.model.source import Source, SourceHealth
 from soc.store.base import HealthStore
 from soc.store.elastic.documents import Json
-from soc.store.elastic.sources import ElasticSources, source_of
+from soc.store.elastic.records.sources import ElasticSources, source_of
 
 log = structlog.get_logger("collector")
 

@@ -15,7 +15,7 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
 from soc.store.base import AlertFilter
-from soc.store.elastic import setup
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import Client, connect
 from soc.store.elastic.open import open_detections, open_stores
 
@@ -121,8 +121,8 @@ def test_a_batch_that_was_there_already_is_counted_not_added(client, tmp_path):
 
 
 def test_more_findings_and_alerts_than_fit_into_a_request(client, tmp_path, monkeypatch):
-    monkeypatch.setattr("soc.store.elastic.detections._FINDINGS_AT_ONCE", 7)
-    monkeypatch.setattr("soc.store.elastic.detections._ALERTS_AT_ONCE", 3)
+    monkeypatch.setattr("soc.store.elastic.records.detections._FINDINGS_AT_ONCE", 7)
+    monkeypatch.setattr("soc.store.elastic.records.detections._ALERTS_AT_ONCE", 3)
     batch = [finding(f"10.0.1.{number % 10}", number) for number in range(50)]
     assert len(commit(open_detections(client, tmp_path / "a"), batch)) == 10
     assert commit(open_detections(client, tmp_path / "b"), batch) == []
@@ -201,7 +201,7 @@ def test_a_copy_that_was_left_behind_is_shown_right_and_mended_by_who_reads_it(c
         def lost(*_):
             raise StoreUnavailable("gone")
 
-        patched.setattr("soc.store.elastic.triage.copy_triage", lost)
+        patched.setattr("soc.store.elastic.records.triage.copy_triage", lost)
         with pytest.raises(StoreUnavailable):
             stores.triage.change(alert, by="lan", now=1, status=Status.ACKNOWLEDGED)
     assert stores.alerts.counts(EVERYTHING)[Status.NEW] == 1, "the copy was left behind"
@@ -211,7 +211,7 @@ def test_a_copy_that_was_left_behind_is_shown_right_and_mended_by_who_reads_it(c
 
 
 def test_an_older_copy_never_takes_the_place_of_a_newer_one(client, tmp_path):
-    from soc.store.elastic.triage import copy_triage
+    from soc.store.elastic.records.triage import copy_triage
 
     [alert] = commit(open_detections(client, tmp_path), [finding("10.0.0.1", 0)])
     stores = open_stores(client)

@@ -17,11 +17,12 @@ import orjson
 from soc.model.alert import Triage
 from soc.model.finding import finding_id
 from soc.store.elastic import names
-from soc.store.elastic.added import without_added
 from soc.store.elastic.client import Client
+from soc.store.elastic.digest import digest
 from soc.store.elastic.documents import Json, bulk, read_many
+from soc.store.elastic.events.added import without_added
 from soc.store.elastic.names import Period
-from soc.store.elastic.triage import copied
+from soc.store.elastic.records.triage import copied
 
 AT_ONCE = 1000
 # Of the rows, as text: what is asked of the server or sent to it at once is about as much.
@@ -307,5 +308,4 @@ def _audit(period: Period, row: int, at: int, by: str, action: str, target: str,
     """The id tells apart entries that say the same; `written` keeps the order of those of one millisecond."""
     document = {"at": at, "written": at * 1_000_000 + row % 1_000_000, "by": by, "action": action, "target": target}
     document["detail"] = detail
-    digest = hashlib.blake2b(orjson.dumps([row, document], option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
-    return [Placed(names.audit(at, period), digest, document)]
+    return [Placed(names.audit(at, period), digest([row, document], size=12), document)]

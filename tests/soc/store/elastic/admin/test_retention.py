@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from soc.settings import Retention
-from soc.store.elastic.retention import KINDS, Index, Limit, plan
+from soc.store.elastic.admin.retention import KINDS, Index, Limit, plan
 
 
 def ms(text: str) -> int:

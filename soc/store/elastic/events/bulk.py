@@ -22,11 +22,11 @@ from soc import telemetry
 from soc.errors import Busy, SocError, StoreUnavailable
 from soc.model.event import PIPELINE_ERROR, Fields, Stored, iso
 from soc.store.elastic import names
-from soc.store.elastic.added import added, plain
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import REQUEST_BYTES as REQUEST_BYTES
+from soc.store.elastic.events.added import added, plain
+from soc.store.elastic.events.fields import KNOWN
 from soc.store.elastic.explain import TooLarge, refused
-from soc.store.elastic.fields import KNOWN
 from soc.store.elastic.names import Period
 from soc.store.elastic.patience import Patience
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from soc.query.ast import And, Cidr, Everything, Exists, Not, Or, Query, Range, Span, Term, Wildcard
-from soc.store.elastic.leaves import Leaves
+from soc.store.elastic.events.leaves import Leaves
 
 Json = dict[str, Any]
 

@@ -6,16 +6,10 @@ prefix; unknown ones change nothing (`dynamic: false`); a value of the wrong kin
 
 from __future__ import annotations
 
-import hashlib
-from typing import Any
-
-import orjson
-
-from soc.store.elastic.added import LONGEST
-from soc.store.elastic.fields import FIELDS, FOLDED, ID, UNKNOWN, Type
+from soc.store.elastic.digest import Json, stamped
+from soc.store.elastic.events.added import LONGEST
+from soc.store.elastic.events.fields import FIELDS, FOLDED, ID, UNKNOWN, Type
 from soc.store.elastic.names import PREFIX
-
-Json = dict[str, Any]
 
 _TYPES: dict[Type, Json] = {
     "keyword": {"type": "keyword", "normalizer": "lower", "ignore_above": LONGEST},
@@ -55,7 +49,7 @@ def mappings() -> Json:
 def component_templates() -> dict[str, Json]:
     """The fields by themselves, so that an administrator's own template for other indices may use them too."""
     index = {"mapping": {"ignore_malformed": True, "coerce": False}, "analysis": _ANALYSIS}
-    return {COMPONENT: _stamped({"template": {"settings": {"index": index}, "mappings": mappings()}})}
+    return {COMPONENT: stamped({"template": {"settings": {"index": index}, "mappings": mappings()}})}
 
 
 def templates(shards: int = 1, replicas: int = 1) -> dict[str, Json]:
@@ -71,10 +65,4 @@ def templates(shards: int = 1, replicas: int = 1) -> dict[str, Json]:
         "composed_of": [COMPONENT],
         "template": {"settings": {"index": index}},
     }
-    return {TEMPLATE: _stamped(body)}
-
-
-def _stamped(body: Json) -> Json:
-    """With a digest in it, by which a later run sees whether it has to be written again."""
-    digest = hashlib.blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
-    return body | {"_meta": {"written_by": "govsoc", "digest": digest}}
+    return {TEMPLATE: stamped(body)}

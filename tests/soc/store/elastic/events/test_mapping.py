@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from soc.query.ast import TEXT_FIELDS, TIME_FIELDS
 from soc.query.fold import fold
-from soc.store.elastic import layout, mapping
-from soc.store.elastic.added import LONGEST, OVERLAP, added, plain, without_added
-from soc.store.elastic.fields import ECS, FIELDS, FOLDED, KNOWN, OWN, UNKNOWN
+from soc.store.elastic.admin import layout
+from soc.store.elastic.events import mapping
+from soc.store.elastic.events.added import LONGEST, OVERLAP, added, plain, without_added
+from soc.store.elastic.events.fields import ECS, FIELDS, FOLDED, KNOWN, OWN, UNKNOWN
 
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[5]
 GOLDEN = sorted((ROOT / "tests" / "golden").glob("*/*.json"))
 ROW = re.compile(r"\| `(govsoc\.[a-z0-9_.]+)` \| ([a-z]+)(?: list)? \|")
 # What docs/fields.md calls a type, and what it is in the index.

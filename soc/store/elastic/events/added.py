@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from soc.model.event import Fields, Value
 from soc.query.fold import fold
-from soc.store.elastic.fields import FOLDED, KNOWN, UNKNOWN
+from soc.store.elastic.events.fields import FOLDED, KNOWN, UNKNOWN
 
 # Letters of one term, at most: they may take three bytes each, and Lucene refuses a document with a term above 32,766 bytes.
 LONGEST = 8191

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from soc.store.elastic import layout, mapping, names
+from soc.store.elastic import names
+from soc.store.elastic.admin import layout
 from soc.store.elastic.client import Client
+from soc.store.elastic.events import mapping
 from soc.store.elastic.names import PREFIX
 
 Json = dict[str, Any]

@@ -33,8 +33,8 @@ from soc.service.elastic import prepare
 from soc.settings import load
 from soc.store.base import AuditEntry
 from soc.store.elastic import open as opened
-from soc.store.elastic import setup
-from soc.store.elastic.check import faults
+from soc.store.elastic.admin import setup
+from soc.store.elastic.admin.check import faults
 from soc.store.elastic.client import connect
 from soc.store.elastic.documents import bulk
 from soc.store.elastic.explain import NotAllowed

@@ -11,7 +11,7 @@ from documents import documents
 from typer.testing import CliRunner
 
 import soc.service.copy
-import soc.store.elastic.copy
+import soc.store.elastic.admin.copy
 from soc.buffer.sqlite import EventLog
 from soc.cli import build
 from soc.errors import Busy, ConfigError
@@ -27,7 +27,7 @@ from soc.settings import Settings, Store, load
 from soc.store.base import AlertFilter, AuditEntry
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
-from soc.store.elastic import setup
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
 from soc.store.sqlite import events_dir, open_stores
 
@@ -169,7 +169,7 @@ def test_work_goes_on_in_the_cluster(settings, embedded, make_event):
 
 @pytest.mark.parametrize("stopped_at", [1, 4, 8])
 def test_stopped_anywhere_it_goes_on(settings, embedded, stopped_at, monkeypatch):
-    monkeypatch.setattr("soc.store.elastic.copy.AT_ONCE", 40)
+    monkeypatch.setattr("soc.store.elastic.admin.copy.AT_ONCE", 40)
     written = []
     write = soc.service.copy.write
 
@@ -191,16 +191,16 @@ def test_stopped_anywhere_it_goes_on(settings, embedded, stopped_at, monkeypatch
 
 
 def test_what_is_asked_at_once_is_bounded_by_its_size(settings, embedded, monkeypatch):
-    monkeypatch.setattr("soc.store.elastic.copy.PAGE_CHARS", 20_000)
+    monkeypatch.setattr("soc.store.elastic.admin.copy.PAGE_CHARS", 20_000)
     asked = []
-    read_many = soc.store.elastic.copy.read_many
+    read_many = soc.store.elastic.admin.copy.read_many
 
     def measured(client, places):
         found = read_many(client, places)
         asked.append(sum(len(orjson.dumps(doc.source)) for doc in found.values()))
         return found
 
-    monkeypatch.setattr("soc.store.elastic.copy.read_many", measured)
+    monkeypatch.setattr("soc.store.elastic.admin.copy.read_many", measured)
     compared = soc.service.copy.copy(settings, lambda *_: None)
     assert all(one.same for one in compared.values())
     assert compared["events"].documents == len(EVENTS)

@@ -10,8 +10,8 @@ from typing import Any
 from soc.query.ast import BARE_FIELDS, Cidr, Exists, Range, Span, Term, Wildcard
 from soc.query.fold import fold
 from soc.query.values import address, number
-from soc.store.elastic.fields import FIELDS, FOLDED, ID, UNKNOWN
-from soc.store.elastic.words import Atom, atoms, best, is_atom
+from soc.store.elastic.events.fields import FIELDS, FOLDED, ID, UNKNOWN
+from soc.store.elastic.events.words import Atom, atoms, best, is_atom
 
 Json = dict[str, Any]
 Leaf = Term | Wildcard | Exists | Range | Span | Cidr

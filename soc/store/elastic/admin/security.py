@@ -12,16 +12,15 @@ first: a second run changes nothing. All of this needs `manage_security`, which 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from elasticsearch import ApiError, NotFoundError
 
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
+from soc.store.elastic.digest import digest
 from soc.store.elastic.names import PREFIX
 
 Json = dict[str, Any]
@@ -111,14 +110,14 @@ def make_keys(client: Client, units: Iterable[str], *, days: int | None, renew: 
     The keys there were go on working until they expire or `revoke_old` is called.
     """
     made = []
-    current = {key["name"] for key in _keys(client) if _digest_of(key) == _digest(roles(units).get(key["name"]))}
+    current = {key["name"] for key in _keys(client) if _digest_of(key) == digest(roles(units).get(key["name"]))}
     for name, role in roles(units).items():
         if name in current and not renew:
             continue
         answer = client.security.create_api_key(
             name=name,
             role_descriptors={name: role},
-            metadata={"written_by": PREFIX, "digest": _digest(role)},
+            metadata={"written_by": PREFIX, "digest": digest(role)},
             expiration=f"{days}d" if days else None,
         )
         made.append(Key(name, answer["encoded"]))
@@ -146,7 +145,3 @@ def _keys(client: Client) -> list[Json]:
 
 def _digest_of(key: Json) -> str:
     return str((key.get("metadata") or {}).get("digest"))
-
-
-def _digest(role: Json | None) -> str:
-    return hashlib.blake2b(orjson.dumps(role, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()

@@ -12,9 +12,9 @@ import pytest
 
 from soc.errors import Busy, StoreUnavailable
 from soc.model.event import Stored
-from soc.store.elastic import setup
-from soc.store.elastic.bulk import BulkWriter, StoppedError, Written, _for_the_document
+from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
+from soc.store.elastic.events.bulk import BulkWriter, StoppedError, Written, _for_the_document
 
 NOW = 1_767_300_000_000
 T = 1_767_225_600_000  # 2026-01-01

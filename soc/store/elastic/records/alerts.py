@@ -21,8 +21,8 @@ from soc.store.cursor import decode, encode
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import Json, read
-from soc.store.elastic.rulebook import RuleBook
-from soc.store.elastic.triage import copy_triage, triage_of
+from soc.store.elastic.records.rulebook import RuleBook
+from soc.store.elastic.records.triage import copy_triage, triage_of
 
 _MANY_RULES = 20_000
 _REMEMBERED = 20_000

@@ -9,7 +9,7 @@ from typing import Any
 
 from elasticsearch import BadRequestError
 
-from soc.store.elastic import security, setup
+from soc.store.elastic.admin import security, setup
 from soc.store.elastic.client import Client
 from soc.store.elastic.explain import NotAllowed
 from soc.store.elastic.names import PREFIX

@@ -1,0 +1,1 @@
+"""Events in Elasticsearch: what a document is in the index, writing and searching it."""
