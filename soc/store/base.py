@@ -16,6 +16,7 @@ from soc.model.alert import Alert, Change, Status, Triage, Verdict
 from soc.model.event import Event
 from soc.model.finding import Finding
 from soc.model.org import Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth
 from soc.query.ast import Query
@@ -171,6 +172,33 @@ class SourceStore(Protocol):
     def set_enabled(self, source_id: str, enabled: bool, *, by: str) -> None: ...
 
 
+class PolicyStore(Protocol):
+    """What people have laid down; see `soc.model.policy`. Not scoped: who may see or change what, the API decides."""
+
+    def revision(self) -> int:
+        """Changes whenever a policy does; cheap enough to ask each second."""
+        ...
+
+    def put(self, policy: Policy) -> None:
+        """Keep one more version; the same again changes nothing.
+
+        Raises `Conflict` when its version is not the one after the latest, `ConfigError` when it is too large.
+        """
+        ...
+
+    def get(self, kind: PolicyKind, id_: str) -> Policy:
+        """The latest version, withdrawn or not. Raises `NotFound`."""
+        ...
+
+    def history(self, kind: PolicyKind, id_: str) -> list[Policy]:
+        """Oldest first."""
+        ...
+
+    def list(self, kind: PolicyKind) -> list[Policy]:
+        """The latest versions of those that are not withdrawn, by id."""
+        ...
+
+
 class HealthStore(Protocol):
     """Written by the collector, read by all."""
 
@@ -232,6 +260,7 @@ class Stores:
     alerts: AlertStore
     triage: TriageStore
     sources: SourceStore
+    policies: PolicyStore
     health: HealthStore
     accounts: AccountStore
     audit: AuditStore

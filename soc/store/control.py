@@ -19,6 +19,7 @@ from soc.model.account import Account, Role
 from soc.model.alert import Change, Status, Triage, Verdict
 from soc.model.org import Scope
 from soc.model.source import Source, Transport
+from soc.store import policies
 from soc.store.base import AuditEntry
 from soc.store.decision import decided
 
@@ -75,6 +76,7 @@ SCHEMA = (
         detail TEXT NOT NULL
     );
     """,
+    policies.SCHEMA,
 )
 _SOURCE = "SELECT id, name, org, type, transport, places, zone, enabled, created_at FROM source"
 _ACCOUNT = "SELECT a.name, a.role, a.orgs, a.disabled FROM account a"

@@ -1,11 +1,14 @@
-"""What a decision of a person makes of an alert's triage: the same in every store."""
+"""What a decision of a person makes of an alert's triage, and of a policy: the same in every store."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from soc.errors import Conflict
+import orjson
+
+from soc.errors import ConfigError, Conflict
 from soc.model.alert import Change, Status, Triage, Verdict
+from soc.model.policy import BODY_BYTES, ID_BYTES, Policy
 
 
 def decided(
@@ -40,3 +43,18 @@ def decided(
     if changes:
         new = replace(new, version=old.version + 1, updated_at=now, updated_by=by)
     return new, changes
+
+
+def follows(old: Policy | None, new: Policy) -> bool:
+    """Whether the new version is to be kept: False when it is there already. Raises `Conflict` and `ConfigError`."""
+    if not 0 < len(new.id.encode(errors="surrogatepass")) <= ID_BYTES:
+        raise ConfigError(f"{new.kind} {new.id[:40]!r}: a name has 1 to {ID_BYTES} bytes")
+    if new.body is not None and (size := len(orjson.dumps(new.body))) > BODY_BYTES:
+        raise ConfigError(f"{new.kind} {new.id}: {size} bytes, {BODY_BYTES} at most")
+    if old == new:
+        return False
+    known = old.version if old else 0
+    if new.version != known + 1:
+        who = old.by if old else "nobody"
+        raise Conflict(f"{who} changed {new.kind} {new.id} meanwhile: look at it again, then decide")
+    return True

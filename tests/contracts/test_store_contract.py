@@ -11,11 +11,12 @@ from indexed import IndexedLog
 
 from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
-from soc.errors import Conflict, NotFound, QueryError
+from soc.errors import ConfigError, Conflict, NotFound, QueryError
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
 from soc.query.parse import parse
@@ -419,3 +420,57 @@ def test_audit(opened):
     [entry] = opened.stores.audit.recent(1)
     assert (entry.by, entry.action, entry.target) == ("admin", "account.put", "lan")
     assert entry.at > NOON, "the clock of the store"
+
+
+# Policies
+
+
+def laid_down(version, body, id_="vpn-scanner", by="lan", at=NOON):
+    return Policy(PolicyKind.EXCEPTION, id_, version, body, by, at, "our own scanner")
+
+
+def test_every_version_of_a_policy_is_kept(opened, reopen):
+    policies = opened.stores.policies
+    first, second = (
+        laid_down(1, {"entity": "10.0.0.1"}),
+        laid_down(2, {"entity": "10.0.0.2", "list": ["a", 1]}, by="minh"),
+    )
+    other = laid_down(1, {}, id_="another")
+    before = policies.revision()
+    for policy in (first, second, other):
+        policies.put(policy)
+    again = reopen().stores.policies
+    assert again.revision() > before
+    assert again.get(PolicyKind.EXCEPTION, "vpn-scanner") == second
+    assert again.history(PolicyKind.EXCEPTION, "vpn-scanner") == [first, second]
+    assert again.list(PolicyKind.EXCEPTION) == [other, second]
+    assert again.list(PolicyKind.ROUTE) == again.history(PolicyKind.ROUTE, "vpn-scanner") == []
+    with pytest.raises(NotFound):
+        again.get(PolicyKind.ROUTE, "vpn-scanner")
+
+
+def test_a_policy_that_is_withdrawn_is_no_longer_listed_and_may_come_back(opened):
+    policies = opened.stores.policies
+    for version, body in ((1, {"a": 1}), (2, None)):
+        policies.put(laid_down(version, body))
+    assert policies.list(PolicyKind.EXCEPTION) == []
+    assert policies.get(PolicyKind.EXCEPTION, "vpn-scanner").body is None
+    policies.put(laid_down(3, {"a": 2}))
+    assert [policy.version for policy in policies.list(PolicyKind.EXCEPTION)] == [3]
+
+
+def test_two_people_who_change_one_policy_at_once(opened):
+    policies = opened.stores.policies
+    policies.put(laid_down(1, {"a": 1}))
+    policies.put(laid_down(1, {"a": 1}))  # the same again: its first answer was lost
+    with pytest.raises(Conflict, match="lan"):
+        policies.put(laid_down(1, {"a": 2}, by="minh"))
+    with pytest.raises(Conflict):
+        policies.put(laid_down(3, {"a": 2}))
+    assert policies.history(PolicyKind.EXCEPTION, "vpn-scanner") == [laid_down(1, {"a": 1})]
+
+
+def test_a_policy_without_a_name_or_without_end_is_refused(opened):
+    for policy in (laid_down(1, {}, id_=""), laid_down(1, {}, id_="ư" * 201), laid_down(1, {"a": "x" * 70_000})):
+        with pytest.raises(ConfigError):
+            opened.stores.policies.put(policy)

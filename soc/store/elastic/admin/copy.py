@@ -22,7 +22,9 @@ from soc.store.elastic.digest import digest
 from soc.store.elastic.documents import Json, bulk, read_many
 from soc.store.elastic.events.added import without_added
 from soc.store.elastic.names import Period
+from soc.store.elastic.records import policies
 from soc.store.elastic.records.triage import copied
+from soc.store.policies import policy_of
 
 AT_ONCE = 1000
 # Of the rows, as text: what is asked of the server or sent to it at once is about as much.
@@ -140,6 +142,14 @@ def tables(period: Period) -> list[Table]:
             "WHERE id > ? ORDER BY id LIMIT ?",
             ("",),
             _source,
+        ),
+        Table(
+            "policies",
+            "SELECT count(*) FROM control.policy",
+            "SELECT kind, id, version, body, by, at, reason FROM control.policy WHERE (kind, id, version) > (?, ?, ?) "
+            "ORDER BY kind, id, version LIMIT ?",
+            ("", "", 0),
+            _policy,
         ),
         Table(
             "accounts",
@@ -284,6 +294,11 @@ def _source(
         "mark": "copied",
     }
     return [Placed(names.SOURCES, f"source:{id_}", document)]
+
+
+def _policy(*row: Any) -> list[Placed]:
+    policy = policy_of(row)
+    return [Placed(names.POLICIES, policies.key(policy), policies.document(policy))]
 
 
 def _account(

@@ -40,6 +40,7 @@ _FIELDS: dict[str, Json] = {
         "history": _KEPT,
     },
     "sources": {"id": _KEYWORD, "org": _KEYWORD, "token_hash": _KEYWORD},
+    "policies": dict.fromkeys(("kind", "id", "key"), _KEYWORD),
     "accounts": {"kind": _KEYWORD, "name": _KEYWORD, "expires": _MS, "keys": _KEPT},
     "rules": {},
     "health": {"source_id": _KEYWORD, "last_received": _MS},

@@ -35,7 +35,7 @@ WRITER_CLUSTER = ("monitor", "manage_own_api_key")
 WRITER_INDICES: Mapping[str, Sequence[str]] = {
     **{f"{PREFIX}-{kind}-*": (*_READ, *_MAKE, "write") for kind in ("events", "findings", "alerts", "triage")},
     **dict.fromkeys((names.SOURCES, names.ACCOUNTS, names.RULES, names.HEALTH), (*_READ, *_MAKE, "write")),
-    _AUDIT: (*_READ, *_MAKE, "create_doc"),
+    **dict.fromkeys((_AUDIT, names.POLICIES), (*_READ, *_MAKE, "create_doc")),
 }
 # The name and version of the cluster, which clients of any kind ask first; not its state, which names the indices of all.
 _READER_CLUSTER = ("cluster:monitor/main",)

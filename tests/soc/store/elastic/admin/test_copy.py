@@ -20,6 +20,7 @@ from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
 from soc.model.source import Source, Transport
 from soc.query.parse import parse
@@ -82,6 +83,8 @@ def embedded(tmp_path):
         source = Source(f"s{n}", f"Cổng {n}", "H42", "nginx.access", Transport.FILE, ("/var/log/x",), created_at=NOW)
         stores.sources.add(source, f"token-{n}" if n else None, by="an")
     stores.sources.set_enabled("s2", False, by="an")
+    for version, body in ((1, {"entity": "10.0.0.1"}), (2, {"entity": "10.0.0.2"}), (3, None)):
+        stores.policies.put(Policy(PolicyKind.EXCEPTION, "máy quét", version, body, "an", NOW, "của ta"))
     stores.accounts.put(Account("an", Role.ANALYST, Scope(frozenset({"H42", "H42.01"}))), "password-hash", by="root")
     stores.accounts.put(
         replace(stores.accounts.get("an"), name="binh", role=Role.ADMIN, scope=EVERYTHING), None, by="root"
@@ -111,6 +114,7 @@ def everything(stores):
         "history": [stores.triage.history(alert.id) for alert in alerts],
         "counts": (stores.alerts.counts(EVERYTHING), stores.alerts.by_rule(EVERYTHING)),
         "sources": (stores.sources.list(EVERYTHING), [stores.sources.by_token(f"token-{n}") for n in range(3)]),
+        "policies": stores.policies.history(PolicyKind.EXCEPTION, "máy quét"),
         "accounts": (stores.accounts.list(), stores.accounts.password_hash("an"), stores.accounts.by_key("key-hash")),
         "audit": stores.audit.recent(100),
         "events": [e.id for e in stores.events.search(parse(""), EVERYTHING, limit=1000).items],
@@ -122,7 +126,17 @@ def test_everything_is_there_and_a_second_time_changes_nothing(settings, embedde
     result = run("--json")
     assert result.exit_code == 0, result.output
     counts = {line["what"]: line for line in map(orjson.loads, result.stdout.splitlines())}
-    assert set(counts) == {"rules", "findings", "triage", "alerts", "sources", "accounts", "audit", "events"}
+    assert set(counts) == {
+        "rules",
+        "findings",
+        "triage",
+        "alerts",
+        "sources",
+        "policies",
+        "accounts",
+        "audit",
+        "events",
+    }
     assert all(line["here"] == line["there"] and line["documents"] for line in counts.values())
     assert counts["events"]["documents"] == len(EVENTS)
     with connect(settings.store.url) as client:
