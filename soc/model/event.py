@@ -90,7 +90,11 @@ def event_id(ts: int, source: str, position: str, masked_line: str) -> str:
 
 def day_of(event_id_: str) -> str:
     """The UTC day (`2026-11-22`, or `undated`) that an event id belongs to: the place is a function of the event."""
-    ts = int(event_id_[:12], 16)
+    return utc_day(int(event_id_[:12], 16))
+
+
+def utc_day(ts: int) -> str:
+    """The UTC day of an event's time (ms); `undated` for 0."""
     return datetime.fromtimestamp(ts / 1000, UTC).strftime("%Y-%m-%d") if ts else UNDATED
 
 

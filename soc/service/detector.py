@@ -74,7 +74,7 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: Detectio
     loaded = rules.load.load(detect.rules or [rules.load.CONTENT], pipelines)
     for error in loaded.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
-    docs = [_doc(rule) for rule in loaded.rules]
+    docs = [doc_of(rule) for rule in loaded.rules]
     lateness_ms = detect.lateness_s * 1000
     engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)
     watch = Watch(
@@ -131,7 +131,7 @@ class Watch:
         self._detections.publish(running, [*self._faults, *running_faults])
 
 
-def _doc(rule: Rule) -> RuleDoc:
+def doc_of(rule: Rule) -> RuleDoc:
     return RuleDoc(
         id=rule.id,
         hash=rule.hash,

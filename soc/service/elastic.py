@@ -10,13 +10,15 @@ from dataclasses import replace
 import structlog
 
 from soc.errors import ConfigError, StoreUnavailable
+from soc.model.org import Scope
 from soc.service.process import now_ms
 from soc.service.stores import SOURCES_FILE
 from soc.settings import Settings
-from soc.store.base import Detections, HealthStore, SourceStore, Stores
+from soc.store.base import Detections, HealthStore, History, SourceStore, Stores
 from soc.store.elastic import open as open_elastic
 from soc.store.elastic.admin import setup, snapshot
 from soc.store.elastic.client import Client, connect
+from soc.store.elastic.events.history import ElasticHistory
 from soc.store.elastic.events.recent import WithRecent
 from soc.store.elastic.explain import NotAllowed, SignedOut
 from soc.store.elastic.records.away import KnownSources, LatestHealth, keep_in_touch
@@ -94,6 +96,15 @@ def open_detections(settings: Settings) -> Iterator[Detections]:
         yield detections
     finally:
         detections.close()
+
+
+@contextmanager
+def open_history(settings: Settings, scope: Scope, since: int, until: int) -> Iterator[History]:
+    server = client(settings)
+    try:
+        yield ElasticHistory(server, scope, since, until)
+    finally:
+        server.close()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from soc.buffer.base import Cursor, Readable
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Status, Triage, Verdict
 from soc.model.event import Event
@@ -54,6 +55,22 @@ class EventStore(Protocol):
 
     def neighbours(self, event_id: str, scope: Scope, *, each_side: int = 10) -> tuple[list[Event], list[Event]]:
         """The events of the same source just before and just after this one, oldest first in both lists."""
+        ...
+
+
+class History(Readable, Protocol):
+    """The stored events of a scope and a time, once more from the oldest on."""
+
+    def began(self) -> int | None:
+        """The time of the first event there is, ms; None when there is none."""
+        ...
+
+    def total(self) -> int:
+        """How much there is to read, in units of `done`."""
+        ...
+
+    def done(self, cursor: Cursor) -> int:
+        """How much has been read when it has come to this cursor; to show progress with."""
         ...
 
 
