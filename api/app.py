@@ -44,8 +44,12 @@ def create_app(
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
+    token: Callable[[str, str, str], str | None] | None = None,
 ) -> FastAPI:
-    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times."""
+    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
+
+    `token`: see `State`.
+    """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
     )
@@ -77,6 +81,7 @@ def create_app(
         rules=RuleBook(stores.alerts),
         feed=feed,
         pages=Pages(zone, clock),
+        token=token,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)

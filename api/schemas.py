@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from api.freshness import Freshness
 from soc.model.account import Account, Role
@@ -158,6 +158,15 @@ class EventOut(BaseModel):
             dataset=event.dataset,
             fields=event.fields,
         )
+
+
+class PersonIn(In):
+    number: Annotated[SecretStr, Field(min_length=8, max_length=40, description="phone number, CCCD or CMND")]
+    org: Name | None = Field(None, description="only in this organisation")
+
+
+class ExpressionOut(BaseModel):
+    q: str = Field(description="finds the tokens of the number: use it as `q` of a search")
 
 
 class NeighboursOut(BaseModel):

@@ -69,7 +69,11 @@ def _shown_fault(fault: RuleFault, rules: Sequence[RuleDoc]) -> RuleFault:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it."""
+    """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it.
+
+    `token`: what stands for a number (organisation, kind, number) in the lines of an organisation, None where nothing was masked yet.
+    It is None itself where the masking keys are not on this machine.
+    """
 
     stores: Stores
     clock: Callable[[], int]
@@ -81,6 +85,7 @@ class State:
     rules: RuleBook
     feed: Feed
     pages: Pages
+    token: Callable[[str, str, str], str | None] | None
 
 
 def _state(request: Request) -> State:

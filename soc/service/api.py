@@ -9,11 +9,13 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from collector.keys import KeyRing
 from soc import __version__
 from soc.errors import Busy, StoreUnavailable
 from soc.service.process import check_port, now_ms
 from soc.service.stores import open_stores, prepare
 from soc.settings import Settings
+from soc.store.sqlite import keys_dir
 
 log = structlog.get_logger("api")
 
@@ -23,7 +25,8 @@ def api(settings: Settings, stop: threading.Event) -> None:
     serve = settings.serve
     check_port(serve.http_host, serve.http_port, "serve.http_port")
     stores = open_stores(settings)
-    app = create_app(stores, clock=now_ms, cookie_secure=serve.cookie_secure, version=__version__)
+    keys = KeyRing(keys_dir(settings.data_dir))
+    app = create_app(stores, clock=now_ms, cookie_secure=serve.cookie_secure, version=__version__, token=keys.token)
     config = uvicorn.Config(
         app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1
     )

@@ -11,6 +11,7 @@ import pytest
 
 from api.app import create_app
 from api.passwords import digest, hash_password
+from collector.keys import KeyRing
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
 from soc.model.event import Event, Fields, event_id, iso
@@ -21,7 +22,7 @@ from soc.model.source import Source, SourceHealth, Transport
 from soc.store.base import Stores
 from soc.store.collected import SqliteHealth, open_collected
 from soc.store.detections import SqliteDetections
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.sqlite import events_dir, keys_dir, open_stores
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx2; httpx does
@@ -62,6 +63,7 @@ class World:
     stores: Stores
     detections: SqliteDetections
     log: EventLog
+    keys: KeyRing
     alerts: dict[str, str] = field(default_factory=dict)  # organisation -> alert id
     events: dict[str, list[Event]] = field(default_factory=dict)
     now: int = NOW
@@ -115,7 +117,8 @@ def web_event(org: str, ts: int, number: int, ip: str) -> Event:
 
 
 def open_world(folder: Path) -> World:
-    return World(open_stores(folder), SqliteDetections(folder), EventLog(events_dir(folder), min_free_bytes=0))
+    log = EventLog(events_dir(folder), min_free_bytes=0)
+    return World(open_stores(folder), SqliteDetections(folder), log, KeyRing(keys_dir(folder)))
 
 
 def fill(folder: Path) -> World:
@@ -160,7 +163,14 @@ def world(filled, tmp_path):
 
 @pytest.fixture
 def app(world):
-    return create_app(world.stores, clock=world.clock, cookie_secure=False, version="1.2.3", live_interval_s=0.05)
+    return create_app(
+        world.stores,
+        clock=world.clock,
+        cookie_secure=False,
+        version="1.2.3",
+        live_interval_s=0.05,
+        token=world.keys.token,
+    )
 
 
 @pytest.fixture
