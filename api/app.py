@@ -18,9 +18,10 @@ from api import console, errors
 from api.console.render import Pages
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, events, health, rules, session, sources
+from api.routes import alerts, backtests, events, health, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
+from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter, Stores
 
@@ -40,6 +41,7 @@ def create_app(
     *,
     clock: Callable[[], int],
     cookie_secure: bool,
+    jobs: Jobs,
     version: str = "",
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
@@ -82,11 +84,12 @@ def create_app(
         feed=feed,
         pages=Pages(zone, clock),
         token=token,
+        backtests=jobs,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, sources, health, session):
+    for part in (alerts, events, rules, backtests, sources, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 from api.console.render import Pages
 from api.live import Feed
 from api.throttle import SignIns
+from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault
 from soc.store.base import AlertStore, Stores
@@ -86,6 +87,7 @@ class State:
     feed: Feed
     pages: Pages
     token: Callable[[str, str, str], str | None] | None
+    backtests: Jobs
 
 
 def _state(request: Request) -> State:

@@ -15,7 +15,7 @@ class KeyRing:
     """One 32-byte masking key an organisation, each in a file that only its owner may read."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._maskers: dict[str, Masker] = {}
 
     def masker(self, org: str) -> Masker:
@@ -44,10 +44,10 @@ class KeyRing:
         return key
 
     def _path(self, org: str) -> Path:
-        return self._directory / f"{quote(org, safe='').replace('.', '%2E')[:200] or '%'}.key"
+        return self.directory / f"{quote(org, safe='').replace('.', '%2E')[:200] or '%'}.key"
 
     def _make(self, path: Path) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import orjson
 import pytest
 
 from api.app import create_app
 from api.passwords import digest, hash_password
 from collector.keys import KeyRing
+from soc.backtest.jobs import Job, Jobs, jobs_dir
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
 from soc.model.event import Event, Fields, event_id, iso
@@ -19,6 +21,7 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
+from soc.service.api import BACKTEST
 from soc.store.base import Stores
 from soc.store.collected import SqliteHealth, open_collected
 from soc.store.detections import SqliteDetections
@@ -67,6 +70,7 @@ class World:
     alerts: dict[str, str] = field(default_factory=dict)  # organisation -> alert id
     events: dict[str, list[Event]] = field(default_factory=dict)
     now: int = NOW
+    job: str = "ab" * 12  # a backtest of Hưng Yên's that has ended
 
     def clock(self) -> int:
         return self.now
@@ -138,6 +142,11 @@ def fill(folder: Path) -> World:
         )
         world.stores.sources.add(source, None, by="test")
     SqliteHealth(open_collected(folder)).report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
+    job = Job(world.job, "admin", NOW, ("hungyen",), 30, "web-sqli")
+    place = jobs_dir(folder) / job.id
+    place.mkdir(parents=True)
+    (place / "job.json").write_bytes(orjson.dumps(asdict(job)))
+    (place / "outcomes.json").write_bytes(b"[]")
     return world
 
 
@@ -162,7 +171,16 @@ def world(filled, tmp_path):
 
 
 @pytest.fixture
-def app(world):
+def jobs(world):
+    """Backtests as the API process starts them, over the world's events."""
+    environment = {"SOC_DATA_DIR": str(world.keys.directory.parent)}
+    jobs = Jobs(jobs_dir(world.keys.directory.parent), BACKTEST, environment)
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture
+def app(world, jobs):
     return create_app(
         world.stores,
         clock=world.clock,
@@ -170,6 +188,7 @@ def app(world):
         version="1.2.3",
         live_interval_s=0.05,
         token=world.keys.token,
+        jobs=jobs,
     )
 
 
