@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from soc.errors import NotFound
-from soc.model.event import Event
+from soc.model.event import Event, possible_ids
 from soc.model.org import Scope
 from soc.query.ast import Query
 from soc.query.evaluate import predicate
@@ -24,7 +24,6 @@ _TIME_LIMIT_S = 5.0
 _MOST_A_REQUEST = 500
 _NEIGHBOUR_SPAN_MS = 3_600_000
 _NO_TIME, _FIRST_TIME = "0" * 12, "000000000001"
-_HEX = frozenset("0123456789abcdef")
 _BY_TIME = ({"@timestamp": {"order": "desc", "format": "epoch_millis"}}, {"event.id": "desc"})
 _UP_BY_TIME = ({"@timestamp": {"order": "asc", "format": "epoch_millis"}}, {"event.id": "asc"})
 # The quarantine holds events without a plausible time, and such as the server refused, which have one. Its own index answers
@@ -46,7 +45,7 @@ class ElasticEvents:
         raise NotFound(f"there is no event {event_id}, or its period has been deleted")
 
     def many(self, event_ids: Iterable[str], scope: Scope) -> list[Event]:
-        wanted = sorted(i for i in set(event_ids) if len(i) == 32 and set(i) <= _HEX)
+        wanted = possible_ids(event_ids)
         indices = names.patterns("events", scope.orgs)
         found: dict[str, Event] = {}
         for start in range(0, len(wanted) if indices else 0, _MOST_A_REQUEST):
