@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+from soc.model.org import unit_of
+
 Period = Literal["day", "week", "month"]
 
 PREFIX = "govsoc"
@@ -49,9 +51,9 @@ def unit(org: str) -> str:
     """The ministry or province of an organisation: its agency code up to the first dot, as a part of an index name.
 
     Capitals of ASCII become small; every other sign but letters and digits becomes `_` and its two hex digits, so that
-    two units share a name only when they differ by nothing but capitals.
+    two units share a name only when they differ by nothing but capitals, which no two enrolled ones do (`check_spelling`).
     """
-    code = org.partition(".")[0]
+    code = unit_of(org)
     name = "".join(
         chr(byte).lower() if byte < 128 and chr(byte).isalnum() else f"_{byte:02x}"
         for byte in code.encode(errors="surrogatepass")
