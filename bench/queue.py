@@ -23,7 +23,8 @@ import orjson
 from bench import workload
 from bench.end_to_end import rule_settings
 from bench.processes import Running
-from deploy.elasticsearch.server import Cluster, installed
+from deploy.elasticsearch.cluster import Cluster
+from deploy.elasticsearch.place import installed
 from soc.model.alert import Triage
 from soc.model.rule import RuleDoc
 from soc.store.elastic import names

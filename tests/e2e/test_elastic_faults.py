@@ -18,7 +18,7 @@ from elastic import event_ids, need_elasticsearch
 from servers import Product, eventually
 
 from bench import workload
-from deploy.elasticsearch.server import Cluster, Node
+from deploy.elasticsearch.cluster import Cluster, Node
 
 pytestmark = pytest.mark.server
 
