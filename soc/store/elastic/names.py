@@ -32,6 +32,8 @@ RULES = f"{PREFIX}-rules"
 HEALTH = f"{PREFIX}-health"
 QUARANTINE = "quarantine"
 UNDATED = "undated"
+# What the ids of events without a plausible time begin with, and the first beginning of all others.
+NO_TIME, FIRST_TIME = "0" * 12, "000000000001"
 CLASSES = {
     "web": ("nginx.access", "nginx.error", "apache.access", "apache.error"),
     "auth": ("linux.auth",),
@@ -42,7 +44,6 @@ OTHER = "other"
 _CLASS_OF = {dataset: name for name, datasets in CLASSES.items() for dataset in datasets}
 _LONGEST_UNIT = 60
 _MANY_UNITS = 50
-_NO_TIME = "0" * 12
 _WEEK = re.compile(r"(\d{4})\.w(\d\d)")
 _DAY_OR_MONTH = re.compile(r"(\d{4})\.(\d\d)(?:\.(\d\d))?")
 
@@ -85,7 +86,7 @@ def period(ms: int, by: Period) -> str:
 
 def events(event_id: str, org: str, dataset: str, by: Period) -> str:
     """Where an event lies. `event_id`: its first twelve hex digits are its time in ms, zeros when it has no plausible one."""
-    if event_id.startswith(_NO_TIME):
+    if event_id.startswith(NO_TIME):
         return f"{PREFIX}-events-{QUARANTINE}-{unit(org)}"
     return f"{PREFIX}-events-{data_class(dataset)}-{unit(org)}-{period(int(event_id[:12], 16), by)}"
 
