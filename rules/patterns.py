@@ -1,19 +1,18 @@
-"""What the JSON text of an event must hold before a rule can fire on it at all: a witness.
+"""What the JSON text of an event must hold before a check can hold of it: RE2 patterns, one of which matches the text then.
 
-A witness is a set of RE2 patterns, one of which matches the text whenever the condition holds. It says nothing the other way
-round: what has a witness is parsed and judged. The text is the document as orjson writes it, without the escapes of quotes and
-backslashes, and ASCII only (`rules.sieve` sees to that), so a value stands in it letter for letter, strings between quotes.
+They say nothing the other way round: where one matches, the event is parsed and judged. The text is the document as orjson
+writes it, without the escapes of quotes and backslashes, and ASCII only (`rules.sieve` sees to that), so a value stands in it
+letter for letter, strings between quotes.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import re2
 
-from rules.condition import All, Any, Check, Condition, Not, Search
+from rules.condition import Check
 from rules.predicate import Like, Matches, Number
 from rules.regex import without_anchors
+from rules.witness import Witness
 
 # Letters of numbers, booleans and nothing else: such a text may stand without quotes.
 _BARE = frozenset("0123456789.+-aeflrstuin")
@@ -21,35 +20,8 @@ _BARE = frozenset("0123456789.+-aeflrstuin")
 _COMMON = frozenset({"get", "post", "head", "200", "success", "failure", "event", "http"})
 
 
-class Witness(NamedTuple):
-    """`commonness`: how often to expect it, for choosing between several (1: in every event)."""
-
-    commonness: float
-    patterns: frozenset[str]
-
-
-def witness(condition: Condition) -> Witness | None:
-    """The rarest witness of a condition; None where any event at all may satisfy it (`not` alone)."""
-    match condition:
-        case Check():
-            return _of_check(condition)
-        case Search(_, part):
-            return witness(part)
-        case Not():
-            return None
-        case All(parts):
-            found = [w for part in parts if (w := witness(part)) is not None]
-            return min(found, key=lambda w: w.commonness) if found else None
-        case Any(parts):
-            alternatives = [w for part in parts if (w := witness(part)) is not None]
-            if len(alternatives) < len(parts):
-                return None
-            return Witness(
-                sum(w.commonness for w in alternatives), frozenset().union(*(w.patterns for w in alternatives))
-            )
-
-
-def _of_check(check: Check) -> Witness | None:
+def patterns_of(check: Check) -> Witness[str] | None:
+    """None for what any text may satisfy. Commonness: 1 is in every event."""
     predicate, field = check.predicate, check.field
     match predicate:
         case Like() if found := _like(predicate, field):
@@ -77,7 +49,7 @@ def _key(field: str) -> str:
     return f'"{re2.escape(field)}":'
 
 
-def _like(like: Like, field: str | None) -> Witness | None:
+def _like(like: Like, field: str | None) -> Witness[str] | None:
     """The longest text between its wildcards, with what stands before and behind it where it begins or ends the value."""
     start = f"(?:{_key(field)}|[\\[,])" if field else ""  # an element of a list follows a bracket or a comma
     if not like.parts:
