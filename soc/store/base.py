@@ -177,7 +177,7 @@ class SourceStore(Protocol):
         ...
 
     def add(self, source: Source, token_hash: str | None, *, by: str) -> None:
-        """Raises `Conflict` when the id is taken."""
+        """Raises `Conflict` when the id is taken, and for an organisation whose spelling is not `check_spelling`'s."""
         ...
 
     def get(self, source_id: str, scope: Scope) -> Source: ...
@@ -256,6 +256,9 @@ class AccountStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
+    """Who asked for what, and when. There is no change without its entry, which is written before it or with it; so on a server
+    there may be one of a change that then failed."""
+
     at: int
     by: str
     action: str  # `sign-in`, `sign-in-failed`, `alert.change`, `source.add`, ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -304,6 +304,7 @@ def test_search_and_get_keep_to_the_scope(opened, make_event):
         store.get(theirs.id, HUNGYEN)
     with pytest.raises(NotFound):
         store.neighbours(theirs.id, HUNGYEN)
+    assert store.many([ours.id, "zz", ours.id.upper(), ours.id], EVERYTHING) == [ours]
     for nonsense in ("", "zz", "f" * 32, "../../etc/passwd", "0" * 32):
         with pytest.raises(NotFound):
             store.get(nonsense, EVERYTHING)
@@ -360,6 +361,17 @@ def test_sources(opened, reopen):
     assert again.revision() > at
     with pytest.raises(NotFound):
         again.set_enabled("nope", True, by="lan")
+
+
+def test_units_differ_by_more_than_capitals(opened):
+    sources = opened.stores.sources
+    portal = Source("portal", "Portal", "H29.01", "nginx.access", Transport.FILE, ("/var/log/nginx/*.log",))
+    sources.add(portal, None, by="lan")
+    sources.add(replace(portal, id="same", org="H29"), None, by="lan")
+    sources.add(replace(portal, id="other", org="H2"), None, by="lan")
+    with pytest.raises(Conflict, match=r"the unit h29, and there is H29 already: .* write H29\.02"):
+        sources.add(replace(portal, id="small", org="h29.02"), None, by="lan")
+    assert [source.id for source in sources.list(EVERYTHING)] == ["other", "portal", "same"]
 
 
 def test_health(opened, reopen):

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.elasticsearch.server import Cluster, installed
+from deploy.elasticsearch.cluster import Cluster
+from deploy.elasticsearch.place import installed
 
 
 def need_elasticsearch() -> None:
