@@ -68,6 +68,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         yield from _server(settings)  # it may be set up long before the first start
         return
     yield _space(settings)
+    yield from _log_limit(settings)
     databases = list(_databases(folder, LOCAL if settings.store.url else EMBEDDED))
     yield from databases
     server = list(_server(settings))
@@ -95,6 +96,16 @@ def _space(settings: Settings) -> Check:
     if free < 4 * need:
         return Check("disk", "warn", found, "it is getting short")
     return Check("disk", "ok", found)
+
+
+def _log_limit(settings: Settings) -> Iterator[Check]:
+    """That the event log takes no more, where it is so full."""
+    folder, most = events_dir(settings.data_dir), settings.store.max_bytes
+    if folder.is_dir() and size_bytes(folder) > most:
+        found = f"the event log has reached its limit of {most >> 20:,} MiB: sources are slowed down"
+        yield Check(
+            "events", "bad", found, "what was examined and indexed goes by itself: mend the store, or raise store.max_bytes"
+        )
 
 
 def _server(settings: Settings) -> Iterator[Check]:
