@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 
 both_stores = pytest.mark.parametrize("store", ["sqlite", "elasticsearch"], indirect=True)
+every_store = pytest.mark.parametrize("store", ["sqlite", "elasticsearch", "secured"], indirect=True)
+on_secured = pytest.mark.parametrize("store", ["secured"], indirect=True)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -129,7 +131,16 @@ class Product:
         return f"http://127.0.0.1:{self.env['SOC_COLLECT__HTTP_PORT']}/ingest"
 
     def get(self, path: str) -> dict:
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", headers={"Authorization": f"Bearer {self.key}"})
+        return self.request("GET", path)
+
+    def request(self, method: str, path: str, body: object = None, key: str = "") -> dict:
+        """One request to the API, as the administrator unless another's key is given; raises `urllib.error.HTTPError`."""
+        request = urllib.request.Request(
+            f"{self.url}/api/v1{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"},
+            method=method,
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 
