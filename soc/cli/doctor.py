@@ -28,7 +28,7 @@ from soc.store.sqlite import events_dir, keys_dir
 
 _SILENT_MS = 3_600_000
 EMBEDDED = ("control", "detector", "collector")
-LOCAL = ("detector", "indexer", "collector")  # what is on this machine also where the rest is on a server
+LOCAL = ("detector", "indexer")  # what is on this machine also where the rest is on a server
 _MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}
 
 
@@ -69,7 +69,7 @@ def examine(settings: Settings) -> Iterator[Check]:
         return
     yield _space(settings)
     yield from _log_limit(settings)
-    databases = list(_databases(folder, LOCAL if settings.store.url else EMBEDDED))
+    databases = list(_databases(folder, _names(settings)))
     yield from databases
     server = list(_server(settings))
     yield from server
@@ -104,7 +104,10 @@ def _log_limit(settings: Settings) -> Iterator[Check]:
     if folder.is_dir() and size_bytes(folder) > most:
         found = f"the event log has reached its limit of {most >> 20:,} MiB: sources are slowed down"
         yield Check(
-            "events", "bad", found, "what was examined and indexed goes by itself: mend the store, or raise store.max_bytes"
+            "events",
+            "bad",
+            found,
+            "what was examined and indexed goes by itself: mend the store, or raise store.max_bytes",
         )
 
 
@@ -138,6 +141,13 @@ def _server(settings: Settings) -> Iterator[Check]:
 def _loopback(url: str) -> bool:
     host = urlsplit(url.split(",")[0]).hostname or ""
     return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def _names(settings: Settings) -> Sequence[str]:
+    if not settings.store.url:
+        return EMBEDDED
+    # There the collector keeps nothing here but how far files are read: without a file source it has none.
+    return (*LOCAL, "collector") if (settings.data_dir / "collector.db").exists() else LOCAL
 
 
 def _databases(folder: Path, names: Sequence[str]) -> Iterator[Check]:

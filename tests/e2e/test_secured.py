@@ -126,7 +126,7 @@ def test_a_key_that_expires_under_load_costs_nothing_but_time(product, store, se
     push(product, token, [attack(2)])
     eventually(lambda: product.alerts()[0]["count"] == 2, 60, "the next attack, examined after everything before it")
     assert [alert["entity"] for alert in product.alerts()] == [ATTACKER], "once"
-    eventually(lambda: all_there_once(product, secured, len(logged) + 1), 60, "and indexed")
+    eventually(lambda: len(event_ids(secured)) > len(logged), 60, "and indexed")
     assert event_ids(secured) == logged_ids(product.data_dir)
     product.stop()
     outputs = written(product)
