@@ -56,13 +56,13 @@ class Watch:
         self.answers: dict[int, int] = {}
         self.slowest_s = 0.0
 
-    def __enter__(self) -> Watch:
+    def start(self) -> None:
         self._thread.start()
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
         self._stop.set()
-        self._thread.join(60)
+        if self._thread.ident is not None:
+            self._thread.join(60)
 
     def _run(self) -> None:
         examined, since = self._product.examined(), time.monotonic()

@@ -72,7 +72,9 @@ class Rig:
         self.feed.start()
         eventually(lambda: indexed(self.product) > 2000, 60, "the first events are indexed")
         eventually(lambda: green(cluster), 150, "every shard has a copy")
-        self.watch = opened.enter_context(Watch(self.product))
+        self.watch = Watch(self.product)
+        opened.callback(self.watch.stop)
+        self.watch.start()
 
     def lose(self, node: Node, how: Callable[[], None]) -> None:
         """Without the node it goes on; the node comes back and has its copies again."""
@@ -88,6 +90,7 @@ class Rig:
         feed.stop()
         eventually(lambda: indexed(product) >= feed.written, 90, "everything is indexed")
         eventually(lambda: product.examined() >= feed.written, 60, "everything is examined")
+        watch.stop()
         assert feed.written > 6000
         assert len(logged_ids(product.data_dir)) == feed.written
         assert event_ids(self.cluster) == logged_ids(product.data_dir)

@@ -136,7 +136,7 @@ def test_a_full_log_slows_every_source_and_what_was_accepted_arrives_once(produc
         return Counter(found[0] for text in lines if (found := names.search(text)))
 
     wanted = Counter([*accepted, *files, *messages]) + Counter({"tra-cuu": attacks + 1})
-    eventually(lambda: there().total() >= wanted.total(), 90, "everything has come")
+    eventually(lambda: indexed(product) >= wanted.total(), 90, "everything has come")
     assert there() == wanted
 
     def sql() -> list[int]:
