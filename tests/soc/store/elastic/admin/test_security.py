@@ -9,7 +9,6 @@ import socketserver
 import subprocess
 import threading
 import time
-import urllib.error
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,7 +16,7 @@ import orjson
 import pytest
 from elastic import empty
 from indexed import IndexedLog
-from servers import eventually, need
+from servers import need
 from typer.testing import CliRunner
 
 from soc.cli import build
@@ -51,32 +50,13 @@ AUDIT = "govsoc-audit-2026.03"
 
 
 @pytest.fixture
-def secured(secured_server, monkeypatch, tmp_path):
-    """The server without anything of ours, and the environment of a command line that knows it."""
-    empty(secured_server)
-    eventually(lambda: _ready(secured_server), 60, "the security index")
-    for name in _names(secured_server.request("GET", "/_security/role")):
-        secured_server.request("DELETE", f"/_security/role/{name}")
-    keys = secured_server.request("GET", "/_security/api_key?name=govsoc-*&active_only=true")["api_keys"]
-    if keys:
-        secured_server.request("DELETE", "/_security/api_key", {"ids": [key["id"] for key in keys]})
-    monkeypatch.setenv("SOC_STORE__URL", secured_server.url)
-    monkeypatch.setenv("SOC_STORE__CA_FILE", str(secured_server.ca))
-    monkeypatch.setenv("SOC_SETUP_PASSWORD", secured_server.password)
+def secured(secured, monkeypatch, tmp_path):
+    """The server without anything of ours, and the environment of a command line that knows it and its administrator."""
+    monkeypatch.setenv("SOC_STORE__URL", secured.url)
+    monkeypatch.setenv("SOC_STORE__CA_FILE", str(secured.ca))
+    monkeypatch.setenv("SOC_SETUP_PASSWORD", secured.password)
     monkeypatch.setenv("SOC_DATA_DIR", str(tmp_path))
-    return secured_server
-
-
-def _ready(server):
-    """Just after its start the server cannot read its users and keys yet."""
-    try:
-        return server.request("GET", "/_security/api_key?name=x*") is not None
-    except urllib.error.HTTPError:
-        return False
-
-
-def _names(roles):
-    return [name for name in roles if name.startswith("govsoc-")]
+    return secured
 
 
 @pytest.fixture
