@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 
@@ -13,6 +14,9 @@ class Scope:
 
     def allows(self, org: str) -> bool:
         return self.orgs is None or org in self.orgs
+
+    def allows_all(self, orgs: Collection[str]) -> bool:
+        return self.orgs is None or self.orgs.issuperset(orgs)
 
 
 EVERYTHING = Scope(None)

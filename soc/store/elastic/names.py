@@ -5,6 +5,7 @@
     govsoc-findings-<unit>-<period>           period of the finding's time
     govsoc-alerts-<unit> · govsoc-triage-<unit>
     govsoc-audit-<period>
+    govsoc-incidents                          of all units together: an incident may be of several
     govsoc-sources · govsoc-accounts · govsoc-rules · govsoc-health
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
@@ -24,6 +25,7 @@ from typing import Literal
 Period = Literal["day", "week", "month"]
 
 PREFIX = "govsoc"
+INCIDENTS = f"{PREFIX}-incidents"
 SOURCES = f"{PREFIX}-sources"
 ACCOUNTS = f"{PREFIX}-accounts"
 RULES = f"{PREFIX}-rules"
@@ -161,7 +163,7 @@ def parts(index: str) -> Parts | None:
             return Parts("audit", "", "", text, _end(text))
         case ["govsoc", ("alerts" | "triage") as kind, name]:
             return Parts(kind, "", name)
-        case ["govsoc", ("sources" | "accounts" | "rules" | "health") as kind]:
+        case ["govsoc", ("incidents" | "sources" | "accounts" | "rules" | "health") as kind]:
             return Parts(kind)
     return None
 
