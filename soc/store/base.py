@@ -170,12 +170,6 @@ class IncidentStore(Protocol):
 
     def get(self, incident_id: str, scope: Scope) -> Incident: ...
 
-    def list(
-        self, scope: Scope, *, status: IncidentStatus | None = None, cursor: str | None = None, limit: int = 50
-    ) -> Page[Incident]:
-        """Newest first."""
-        ...
-
     def change(
         self,
         incident_id: str,
@@ -202,6 +196,12 @@ class IncidentStore(Protocol):
 
     def history(self, incident_id: str) -> list[Change]:
         """Oldest first; nothing for an incident that does not exist."""
+        ...
+
+    def list(
+        self, scope: Scope, *, status: IncidentStatus | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Incident]:
+        """Newest first."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from typing import Any
 
 import orjson
@@ -41,25 +41,6 @@ class SqliteIncidents:
     def get(self, incident_id: str, scope: Scope) -> Incident:
         with self._db.read() as db:
             return _get(db, incident_id, scope)
-
-    def list(
-        self, scope: Scope, *, status: IncidentStatus | None = None, cursor: str | None = None, limit: int = 50
-    ) -> Page[Incident]:
-        conditions, values = ["1"], list[object]()
-        if scope.orgs is not None:
-            conditions.append(_INSIDE)
-            values.append(orjson.dumps(sorted(scope.orgs)).decode())
-        if status is not None:
-            conditions.append("status = ?")
-            values.append(status)
-        if cursor is not None:
-            conditions.append("(created_at, id) < (?, ?)")
-            values += decode(cursor)
-        sql = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created_at DESC, id DESC LIMIT ?"
-        with self._db.read() as db:
-            rows = db.execute(sql, (*values, limit + 1)).fetchall()
-        found = tuple(_incident(row) for row in rows[:limit])
-        return Page(found, encode(found[-1].created_at, found[-1].id) if len(rows) > limit else None)
 
     def change(
         self,
@@ -104,6 +85,25 @@ class SqliteIncidents:
             )
             return [Change(*row) for row in rows]
 
+    def list(
+        self, scope: Scope, *, status: IncidentStatus | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Incident]:
+        conditions, values = ["1"], list[object]()
+        if scope.orgs is not None:
+            conditions.append(_INSIDE)
+            values.append(orjson.dumps(sorted(scope.orgs)).decode())
+        if status is not None:
+            conditions.append("status = ?")
+            values.append(status)
+        if cursor is not None:
+            conditions.append("(created_at, id) < (?, ?)")
+            values += decode(cursor)
+        sql = f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY created_at DESC, id DESC LIMIT ?"
+        with self._db.read() as db:
+            rows = db.execute(sql, (*values, limit + 1)).fetchall()
+        found = tuple(_incident(row) for row in rows[:limit])
+        return Page(found, encode(found[-1].created_at, found[-1].id) if len(rows) > limit else None)
+
 
 def _get(db: sqlite3.Connection, incident_id: str, scope: Scope) -> Incident:
     row = db.execute(f"{_SELECT} WHERE id = ?", (incident_id,)).fetchone()
@@ -127,7 +127,8 @@ def _write(db: sqlite3.Connection, incident: Incident, changes: Sequence[Change]
 
 
 def _incident(row: Sequence[Any]) -> Incident:
-    found = Incident(*row[:2], tuple(orjson.loads(row[2])), *row[3:])
-    return replace(
-        found, status=IncidentStatus(found.status), verdict=Verdict(found.verdict) if found.verdict else None
-    )
+    known = dict(zip(COLUMNS, row, strict=True))
+    known["orgs"] = tuple(orjson.loads(known["orgs"]))
+    known["status"] = IncidentStatus(known["status"])
+    known["verdict"] = Verdict(known["verdict"]) if known["verdict"] else None
+    return Incident(**known)

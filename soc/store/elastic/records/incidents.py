@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import asdict
-from typing import Any
 
 from soc.errors import Conflict, NotFound
 from soc.model.alert import Change, Verdict
@@ -40,23 +39,6 @@ class ElasticIncidents:
         if found is None or not scope.allows_all(found.source["orgs"]):
             raise NotFound(f"there is no incident {incident_id}")
         return _incident(found.source)
-
-    def list(
-        self, scope: Scope, *, status: IncidentStatus | None = None, cursor: str | None = None, limit: int = 50
-    ) -> Page[Incident]:
-        answer = self._client.search(
-            index=names.INCIDENTS,
-            query={"bool": {"filter": _inside(scope) + ([{"term": {"status": status}}] if status else [])}},
-            sort=[{"created_at": "desc"}, {"id": "desc"}],
-            search_after=None if cursor is None else list(decode(cursor)),
-            size=limit + 1,
-            track_total_hits=False,
-            ignore_unavailable=True,
-            allow_partial_search_results=False,
-        )
-        hits = answer["hits"]["hits"]
-        found = tuple(_incident(hit["_source"]) for hit in hits[:limit])
-        return Page(found, encode(found[-1].created_at, found[-1].id) if len(hits) > limit else None)
 
     def change(
         self,
@@ -97,12 +79,29 @@ class ElasticIncidents:
 
         return _incident(self._decide(incident_id, made))
 
-    def _decide(self, incident_id: str, made: Any) -> Json:
+    def _decide(self, incident_id: str, made: Callable[[Json | None], Json | None]) -> Json:
         return decide(self._client, names.INCIDENTS, incident_id, made, f"incident {incident_id}", refresh=True)
 
     def history(self, incident_id: str) -> list[Change]:
         found = read(self._client, names.INCIDENTS, incident_id)
         return [Change(incident_id, *kept) for kept in found.source["history"]] if found else []
+
+    def list(
+        self, scope: Scope, *, status: IncidentStatus | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Incident]:
+        answer = self._client.search(
+            index=names.INCIDENTS,
+            query={"bool": {"filter": _inside(scope) + ([{"term": {"status": status}}] if status else [])}},
+            sort=[{"created_at": "desc"}, {"id": "desc"}],
+            search_after=None if cursor is None else list(decode(cursor)),
+            size=limit + 1,
+            track_total_hits=False,
+            ignore_unavailable=True,
+            allow_partial_search_results=False,
+        )
+        hits = answer["hits"]["hits"]
+        found = tuple(_incident(hit["_source"]) for hit in hits[:limit])
+        return Page(found, encode(found[-1].created_at, found[-1].id) if len(hits) > limit else None)
 
 
 def _inside(scope: Scope) -> list[Json]:
