@@ -14,7 +14,6 @@ from soc.model.source import Source, SourceHealth, Transport
 from soc.query.parse import parse
 from soc.store.base import AlertFilter, AuditEntry
 
-DAY = 86_400_000
 HUNGYEN, NINHBINH = Scope(frozenset({"hungyen"})), Scope(frozenset({"ninhbinh"}))
 DAY = 86_400_000
 
