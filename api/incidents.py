@@ -1,8 +1,9 @@
 """What may be done with incidents, and in which order it is written. The API, the console and the command line all go through here.
 
 Every act may end after any of its writes, and doing it again finishes it. The order sees to that: an incident is widened to an
-alert's organisation before the alert joins; an alert goes from one incident to another in one write, of its own triage; and what
-an incident says of all its alerts (closed, open again, merged) is written once it is true of them.
+alert's organisation before the alert joins; an alert goes from one incident to another in one write, of its own triage; an incident
+is closed, or open again, once its alerts are; one that was merged leads to the other from the first moment, and what is still in
+it is found there.
 """
 
 from __future__ import annotations
@@ -82,7 +83,8 @@ class Desk:
     def merge(self, source_id: str, target_id: str) -> Incident:
         """All alerts of the source go over to the target; the source is closed and stays readable, with its history.
 
-        Both are written over what was read before, the target first: so two merges at once never make a circle.
+        Both are written over what was read before, the target first, so that two merges at once never make a circle; and before any
+        alert goes, so that of two merges one does nothing.
         """
         source, target = (self.stores.incidents.get(id_, self.account.scope) for id_ in (source_id, target_id))
         if source.id == target.id:
@@ -91,15 +93,10 @@ class Desk:
             raise Conflict(f"incident {source.id} was merged into {source.merged_into} already")
         if source.merged_into is None:
             _check_open(target)
-            who = self.account.name
-            change = self.stores.incidents.change
+            who, closed, change = self.account.name, IncidentStatus.CLOSED, self.stores.incidents.change
             change(target.id, by=who, now=self.now, version=target.version, orgs=source.orgs, merged=source.id)
-            self._hand_over(source.id, target.id)
-            closed = IncidentStatus.CLOSED
             change(source.id, by=who, now=self.now, version=source.version, status=closed, merged_into=target.id)
-        *_, last = self._chain(source.id)
-        self._hand_over(source.id, last.id)  # who joined it a moment ago
-        return self.stores.incidents.get(last.id, self.account.scope)
+        return self._hand_over(source.id)
 
     def decide(self, incident_id: str, decision: IncidentDecision) -> Incident:
         """Closing closes its open alerts with the verdict; reopening makes those that have it new again."""
@@ -191,9 +188,14 @@ class Desk:
         # Merged meanwhile: whoever did it may have looked for its alerts before these joined.
         return self._join(incident.id, alerts, sources) if joined.merged_into else joined
 
-    def _hand_over(self, source_id: str, target_id: str) -> None:
-        for alert in self._members(source_id):
-            self._change(alert, lambda triage: triage.incident == source_id, incident=target_id)
+    def _hand_over(self, incident_id: str) -> Incident:
+        """The alerts of an incident that was merged go to where it leads, and those that were left on the way."""
+        *merged, last = self._chain(incident_id)
+        for source in merged:
+            for alert in self._members(source.id):
+                self._change(alert, lambda triage, id_=source.id: triage.incident == id_, incident=last.id)
+        there = self.stores.incidents.get(last.id, self.account.scope)
+        return self._hand_over(incident_id) if there.merged_into else there  # merged meanwhile, too
 
     def _move(self, alert: Alert, sources: Collection[str | None], target: str | None) -> None:
         """Bring the alert from one of the sources to the target (None: out of all). Raises `Conflict` where it has gone elsewhere."""

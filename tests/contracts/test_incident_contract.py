@@ -45,7 +45,9 @@ def test_an_incident_is_what_was_written_also_after_a_restart(opened, reopen):
 def test_changes_are_recorded_with_who_and_when(opened):
     store, first = opened.stores.incidents, incident(1, ("ninhbinh",))
     store.create(first, by="lan")
-    store.change(first.id, by="lan", now=NOON + 1, title="OTP", assignee="lan", comment="gọi nhà mạng", orgs=["hungyen"])
+    store.change(
+        first.id, by="lan", now=NOON + 1, title="OTP", assignee="lan", comment="gọi nhà mạng", orgs=["hungyen"]
+    )
     closed = store.change(
         first.id, by="minh", now=NOON + 2, status=IncidentStatus.CLOSED, verdict=Verdict.BENIGN, assignee=""
     )
