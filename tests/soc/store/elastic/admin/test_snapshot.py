@@ -29,12 +29,12 @@ def taken(elastic):
     """A client, and a repository with a snapshot in which one index asks for a node that there is not, once it is to be moved."""
     with connect(elastic.url) as client:
         setup.install(client)
-        for index in (STUCK, "govsoc-accounts"):
+        for index in (STUCK, "govsoc-accounts", "govsoc-incidents"):
             client.create(index=index, id="1", document={}, refresh=True)
         snapshot.check_repository(client, "stuck", str(elastic.snapshots / "stuck"))
         client.indices.put_settings(index=STUCK, settings={"index.routing.allocation.require._name": "nobody"})
         indices = snapshot.take(client, "stuck", "one", lambda *_: None)
-        assert {STUCK, "govsoc-accounts"} <= set(indices)
+        assert {STUCK, "govsoc-accounts", "govsoc-incidents"} <= set(indices)
         empty(elastic)
         yield client
         client.snapshot.delete(repository="stuck", snapshot="one")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from mortal import Killed, mortal
 from proxy import Answer, proxy
 
 from soc.errors import StoreUnavailable
@@ -47,33 +48,6 @@ def facts(client: Client, entity: str) -> tuple[int, int, int] | None:
     alerts = open_stores(client).alerts.list(AlertFilter(entity=entity), EVERYTHING).items
     assert len(alerts) <= 1
     return (alerts[0].count, alerts[0].first_seen - NOON, alerts[0].last_seen - NOON) if alerts else None
-
-
-class Killed(BaseException):
-    """Not an `Exception`: nothing that the code does about errors happens."""
-
-
-class Mortal(Client):
-    """Dies at its request number `at`: before the server has it, or when the server has done it and nobody hears the answer."""
-
-    at: int
-    answered: bool
-
-    def perform_request(self, *args, **kwargs):
-        self.at -= 1
-        if self.at == 0 and not self.answered:
-            raise Killed
-        answer = super().perform_request(*args, **kwargs)
-        if self.at == 0:
-            raise Killed
-        return answer
-
-
-def mortal(url: str, at: int, answered: bool) -> Mortal:
-    client = connect(url)
-    client.__class__ = Mortal
-    client.at, client.answered = at, answered
-    return client
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before the server has it", "after the server has done it"])
