@@ -212,5 +212,5 @@ def test_a_snooze_needs_a_reason_and_an_end(analyst, world):
     woken = analyst.patch(path, json={"version": 1, "snoozed_until": None}).json()
     assert woken["snoozed_until"] is None
     page = analyst.get(f"/alerts/{world.alerts['hungyen']}", headers={"accept-language": "vi"}).text
-    assert "tạm hoãn đến <em>03/03/2026 07:00" in page
+    assert "tạm hoãn đến <em>07:00:00 03/03/2026</em>" in page
     assert "kết thúc tạm hoãn" in page

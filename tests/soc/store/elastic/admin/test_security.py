@@ -276,7 +276,7 @@ class TestDoctor:
         assert set_up()[0] == ["+ index template govsoc-audit"]
         assert store()[0][0] == "ok"
         empty(secured)
-        assert "lacks 10 things, such as component template govsoc-events-fields" in store()[0][1]
+        assert "lacks 11 things, such as component template govsoc-events-fields" in store()[0][1]
         with pytest.raises(StoreUnavailable, match="lacks component template govsoc-events-fields"):
             prepare(settings)
 

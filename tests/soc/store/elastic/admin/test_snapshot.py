@@ -47,7 +47,7 @@ def test_a_restore_that_does_not_move_ends_and_names_the_index(taken, monkeypatc
         StoreUnavailable, match=f"for 3 s: 1 indices are not whole, such as {STUCK}.*allocation/explain"
     ):
         snapshot.restore(taken, "stuck", "one", lambda done, total: told.append((done, total)))
-    assert told[-1] == (1, 2), "what can come back has come back"
+    assert told[-1] == (2, 3), "what can come back has come back"
 
 
 def test_a_slow_restore_is_waited_for_while_it_moves(elastic, monkeypatch):
