@@ -192,10 +192,13 @@ class Desk:
         """The alerts of an incident that was merged go to where it leads, and those that were left on the way."""
         *merged, last = self._chain(incident_id)
         for source in merged:
-            for alert in self._members(source.id):
-                self._change(alert, lambda triage, id_=source.id: triage.incident == id_, incident=last.id)
+            self._pass_on(source.id, last.id)
         there = self.stores.incidents.get(last.id, self.account.scope)
         return self._hand_over(incident_id) if there.merged_into else there  # merged meanwhile, too
+
+    def _pass_on(self, source_id: str, target_id: str) -> None:
+        for alert in self._members(source_id):
+            self._change(alert, lambda triage: triage.incident == source_id, incident=target_id)
 
     def _move(self, alert: Alert, sources: Collection[str | None], target: str | None) -> None:
         """Bring the alert from one of the sources to the target (None: out of all). Raises `Conflict` where it has gone elsewhere."""
