@@ -114,7 +114,8 @@ class Desk:
             incident.id,
             by=self.account.name,
             now=self.now,
-            version=decision.version,
+            # What was done to its alerts holds for the incident that was read; a comment for any.
+            version=decision.version if decision.status is None else incident.version,
             title=decision.title,
             status=decision.status,
             verdict=decision.verdict,
