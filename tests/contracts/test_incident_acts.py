@@ -338,3 +338,14 @@ def test_who_sees_a_part_no_longer_sees_it_once_it_is_widened(case_of):
     case.desk().remove(case.one, [case.alerts[3]])
     with pytest.raises(NotFound):
         local.history(case.one)
+
+
+def test_what_is_merged_while_it_is_being_closed_is_not_closed(case_of):
+    case = case_of()
+    merge = lambda: case.desk(MINH).merge(case.one, case.two)  # noqa: E731
+    with pytest.raises(Conflict, match="minh changed this incident"):
+        case.desk(stores=interrupted(case.stores, 1, merge)).decide(case.one, CLOSE)
+    source, target = (case.stores.incidents.get(id_, EVERYTHING) for id_ in (case.one, case.two))
+    assert (source.verdict, source.merged_into) == (None, case.two)
+    assert target.status is IncidentStatus.OPEN
+    assert case.members() == {"one": [], "two": [0, 1, 2], "new": []}
