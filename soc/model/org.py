@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from soc.errors import Conflict
@@ -16,6 +16,9 @@ class Scope:
 
     def allows(self, org: str) -> bool:
         return self.orgs is None or org in self.orgs
+
+    def allows_all(self, orgs: Collection[str]) -> bool:
+        return self.orgs is None or self.orgs.issuperset(orgs)
 
 
 EVERYTHING = Scope(None)

@@ -25,6 +25,7 @@ from soc.model.account import Account, Role
 from soc.model.alert import Status
 from soc.model.event import Stored
 from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.incident import Incident
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
 from soc.model.source import Source, SourceHealth, Transport
@@ -132,6 +133,9 @@ class TestSetup:
         assert detections.commit([found], {"h": rule}, {}, {}, None, NOW) == [alert]
         stores.triage.change(alert, by="an", now=NOW, status=Status.ACKNOWLEDGED)
         assert stores.alerts.get(alert, EVERYTHING).triage.status is Status.ACKNOWLEDGED
+        stores.incidents.create(Incident("1" * 24, "x", ("H42",), NOW, "an", NOW, "an"), by="an")
+        stores.incidents.change("1" * 24, by="an", now=NOW, title="y")
+        assert [incident.title for incident in stores.incidents.list(EVERYTHING).items] == ["y"]
         stores.sources.add(Source("s", "s", "H42", "nginx.access", Transport.PUSH), "hash", by="an")
         stores.health.report([SourceHealth("s", NOW, NOW, 1, 0, 0.0, None)])
         stores.accounts.put(Account("an", Role.ANALYST, EVERYTHING), "hash", by="an")
@@ -169,6 +173,7 @@ class TestSetup:
         assert opened.open_stores(reader).events.search(Everything(), Scope(frozenset({"H4"}))).items == ()
         for forbidden in (
             lambda: reader.search(index="govsoc-events-web-h4-2026.03"),
+            lambda: reader.search(index="govsoc-incidents"),
             lambda: reader.get(index="govsoc-accounts", id="x"),
             lambda: reader.index(index=WEB, document={}),
             lambda: reader.indices.delete(index=WEB),
