@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from api.errors import Refused
-from api.triage import check_assignee
+from api.triage import check_assignee, measure
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Status, Triage, Verdict
@@ -228,7 +228,7 @@ class Desk:
             if not wanted(alert.triage):
                 return alert.triage
             try:
-                return self.stores.triage.change(
+                new = self.stores.triage.change(
                     alert.id,
                     by=self.account.name,
                     now=self.now,
@@ -237,6 +237,8 @@ class Desk:
                     status=status,
                     verdict=verdict,
                 )
+                measure(alert, new)
+                return new
             except Conflict:
                 alert = self.stores.alerts.get(alert.id, self.account.scope)
         raise Conflict(f"alert {alert.id} is being changed by {alert.triage.updated_by} all the time: try again")

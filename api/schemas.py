@@ -8,6 +8,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from api.freshness import Freshness
+from api.triage import Decision
 from soc.backtest.jobs import JobState, Report
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Change, Status, Verdict
@@ -282,16 +283,79 @@ class ChangeOut(BaseModel):
         )
 
 
-class DecisionIn(In):
+class ChangesIn(In):
     """What to change; leave out what stays. `assignee: null` unassigns, `snoozed_until: null` wakes."""
 
-    version: int = Field(ge=0, le=2**53, description="the alert's `version` that you looked at")
     status: Status | None = None
     verdict: Verdict | None = Field(None, description="needed to close, refused otherwise")
     assignee: Name | None = None
     comment: Comment | None = None
     snoozed_until: AwareDatetime | None = Field(None, description="out of the queue till then; needs `snooze_reason`")
     snooze_reason: Comment | None = None
+
+    def decision(self, version: int | None = None) -> Decision:
+        unassigned = "assignee" in self.model_fields_set and not self.assignee
+        woken = "snoozed_until" in self.model_fields_set and self.snoozed_until is None
+        return Decision(
+            version,
+            self.status,
+            self.verdict,
+            "" if unassigned else self.assignee,
+            self.comment,
+            0 if woken else ms(self.snoozed_until),
+            self.snooze_reason,
+        )
+
+
+class DecisionIn(ChangesIn):
+    version: int = Field(ge=0, le=2**53, description="the alert's `version` that you looked at")
+
+
+class FilterIn(In):
+    """As the parameters of the list; what is left out does not filter."""
+
+    status: Status | None = None
+    level: Level | None = None
+    org: Name | None = None
+    rule_id: Name | None = None
+    entity: Name | None = None
+    assignee: Name | None = None
+    text: Name = ""
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    incident: IncidentId | None = None
+
+
+class BulkIn(In):
+    where: FilterIn
+    change: ChangesIn
+    expected: int = Field(
+        ge=0, le=1000, description="how many alerts you were shown; refused when there are more by now"
+    )
+
+
+class BulkOut(BaseModel):
+    changed: int
+    refused: dict[str, str] = Field(description="alert id: why it was left as it is")
+    more: bool = Field(description="the filter finds others, beyond the latest 1,000")
+
+
+class TimesOut(BaseModel):
+    """Of one level. Seconds; null where there is nothing to take them of."""
+
+    level: str
+    raised: int
+    waiting: int = Field(description="nobody has taken them up yet")
+    closed: int
+    acknowledge_median_s: float | None
+    acknowledge_p90_s: float | None
+    resolve_median_s: float | None
+    resolve_p90_s: float | None
+
+
+class AllTimesOut(BaseModel):
+    items: list[TimesOut]
+    whole: bool = Field(description="false: only the latest 20,000 alerts of the time were counted")
 
 
 class CommentIn(In):

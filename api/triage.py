@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.errors import Refused
+from soc import telemetry
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Status, Triage, Verdict
 from soc.store.base import Stores
@@ -38,7 +39,7 @@ def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, 
     _check_snooze(alert.triage, decision, now)
     if decision.assignee:
         check_assignee(stores, [alert.org], decision.assignee)
-    stores.triage.change(
+    new = stores.triage.change(
         alert_id,
         by=account.name,
         now=now,
@@ -50,7 +51,17 @@ def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, 
         snoozed_until=decision.snoozed_until,
         reason=decision.reason,
     )
-    return stores.alerts.get(alert_id, account.scope)
+    measure(alert, new)
+    return replace(alert, triage=new)
+
+
+def measure(alert: Alert, new: Triage) -> None:
+    """For Prometheus: how long it took, at the moment at which it is known."""
+    old = alert.triage
+    if old.acknowledged_at is None and new.acknowledged_at is not None:
+        telemetry.ACKNOWLEDGED_AFTER.labels(alert.level).observe((new.acknowledged_at - alert.raised_at) / 1000)
+    if old.closed_at is None and new.closed_at is not None:
+        telemetry.RESOLVED_AFTER.labels(alert.level).observe((new.closed_at - alert.raised_at) / 1000)
 
 
 def _check_reopening(triage: Triage, decision: Decision) -> None:

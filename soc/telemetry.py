@@ -54,4 +54,14 @@ REQUESTS = Histogram("soc_api_request_seconds", "Time to answer a request.", ["m
 LIVE_FAILURES = Counter(
     "soc_api_live_failures_total", "Times that looking for new alerts failed for no reason that is foreseen."
 )
+_LONG_S = (60, 300, 900, 1800, 3600, 4 * 3600, 12 * 3600, 86_400, 3 * 86_400, 7 * 86_400)
+ACKNOWLEDGED_AFTER = Histogram(
+    "soc_api_time_to_acknowledge_seconds",
+    "Time from raising an alert until somebody first takes it up or closes it.",
+    ["level"],
+    buckets=_LONG_S,
+)
+RESOLVED_AFTER = Histogram(
+    "soc_api_time_to_resolve_seconds", "Time from raising an alert until it is closed.", ["level"], buckets=_LONG_S
+)
 SIGN_INS = Counter("soc_api_sign_ins_total", "Attempts to sign in.", ["outcome"])

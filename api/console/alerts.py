@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated, Literal
 from urllib.parse import urlencode
@@ -10,6 +11,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
+from api.console.bulk import moment
 from api.console.marks import COUNTED
 from api.console.render import local
 from api.errors import Refused
@@ -17,16 +19,20 @@ from api.queue import find_alerts
 from api.schemas import AlertId, Cursor, Level, Name, by_id
 from api.state import Here, State
 from api.triage import Decision, decide
-from soc.errors import Conflict
+from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Alert, Status, Verdict
 from soc.model.event import Value
 from soc.model.finding import LEVELS, Finding
+from soc.model.incident import Incident, IncidentStatus
+from soc.model.rule import RuleDoc
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/alerts")
 _EVENTS_A_PAGE = 20
 _MOST_VALUES = 4
+_MOST_RELATED = 20
+_RELATED_MS = 3 * 86_400_000
 
 
 class Action(StrEnum):
@@ -34,6 +40,9 @@ class Action(StrEnum):
     CLOSE = "close"
     REOPEN = "reopen"
     TAKE = "take"
+    ASSIGN = "assign"
+    SNOOZE = "snooze"
+    WAKE = "wake"
     COMMENT = "comment"
 
 
@@ -47,13 +56,19 @@ def queue(
     org: Annotated[Name, Query()] = "",
     text: Annotated[Name, Query()] = "",
     rule: Annotated[Name, Query()] = "",
+    snoozed: Literal["", "1"] = "",
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
+    hidden = not snoozed and status in (Status.NEW, Status.ACKNOWLEDGED)
     where = AlertFilter(
-        status=None if status == "all" else status, level=level or None, org=org or None, rule_id=rule or None
+        status=None if status == "all" else status,
+        level=level or None,
+        org=org or None,
+        rule_id=rule or None,
+        awake_at=state.clock() if hidden else None,
     )
     page = find_alerts(state, where, account.scope, text=text, cursor=cursor)
-    chosen = {"status": status, "level": level, "org": org, "text": text, "rule": rule}
+    chosen = {"status": status, "level": level, "org": org, "text": text, "rule": rule, "snoozed": snoozed}
 
     def address(**changes: str | None) -> str:
         """This queue with other filters, from its first page."""
@@ -68,6 +83,7 @@ def queue(
         chosen=chosen,
         levels=LEVELS[::-1],
         address=address,
+        snoozed_hidden=hidden,
         first_page=cursor is None,
         older=address(cursor=page.next) if page.next else None,
         may_triage=account.role.includes(Role.ANALYST),
@@ -91,11 +107,19 @@ def triage(
     version: Annotated[int | None, Form(ge=0, le=2**53)] = None,
     verdict: Annotated[Verdict | None, Form()] = None,
     comment: Annotated[str, Form(max_length=4000)] = "",
+    assignee: Annotated[str, Form(max_length=200)] = "",
+    until: Annotated[str, Form(max_length=40)] = "",
+    reason: Annotated[str, Form(max_length=4000)] = "",
     back: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     """One button of the page. Where it cannot be done the page says why, with the comment kept."""
     try:
-        decide(state.stores, account, alert_id, _decision(action, account, version, verdict, comment), state.clock())
+        decision = _decision(action, account, version, verdict, comment)
+        if action is Action.ASSIGN:
+            decision = replace(decision, assignee=assignee.strip())
+        elif action is Action.SNOOZE:
+            decision = replace(decision, snoozed_until=moment(state, until), reason=reason.strip() or None)
+        decide(state.stores, account, alert_id, decision, state.clock())
     except (Refused, Conflict) as error:
         return _alert_page(alert_id, request, state, account, None, error=error, comment=comment)
     return RedirectResponse(local(back or f"/alerts/{alert_id}"), 303)
@@ -112,6 +136,10 @@ def _decision(action: Action, account: Account, version: int | None, verdict: Ve
             return Decision(version, Status.NEW, comment=said)
         case Action.TAKE:
             return Decision(version, assignee=account.name, comment=said)
+        case Action.WAKE:
+            return Decision(version, snoozed_until=0, comment=said)
+        case Action.ASSIGN | Action.SNOOZE:
+            return Decision(version, comment=said)
         case Action.COMMENT:
             return Decision(comment=said)
 
@@ -145,12 +173,34 @@ def _alert_page(
         first_page=cursor is None,
         more=f"/alerts/{alert_id}?{urlencode({'cursor': findings.next})}" if findings.next else None,
         history=stores.triage.history(alert_id),
+        related=_related(state, account, alert),
+        incident=_incident(state, account, alert),
+        incidents=stores.incidents.list(account.scope, status=IncidentStatus.OPEN).items,
+        now=state.clock(),
         verdicts=list(Verdict),
         error=error,
         conflict=isinstance(error, Conflict),
         comment=comment,
         may_triage=account.role.includes(Role.ANALYST),
     )
+
+
+def _related(state: State, account: Account, alert: Alert) -> list[tuple[Alert, RuleDoc | None]]:
+    """The latest other alerts about the same in the same organisation, within some days."""
+    where = AlertFilter(
+        org=alert.org, entity=alert.entity, since=alert.first_seen - _RELATED_MS, until=alert.last_seen + _RELATED_MS
+    )
+    found = state.stores.alerts.list(where, account.scope, limit=_MOST_RELATED + 1).items
+    others = [one for one in found if one.id != alert.id and one.entity_field == alert.entity_field]
+    return [(one, state.rules.get(one.rule_hash)) for one in others[:_MOST_RELATED]]
+
+
+def _incident(state: State, account: Account, alert: Alert) -> Incident | None:
+    """None also where it is not for the caller to see."""
+    try:
+        return state.stores.incidents.get(alert.triage.incident, account.scope) if alert.triage.incident else None
+    except NotFound:
+        return None
 
 
 def _together(findings: tuple[Finding, ...]) -> list[tuple[str, list[Value], int]]:

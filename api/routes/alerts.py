@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
@@ -14,11 +14,15 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from api.auth import COOKIE, Analyst, Viewer, account_of
+from api.bulk import decide_all
 from api.queue import find_alerts
 from api.schemas import (
     AlertDetail,
     AlertId,
     AlertOut,
+    AllTimesOut,
+    BulkIn,
+    BulkOut,
     ChangeOut,
     CommentIn,
     Cursor,
@@ -31,10 +35,12 @@ from api.schemas import (
     Name,
     PageOut,
     RuleOut,
+    TimesOut,
     by_id,
     ms,
 )
 from api.state import Here, State
+from api.times import times
 from api.triage import Decision, decide
 from soc.errors import StoreUnavailable
 from soc.model.account import Account
@@ -68,6 +74,32 @@ def list_alerts(
     where = replace(where, awake_at=state.clock()) if awake else where
     page = find_alerts(state, where, account.scope, text=text, cursor=cursor, limit=limit)
     return PageOut(items=[_out(state, alert) for alert in page.items], next=page.next)
+
+
+@router.post("/bulk")
+def change_alerts(body: BulkIn, state: Here, account: Analyst) -> BulkOut:
+    """One decision for all alerts that a filter finds, 1,000 at most. What changed meanwhile, or does not allow it, is left and named."""
+    where = body.where
+    filter_ = AlertFilter(
+        where.status,
+        where.level,
+        where.org,
+        where.rule_id,
+        where.entity,
+        where.assignee,
+        ms(where.since),
+        ms(where.until),
+        where.incident,
+    )
+    done = decide_all(state, account, filter_, where.text, body.change.decision(), body.expected)
+    return BulkOut(changed=done.changed, refused=done.refused, more=done.more)
+
+
+@router.get("/times")
+def alert_times(state: Here, account: Viewer, days: Annotated[int, Query(ge=1, le=366)] = 30) -> AllTimesOut:
+    """How long the alerts raised in the last days waited until somebody took them up, and until they were closed."""
+    found, whole = times(state.stores.alerts, account.scope, state.clock() - days * 86_400_000)
+    return AllTimesOut(items=[TimesOut.model_validate(asdict(one)) for one in found], whole=whole)
 
 
 @router.get("/stream", response_class=StreamingResponse, responses={200: {"content": {"text/event-stream": {}}}})
@@ -108,18 +140,7 @@ def get_alert(alert_id: AlertId, state: Here, account: Viewer) -> AlertDetail:
 @router.patch("/{alert_id}")
 def change_alert(alert_id: AlertId, change: DecisionIn, state: Here, account: Analyst) -> AlertOut:
     """Status, verdict, assignee and comment in one step. 409 when somebody changed it since `version`."""
-    unassign = "assignee" in change.model_fields_set and not change.assignee
-    assignee = "" if unassign else change.assignee
-    woken = "snoozed_until" in change.model_fields_set and change.snoozed_until is None
-    decision = Decision(
-        change.version,
-        change.status,
-        change.verdict,
-        assignee,
-        change.comment,
-        0 if woken else ms(change.snoozed_until),
-        change.snooze_reason,
-    )
+    decision = change.decision(change.version)
     return _out(state, decide(state.stores, account, alert_id, decision, state.clock()))
 
 

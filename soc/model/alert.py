@@ -34,6 +34,8 @@ class Triage:
     updated_by: str | None = None
     incident: str | None = None
     snoozed_until: int | None = None
+    acknowledged_at: int | None = None  # ms, when somebody first took it up or closed it
+    closed_at: int | None = None  # ms, None unless it is closed
 
 
 @dataclass(frozen=True, slots=True)

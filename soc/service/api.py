@@ -10,6 +10,7 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from api.gather import Gatherer, gather
 from collector.keys import KeyRing
 from soc import __version__
 from soc.backtest.jobs import Jobs, jobs_dir
@@ -49,6 +50,8 @@ def api(settings: Settings, stop: threading.Event) -> None:
     except (StoreUnavailable, Busy):  # people and probes are told so, instead of finding nobody
         waiting = partial(prepare, settings, stop, float("inf"))
         threading.Thread(target=waiting, name="prepare", daemon=True).start()
+    gathering = partial(gather, Gatherer(stores), now_ms, stop)
+    threading.Thread(target=gathering, name="incidents", daemon=True).start()
     log.info("serving", url=f"http://{serve.http_host}:{serve.http_port}/")
     try:
         server.run()

@@ -77,6 +77,11 @@ SCHEMA = (
     """
     ALTER TABLE triage ADD COLUMN incident TEXT;
     ALTER TABLE triage ADD COLUMN snoozed_until INTEGER;
+    ALTER TABLE triage ADD COLUMN acknowledged_at INTEGER;
+    ALTER TABLE triage ADD COLUMN closed_at INTEGER;
+    UPDATE triage SET acknowledged_at = (SELECT min(at) FROM change c WHERE c.alert_id = triage.alert_id
+        AND field = 'status' AND new <> 'new'), closed_at = CASE status WHEN 'closed' THEN (SELECT max(at)
+        FROM change c WHERE c.alert_id = triage.alert_id AND field = 'status' AND new = 'closed') END;
     CREATE INDEX triage_incident ON triage (incident) WHERE incident IS NOT NULL;
     CREATE TABLE incident (
         id TEXT PRIMARY KEY,

@@ -40,6 +40,7 @@ def decided(
         new = replace(new, status=status, verdict=old.verdict if status is Status.CLOSED else None)
         if Status.CLOSED in (status, old.status):
             new = replace(new, snoozed_until=None)
+        new = _timed(old, new, now)
     if verdict is not None:
         new = replace(new, verdict=verdict)
     if assignee is not None:
@@ -57,6 +58,14 @@ def decided(
     if changes:
         new = replace(new, version=old.version + 1, updated_at=now, updated_by=by)
     return new, changes
+
+
+def _timed(old: Triage, new: Triage, now: int) -> Triage:
+    """When it was first taken up, whatever happened afterwards; and when it was closed for the last time."""
+    if new.status is old.status:
+        return new
+    first = now if old.acknowledged_at is None and new.status is not Status.NEW else old.acknowledged_at
+    return replace(new, acknowledged_at=first, closed_at=now if new.status is Status.CLOSED else None)
 
 
 def follows(old: Policy | None, new: Policy) -> bool:

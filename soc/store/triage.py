@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import astuple
+from dataclasses import astuple, fields
 from typing import Any
 
 from soc.buffer.database import Database
 from soc.model.alert import Change, Status, Triage, Verdict
 from soc.store.decision import decided
 
-# In the order of `Triage`.
-STATE = ("status", "verdict", "assignee", "version", "updated_at", "updated_by", "incident", "snoozed_until")
+STATE = tuple(field.name for field in fields(Triage))  # the columns, in this order
 
 
 class SqliteTriage:
@@ -55,7 +54,7 @@ class SqliteTriage:
             if not changes:
                 return old
             db.execute(
-                f"REPLACE INTO triage (alert_id, {', '.join(STATE)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"REPLACE INTO triage (alert_id, {', '.join(STATE)}) VALUES (?{', ?' * len(STATE)})",
                 (alert_id, *astuple(new)),
             )
             db.executemany(

@@ -13,9 +13,9 @@ from soc.model.finding import alert_id
 
 ROLES = ("viewer", "analyst", "admin")
 DECISION = {"version": 0, "status": "acknowledged"}
-# Two incidents of Hưng Yên, an alert of the first, and one of none.
+# Two incidents of Hưng Yên, an alert of the first, and two of none.
 INCIDENT, OTHER = "a" * 24, "b" * 24
-JOINED, FREE = (alert_id("web-sqli", "hungyen", f"198.51.100.{n}", "2026-03-02") for n in (1, 2))
+JOINED, FREE, FREE_TOO = (alert_id("web-sqli", "hungyen", f"198.51.100.{n}", "2026-03-02") for n in (1, 2, 4))
 # (method, route): (lowest role, or None for everybody; what is sent). `{...}` parameters are of Hưng Yên's things.
 ROUTES = {
     ("GET", "/openapi.json"): (None, {}),
@@ -35,6 +35,8 @@ ROUTES = {
     ("POST", "/api/v1/alerts/{alert_id}/comments"): ("analyst", {"json": {"comment": "seen"}}),
     ("GET", "/api/v1/alerts/{alert_id}/history"): ("viewer", {}),
     ("GET", "/api/v1/alerts/{alert_id}/findings"): ("viewer", {}),
+    ("POST", "/api/v1/alerts/bulk"): ("analyst", {"json": {"where": {}, "change": {"comment": "x"}, "expected": 9}}),
+    ("GET", "/api/v1/alerts/times"): ("viewer", {}),
     ("GET", "/api/v1/incidents"): ("viewer", {}),
     ("GET", "/api/v1/incidents/{incident_id}"): ("viewer", {}),
     ("GET", "/api/v1/incidents/{incident_id}/history"): ("viewer", {}),
@@ -61,6 +63,12 @@ ROUTES = {
     ("GET", "/alerts"): ("viewer", {}),
     ("GET", "/alerts/{alert_id}"): ("viewer", {}),
     ("POST", "/alerts/{alert_id}/triage"): ("analyst", {"data": {"action": "comment", "comment": "seen"}}),
+    ("GET", "/alerts/bulk"): ("analyst", {}),
+    ("POST", "/alerts/bulk"): ("analyst", {"data": {"action": "comment", "comment": "x", "expected": 9}}),
+    ("GET", "/incidents"): ("viewer", {}),
+    ("GET", "/incidents/{incident_id}"): ("viewer", {}),
+    ("POST", "/incidents"): ("analyst", {"data": {"alert": FREE_TOO, "title": "x"}}),
+    ("POST", "/incidents/{incident_id}"): ("analyst", {"data": {"action": "comment", "comment": "x"}}),
     ("GET", "/events"): ("viewer", {}),
     ("POST", "/events/person"): ("analyst", {"data": {"number": "0912345678"}}),
     ("GET", "/events/{event_id}"): ("viewer", {}),
@@ -79,7 +87,7 @@ ROUTES = {
 # What belongs to no organisation: rules are everybody's.
 SHARED = ("rule_id", "language")
 # What names Hưng Yên's things in its body.
-NAMING_THEIRS = (("POST", "/api/v1/incidents"),)
+NAMING_THEIRS = (("POST", "/api/v1/incidents"), ("POST", "/incidents"))
 CASES = [(method, path, *case) for (method, path), case in ROUTES.items() if case]
 
 
@@ -96,7 +104,7 @@ def test_every_route_is_in_the_table(app):
 @pytest.fixture(autouse=True)
 def incidents(world):
     desk = Desk(world.stores, world.stores.accounts.get("national"), world.now)
-    assert [world.fire("hungyen", 1, f"198.51.100.{n}") for n in (1, 2)] == [JOINED, FREE]
+    assert [world.fire("hungyen", 1, f"198.51.100.{n}") for n in (1, 2, 4)] == [JOINED, FREE, FREE_TOO]
     desk.open(INCIDENT, "hungyen", [JOINED])
     desk.open(OTHER, "hungyen", [world.fire("hungyen", 1, "198.51.100.3")])
 

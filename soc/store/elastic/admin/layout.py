@@ -14,6 +14,7 @@ _MS: Json = {"type": "date", "format": "epoch_millis"}
 _LONG: Json = {"type": "long"}
 _KEPT: Json = {"type": "object", "enabled": False}  # kept, never looked into
 
+_TRIAGE_TIMES = ("updated_at", "snoozed_until", "acknowledged_at", "closed_at")
 _ALERTS: Json = {
     **dict.fromkeys(("id", "rule_id", "level", "org", "entity_field", "entity", "tags"), _KEYWORD),
     **dict.fromkeys(("first_seen", "last_seen", "raised_at"), _MS),
@@ -22,7 +23,7 @@ _ALERTS: Json = {
         "properties": {
             **dict.fromkeys(("status", "verdict", "assignee", "incident"), _KEYWORD),
             "version": _LONG,
-            **dict.fromkeys(("updated_at", "snoozed_until"), _MS),
+            **dict.fromkeys(_TRIAGE_TIMES, _MS),
         }
     },
 }
@@ -36,7 +37,7 @@ _FIELDS: dict[str, Json] = {
     "triage": {
         **dict.fromkeys(("alert_id", "org", "status", "verdict", "assignee", "incident"), _KEYWORD),
         "version": _LONG,
-        **dict.fromkeys(("updated_at", "snoozed_until"), _MS),
+        **dict.fromkeys(_TRIAGE_TIMES, _MS),
         "history": _KEPT,
     },
     "incidents": {

@@ -7,7 +7,7 @@ click and a new finding change different fields of that document and meet for no
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from elasticsearch import ConflictError, NotFoundError
@@ -20,7 +20,7 @@ from soc.store.elastic.client import Client
 from soc.store.elastic.documents import Json, decide, read, too_contended
 
 _TRIES = 20
-_STATE = ("status", "verdict", "assignee", "version", "updated_at", "updated_by", "incident", "snoozed_until")
+_STATE = tuple(field.name for field in fields(Triage))
 
 
 class ElasticTriage:
@@ -84,17 +84,10 @@ class ElasticTriage:
 
 
 def triage_of(source: Json) -> Triage:
-    verdict = source["verdict"]
-    return Triage(
-        Status(source["status"]),
-        Verdict(verdict) if verdict else None,
-        source["assignee"],
-        source["version"],
-        source["updated_at"],
-        source["updated_by"],
-        source.get("incident"),  # records of an older govsoc have neither
-        source.get("snoozed_until"),
-    )
+    """Records of an older govsoc lack some."""
+    known: dict[str, Any] = {name: source.get(name) for name in _STATE}
+    verdict = known["verdict"]
+    return Triage(**known | {"status": Status(known["status"]), "verdict": Verdict(verdict) if verdict else None})
 
 
 def copied(triage: Triage | Json) -> Json:
