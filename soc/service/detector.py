@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from math import inf
 from zoneinfo import ZoneInfo
@@ -12,6 +13,7 @@ import structlog
 from prometheus_client import start_http_server
 
 import rules.load
+from rules.blind import logsources
 from rules.match import Engine
 from rules.rule import Rule
 from soc import telemetry
@@ -74,7 +76,8 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: Detectio
     loaded = rules.load.load(detect.rules or [rules.load.CONTENT], pipelines)
     for error in loaded.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
-    docs = [_doc(rule) for rule in loaded.rules]
+    by_id = {rule.id: rule for rule in loaded.rules}
+    docs = [_doc(rule, by_id) for rule in loaded.rules]
     lateness_ms = detect.lateness_s * 1000
     engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)
     watch = Watch(
@@ -131,7 +134,7 @@ class Watch:
         self._detections.publish(running, [*self._faults, *running_faults])
 
 
-def _doc(rule: Rule) -> RuleDoc:
+def _doc(rule: Rule, by_id: Mapping[str, Rule]) -> RuleDoc:
     return RuleDoc(
         id=rule.id,
         hash=rule.hash,
@@ -145,4 +148,5 @@ def _doc(rule: Rule) -> RuleDoc:
         runbook={lang: text for lang, text in (("vi", rule.runbook_vi), ("en", rule.runbook_en)) if text},
         falsepositives=rule.falsepositives,
         silent=rule.silent,
+        logsources=logsources(rule, by_id),
     )

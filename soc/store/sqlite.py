@@ -3,7 +3,7 @@
 events/2026-11-22.db   the event log, one file a day of event time   written by the collector
 collector.db           checkpoints, health of sources                written by the collector
 detector.db            findings, alert facts, state, cursor          written by the detector
-control.db             sources, policies, triage, accounts, audit              written by the API and the command line
+control.db             sources, policies, outages, triage, accounts, audit     written by the API and the command line
 keys/                  one secret an organisation for tokens          written by the collector
 """
 
@@ -18,6 +18,7 @@ from soc.store.base import Stores
 from soc.store.collected import SqliteHealth, open_collected
 from soc.store.control import SqliteAccounts, SqliteAudit, SqliteSources, SqliteTriage, open_control
 from soc.store.events import SqliteEvents
+from soc.store.outages import SqliteOutages
 from soc.store.policies import SqlitePolicies
 
 
@@ -41,6 +42,7 @@ def open_stores(data_dir: Path, clock: Callable[[], int] = lambda: time.time_ns(
         sources=SqliteSources(control, clock),
         policies=SqlitePolicies(control),
         health=SqliteHealth(open_collected(data_dir)),
+        outages=SqliteOutages(control),
         accounts=SqliteAccounts(control, clock),
         audit=SqliteAudit(control),
     )
