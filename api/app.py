@@ -16,9 +16,10 @@ from fastapi.staticfiles import StaticFiles
 
 from api import console, errors
 from api.console.render import Pages
+from api.directory import Organisations
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, events, health, rules, session, sources
+from api.routes import alerts, coverage, events, health, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
 from soc.model.org import EVERYTHING
@@ -75,13 +76,14 @@ def create_app(
         session_s=session_s,
         sign_ins=SignIns(),
         rules=RuleBook(stores.alerts),
+        organisations=Organisations(stores.policies),
         feed=feed,
         pages=Pages(zone, clock),
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, sources, health, session):
+    for part in (alerts, events, rules, sources, coverage, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.console.render import Pages
+from api.directory import Organisations
 from api.live import Feed
 from api.throttle import SignIns
 from soc.errors import NotFound
@@ -79,6 +80,7 @@ class State:
     session_s: int
     sign_ins: SignIns
     rules: RuleBook
+    organisations: Organisations
     feed: Feed
     pages: Pages
 

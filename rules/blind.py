@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from rules.logsource import origins
+from rules.logsource import Origin, origins
 from rules.rule import Rule
 from soc.model.rule import LogSource, RuleDoc
 
@@ -36,5 +36,15 @@ def _feeds(type_: str, rule: RuleDoc) -> bool:
     """Whether events of a source of this type may make the rule fire."""
     datasets = _CARRIED.get(type_, (type_,))
     return any(
-        origin.admits(wanted) for dataset in datasets for origin in origins(dataset) for wanted in rule.logsources
+        _meant(origin, wanted) for dataset in datasets for origin in origins(dataset) for wanted in rule.logsources
+    )
+
+
+def _meant(origin: Origin, wanted: LogSource) -> bool:
+    """Whether all that the rule asks for is known to be so. Stricter than `Origin.admits`, which lets a rule look at whatever does not
+    contradict it: a rule for web servers may look at sign-ins, and is blind all the same when the web server falls silent."""
+    return (
+        wanted.product in (None, origin.product)
+        and wanted.category in (None, origin.category)
+        and (wanted.service is None or wanted.service in origin.services)
     )

@@ -33,8 +33,10 @@ class Body:
     def text(self, name: str, default: str | None = "") -> str:
         """`default` None: it has to be there."""
         value = self._fields.get(name, default)
+        if value is None or (default is None and isinstance(value, str) and not value.strip()):
+            self.refuse(name, "is missing")
         if not isinstance(value, str):
-            self.refuse(name, "is missing" if value is None else "has to be a text")
+            self.refuse(name, "has to be a text")
         if len(value) > _LONGEST:
             self.refuse(name, f"has {len(value)} letters, {_LONGEST} at most")
         return value.strip()

@@ -80,7 +80,7 @@ class Calendar:
             body.refuse("working", f"has {min(both)}, which is also a day off")
         return cls(tuple(hours) or OFFICE_HOURS, off, working)
 
-    def body(self) -> Mapping[str, object]:
+    def body(self) -> Mapping[str, list[str]]:
         """As it is kept in a policy."""
         hours = [f"{a // 60:02d}:{a % 60:02d}-{b // 60:02d}:{b % 60:02d}" for a, b in self.hours]
         return {"hours": hours, "off": sorted(map(str, self.off)), "working": sorted(map(str, self.working))}

@@ -49,6 +49,9 @@ class Organisation:
     def ended(self, on: date) -> bool:
         return self.valid_to is not None and on > self.valid_to
 
+    def holds(self, on: date) -> bool:
+        return not self.ended(on) and (self.valid_from is None or self.valid_from <= on)
+
     def body(self) -> Mapping[str, object]:
         """As it is kept in a policy: `read` gives it back."""
         known = asdict(self).items()

@@ -35,6 +35,9 @@ ROUTES = {
     ("GET", "/api/v1/rules/{rule_id}"): ("viewer", {}),
     ("GET", "/api/v1/sources"): ("viewer", {}),
     ("GET", "/api/v1/sources/{source_id}"): ("viewer", {}),
+    ("GET", "/api/v1/outages"): ("viewer", {}),
+    ("GET", "/api/v1/organisations"): ("viewer", {}),
+    ("GET", "/api/v1/coverage"): ("viewer", {}),
     ("GET", "/api/v1/health"): ("viewer", {}),
     ("GET", "/alerts"): ("viewer", {}),
     ("GET", "/alerts/{alert_id}"): ("viewer", {}),
@@ -42,6 +45,7 @@ ROUTES = {
     ("GET", "/events"): ("viewer", {}),
     ("GET", "/events/{event_id}"): ("viewer", {}),
     ("GET", "/sources"): ("viewer", {}),
+    ("GET", "/coverage"): ("viewer", {}),
     ("GET", "/rules"): ("viewer", {}),
     ("GET", "/rules/{rule_id}"): ("viewer", {}),
     # Tested in test_live.py, as it never ends, and in test_auth.py, as it asks where the request comes from.
