@@ -16,8 +16,7 @@ def logsources(rule: Rule, by_id: Mapping[str, Rule]) -> tuple[LogSource, ...]:
     """The log sources of which each can make the rule fire: its own, or those of the rules that a correlation counts."""
     if rule.correlation is None:
         return (rule.logsource,)
-    base = [by_id[id_] for id_ in rule.correlation.rules if id_ in by_id and id_ != rule.id]
-    return tuple(dict.fromkeys(source for one in base for source in logsources(one, by_id)))
+    return tuple(dict.fromkeys(by_id[id_].logsource for id_ in rule.correlation.rules))
 
 
 def blind(rules: Sequence[RuleDoc], lost: str, live: Collection[str]) -> list[RuleDoc]:

@@ -72,7 +72,7 @@ def _csv(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
                 raise ConfigError(f"{where}: has more columns than the header")
             yield where, row
     except csv.Error as error:
-        raise ConfigError(f"{path} line {reader.line_num}: {error}") from None
+        raise ConfigError(f"{path} after line {reader.line_num}: {error}") from None
 
 
 def _toml(path: Path, text: str) -> Iterator[tuple[str, Mapping[str, object]]]:
