@@ -14,5 +14,9 @@ router = APIRouter(prefix="/coverage")
 
 @router.get("")
 def coverage_page(request: Request, state: Here, account: Viewer) -> Response:
+    """Whoever has no source, nor has a commune that has one, is a name in a list: rows without a cell would hide the others."""
     rows = rows_of(state, account.scope)
-    return state.pages.html(request, "coverage.html", account=account, rows=rows, systems=SYSTEMS)
+    above = {row.organisation.parent for row in rows if row.organisation}
+    shown = [row for row in rows if row.cells or row.org in above]
+    empty = [row for row in rows if not row.cells and row.org not in above]
+    return state.pages.html(request, "coverage.html", account=account, rows=shown, empty=empty, systems=SYSTEMS)

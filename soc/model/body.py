@@ -13,6 +13,7 @@ E = TypeVar("E", bound=StrEnum)
 
 _LONGEST = 400
 _MOST = 1000
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199  # so that it can be counted with
 
 
 class Body:
@@ -43,7 +44,7 @@ class Body:
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         value = self._fields.get(name, default)
-        if not isinstance(value, int) or not low <= value <= high:
+        if type(value) is not int or not low <= value <= high:
             self.refuse(name, f"has to be a whole number from {low} to {high}")
         return value
 
@@ -67,12 +68,13 @@ class Body:
         return value
 
     def _day(self, name: str, value: object) -> date:
-        if type(value) is date:  # TOML has dates of its own
-            return value
         try:
-            return date.fromisoformat(str(value).strip())
+            day = value if type(value) is date else date.fromisoformat(str(value).strip())  # TOML has dates of its own
         except ValueError:
             self.refuse(name, f"is {value!r}, and has to be a day such as 2025-07-01")
+        if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+            self.refuse(name, f"is {day}, and has to be in the years {_FIRST_YEAR} to {_LAST_YEAR}")
+        return day
 
     def refuse(self, name: str, why: str) -> NoReturn:
         raise ConfigError(f"{self._where}: {name} {why}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 
 from soc.model.body import Body
@@ -73,7 +73,7 @@ class Expectation:
 
     def exempt_end(self) -> int:
         """The instant from which it is expected again."""
-        return midnight(self.exempt_until + timedelta(days=1)) if self.exempt_until else 0
+        return midnight(self.exempt_until) + DAY_MS if self.exempt_until else 0
 
 
 @dataclass(frozen=True, slots=True)

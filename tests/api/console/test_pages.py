@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -224,10 +225,10 @@ def test_the_part_that_is_not_ours_carries_its_licence(client_of):
     assert client_of().get("/static/../render.py").status_code == 404
 
 
-def silent_country(world, folder):
+def silent_country(world, folder, rules=(RULE,)):
     """Two organisations of the directory; the portal of Hưng Yên fell silent, that of Ninh Bình was never seen."""
     keep(world.stores.policies, read(SHIPPED), by="test", now=0, reason="")
-    world.detections.publish([RULE], [])
+    world.detections.publish(rules, [])
     world.now += 16 * 60_000
     watch = Watch(world.stores, world.clock)
     watch.look()
@@ -290,11 +291,23 @@ def test_the_coverage_matrix(client_of, world, tmp_path, language, said):
     text = client_of("national").get("/coverage", headers={"accept-language": language}).text
     for words in said:
         assert words in text, words
-    assert text.count("<tr") == 1 + 17 + 34
+    assert text.count("<tr") == 1 + 2
+    empty = re.search(r'id="empty".*?</section>', text, re.DOTALL)[0]
+    assert empty.count(",") >= 16 + 31
     assert 'href="/sources?org=hungyen&amp;system=portal"' in text
     theirs = client_of("outsider").get("/coverage", headers={"accept-language": language}).text
     assert theirs.count("<tr") == 2
     assert "hungyen" not in theirs
+
+
+def test_many_blind_rules_fold(client_of, world, tmp_path):
+    many = [replace(RULE, id=f"r{n}", hash=f"h{n}", titles={"en": f"Rule {n}."}) for n in range(30)]
+    silent_country(world, tmp_path, many)
+    text = page(client_of("viewer"), "/sources")
+    assert "30 rules see nothing of this organisation now:" in text
+    folded = re.search(r"<details id=.*?</details>", text, re.DOTALL)[0]
+    assert "and 25 more" in folded
+    assert ("Rule 4." in folded, "Rule 5." in folded, "Rule 29." in folded) == (False, True, True)
 
 
 def test_a_cell_leads_to_its_sources(client_of, world):

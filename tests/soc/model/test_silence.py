@@ -78,6 +78,12 @@ def test_an_exemption_holds_to_the_end_of_its_day_and_the_limit_counts_from_ther
     assert silent.silent_at == end + 15 * MINUTE_MS
 
 
+def test_an_exemption_to_the_last_day_that_can_be_said():
+    for schedule in Schedule:
+        exempt = Expectation.read("x", {"exempt_until": "2199-12-31", "schedule": schedule})
+        assert state(NOW - DAY_MS * 30, None, exempt) is Freshness.EXEMPT
+
+
 def days(first, last):
     day = date.fromisoformat(first)
     while day <= date.fromisoformat(last):
@@ -139,6 +145,8 @@ def test_an_expectation_comes_back_from_its_policy():
         ({"limit_minutes": 0}, "limit_minutes has to be a whole number from 1 to"),
         ({"limit_minutes": "15"}, "limit_minutes has to be"),
         ({"exempt_until": "31/12/2026"}, "exempt_until is '31/12/2026'"),
+        ({"exempt_until": "9999-12-31"}, "has to be in the years 1900 to 2199"),
+        ({"limit_minutes": True}, "limit_minutes has to be"),
         ({"system": "x"}, "system is 'x'"),
         ({"reason": "x" * 500}, "reason has 500 letters"),
         ({"limit": 5}, "limit is not known here"),
