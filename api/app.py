@@ -19,9 +19,10 @@ from api.console.render import Pages
 from api.directory import Organisations
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, coverage, events, health, rules, session, sources
+from api.routes import alerts, backtests, coverage, events, health, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
+from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter, Stores
 
@@ -41,12 +42,17 @@ def create_app(
     *,
     clock: Callable[[], int],
     cookie_secure: bool,
+    jobs: Jobs,
     version: str = "",
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
+    token: Callable[[str, str, str], str | None] | None = None,
 ) -> FastAPI:
-    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times."""
+    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
+
+    `token`: see `State`.
+    """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
     )
@@ -79,11 +85,13 @@ def create_app(
         organisations=Organisations(stores.policies),
         feed=feed,
         pages=Pages(zone, clock),
+        token=token,
+        backtests=jobs,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, sources, coverage, health, session):
+    for part in (alerts, events, rules, backtests, sources, coverage, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

@@ -21,7 +21,7 @@ import orjson
 import structlog
 
 from soc import telemetry
-from soc.buffer.base import Buffer
+from soc.buffer.base import Readable
 from soc.errors import SocError
 from soc.model.event import Event, Stored
 from soc.model.finding import Finding
@@ -141,7 +141,7 @@ class Pipeline:
 
     def __init__(
         self,
-        buffer: Buffer,
+        buffer: Readable,
         rules: Rules,
         docs: Mapping[str, RuleDoc],
         detections: Detections,

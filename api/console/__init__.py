@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.console import alerts, coverage, events, rules, sources, visit
+from api.console import alerts, backtests, coverage, events, rules, sources, visit
 
 router = APIRouter()
-for part in (visit, alerts, events, sources, coverage, rules):
+for part in (visit, alerts, events, sources, coverage, rules, backtests):
     router.include_router(part.router)

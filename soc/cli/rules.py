@@ -20,6 +20,7 @@ from rules.check import documented_fields, lint
 from rules.explain import explain as explain_rule
 from rules.explain import lines
 from rules.load import CONTENT, is_cases, load
+from soc.cli.backtest import backtest
 from soc.cli.context import JsonOption, print_json
 from soc.cli.match import PipelineOption, RulesOption, pipelines_of
 from soc.errors import ConfigError, RuleError
@@ -27,6 +28,8 @@ from soc.model.event import Fields, flat
 from soc.model.source import Source, Transport
 
 app = typer.Typer(no_args_is_help=True, help="Detection rules: check them, run their cases, list them, explain them.")
+
+app.command("backtest")(backtest)
 
 ZONE = "Asia/Ho_Chi_Minh"
 NOW_MS = 4_102_444_800_000  # 2100: a case's line is never in the future

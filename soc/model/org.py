@@ -1,4 +1,5 @@
-"""Organisations: ministries, provinces, communes; and Scope, those of them that a caller may see."""
+"""Organisations by their agency codes: ministries, provinces, communes; the unit that one belongs to, and the scope of those
+that a caller may see."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import date
 from enum import StrEnum
 
+from soc.errors import Conflict
 from soc.model.body import Body
 
 CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -24,6 +26,26 @@ class Scope:
 
 
 EVERYTHING = Scope(None)
+
+
+def unit_of(org: str) -> str:
+    """The ministry or province of an organisation: its agency code up to the first dot, as it is spelled."""
+    return org.partition(".")[0]
+
+
+def check_spelling(org: str, known: Iterable[str]) -> None:
+    """Raises `Conflict` when the unit of `org` is one of the known organisations' but for its capitals.
+
+    Two such units would share names where capitals do not count, as in Elasticsearch, and so what a key for one may read.
+    """
+    unit = unit_of(org)
+    spellings = {name for name in map(unit_of, known) if name.lower() == unit.lower()}
+    if spellings and unit not in spellings:
+        there = min(spellings)
+        raise Conflict(
+            f"{org} belongs to the unit {unit}, and there is {there} already: they may not differ by capitals alone, "
+            f"write {there}{org[len(unit) :]}"
+        )
 
 
 class OrgKind(StrEnum):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from math import inf
 from zoneinfo import ZoneInfo
 
@@ -14,6 +14,7 @@ from prometheus_client import start_http_server
 
 import rules.load
 from rules.blind import logsources
+from rules.check import unsifted
 from rules.match import Engine
 from rules.rule import Rule
 from soc import telemetry
@@ -76,8 +77,10 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: Detectio
     loaded = rules.load.load(detect.rules or [rules.load.CONTENT], pipelines)
     for error in loaded.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
+    for note in unsifted(loaded):
+        log.warning("the detector is slower than it could be", rule=str(note))
     by_id = {rule.id: rule for rule in loaded.rules}
-    docs = [_doc(rule, by_id) for rule in loaded.rules]
+    docs = [replace(doc_of(rule), logsources=logsources(rule, by_id)) for rule in loaded.rules]
     lateness_ms = detect.lateness_s * 1000
     engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)
     watch = Watch(
@@ -134,7 +137,7 @@ class Watch:
         self._detections.publish(running, [*self._faults, *running_faults])
 
 
-def _doc(rule: Rule, by_id: Mapping[str, Rule]) -> RuleDoc:
+def doc_of(rule: Rule) -> RuleDoc:
     return RuleDoc(
         id=rule.id,
         hash=rule.hash,
@@ -148,5 +151,4 @@ def _doc(rule: Rule, by_id: Mapping[str, Rule]) -> RuleDoc:
         runbook={lang: text for lang, text in (("vi", rule.runbook_vi), ("en", rule.runbook_en)) if text},
         falsepositives=rule.falsepositives,
         silent=rule.silent,
-        logsources=logsources(rule, by_id),
     )

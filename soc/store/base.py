@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from soc.buffer.base import Cursor, Readable
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Status, Triage, Verdict
 from soc.model.event import Event
@@ -55,6 +56,22 @@ class EventStore(Protocol):
 
     def neighbours(self, event_id: str, scope: Scope, *, each_side: int = 10) -> tuple[list[Event], list[Event]]:
         """The events of the same source just before and just after this one, oldest first in both lists."""
+        ...
+
+
+class History(Readable, Protocol):
+    """The stored events of a scope and a time, once more from the oldest on."""
+
+    def began(self) -> int | None:
+        """The time of the first event there is, ms; None when there is none."""
+        ...
+
+    def total(self) -> int:
+        """How much there is to read, in units of `done`."""
+        ...
+
+    def done(self, cursor: Cursor) -> int:
+        """How much has been read when it has come to this cursor; to show progress with."""
         ...
 
 
@@ -161,7 +178,7 @@ class SourceStore(Protocol):
         ...
 
     def add(self, source: Source, token_hash: str | None, *, by: str) -> None:
-        """Raises `Conflict` when the id is taken."""
+        """Raises `Conflict` when the id is taken, and for an organisation whose spelling is not `check_spelling`'s."""
         ...
 
     def get(self, source_id: str, scope: Scope) -> Source: ...
@@ -257,6 +274,9 @@ class AccountStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
+    """Who asked for what, and when. There is no change without its entry, which is written before it or with it; so on a server
+    there may be one of a change that then failed."""
+
     at: int
     by: str
     action: str  # `sign-in`, `sign-in-failed`, `alert.change`, `source.add`, ...

@@ -17,7 +17,7 @@ from soc.buffer.database import Database
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Change, Status, Triage, Verdict
-from soc.model.org import Scope
+from soc.model.org import Scope, check_spelling
 from soc.model.source import Source, Transport
 from soc.store import outages, policies
 from soc.store.base import AuditEntry
@@ -167,6 +167,7 @@ class SqliteSources:
         with self._db.write() as db:
             if db.execute("SELECT 1 FROM source WHERE id = ?", (source.id,)).fetchone():
                 raise Conflict(f"there is a source {source.id} already: choose another name")
+            check_spelling(source.org, [org for (org,) in db.execute("SELECT DISTINCT org FROM source")])
             db.execute(
                 "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (source.id, source.name, source.org, source.type, source.transport, orjson.dumps(source.where).decode(),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kept import InCluster, InFiles, Kept
 from servers import Nginx, Product, eventually, free_port, need, stop
 
 
@@ -26,6 +27,12 @@ def product(tmp_path: Path, store: dict[str, str]) -> Iterator[Product]:
     product = Product(tmp_path / "data", store)
     yield product
     product.stop()
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest, store: dict[str, str], product: Product) -> Kept:
+    """What is in the product's store."""
+    return InCluster(request.getfixturevalue("elastic")) if store else InFiles(product.data_dir)
 
 
 @pytest.fixture

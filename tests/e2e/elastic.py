@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from deploy.elasticsearch.server import Cluster, installed
+from deploy.elasticsearch.cluster import Cluster
+from deploy.elasticsearch.place import installed
 
 
 def need_elasticsearch() -> None:
@@ -64,12 +65,17 @@ def empty(cluster: Cluster) -> None:
 
 def event_ids(cluster: Cluster) -> list[str]:
     """The id of every event that is stored, sorted; one that is stored twice, in two indices, is there twice."""
-    cluster.request("POST", "/govsoc-events-*/_refresh")
-    first = {"size": 10_000, "_source": False, "sort": ["_doc"]}
-    answer = cluster.request("POST", "/govsoc-events-*/_search?scroll=1m", first)
-    ids: list[str] = []
+    return sorted(hit["_id"] for hit in documents(cluster, "govsoc-events-*", source=False))
+
+
+def documents(cluster: Cluster, index: str, *, source: object = True) -> Iterator[dict]:
+    """Every document of these indices as a search finds it, in no order. `source`: which of its fields."""
+    cluster.request("POST", f"/{index}/_refresh")
+    first = {"size": 5000, "_source": source, "sort": ["_doc"]}
+    answer = cluster.request("POST", f"/{index}/_search?scroll=1m", first)
+    if not answer["_shards"]["total"]:  # no such index: no scroll that could go on or be ended
+        return
     while hits := answer["hits"]["hits"]:
-        ids += [hit["_id"] for hit in hits]
+        yield from hits
         answer = cluster.request("POST", "/_search/scroll", {"scroll": "1m", "scroll_id": answer["_scroll_id"]})
     cluster.request("DELETE", "/_search/scroll", {"scroll_id": answer["_scroll_id"]})
-    return sorted(ids)

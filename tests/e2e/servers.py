@@ -18,7 +18,9 @@ from pathlib import Path
 
 import pytest
 
-both_stores = pytest.mark.parametrize("store", ["sqlite", "elasticsearch"], indirect=True)
+both_stores = pytest.mark.parametrize(
+    "store", ["sqlite", pytest.param("elasticsearch", marks=pytest.mark.server)], indirect=True
+)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:

@@ -18,7 +18,7 @@ from elastic import event_ids, need_elasticsearch
 from servers import Product, eventually
 
 from bench import workload
-from deploy.elasticsearch.server import Cluster, Node
+from deploy.elasticsearch.cluster import Cluster, Node
 
 pytestmark = pytest.mark.server
 
@@ -284,7 +284,7 @@ def test_a_server_whose_disk_is_nearly_full(elastic, on_elastic):
     assert "Traceback" not in product.log.read_text()
 
 
-def test_an_index_made_by_hand_refuses_some_events_and_they_are_kept_as_dead_letters(elastic, on_elastic):
+def test_an_index_made_by_hand_refuses_some_events_and_they_are_kept_until_they_are_tried_again(elastic, on_elastic):
     product = on_elastic
     token = enrol(product)
     product.start()
@@ -304,6 +304,13 @@ def test_an_index_made_by_hand_refuses_some_events_and_they_are_kept_as_dead_let
     assert event_ids(elastic) == logged_ids(product.data_dir)
     assert all("document_parsing_exception" in hit["_source"]["error.message"] for hit in hits)
     assert all("?a=b" in hit["_source"]["event.original"] for hit in hits)
+    refused = product.soc("store", "retry", check=False)
+    assert (refused.returncode, b"15 are refused again" in refused.stderr) == (3, True)
+    elastic.request("DELETE", f"/govsoc-events-web-hungyen-{month}")
+    elastic.request("DELETE", "/_index_template/govsoc-by-hand")
+    assert b"15 refused events are indexed now" in product.soc("store", "retry").stdout
+    assert len(event_ids(elastic)) == 15
+    assert elastic.request("GET", "/govsoc-events-quarantine-hungyen/_count")["count"] == 0
     assert "Traceback" not in product.log.read_text()
 
 

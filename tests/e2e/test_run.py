@@ -68,6 +68,7 @@ def test_no_process_outlives_a_killed_soc_run(product):
     product.start()
 
 
+@both_stores
 def test_an_address_that_is_not_enrolled_is_not_dropped_in_silence(product):
     product.start()
     with socket.create_connection(("127.0.0.1", product.syslog_port)) as sender:

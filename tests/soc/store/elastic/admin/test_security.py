@@ -24,6 +24,7 @@ from soc.cli import build
 from soc.errors import Busy, SocError, StoreUnavailable
 from soc.model.account import Account, Role
 from soc.model.alert import Status
+from soc.model.event import Stored
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
@@ -38,6 +39,8 @@ from soc.store.elastic.admin import setup
 from soc.store.elastic.admin.check import faults
 from soc.store.elastic.client import connect
 from soc.store.elastic.documents import bulk
+from soc.store.elastic.events.bulk import BulkWriter
+from soc.store.elastic.events.retry import retry
 from soc.store.elastic.explain import NotAllowed
 
 pytestmark = pytest.mark.server
@@ -139,6 +142,9 @@ class TestSetup:
         log.append([event])
         stores = opened.open_stores(writer)
         assert stores.events.search(Everything(), EVERYTHING).items == (event,)
+        client().create(index="govsoc-events-quarantine-h42", id=event.id, document={"event.id": event.id})
+        again = BulkWriter(writer, "month", clock=lambda: NOW)
+        assert retry(writer, again, lambda _: [Stored.of(event)], lambda *_: None).indexed == 1
         detections = opened.open_detections(writer, tmp_path)
         rule = RuleDoc("r", "h", "Rule", "high", "title: Rule")
         alert = alert_id("r", "H42", "x", "2026-03-02")

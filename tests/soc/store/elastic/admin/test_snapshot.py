@@ -75,9 +75,11 @@ def test_after_an_older_snapshot_without_its_progress_the_indexer_adds_what_is_m
         setup.install(client)
 
         def index() -> None:
-            progress = indexer_progress(tmp_path)
-            Indexer(log, BulkWriter(client, "month", clock=lambda: NOW), progress).drain(threading.Event())
+            """As a process that was just started: one that runs looks again only at days that have changed."""
+            read, progress = EventLog(events_dir(tmp_path), min_free_bytes=0), indexer_progress(tmp_path)
+            Indexer(read, BulkWriter(client, "month", clock=lambda: NOW), progress).drain(threading.Event())
             progress.close()
+            read.close()
 
         log.append([make_event(NOW + n, f"before {n}") for n in range(10)])
         index()
