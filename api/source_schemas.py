@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from api.coverage import Cell, Row
-from api.schemas import moment
+from api.schemas import In, moment
 from soc.model.event import iso
 from soc.model.org import Organisation, OrgKind
 from soc.model.rule import RuleDoc
-from soc.model.silence import Freshness, Outage, Schedule, Standing
+from soc.model.silence import LONGEST_LIMIT_MINUTES, Freshness, Outage, Schedule, Standing
 from soc.model.source import SourceHealth, Transport
+from soc.model.system import SYSTEMS
 
 
 class SourceOut(BaseModel):
@@ -67,6 +69,31 @@ class SourceOut(BaseModel):
             rate=health.rate,
             problem=health.problem,
         )
+
+
+class ExpectationIn(In):
+    """What to change; what is left out stays, null goes back to what holds where nobody has said anything."""
+
+    schedule: Schedule | None = Field(None, description="when records are expected")
+    limit_minutes: int | None = Field(
+        None, ge=1, le=LONGEST_LIMIT_MINUTES, description="minutes of that time without a record"
+    )
+    exempt_until: date | None = Field(
+        None, ge=date(2000, 1, 1), lt=date(2100, 1, 1), description="the last day on which its silence is allowed"
+    )
+    reason: str | None = Field(None, max_length=400, description="why it is allowed; needed for it")
+    system: str | None = Field(None, max_length=20, description="a column of the coverage matrix")
+
+    @model_validator(mode="after")
+    def _whole(self) -> ExpectationIn:
+        if self.exempt_until and not self.reason:
+            raise ValueError("say with `reason` why its silence is allowed: others will ask")
+        if self.system is not None and self.system not in SYSTEMS:
+            raise ValueError(f"`system` has to be one of {', '.join(SYSTEMS)}")
+        return self
+
+    def changes(self) -> Mapping[str, object]:
+        return self.model_dump(mode="json", exclude_unset=True)
 
 
 class BlindOut(BaseModel):

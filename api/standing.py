@@ -53,11 +53,13 @@ def laid_down(policies: PolicyStore) -> tuple[Mapping[str, Expectation], Calenda
 
 
 def expect(policies: PolicyStore, source_id: str, changes: Mapping[str, object], *, by: str, now: int) -> Expectation:
-    """Lay down some fields of what is expected of a source; the others stay, and None takes one back.
+    """Lay down some fields of what is expected of a source; the others stay, and None takes one back: an exemption with its reason.
 
     Raises `ConfigError` with the field that is wrong, and `Conflict` when somebody else did the same at the same time.
     """
     old = _latest(policies, source_id)
+    if changes.get("exempt_until", "") is None:
+        changes = {**changes, "reason": None}
     new = Expectation.read(f"source {source_id}", {**((old and old.body) or {}), **changes})
     version = old.version + 1 if old else 1
     policies.put(Policy(PolicyKind.SILENCE, source_id, version, new.body(), by, now, new.reason))

@@ -7,10 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
-from api.auth import Viewer
+from api.auth import Admin, Viewer
 from api.schemas import ItemsOut, ms
-from api.source_schemas import OutageOut, SourceOut
-from api.standing import standing_of, standings
+from api.source_schemas import ExpectationIn, OutageOut, SourceOut
+from api.standing import expect, standing_of, standings
 from api.state import Here
 from soc.model.silence import CLEARED_SHOWN_MS
 
@@ -26,6 +26,17 @@ def list_sources(state: Here, account: Viewer) -> ItemsOut[SourceOut]:
 def get_source(source_id: Annotated[str, Path(max_length=200)], state: Here, account: Viewer) -> SourceOut:
     source = state.stores.sources.get(source_id, account.scope)
     return SourceOut.of(standing_of(state.stores, source, state.clock()))
+
+
+@router.patch("/sources/{source_id}/expectation")
+def change_expectation(
+    source_id: Annotated[str, Path(max_length=200)], change: ExpectationIn, state: Here, account: Admin
+) -> SourceOut:
+    """When its silence is an alarm, and which system's logs these are. Every version is kept, with who laid it down."""
+    source = state.stores.sources.get(source_id, account.scope)
+    now = state.clock()
+    expect(state.stores.policies, source_id, change.changes(), by=account.name, now=now)
+    return SourceOut.of(standing_of(state.stores, source, now))
 
 
 @router.get("/outages")

@@ -79,7 +79,7 @@ def set_(
     changes = {"schedule": schedule, "limit_minutes": limit, "reason": reason, "system": system}
     given: dict[str, object] = {name: value for name, value in changes.items() if value is not None}
     if exempt_until == "no":
-        given |= {"exempt_until": None, "reason": None}
+        given["exempt_until"] = None
     elif exempt_until is not None:
         if not reason:
             raise ConfigError("say with --reason why its silence is allowed: others will ask")

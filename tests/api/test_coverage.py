@@ -10,6 +10,7 @@ from api.coverage import coverage
 from api.standing import expect
 from soc.model.calendar import Calendar
 from soc.model.org import EVERYTHING, Directory, Organisation, OrgKind, Scope
+from soc.model.policy import PolicyKind
 from soc.model.silence import Expectation, Freshness, Outage, standing
 from soc.model.source import Source, SourceHealth, Transport
 from soc.service.organisations import SHIPPED, keep, read
@@ -121,6 +122,40 @@ def test_a_source_says_what_is_expected_of_it(world, client_of):
                      "reason": "chuyển", "system": "motcua"}  # fmt: skip
     one = client_of("viewer").get("/api/v1/sources/hungyen-portal").json()
     assert (one["state"], one["silent_at"], one["system"]) == ("live", "2026-03-02T12:14:59.000Z", "portal")
+
+
+def test_an_administrator_says_what_is_expected(world, client_of):
+    client, path = client_of("admin"), "/api/v1/sources/hungyen-portal/expectation"
+    given = {"schedule": "office_hours", "limit_minutes": 60, "exempt_until": "2026-12-31", "reason": " moving "}
+    answer = client.patch(path, json=given).json()
+    assert {name: answer[name] for name in given} == given | {"reason": "moving"}
+    answer = client.patch(path, json={"limit_minutes": None, "exempt_until": None, "system": "motcua"}).json()
+    known = [answer[name] for name in ("schedule", "limit_minutes", "exempt_until", "reason", "system")]
+    assert known == ["office_hours", 15, None, "", "motcua"]
+    history = world.stores.policies.history(PolicyKind.SILENCE, "hungyen-portal")
+    assert [(policy.version, policy.by, policy.at) for policy in history] == [
+        (1, "admin", world.now),
+        (2, "admin", world.now),
+    ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"limit_minutes": 0},
+        {"limit_minutes": 10**9},
+        {"schedule": "x"},
+        {"system": "x"},
+        {"exempt_until": "2026-12-31"},
+        {"exempt_until": "2026-12-31", "reason": " "},
+        {"exempt_until": "9999-12-31", "reason": "x"},
+        {"reason": "x" * 401},
+        {"limit": 5},
+    ],
+)
+def test_an_expectation_that_makes_no_sense_is_refused(world, client_of, body):
+    assert client_of("admin").patch("/api/v1/sources/hungyen-portal/expectation", json=body).status_code == 422
+    assert world.stores.policies.list(PolicyKind.SILENCE) == []
 
 
 def test_rows_are_those_of_today_and_communes_only_where_they_have_a_source():

@@ -42,6 +42,7 @@ ROUTES = {
     ("POST", "/api/v1/backtests/{job_id}/stop"): ("admin", {}),
     ("GET", "/api/v1/sources"): ("viewer", {}),
     ("GET", "/api/v1/sources/{source_id}"): ("viewer", {}),
+    ("PATCH", "/api/v1/sources/{source_id}/expectation"): ("admin", {"json": {"limit_minutes": 30}}),
     ("GET", "/api/v1/outages"): ("viewer", {}),
     ("GET", "/api/v1/organisations"): ("viewer", {}),
     ("GET", "/api/v1/coverage"): ("viewer", {}),
