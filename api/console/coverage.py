@@ -19,4 +19,7 @@ def coverage_page(request: Request, state: Here, account: Viewer) -> Response:
     above = {row.organisation.parent for row in rows if row.organisation}
     shown = [row for row in rows if row.cells or row.org in above]
     empty = [row for row in rows if not row.cells and row.org not in above]
-    return state.pages.html(request, "coverage.html", account=account, rows=shown, empty=empty, systems=SYSTEMS)
+    known = len(state.organisations.directory()) > 0
+    return state.pages.html(
+        request, "coverage.html", account=account, rows=shown, empty=empty, known=known, systems=SYSTEMS
+    )

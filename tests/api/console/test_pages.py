@@ -14,7 +14,7 @@ from api.standing import expect
 from soc.model.alert import Status, Verdict
 from soc.model.org import EVERYTHING
 from soc.model.rule import LogSource, RuleDoc
-from soc.model.source import SourceHealth
+from soc.model.source import Source, SourceHealth, Transport
 from soc.service.organisations import SHIPPED, keep, read
 from soc.service.watch import Watch
 from soc.store.collected import SqliteHealth, open_collected
@@ -287,16 +287,39 @@ def test_an_exempt_source_says_until_when_and_why(client_of, world):
 @pytest.mark.parametrize(
     ("language", "said"),
     [
-        ("en", ("Coverage", "Public service portal", "Hanoi", "1 rule blind", "Silent: 1", "Never seen: 1")),
-        ("vi", ("Độ phủ", "Cổng dịch vụ công", "Thành phố Hà Nội", "1 luật bị mù", "Im lặng: 1", "Chưa từng thấy: 1")),
+        (
+            "en",
+            (
+                "Coverage",
+                "Public service portal",
+                "Hanoi",
+                "1 rule blind",
+                "Silent: 1",
+                "Never seen: 1",
+                "not in the directory",
+            ),
+        ),
+        (
+            "vi",
+            (
+                "Độ phủ",
+                "Cổng dịch vụ công",
+                "Thành phố Hà Nội",
+                "1 luật bị mù",
+                "Im lặng: 1",
+                "Chưa từng thấy: 1",
+                "không có trong danh bạ",
+            ),
+        ),
     ],
 )
 def test_the_coverage_matrix(client_of, world, tmp_path, language, said):
     silent_country(world, tmp_path)
+    world.stores.sources.add(Source("x", "x", "nobody", "linux.auth", Transport.PUSH), None, by="test")
     text = client_of("national").get("/coverage", headers={"accept-language": language}).text
     for words in said:
         assert words in text, words
-    assert text.count("<tr") == 1 + 2
+    assert text.count("<tr") == 1 + 3
     empty = re.search(r'id="empty".*?</section>', text, re.DOTALL)[0]
     assert empty.count(",") >= 16 + 31
     assert 'href="/sources?org=hungyen&amp;system=portal"' in text
@@ -325,5 +348,6 @@ def test_a_cell_leads_to_its_sources(client_of, world):
 
 def test_without_a_directory_the_coverage_page_shows_who_has_sources(client_of, world):
     text = page(client_of("viewer"), "/coverage")
-    assert "not in the directory" in text
+    assert "soc orgs import" in text
+    assert "not in the directory" not in text
     assert text.count("<tr") == 2
