@@ -4,7 +4,7 @@ that a caller may see."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import date
 from enum import StrEnum
@@ -23,6 +23,9 @@ class Scope:
 
     def allows(self, org: str) -> bool:
         return self.orgs is None or org in self.orgs
+
+    def allows_all(self, orgs: Collection[str]) -> bool:
+        return self.orgs is None or self.orgs.issuperset(orgs)
 
 
 EVERYTHING = Scope(None)

@@ -1,103 +1,28 @@
-"""What every store must do. A new store is one more parameter of `reopen`, and passes unchanged."""
+"""What every store must do."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from indexed import IndexedLog
+from opened import NOON, RULE, commit, finding
 
-from soc.buffer.base import Buffer
-from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError, Conflict, NotFound, QueryError
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
 from soc.model.event import iso
-from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import LogSource, RuleDoc, RuleFault
+from soc.model.rule import RuleDoc, RuleFault
 from soc.model.silence import Outage, outage_id
 from soc.model.source import Source, SourceHealth, Transport
 from soc.query.parse import parse
-from soc.store.base import AlertFilter, AuditEntry, Detections, Stores
-from soc.store.detections import SqliteDetections
-from soc.store.elastic import open as elastic
-from soc.store.elastic.admin import setup
-from soc.store.elastic.client import Client, connect
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.base import AlertFilter, AuditEntry
 
-DAY = 86_400_000
-NOON = 1_772_452_800_000
 HUNGYEN, NINHBINH = Scope(frozenset({"hungyen"})), Scope(frozenset({"ninhbinh"}))
-RULE = RuleDoc(
-    "r-1",
-    "hash-1",
-    "SSH brute force",
-    "high",
-    "title: SSH brute force",
-    tags=("attack.t1110",),
-    runbook={"en": "look"},
-    logsources=(LogSource("linux", None, "sshd"), LogSource()),
-)
-
-
-@dataclass
-class Opened:
-    stores: Stores
-    detections: Detections
-    buffer: Buffer
-
-
-def open_sqlite(folder: Path) -> Opened:
-    return Opened(open_stores(folder), SqliteDetections(folder), EventLog(events_dir(folder)))
-
-
-def open_elastic(folder: Path, client: Client) -> Opened:
-    return Opened(
-        elastic.open_stores(client), elastic.open_detections(client, folder), IndexedLog(events_dir(folder), client)
-    )
-
-
-@pytest.fixture(params=["sqlite", pytest.param("elasticsearch", marks=pytest.mark.server)])
-def reopen(request, tmp_path):
-    """Opens the store, each time as a process does that was just started."""
-    if request.param == "sqlite":
-        yield lambda: open_sqlite(tmp_path)
-        return
-    url = request.getfixturevalue("elastic").url
-    with ExitStack() as clients:
-        setup.install(clients.enter_context(connect(url)))
-        yield lambda: open_elastic(tmp_path, clients.enter_context(connect(url)))
-
-
-@pytest.fixture
-def opened(reopen):
-    return reopen()
-
-
-def finding(event, rule=RULE, entity="203.0.113.9", day="2026-03-02", **matched):
-    alert = alert_id(rule.id, event.org, entity, day)
-    return Finding(
-        finding_id(alert, event.id),
-        alert,
-        rule.id,
-        rule.hash,
-        event.org,
-        "source.ip",
-        entity,
-        event.ts,
-        event.id,
-        matched,
-    )
-
-
-def commit(opened, findings, now=NOON, rule=RULE, state=None, cursor=None, watermark=None):
-    return opened.detections.commit(findings, {rule.hash: rule}, state or {}, cursor or {}, watermark, now)
+DAY = 86_400_000
 
 
 # Alerts

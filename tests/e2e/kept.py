@@ -14,7 +14,7 @@ from typing import Protocol
 
 from elastic import documents
 
-from deploy.elasticsearch.server import Cluster
+from deploy.elasticsearch.cluster import Cluster
 from soc.store.elastic.events.added import without_added
 
 # An alert without the wall clock of its raising.

@@ -5,6 +5,7 @@
     govsoc-findings-<unit>-<period>           period of the finding's time
     govsoc-alerts-<unit> · govsoc-triage-<unit>
     govsoc-audit-<period>
+    govsoc-incidents                          of all units together: an incident may be of several
     govsoc-sources · govsoc-policies · govsoc-accounts · govsoc-rules · govsoc-health · govsoc-outages
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
@@ -26,6 +27,7 @@ from soc.model.org import unit_of
 Period = Literal["day", "week", "month"]
 
 PREFIX = "govsoc"
+INCIDENTS = f"{PREFIX}-incidents"
 SOURCES = f"{PREFIX}-sources"
 POLICIES = f"{PREFIX}-policies"
 ACCOUNTS = f"{PREFIX}-accounts"
@@ -166,7 +168,7 @@ def parts(index: str) -> Parts | None:
             return Parts("audit", "", "", text, _end(text))
         case ["govsoc", ("alerts" | "triage") as kind, name]:
             return Parts(kind, "", name)
-        case ["govsoc", ("sources" | "policies" | "accounts" | "rules" | "health" | "outages") as kind]:
+        case ["govsoc", ("incidents" | "sources" | "policies" | "accounts" | "rules" | "health" | "outages") as kind]:
             return Parts(kind)
     return None
 
