@@ -16,9 +16,10 @@ from fastapi.staticfiles import StaticFiles
 
 from api import console, errors
 from api.console.render import Pages
+from api.directory import Organisations
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, backtests, events, health, incidents, rules, session, sources
+from api.routes import alerts, backtests, coverage, events, health, incidents, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
 from soc.backtest.jobs import Jobs
@@ -81,6 +82,7 @@ def create_app(
         session_s=session_s,
         sign_ins=SignIns(),
         rules=RuleBook(stores.alerts),
+        organisations=Organisations(stores.policies),
         feed=feed,
         pages=Pages(zone, clock),
         token=token,
@@ -89,7 +91,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, incidents, events, rules, backtests, sources, health, session):
+    for part in (alerts, incidents, events, rules, backtests, sources, coverage, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

@@ -7,7 +7,6 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
-from api.freshness import Freshness
 from api.triage import Decision
 from soc.backtest.jobs import JobState, Report
 from soc.model.account import Account, Role
@@ -15,7 +14,7 @@ from soc.model.alert import Alert, Change, Status, Verdict
 from soc.model.event import Event, Value, iso
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc, RuleFault
-from soc.model.source import Source, SourceHealth, Transport
+from soc.model.silence import Freshness
 
 T = TypeVar("T")
 
@@ -88,10 +87,10 @@ class AlertOut(BaseModel):
             verdict=triage.verdict,
             assignee=triage.assignee,
             version=triage.version,
-            updated_at=_time(triage.updated_at),
+            updated_at=moment(triage.updated_at),
             updated_by=triage.updated_by,
             incident=triage.incident,
-            snoozed_until=_time(triage.snoozed_until),
+            snoozed_until=moment(triage.snoozed_until),
         )
 
 
@@ -362,47 +361,6 @@ class CommentIn(In):
     comment: Comment
 
 
-class SourceOut(BaseModel):
-    id: str
-    name: str
-    org: str
-    type: str
-    transport: Transport
-    where: list[str]
-    zone: str
-    enabled: bool
-    created_at: str
-    state: Freshness
-    last_event: str | None
-    last_received: str | None
-    records: int
-    dead: int = Field(description="records that could not be parsed; they are kept")
-    rate: float = Field(description="records/s over the last minute")
-    problem: str | None
-
-    @classmethod
-    def of(cls, source: Source, health: SourceHealth | None, state: Freshness) -> SourceOut:
-        health = health or SourceHealth(source.id, None, None, 0, 0, 0.0)
-        return cls(
-            id=source.id,
-            name=source.name,
-            org=source.org,
-            type=source.type,
-            transport=source.transport,
-            where=list(source.where),
-            zone=source.zone,
-            enabled=source.enabled,
-            created_at=iso(source.created_at),
-            state=state,
-            last_event=_time(health.last_event),
-            last_received=_time(health.last_received),
-            records=health.records,
-            dead=health.dead,
-            rate=health.rate,
-            problem=health.problem,
-        )
-
-
 class HealthOut(BaseModel):
     version: str
     sources: dict[Freshness, int]
@@ -429,13 +387,13 @@ class AccountOut(BaseModel):
         return cls(name=account.name, role=account.role, orgs=None if orgs is None else sorted(orgs))
 
 
-def ms(moment: AwareDatetime | None) -> int | None:
-    return None if moment is None else int(moment.timestamp() * 1000)
+def ms(at: AwareDatetime | None) -> int | None:
+    return None if at is None else int(at.timestamp() * 1000)
 
 
 def by_id(events: list[Event]) -> Mapping[str, Event]:
     return {event.id: event for event in events}
 
 
-def _time(at: int | None) -> str | None:
+def moment(at: int | None) -> str | None:
     return None if at is None else iso(at)

@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.console.render import Pages
+from api.directory import Organisations
 from api.live import Feed
 from api.throttle import SignIns
 from soc.backtest.jobs import Jobs
@@ -84,6 +85,7 @@ class State:
     session_s: int
     sign_ins: SignIns
     rules: RuleBook
+    organisations: Organisations
     feed: Feed
     pages: Pages
     token: Callable[[str, str, str], str | None] | None

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rules.document import Document, documents, read
-from rules.logsource import LogSource
 from rules.rule import Rule, RuleSet
 from soc.errors import RuleError
+from soc.model.rule import LogSource
 
 if TYPE_CHECKING:
     from sigma.processing.pipeline import ProcessingPipeline

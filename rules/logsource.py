@@ -6,19 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from soc.model.event import Value
-
-
-@dataclass(frozen=True, slots=True)
-class LogSource:
-    """Sigma's `logsource` of a rule, lower case; None where the rule does not say."""
-
-    product: str | None = None
-    category: str | None = None
-    service: str | None = None
-
-    def __str__(self) -> str:
-        named = (("product", self.product), ("category", self.category), ("service", self.service))
-        return ", ".join(f"{name} {value}" for name, value in named if value)
+from soc.model.rule import LogSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from rules.condition import Condition
-from rules.logsource import LogSource
 from soc.errors import RuleError
+from soc.model.rule import LogSource
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,10 @@ INDEXER_BEHIND = Gauge(
     "Seconds since the indexer had handed over everything in the event log; 0 when it has.",
 )
 
+# Sources (a thread of the API process)
+SILENT_SOURCES = Gauge("soc_sources_silent_count", "Sources that are silent for longer than is allowed.")
+WATCH_FAILURES = Counter("soc_sources_watch_failures_total", "Times that looking for silent sources failed.")
+
 # API
 REQUESTS = Histogram("soc_api_request_seconds", "Time to answer a request.", ["method", "status"])
 LIVE_FAILURES = Counter(

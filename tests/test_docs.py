@@ -47,7 +47,7 @@ def test_metric_names_follow_the_convention():
     metrics = [m for m in vars(telemetry).values() if hasattr(m, "_documentation")]
     assert metrics
     for metric in metrics:
-        assert re.fullmatch(r"soc_(collector|detector|indexer|api)_[a-z_]+", metric._name), metric._name
+        assert re.fullmatch(r"soc_(collector|detector|indexer|sources|api)_[a-z_]+", metric._name), metric._name
         assert metric._documentation.endswith(".")
 
 

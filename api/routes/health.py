@@ -10,9 +10,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from api.auth import Viewer, may_read_metrics
 from api.errors import PROBLEMS
-from api.freshness import Freshness, freshness
 from api.schemas import HealthOut
+from api.standing import standings
 from api.state import Here
+from soc.model.silence import Freshness
 
 router = APIRouter(prefix="/health", tags=["health"])
 probes = APIRouter(tags=["health"])
@@ -20,8 +21,7 @@ probes = APIRouter(tags=["health"])
 
 @router.get("")
 def health(state: Here, account: Viewer) -> HealthOut:
-    now, known = state.clock(), state.stores.health.health()
-    states = Counter(freshness(s, known.get(s.id), now) for s in state.stores.sources.list(account.scope))
+    states = Counter(one.state for one in standings(state.stores, account.scope, state.clock()))
     rules, faults = state.stores.alerts.running()
     return HealthOut(
         version=state.version,

@@ -30,6 +30,8 @@ COMMANDS = {
 GROUPS = {
     "rules": "soc.cli.rules:app",
     "sources": "soc.cli.sources:app",
+    "silence": "soc.cli.silence:app",
+    "orgs": "soc.cli.orgs:app",
     "alerts": "soc.cli.alerts:app",
     "accounts": "soc.cli.accounts:app",
     "setup": "soc.cli.setup:app",

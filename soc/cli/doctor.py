@@ -16,17 +16,18 @@ from urllib.parse import urlsplit
 import typer
 from rich.console import Console
 
+from api.standing import standings
 from soc.buffer.sqlite import days, size_bytes
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time, print_json
 from soc.errors import SocError
 from soc.model.org import EVERYTHING
+from soc.model.silence import Freshness
 from soc.service.process import now_ms
 from soc.service.stores import lacking, need_library, open_stores
 from soc.settings import Settings, load
 from soc.store.base import Stores
 from soc.store.sqlite import events_dir, keys_dir
 
-_SILENT_MS = 3_600_000
 EMBEDDED = ("control", "detector", "collector")
 LOCAL = ("detector", "indexer")  # what is on this machine also where the rest is on a server
 _MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}
@@ -238,29 +239,20 @@ def _rules(stores: Stores) -> Iterator[Check]:
 
 
 def _sources(stores: Stores) -> Iterator[Check]:
-    health = stores.health.health()
-    now = now_ms()
-    for source in stores.sources.list(EVERYTHING):
-        known = health.get(source.id)
-        name = f"source {source.id}"
-        if not source.enabled:
+    for one in standings(stores, EVERYTHING, now_ms()):
+        known, name = one.health, f"source {one.source.id}"
+        last = local_time(one.last or None)
+        if one.state is Freshness.DISABLED:
             yield Check(name, "ok", "disabled")
         elif known is not None and known.problem:
             yield Check(name, "bad", known.problem)
-        elif known is None or known.last_received is None:
-            yield Check(
-                name, "warn", "never seen", "is it running, and does it send to the right place with the right token?"
-            )
-        elif now - known.last_received > _SILENT_MS:
-            yield Check(
-                name,
-                "warn",
-                f"silent since {local_time(known.last_received)}",
-                "is the system running, and its log still written?",
-            )
-        else:
-            yield Check(
-                name,
-                "ok",
-                f"last record {local_time(known.last_received)}, {known.records} records, {known.dead} dead letters",
-            )
+        elif one.state is Freshness.EXEMPT:
+            expected = one.expectation
+            yield Check(name, "ok", f"silence is allowed until {expected.exempt_until}: {expected.reason}")
+        elif one.state is Freshness.NEVER_SEEN:
+            what = "is it running, and does it send to the right place with the right token?"
+            yield Check(name, "warn", "never seen", what)
+        elif one.state is Freshness.SILENT:
+            yield Check(name, "warn", f"silent since {last}", "is the system running, and its log still written?")
+        elif known is not None:
+            yield Check(name, "ok", f"last record {last}, {known.records} records, {known.dead} dead letters")

@@ -27,8 +27,10 @@ from soc.cli.context import (
     stores_of,
 )
 from soc.errors import ConfigError
+from soc.model.calendar import day_of
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, Transport
+from soc.model.system import SYSTEMS
 from soc.service.process import now_ms
 
 app = typer.Typer(help="Enrol log sources, and see how they are doing.", no_args_is_help=True)
@@ -55,19 +57,31 @@ def add(
     push: Annotated[bool, typer.Option("--push", help="It is sent by HTTP: a token is made.")] = False,
     zone: Annotated[str, typer.Option(help="Zone of times that name none.")] = "Asia/Ho_Chi_Minh",
     title: Annotated[str, typer.Option(help="Name for people.", show_default=False)] = "",
+    system: Annotated[
+        str, typer.Option(help="System whose logs these are: portal, motcua, lgsp ...", show_default=False)
+    ] = "",
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
     """Enrol a source. Exactly one of --path, --from and --push says how its lines arrive."""
+    from api.directory import read_directory
+    from api.standing import expect
+
     transport, where = _way(path, sender, push)
+    if system and system not in SYSTEMS:
+        raise ConfigError(f"there is no system {system!r}: choose one of {', '.join(SYSTEMS)}")
     _check(name, type_, org, zone)
     settings, stores = stores_of(config, data_dir)
     token = f"govsoc_src_{secrets.token_urlsafe(32)}" if push else None
     digest = hashlib.sha256(token.encode()).hexdigest() if token else None
     source = Source(name, title or name, org, type_, transport, where, zone, created_at=now_ms())
     stores.sources.add(source, digest, by=caller())
+    if system:
+        expect(stores.policies, name, {"system": system}, by=caller(), now=source.created_at)
     out = console()
     out.print(f"source {name} is enrolled")
+    if doubt := read_directory(stores.policies).doubt(org, day_of(source.created_at)):
+        out.print(f"note: {doubt}")
     collect = settings.collect
     if token:
         out.print(f"token (shown once): {token}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from functools import partial
+from contextlib import suppress
+from math import inf
 
 import structlog
 import uvicorn
@@ -17,7 +18,9 @@ from soc.backtest.jobs import Jobs, jobs_dir
 from soc.errors import Busy, StoreUnavailable
 from soc.service.process import check_port, now_ms
 from soc.service.stores import open_stores, prepare
+from soc.service.watch import Watch
 from soc.settings import Settings, as_environment
+from soc.store.base import Stores
 from soc.store.sqlite import keys_dir
 
 log = structlog.get_logger("api")
@@ -45,15 +48,18 @@ def api(settings: Settings, stop: threading.Event) -> None:
         server.should_exit = True
 
     threading.Thread(target=end, name="stop", daemon=True).start()
-    try:
+    with suppress(StoreUnavailable, Busy):  # people and probes are told so, instead of finding nobody
         prepare(settings)
-    except (StoreUnavailable, Busy):  # people and probes are told so, instead of finding nobody
-        waiting = partial(prepare, settings, stop, float("inf"))
-        threading.Thread(target=waiting, name="prepare", daemon=True).start()
-    gathering = partial(gather, Gatherer(stores), now_ms, stop)
-    threading.Thread(target=gathering, name="incidents", daemon=True).start()
+    threading.Thread(target=gather, args=(Gatherer(stores), now_ms, stop), name="incidents", daemon=True).start()
+    threading.Thread(target=_watch, args=(settings, stores, stop), name="watch", daemon=True).start()
     log.info("serving", url=f"http://{serve.http_host}:{serve.http_port}/")
     try:
         server.run()
     finally:
         jobs.close()
+
+
+def _watch(settings: Settings, stores: Stores, stop: threading.Event) -> None:
+    """Watch for silent sources, once the store can be written."""
+    if prepare(settings, stop, inf):
+        Watch(stores, now_ms).run(stop)

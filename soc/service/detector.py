@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from math import inf
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import structlog
 from prometheus_client import start_http_server
 
 import rules.load
+from rules.blind import logsources
 from rules.check import unsifted
 from rules.match import Engine
 from rules.rule import Rule
@@ -77,7 +79,8 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: Detectio
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
     for note in unsifted(loaded):
         log.warning("the detector is slower than it could be", rule=str(note))
-    docs = [doc_of(rule) for rule in loaded.rules]
+    by_id = {rule.id: rule for rule in loaded.rules}
+    docs = [replace(doc_of(rule), logsources=logsources(rule, by_id)) for rule in loaded.rules]
     lateness_ms = detect.lateness_s * 1000
     engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)
     watch = Watch(

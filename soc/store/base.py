@@ -20,6 +20,7 @@ from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
+from soc.model.silence import Outage
 from soc.model.source import Source, SourceHealth
 from soc.query.ast import Query
 
@@ -276,6 +277,23 @@ class HealthStore(Protocol):
     def health(self) -> Mapping[str, SourceHealth]: ...
 
 
+class OutageStore(Protocol):
+    """Silences of sources that were noticed. Written by whoever watches, any number of them at once."""
+
+    def open(self, outage: Outage) -> bool:
+        """Keep it as still silent; True when it was not that before. Repeated, it changes nothing; one that was cleared is open
+        again, as it was noticed first."""
+        ...
+
+    def clear(self, outage_id: str, at: int) -> bool:
+        """It is over; True when it was not before. What is not known is no error."""
+        ...
+
+    def list(self, scope: Scope, *, since: int) -> list[Outage]:
+        """Those that are open, and those cleared at `since` or later; most recently noticed first."""
+        ...
+
+
 class AccountStore(Protocol):
     def empty(self) -> bool: ...
 
@@ -335,5 +353,6 @@ class Stores:
     sources: SourceStore
     policies: PolicyStore
     health: HealthStore
+    outages: OutageStore
     accounts: AccountStore
     audit: AuditStore

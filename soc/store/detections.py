@@ -14,7 +14,7 @@ import orjson
 
 from soc.buffer.database import Database
 from soc.model.finding import Finding
-from soc.model.rule import RuleDoc, RuleFault
+from soc.model.rule import LogSource, RuleDoc, RuleFault
 
 SCHEMA = (
     """
@@ -159,4 +159,6 @@ def _json(item: RuleDoc | RuleFault) -> str:
 
 def rule_doc(text: str) -> RuleDoc:
     doc = orjson.loads(text)
-    return RuleDoc(**doc | {"tags": tuple(doc["tags"]), "falsepositives": tuple(doc["falsepositives"])})
+    known = {"tags": tuple(doc["tags"]), "falsepositives": tuple(doc["falsepositives"])}
+    # A text that was kept by an older govsoc has none.
+    return RuleDoc(**doc | known | {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))})

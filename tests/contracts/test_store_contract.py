@@ -16,6 +16,7 @@ from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
+from soc.model.silence import Outage, outage_id
 from soc.model.source import Source, SourceHealth, Transport
 from soc.query.parse import parse
 from soc.store.base import AlertFilter, AuditEntry
@@ -418,6 +419,40 @@ def test_audit(opened):
     [entry] = opened.stores.audit.recent(1)
     assert (entry.by, entry.action, entry.target) == ("admin", "account.put", "lan")
     assert entry.at > NOON, "the clock of the store"
+
+
+# Outages
+
+
+def outage(source="portal", since=NOON, org="hungyen", noticed_at=NOON + 900_000):
+    return Outage(outage_id(source, since), source, org, since, noticed_at, ("r-1", "r-2"))
+
+
+def test_an_outage_opens_once_and_clears_once_whoever_notices_it(opened, reopen):
+    first = outage()
+    other = reopen().stores.outages
+    assert opened.stores.outages.open(first) is True
+    assert other.open(replace(first, noticed_at=NOON + 1_000_000, blind=())) is False
+    assert other.list(EVERYTHING, since=0) == [first]
+    assert other.clear(first.id, NOON + 2_000_000) is True
+    assert opened.stores.outages.clear(first.id, NOON + 2_000_001) is False
+    assert opened.stores.outages.clear("f" * 24, NOON) is False
+    cleared = replace(first, cleared_at=NOON + 2_000_000)
+    assert opened.stores.outages.list(EVERYTHING, since=NOON + 2_000_000) == [cleared]
+    assert opened.stores.outages.list(EVERYTHING, since=NOON + 2_000_001) == []
+    assert other.open(replace(first, noticed_at=NOON + 3_000_000)) is True
+    assert other.list(EVERYTHING, since=NOON + 9_000_000) == [first]
+
+
+def test_outages_are_listed_latest_first_inside_the_scope(opened):
+    ours, later = outage(), outage("otp", noticed_at=NOON + 1_000_000)
+    theirs = outage("gateway", org="ninhbinh")
+    for one in (ours, theirs, later):
+        opened.stores.outages.open(one)
+    assert opened.stores.outages.list(HUNGYEN, since=0) == [later, ours]
+    assert opened.stores.outages.list(NINHBINH, since=0) == [theirs]
+    assert opened.stores.outages.list(Scope(frozenset()), since=0) == []
+    assert len(opened.stores.outages.list(EVERYTHING, since=0)) == 3
 
 
 # Policies

@@ -350,6 +350,13 @@ def test_sources_rules_and_events(page):
     assert "Trễ" in states["Máy chủ trục syslog"]
     assert "Chưa từng thấy" in states["Trục LGSP lgsp.gateway"]
     photograph(page, "sources")
+    page.click("nav >> text=Độ phủ")
+    cell = page.locator("#coverage a.silent")
+    photograph(page, "coverage")
+    cell.first.click()
+    page.wait_for_url("**/sources?org=*")
+    assert "Cổng OTP" in page.locator("table.sources").inner_text()
+    page.click("text=Hiện mọi nguồn")
     page.click("td[data-label='Không phân tích được'] a")
     page.wait_for_selector("#found")
     assert page.locator("#found details").count() == 1
@@ -368,7 +375,14 @@ def test_on_a_phone_and_at_night(page, province, width, height, scheme):
     page.set_viewport_size({"width": width, "height": height})
     page.emulate_media(color_scheme=scheme)
     sign_in(page)
-    for path in ("/alerts?status=all", f"/alerts/{province[1]['portal-sqli']}", "/sources", "/rules", "/events"):
+    for path in (
+        "/alerts?status=all",
+        f"/alerts/{province[1]['portal-sqli']}",
+        "/sources",
+        "/coverage",
+        "/rules",
+        "/events",
+    ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
         photograph(page, f"{scheme}-{width}{path.split('?')[0].replace('/', '-')[:9]}")

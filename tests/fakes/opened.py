@@ -10,7 +10,7 @@ from indexed import IndexedLog
 from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
 from soc.model.finding import Finding, alert_id, finding_id
-from soc.model.rule import RuleDoc
+from soc.model.rule import LogSource, RuleDoc
 from soc.store.base import Detections, Stores
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
@@ -19,7 +19,14 @@ from soc.store.sqlite import events_dir, open_stores
 
 NOON = 1_772_452_800_000
 RULE = RuleDoc(
-    "r-1", "hash-1", "SSH brute force", "high", "title: SSH brute force", tags=("attack.t1110",), runbook={"en": "look"}
+    "r-1",
+    "hash-1",
+    "SSH brute force",
+    "high",
+    "title: SSH brute force",
+    tags=("attack.t1110",),
+    runbook={"en": "look"},
+    logsources=(LogSource("linux", None, "sshd"), LogSource()),
 )
 
 

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from rules import column, match, plan, scanner
 from rules.condition import All, Any, Check, Condition, Not, Search, satisfied
 from rules.load import load, loads
-from rules.logsource import LogSource, origin, route
+from rules.logsource import origin, route
 from rules.match import SHOWN_CHARS, Engine
 from soc.model.event import PIPELINE_ERROR
 from soc.model.finding import alert_id, finding_id
+from soc.model.rule import LogSource
 
 DAY = 86_400_000
 

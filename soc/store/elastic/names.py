@@ -6,7 +6,7 @@
     govsoc-alerts-<unit> · govsoc-triage-<unit>
     govsoc-audit-<period>
     govsoc-incidents                          of all units together: an incident may be of several
-    govsoc-sources · govsoc-policies · govsoc-accounts · govsoc-rules · govsoc-health
+    govsoc-sources · govsoc-policies · govsoc-accounts · govsoc-rules · govsoc-health · govsoc-outages
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
 is never a dash, so a pattern for one unit never covers another. A period is `2026.11`, `2026.w48` or `2026.11.25`
@@ -33,6 +33,7 @@ POLICIES = f"{PREFIX}-policies"
 ACCOUNTS = f"{PREFIX}-accounts"
 RULES = f"{PREFIX}-rules"
 HEALTH = f"{PREFIX}-health"
+OUTAGES = f"{PREFIX}-outages"
 QUARANTINE = "quarantine"
 UNDATED = "undated"
 # What the ids of events without a plausible time begin with, and the first beginning of all others.
@@ -167,7 +168,7 @@ def parts(index: str) -> Parts | None:
             return Parts("audit", "", "", text, _end(text))
         case ["govsoc", ("alerts" | "triage") as kind, name]:
             return Parts(kind, "", name)
-        case ["govsoc", ("incidents" | "sources" | "policies" | "accounts" | "rules" | "health") as kind]:
+        case ["govsoc", ("incidents" | "sources" | "policies" | "accounts" | "rules" | "health" | "outages") as kind]:
             return Parts(kind)
     return None
 

@@ -14,6 +14,7 @@ from soc.store.elastic.records.accounts import ElasticAccounts, ElasticAudit
 from soc.store.elastic.records.alerts import ElasticAlerts, Homes
 from soc.store.elastic.records.detections import ElasticDetections
 from soc.store.elastic.records.incidents import ElasticIncidents
+from soc.store.elastic.records.outages import ElasticOutages
 from soc.store.elastic.records.policies import ElasticPolicies
 from soc.store.elastic.records.rulebook import RuleBook
 from soc.store.elastic.records.sources import ElasticHealth, ElasticSources
@@ -35,6 +36,7 @@ def open_stores(
         sources=ElasticSources(client, audit, clock),
         policies=ElasticPolicies(client),
         health=ElasticHealth(client),
+        outages=ElasticOutages(client),
         accounts=ElasticAccounts(client, audit, clock),
         audit=audit,
     )

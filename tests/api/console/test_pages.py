@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from servers import both_stores
 
 from api.console.language import LOCALES
 from api.console.render import TEMPLATES, local
+from api.standing import expect
 from soc.model.alert import Status, Verdict
 from soc.model.org import EVERYTHING
+from soc.model.rule import LogSource, RuleDoc
+from soc.model.source import Source, SourceHealth, Transport
+from soc.service.organisations import SHIPPED, keep, read
+from soc.service.watch import Watch
+from soc.store.collected import SqliteHealth, open_collected
 
 EN = {"accept-language": "en"}
 PASSWORD = "a password of the tests"
+RULE = RuleDoc(
+    "web-sqli",
+    "hash-sqli",
+    "SQL injection attempt",
+    "high",
+    "",
+    titles={"vi": "Dấu hiệu tấn công SQL injection"},
+    logsources=(LogSource(category="webserver"),),
+)
 
 
 def page(client, path):
@@ -212,3 +228,126 @@ def test_nothing_comes_from_elsewhere_and_nothing_is_inline(client_of, world):
 def test_the_part_that_is_not_ours_carries_its_licence(client_of):
     assert "Zero-Clause BSD" in client_of().get("/static/htmx.LICENSE.txt").text
     assert client_of().get("/static/../render.py").status_code == 404
+
+
+def silent_country(world, folder, rules=(RULE,)):
+    """Two organisations of the directory; the portal of Hưng Yên fell silent, that of Ninh Bình was never seen."""
+    keep(world.stores.policies, read(SHIPPED), by="test", now=0, reason="")
+    world.detections.publish(rules, [])
+    world.now += 16 * 60_000
+    watch = Watch(world.stores, world.clock)
+    watch.look()
+    return watch, SqliteHealth(open_collected(folder / "data"))
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", ("silent since", "19 minutes ago", "1 rule sees nothing of this organisation now:", "SQL injection attempt",
+                "every 15 minutes")),
+        ("vi", ("im lặng từ", "19 phút trước", "1 luật hiện không thấy gì của đơn vị này:", "Dấu hiệu tấn công SQL injection",
+                "mỗi 15 phút")),
+    ],
+)  # fmt: skip
+def test_a_silent_source_is_a_red_line_with_the_blind_rules(client_of, world, tmp_path, language, said):
+    silent_country(world, tmp_path)
+    world.now += 3 * 60_000
+    text = client_of("viewer").get("/sources", headers={"accept-language": language}).text
+    banner = re.search(r'<section class="notice bad" id="outages".*?</section>', text, re.DOTALL)[0]
+    for words in said[:-1]:
+        assert words in banner
+    assert said[-1] in text
+    assert 'href="/rules/web-sqli"' in banner
+    assert "Portal hungyen" in banner
+    other = client_of("outsider").get("/sources", headers=EN).text
+    assert 'id="outages"' not in other
+    assert "hungyen" not in other
+
+
+def test_an_outage_that_is_over_is_shown_for_a_day(client_of, world, tmp_path):
+    watch, health = silent_country(world, tmp_path)
+    health.report([SourceHealth("hungyen-portal", world.now, world.now, 1, 0, 1.0)])
+    watch.look()
+    text = page(client_of("viewer"), "/sources")
+    assert 'id="outages"' not in text
+    assert "1 source was silent in the last 24 hours and sends again" in text
+    world.now += 25 * 3_600_000
+    assert 'id="cleared"' not in page(client_of("viewer"), "/sources")
+
+
+def test_an_exempt_source_says_until_when_and_why(client_of, world):
+    given = {"exempt_until": "2026-03-31", "reason": "<i>moving", "schedule": "office_hours"}
+    expect(world.stores.policies, "ninhbinh-portal", given, by="test", now=0)
+    text = page(client_of("outsider"), "/sources")
+    assert "Silence allowed" in text
+    assert "not until after 2026-03-31: &lt;i&gt;moving" in text
+    assert "in office hours" in text
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (
+            "en",
+            (
+                "Coverage",
+                "Public service portal",
+                "Hanoi",
+                "1 rule blind",
+                "Silent: 1",
+                "Never seen: 1",
+                "not in the directory",
+            ),
+        ),
+        (
+            "vi",
+            (
+                "Độ phủ",
+                "Cổng dịch vụ công",
+                "Thành phố Hà Nội",
+                "1 luật bị mù",
+                "Im lặng: 1",
+                "Chưa từng thấy: 1",
+                "không có trong danh bạ",
+            ),
+        ),
+    ],
+)
+def test_the_coverage_matrix(client_of, world, tmp_path, language, said):
+    silent_country(world, tmp_path)
+    world.stores.sources.add(Source("x", "x", "nobody", "linux.auth", Transport.PUSH), None, by="test")
+    text = client_of("national").get("/coverage", headers={"accept-language": language}).text
+    for words in said:
+        assert words in text, words
+    assert text.count("<tr") == 1 + 3
+    empty = re.search(r'id="empty".*?</section>', text, re.DOTALL)[0]
+    assert empty.count(",") >= 16 + 31
+    assert 'href="/sources?org=hungyen&amp;system=portal"' in text
+    theirs = client_of("outsider").get("/coverage", headers={"accept-language": language}).text
+    assert theirs.count("<tr") == 2
+    assert "hungyen" not in theirs
+
+
+def test_many_blind_rules_fold(client_of, world, tmp_path):
+    many = [replace(RULE, id=f"r{n}", hash=f"h{n}", titles={"en": f"Rule {n}."}) for n in range(30)]
+    silent_country(world, tmp_path, many)
+    text = page(client_of("viewer"), "/sources")
+    assert "30 rules see nothing of this organisation now:" in text
+    folded = re.search(r"<details id=.*?</details>", text, re.DOTALL)[0]
+    assert "and 25 more" in folded
+    assert ("Rule 4." in folded, "Rule 5." in folded, "Rule 29." in folded) == (False, True, True)
+
+
+def test_a_cell_leads_to_its_sources(client_of, world):
+    text = page(client_of("national"), "/sources?org=hungyen&system=portal")
+    assert "Portal hungyen" in text
+    assert "Portal ninhbinh" not in text
+    assert 'href="/sources">Show all sources' in text
+    assert "Show all sources" in page(client_of("national"), "/sources?org=nobody")
+
+
+def test_without_a_directory_the_coverage_page_shows_who_has_sources(client_of, world):
+    text = page(client_of("viewer"), "/coverage")
+    assert "soc orgs import" in text
+    assert "not in the directory" not in text
+    assert text.count("<tr") == 2

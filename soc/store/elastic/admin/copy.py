@@ -22,9 +22,10 @@ from soc.store.elastic.digest import digest
 from soc.store.elastic.documents import Json, bulk, read_many
 from soc.store.elastic.events.added import without_added
 from soc.store.elastic.names import Period
-from soc.store.elastic.records import policies
+from soc.store.elastic.records import outages, policies
 from soc.store.elastic.records.triage import copied
 from soc.store.incidents import COLUMNS
+from soc.store.outages import outage_of
 from soc.store.policies import policy_of
 from soc.store.triage import STATE
 
@@ -162,6 +163,13 @@ def tables(period: Period) -> list[Table]:
             "ORDER BY kind, id, version LIMIT ?",
             ("", "", 0),
             _policy,
+        ),
+        Table(
+            "outages",
+            "SELECT count(*) FROM control.outage",
+            "SELECT id, source, org, since, noticed_at, blind, cleared_at FROM control.outage WHERE id > ? ORDER BY id LIMIT ?",
+            ("",),
+            _outage,
         ),
         Table(
             "accounts",
@@ -319,6 +327,11 @@ def _source(
 def _policy(*row: Any) -> list[Placed]:
     policy = policy_of(row)
     return [Placed(names.POLICIES, policies.key(policy), policies.document(policy))]
+
+
+def _outage(*row: Any) -> list[Placed]:
+    outage = outage_of(row)
+    return [Placed(names.OUTAGES, outage.id, outages.document(outage))]
 
 
 def _account(

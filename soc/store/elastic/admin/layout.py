@@ -51,6 +51,7 @@ _FIELDS: dict[str, Json] = {
     "accounts": {"kind": _KEYWORD, "name": _KEYWORD, "expires": _MS, "keys": _KEPT},
     "rules": {},
     "health": {"source_id": _KEYWORD, "last_received": _MS},
+    "outages": {**dict.fromkeys(("id", "source", "org"), _KEYWORD), "noticed_at": _MS, "cleared_at": _MS},
     "audit": {**dict.fromkeys(("by", "action", "target"), _KEYWORD), "at": _MS, "written": _LONG},
 }
 # Lies on the disk in the order in which it is listed: the first page stops reading after so many documents.

@@ -23,6 +23,7 @@ from soc.model.incident import Incident
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
+from soc.model.silence import Outage, outage_id
 from soc.model.source import Source, Transport
 from soc.query.parse import parse
 from soc.settings import Settings, Store, load
@@ -90,6 +91,9 @@ def embedded(tmp_path):
     stores.sources.set_enabled("s2", False, by="an")
     for version, body in ((1, {"entity": "10.0.0.1"}), (2, {"entity": "10.0.0.2"}), (3, None)):
         stores.policies.put(Policy(PolicyKind.EXCEPTION, "máy quét", version, body, "an", NOW, "của ta"))
+    for source in ("s0", "s1"):
+        stores.outages.open(Outage(outage_id(source, NOW), source, "H42", NOW, NOW + 1, ("r",)))
+    stores.outages.clear(outage_id("s1", NOW), NOW + 2)
     stores.accounts.put(Account("an", Role.ANALYST, Scope(frozenset({"H42", "H42.01"}))), "password-hash", by="root")
     stores.accounts.put(
         replace(stores.accounts.get("an"), name="binh", role=Role.ADMIN, scope=EVERYTHING), None, by="root"
@@ -124,6 +128,7 @@ def everything(stores):
         "counts": (stores.alerts.counts(EVERYTHING), stores.alerts.by_rule(EVERYTHING)),
         "sources": (stores.sources.list(EVERYTHING), [stores.sources.by_token(f"token-{n}") for n in range(3)]),
         "policies": stores.policies.history(PolicyKind.EXCEPTION, "máy quét"),
+        "outages": stores.outages.list(EVERYTHING, since=0),
         "accounts": (stores.accounts.list(), stores.accounts.password_hash("an"), stores.accounts.by_key("key-hash")),
         "audit": stores.audit.recent(100),
         "events": [e.id for e in stores.events.search(parse(""), EVERYTHING, limit=1000).items],
@@ -142,6 +147,7 @@ def test_everything_is_there_and_a_second_time_changes_nothing(settings, embedde
         "alerts",
         "sources",
         "policies",
+        "outages",
         "incidents",
         "accounts",
         "audit",

@@ -28,6 +28,7 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.incident import Incident
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
+from soc.model.silence import Outage, outage_id
 from soc.model.source import Source, SourceHealth, Transport
 from soc.query.ast import Everything
 from soc.service.elastic import prepare
@@ -138,6 +139,9 @@ class TestSetup:
         assert [incident.title for incident in stores.incidents.list(EVERYTHING).items] == ["y"]
         stores.sources.add(Source("s", "s", "H42", "nginx.access", Transport.PUSH), "hash", by="an")
         stores.health.report([SourceHealth("s", NOW, NOW, 1, 0, 0.0, None)])
+        outage = Outage(outage_id("s", NOW), "s", "H42", NOW, NOW)
+        assert stores.outages.open(outage)
+        assert stores.outages.clear(outage.id, NOW)
         stores.accounts.put(Account("an", Role.ANALYST, EVERYTHING), "hash", by="an")
         stores.audit.record(AuditEntry(NOW, "an", "x", "y", "z"))
         assert setup.missing(client()) == setup.missing(writer) == []

@@ -1,0 +1,81 @@
+"""The alarm for silent sources: looks at every source now and then, notes who fell silent and which rules are blind for it, and
+takes it back when records come again. Any number of processes may watch the same store."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+
+from api.standing import standings
+from rules.blind import blind
+from soc import telemetry
+from soc.errors import SocError
+from soc.model.org import EVERYTHING
+from soc.model.rule import RuleDoc
+from soc.model.silence import Freshness, Outage, Standing, outage_id
+from soc.store.base import Stores
+
+log = structlog.get_logger("watch")
+
+EVERY_S = 20.0  # an alarm is promised within the limit of a source and a minute
+
+
+class Watch:
+    """`clock`: ms since 1970 UTC."""
+
+    def __init__(self, stores: Stores, clock: Callable[[], int]) -> None:
+        self._stores = stores
+        self._clock = clock
+
+    def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
+        """Look again and again until told to stop, whatever one look meets."""
+        said = ""
+        while not stop.is_set():
+            try:
+                self.look()
+                said = ""
+            except Exception as error:  # noqa: BLE001 - it is counted and said, and the alarm must not end with it
+                telemetry.WATCH_FAILURES.inc()
+                reason = str(error) if isinstance(error, SocError) else f"{type(error).__name__}: {error}"
+                if reason != said:
+                    log.warning("cannot look at the sources, trying again", reason=reason)
+                said = reason
+            stop.wait(every_s)
+
+    def look(self) -> None:
+        """One look. Repeated, it changes nothing. May raise what a store raises; then the next look does what is missing."""
+        now = self._clock()
+        known = standings(self._stores, EVERYTHING, now)
+        silent = {outage_id(one.source.id, one.last): one for one in known if one.state is Freshness.SILENT}
+        noted = [o for o in self._stores.outages.list(EVERYTHING, since=now) if o.cleared_at is None]
+        self._note({id_: one for id_, one in silent.items() if id_ not in {o.id for o in noted}}, known, now)
+        for outage in noted:
+            if outage.id not in silent and self._stores.outages.clear(outage.id, now):
+                log.info("a source is no longer silent", source=outage.source, org=outage.org)
+        telemetry.SILENT_SOURCES.set(len(silent))
+
+    def _note(self, new: Mapping[str, Standing], known: list[Standing], now: int) -> None:
+        if not new:
+            return
+        rules, live = self._stores.alerts.running()[0], _live(known)
+        for id_, one in new.items():
+            source = one.source
+            outage = Outage(id_, source.id, source.org, one.last, now, _blind(rules, one, live))
+            if self._stores.outages.open(outage):
+                log.warning("a source is silent", source=source.id, org=source.org, blind_rules=len(outage.blind))
+
+
+def _live(known: list[Standing]) -> Mapping[str, set[str]]:
+    """Organisation -> the types of its sources that send."""
+    types: dict[str, set[str]] = defaultdict(set)
+    for one in known:
+        if one.state in (Freshness.LIVE, Freshness.LATE):
+            types[one.source.org].add(one.source.type)
+    return types
+
+
+def _blind(rules: Sequence[RuleDoc], one: Standing, live: Mapping[str, set[str]]) -> tuple[str, ...]:
+    return tuple(rule.id for rule in blind(rules, one.source.type, live.get(one.source.org, ())))
