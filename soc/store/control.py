@@ -19,7 +19,7 @@ from soc.model.account import Account, Role
 from soc.model.alert import Change, Status, Triage, Verdict
 from soc.model.org import Scope
 from soc.model.source import Source, Transport
-from soc.store import policies
+from soc.store import deliveries, policies
 from soc.store.base import AuditEntry
 from soc.store.decision import decided
 
@@ -77,6 +77,7 @@ SCHEMA = (
     );
     """,
     policies.SCHEMA,
+    deliveries.SCHEMA,
 )
 _SOURCE = "SELECT id, name, org, type, transport, places, zone, enabled, created_at FROM source"
 _ACCOUNT = "SELECT a.name, a.role, a.orgs, a.disabled FROM account a"

@@ -5,7 +5,7 @@
     govsoc-findings-<unit>-<period>           period of the finding's time
     govsoc-alerts-<unit> · govsoc-triage-<unit>
     govsoc-audit-<period>
-    govsoc-sources · govsoc-policies · govsoc-accounts · govsoc-rules · govsoc-health
+    govsoc-sources · govsoc-policies · govsoc-deliveries · govsoc-accounts · govsoc-rules · govsoc-health
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
 is never a dash, so a pattern for one unit never covers another. A period is `2026.11`, `2026.w48` or `2026.11.25`
@@ -26,6 +26,7 @@ Period = Literal["day", "week", "month"]
 PREFIX = "govsoc"
 SOURCES = f"{PREFIX}-sources"
 POLICIES = f"{PREFIX}-policies"
+DELIVERIES = f"{PREFIX}-deliveries"
 ACCOUNTS = f"{PREFIX}-accounts"
 RULES = f"{PREFIX}-rules"
 HEALTH = f"{PREFIX}-health"
@@ -162,7 +163,7 @@ def parts(index: str) -> Parts | None:
             return Parts("audit", "", "", text, _end(text))
         case ["govsoc", ("alerts" | "triage") as kind, name]:
             return Parts(kind, "", name)
-        case ["govsoc", ("sources" | "policies" | "accounts" | "rules" | "health") as kind]:
+        case ["govsoc", ("sources" | "policies" | "deliveries" | "accounts" | "rules" | "health") as kind]:
             return Parts(kind)
     return None
 

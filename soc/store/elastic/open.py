@@ -12,6 +12,7 @@ from soc.store.elastic.events.search import ElasticEvents
 from soc.store.elastic.names import Period
 from soc.store.elastic.records.accounts import ElasticAccounts, ElasticAudit
 from soc.store.elastic.records.alerts import ElasticAlerts, Homes
+from soc.store.elastic.records.deliveries import ElasticDeliveries
 from soc.store.elastic.records.detections import ElasticDetections
 from soc.store.elastic.records.policies import ElasticPolicies
 from soc.store.elastic.records.rulebook import RuleBook
@@ -32,6 +33,7 @@ def open_stores(
         triage=ElasticTriage(client, homes.org),
         sources=ElasticSources(client, audit, clock),
         policies=ElasticPolicies(client),
+        deliveries=ElasticDeliveries(client),
         health=ElasticHealth(client),
         accounts=ElasticAccounts(client, audit, clock),
         audit=audit,
