@@ -54,4 +54,11 @@ REQUESTS = Histogram("soc_api_request_seconds", "Time to answer a request.", ["m
 LIVE_FAILURES = Counter(
     "soc_api_live_failures_total", "Times that looking for new alerts failed for no reason that is foreseen."
 )
+NOTIFICATIONS = Counter(
+    "soc_api_notifications_total", "Messages to the receivers of notifications.", ["channel", "outcome"]
+)
+NOTIFICATIONS_PENDING = Gauge("soc_api_notifications_pending_count", "Deliveries that are still to be sent.")
+NOTIFIER_FAILURES = Counter(
+    "soc_api_notifier_failures_total", "Times that notifying failed for no reason that is foreseen."
+)
 SIGN_INS = Counter("soc_api_sign_ins_total", "Attempts to sign in.", ["outcome"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any
@@ -90,14 +89,18 @@ def covers(pattern: str, org: str) -> bool:
 
 def route_of(policy: Policy) -> Route:
     """Raises `ConfigError` when the policy holds no route that we can read."""
+    body = policy.body or {}
     known = {f.name for f in fields(Route)} - {"id", "version"}
-    body: Mapping[str, Any] = policy.body or {}
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in body.items() if name in known}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in body.items() if name in known
+    }
     try:
-        route = Route(policy.id, version=policy.version, **values | {"channel": Channel(body["channel"])})
+        values["channel"] = Channel(values["channel"])
+        return Route(id=policy.id, version=policy.version, **values)
     except (TypeError, ValueError, KeyError):
-        raise ConfigError(f"route {policy.id}: it was not written by this govsoc: withdraw it and make it again") from None
-    return route
+        raise ConfigError(
+            f"route {policy.id}: it was not written by this govsoc: withdraw it and make it again"
+        ) from None
 
 
 def body_of(route: Route) -> dict[str, object]:

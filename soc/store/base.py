@@ -233,6 +233,10 @@ class DeliveryStore(Protocol):
 
     def get(self, delivery_id: str, scope: Scope) -> Delivery: ...
 
+    def pending(self, route_id: str, limit: int = 500) -> list[Delivery]:
+        """Oldest first, due or not."""
+        ...
+
     def list(
         self,
         state: DeliveryState,
@@ -247,10 +251,6 @@ class DeliveryStore(Protocol):
 
     def waiting(self) -> Mapping[str, int]:
         """Route id -> how many are pending, of those routes that have any."""
-        ...
-
-    def pending(self, route_id: str, limit: int = 500) -> list[Delivery]:
-        """Oldest first, due or not."""
         ...
 
     def messages(self, route_id: str, since: int) -> int:

@@ -72,6 +72,11 @@ class SqliteDeliveries:
             raise NotFound(f"there is no delivery {delivery_id}")
         return found
 
+    def pending(self, route_id: str, limit: int = 500) -> list[Delivery]:
+        sql = f"{_DELIVERY} WHERE state = 'pending' AND route_id = ? ORDER BY created_at, id LIMIT ?"
+        with self._db.read() as db:
+            return [_delivery(row) for row in db.execute(sql, (route_id, limit))]
+
     def list(
         self,
         state: DeliveryState,
@@ -99,11 +104,6 @@ class SqliteDeliveries:
     def waiting(self) -> Mapping[str, int]:
         with self._db.read() as db:
             return dict(db.execute("SELECT route_id, count(*) FROM delivery WHERE state = 'pending' GROUP BY 1"))
-
-    def pending(self, route_id: str, limit: int = 500) -> list[Delivery]:
-        sql = f"{_DELIVERY} WHERE state = 'pending' AND route_id = ? ORDER BY created_at, id LIMIT ?"
-        with self._db.read() as db:
-            return [_delivery(row) for row in db.execute(sql, (route_id, limit))]
 
     def messages(self, route_id: str, since: int) -> int:
         sql = "SELECT count(DISTINCT message) FROM delivery WHERE state = 'sent' AND route_id = ? AND sent_at >= ?"

@@ -49,6 +49,11 @@ class ElasticDeliveries:
             raise NotFound(f"there is no delivery {delivery_id}")
         return _delivery(found.source)
 
+    def pending(self, route_id: str, limit: int = 500) -> list[Delivery]:
+        wanted: list[Json] = [{"term": {"state": DeliveryState.PENDING}}, {"term": {"route_id": route_id}}]
+        answer = self._search(wanted, sort=[{"created_at": "asc"}, {"id": "asc"}], size=limit)
+        return [_delivery(hit["_source"]) for hit in answer.get("hits", {}).get("hits", [])]
+
     def list(
         self,
         state: DeliveryState,
@@ -73,12 +78,10 @@ class ElasticDeliveries:
     def waiting(self) -> Mapping[str, int]:
         by = {"by": {"terms": {"field": "route_id", "size": _MANY_ROUTES}}}
         answer = self._search([{"term": {"state": DeliveryState.PENDING}}], size=0, aggs=by)
-        return {bucket["key"]: bucket["doc_count"] for bucket in answer.get("aggregations", {}).get("by", {}).get("buckets", [])}
-
-    def pending(self, route_id: str, limit: int = 500) -> list[Delivery]:
-        wanted: list[Json] = [{"term": {"state": DeliveryState.PENDING}}, {"term": {"route_id": route_id}}]
-        answer = self._search(wanted, sort=[{"created_at": "asc"}, {"id": "asc"}], size=limit)
-        return [_delivery(hit["_source"]) for hit in answer.get("hits", {}).get("hits", [])]
+        return {
+            bucket["key"]: bucket["doc_count"]
+            for bucket in answer.get("aggregations", {}).get("by", {}).get("buckets", [])
+        }
 
     def messages(self, route_id: str, since: int) -> int:
         wanted: list[Json] = [
