@@ -18,10 +18,12 @@ from api import console, errors
 from api.console.render import Pages
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, events, health, rules, session, sources
+from api.notifications import Tests
+from api.routes import alerts, events, health, notifications, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
 from soc.model.org import EVERYTHING
+from soc.notify.route import Route
 from soc.store.base import AlertFilter, Stores
 
 _STATIC = Path(__file__).parent / "console" / "static"
@@ -41,11 +43,15 @@ def create_app(
     clock: Callable[[], int],
     cookie_secure: bool,
     version: str = "",
+    send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
 ) -> FastAPI:
-    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times."""
+    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
+
+    `send_test`: see `Tests`.
+    """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
     )
@@ -74,6 +80,7 @@ def create_app(
         cookie_secure=cookie_secure,
         session_s=session_s,
         sign_ins=SignIns(),
+        tests=Tests(send_test),
         rules=RuleBook(stores.alerts),
         feed=feed,
         pages=Pages(zone, clock),
@@ -81,7 +88,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, sources, health, session):
+    for part in (alerts, events, rules, sources, notifications, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from api.console.render import Pages
 from api.live import Feed
+from api.notifications import Tests
 from api.throttle import SignIns
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault
@@ -78,6 +79,7 @@ class State:
     cookie_secure: bool
     session_s: int
     sign_ins: SignIns
+    tests: Tests
     rules: RuleBook
     feed: Feed
     pages: Pages

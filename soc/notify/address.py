@@ -45,8 +45,9 @@ def choose(host: str, port: int, allowed: Sequence[Network], resolver: Resolve, 
     for address in addresses:
         inside = _inside(address, allowed)
         if not inside and not public(address):
+            # Which address it is stays here: whoever makes routes is not to learn the names of a network inside.
             raise Undelivered(
-                f"{host} is {address}, which is not a public address: an administrator may allow it (notify.allowed_networks)"
+                f"{host} is not on the Internet: an administrator of this server may allow it (notify.allowed_networks)"
             )
         if not inside and not encrypted:
             raise Undelivered(f"http:// to {host} would be readable on the way: use https://")
