@@ -19,9 +19,10 @@ from api.console.render import Pages
 from api.live import Feed
 from api.middleware import Envelope
 from api.notifications import Tests
-from api.routes import alerts, events, health, notifications, rules, session, sources
+from api.routes import alerts, backtests, events, health, notifications, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
+from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.notify.route import Route
 from soc.store.base import AlertFilter, Stores
@@ -42,15 +43,17 @@ def create_app(
     *,
     clock: Callable[[], int],
     cookie_secure: bool,
+    jobs: Jobs,
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
+    token: Callable[[str, str, str], str | None] | None = None,
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `send_test`: see `Tests`.
+    `send_test`: see `Tests`. `token`: see `State`.
     """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
@@ -84,11 +87,13 @@ def create_app(
         rules=RuleBook(stores.alerts),
         feed=feed,
         pages=Pages(zone, clock),
+        token=token,
+        backtests=jobs,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, sources, notifications, health, session):
+    for part in (alerts, events, rules, backtests, sources, notifications, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

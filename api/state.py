@@ -16,6 +16,7 @@ from api.console.render import Pages
 from api.live import Feed
 from api.notifications import Tests
 from api.throttle import SignIns
+from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault
 from soc.store.base import AlertStore, Stores
@@ -70,7 +71,11 @@ def _shown_fault(fault: RuleFault, rules: Sequence[RuleDoc]) -> RuleFault:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it."""
+    """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it.
+
+    `token`: what stands for a number (organisation, kind, number) in the lines of an organisation, None where nothing was masked yet.
+    It is None itself where the masking keys are not on this machine.
+    """
 
     stores: Stores
     clock: Callable[[], int]
@@ -83,6 +88,8 @@ class State:
     rules: RuleBook
     feed: Feed
     pages: Pages
+    token: Callable[[str, str, str], str | None] | None
+    backtests: Jobs
 
 
 def _state(request: Request) -> State:

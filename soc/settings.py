@@ -5,6 +5,7 @@ A value comes from the first of: command line, environment (`SOC_<SECTION>__<NAM
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -169,6 +170,20 @@ def load(config: Path | None = None, data_dir: Path | None = None) -> Settings:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{config or 'environment'}: {faults}") from None
     return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The same settings for a process that we start; secrets, too, so it is not for showing."""
+    found = {"SOC_DATA_DIR": str(settings.data_dir.absolute())}
+    for name, section in settings:
+        if isinstance(section, Section):
+            for key, value in section:
+                if isinstance(value, SecretStr):
+                    value = value.get_secret_value()
+                if value is not None:
+                    text = json.dumps([str(one) for one in value]) if isinstance(value, list) else str(value)
+                    found[f"SOC_{name}__{key}".upper()] = text
+    return found
 
 
 def as_markdown() -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.console import alerts, events, notifications, rules, sources, visit
+from api.console import alerts, backtests, events, notifications, rules, sources, visit
 
 router = APIRouter()
-for part in (visit, alerts, events, sources, rules, notifications):
+for part in (visit, alerts, events, sources, rules, backtests, notifications):
     router.include_router(part.router)

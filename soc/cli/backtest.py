@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -37,6 +38,10 @@ def backtest(
         list[str] | None,
         typer.Option(help="Only events of this organisation; may be given again.", show_default=False),
     ] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option(help="A folder for progress.json and, at the end, outcomes.json.", show_default=False),
+    ] = None,
     json: JsonOption = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
@@ -53,12 +58,14 @@ def backtest(
     scope = Scope(frozenset(org)) if org else EVERYTHING
     with open_backtest(settings, chosen, scope, days) as running:
         began = time.monotonic()
-        _run(running)
+        _run(running, report_to)
         outcomes, events, took = running.outcomes(), running.test.progress.events, time.monotonic() - began
+        if report_to:
+            _write(report_to / "outcomes.json", [_plain(outcome) for outcome in outcomes])
         running.forget()
         if json:
             for outcome in outcomes:
-                print_json(asdict(outcome) | {"known": dict(outcome.known)})
+                print_json(_plain(outcome))
         else:
             _print(outcomes, detailed=len(outcomes) == 1)
         typer.echo(
@@ -69,7 +76,7 @@ def backtest(
         raise typer.Exit(3)
 
 
-def _run(running: Running) -> None:
+def _run(running: Running, report_to: Path | None) -> None:
     bar = Progress(
         TextColumn("going on where it was stopped" if running.resumed else "backtest"),
         BarColumn(),
@@ -81,6 +88,20 @@ def _run(running: Running) -> None:
         task = bar.add_task("", total=running.test.progress.total, events=0)
         for progress in running.test.run():
             bar.update(task, completed=progress.done, events=progress.events)
+            if report_to:
+                so_far = {"done": progress.done, "total": progress.total, "events": progress.events}
+                _write(report_to / "progress.json", so_far)
+
+
+def _plain(outcome: Outcome) -> dict[str, object]:
+    return asdict(outcome) | {"known": dict(outcome.known)}
+
+
+def _write(path: Path, value: object) -> None:
+    """Whole or not at all: others read it meanwhile."""
+    new = path.with_suffix(".new")
+    new.write_bytes(orjson.dumps(value))
+    new.replace(path)
 
 
 def _print(outcomes: list[Outcome], *, detailed: bool) -> None:

@@ -17,6 +17,7 @@ import orjson
 import rules.load
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
+from soc.backtest.jobs import jobs_dir
 from soc.backtest.outcome import Outcome, assess
 from soc.backtest.run import Backtest
 from soc.errors import ConfigError
@@ -186,5 +187,5 @@ def _span(place: Path, since: int, clock: Callable[[], int]) -> tuple[Span, bool
 
 def _tidy(place: Path) -> None:
     for other in place.parent.glob("*"):
-        if other != place and other.stat().st_mtime < time.time() - _KEPT_S:
+        if other not in (place, jobs_dir(place.parent.parent)) and other.stat().st_mtime < time.time() - _KEPT_S:
             shutil.rmtree(other, ignore_errors=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import orjson
 import pytest
 
 from api.app import create_app
 from api.passwords import digest, hash_password
+from collector.keys import KeyRing
+from soc.backtest.jobs import Job, Jobs, jobs_dir
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
 from soc.model.event import Event, Fields, event_id, iso
@@ -18,10 +21,11 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
+from soc.service.api import BACKTEST
 from soc.store.base import Stores
 from soc.store.collected import SqliteHealth, open_collected
 from soc.store.detections import SqliteDetections
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.sqlite import events_dir, keys_dir, open_stores
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx2; httpx does
@@ -62,9 +66,11 @@ class World:
     stores: Stores
     detections: SqliteDetections
     log: EventLog
+    keys: KeyRing
     alerts: dict[str, str] = field(default_factory=dict)  # organisation -> alert id
     events: dict[str, list[Event]] = field(default_factory=dict)
     now: int = NOW
+    job: str = "ab" * 12  # a backtest of Hưng Yên's that has ended
 
     def clock(self) -> int:
         return self.now
@@ -115,7 +121,8 @@ def web_event(org: str, ts: int, number: int, ip: str) -> Event:
 
 
 def open_world(folder: Path) -> World:
-    return World(open_stores(folder), SqliteDetections(folder), EventLog(events_dir(folder), min_free_bytes=0))
+    log = EventLog(events_dir(folder), min_free_bytes=0)
+    return World(open_stores(folder), SqliteDetections(folder), log, KeyRing(keys_dir(folder)))
 
 
 def fill(folder: Path) -> World:
@@ -135,6 +142,11 @@ def fill(folder: Path) -> World:
         )
         world.stores.sources.add(source, None, by="test")
     SqliteHealth(open_collected(folder)).report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
+    job = Job(world.job, "admin", NOW, ("hungyen",), 30, "web-sqli")
+    place = jobs_dir(folder) / job.id
+    place.mkdir(parents=True)
+    (place / "job.json").write_bytes(orjson.dumps(asdict(job)))
+    (place / "outcomes.json").write_bytes(b"[]")
     return world
 
 
@@ -159,8 +171,25 @@ def world(filled, tmp_path):
 
 
 @pytest.fixture
-def app(world):
-    return create_app(world.stores, clock=world.clock, cookie_secure=False, version="1.2.3", live_interval_s=0.05)
+def jobs(world):
+    """Backtests as the API process starts them, over the world's events."""
+    environment = {"SOC_DATA_DIR": str(world.keys.directory.parent)}
+    jobs = Jobs(jobs_dir(world.keys.directory.parent), BACKTEST, environment)
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture
+def app(world, jobs):
+    return create_app(
+        world.stores,
+        clock=world.clock,
+        cookie_secure=False,
+        version="1.2.3",
+        live_interval_s=0.05,
+        token=world.keys.token,
+        jobs=jobs,
+    )
 
 
 @pytest.fixture
