@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from api.schemas import In, Level
 from soc.model.delivery import Delivery, DeliveryState
@@ -18,7 +18,6 @@ from soc.notify.route import (
     Channel,
     Route,
 )
-from pydantic import BaseModel
 
 Language = Literal["vi", "en"]
 RouteName = Annotated[str, Field(min_length=1, max_length=100)]
@@ -35,7 +34,7 @@ Version = Annotated[int, Field(ge=1, le=2**31, description="the route's `version
 class RouteIn(In):
     name: RouteName
     channel: Channel
-    addresses: Addresses = []
+    addresses: Addresses = Field(default_factory=list)
     url: Url = ""
     orgs: Orgs | None = Field(None, description="left out: all that you may see")
     level: Level = Field("high", description="the lowest level that is told")

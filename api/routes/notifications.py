@@ -34,9 +34,7 @@ def add_route(body: RouteIn, state: Here, account: Admin) -> RouteMadeOut:
 def change_route(route_id: RouteId, body: RouteChangeIn, state: Here, account: Admin) -> RouteOut:
     """409 when somebody changed it since `version`."""
     changes = {name: value for name, value in _fields(body).items() if value is not None and name != "version"}
-    return RouteOut.of(
-        notifications.change(state.stores, account, route_id, body.version, changes, state.clock())
-    )
+    return RouteOut.of(notifications.change(state.stores, account, route_id, body.version, changes, state.clock()))
 
 
 @router.delete("/routes/{route_id}", status_code=204)

@@ -14,6 +14,7 @@ from collector.keys import KeyRing
 from soc import __version__
 from soc.backtest.jobs import Jobs, jobs_dir
 from soc.errors import Busy, StoreUnavailable
+from soc.service import notify
 from soc.service.process import check_port, now_ms
 from soc.service.stores import open_stores, prepare
 from soc.settings import Settings, as_environment
@@ -31,8 +32,15 @@ def api(settings: Settings, stop: threading.Event) -> None:
     stores = open_stores(settings)
     jobs = Jobs(jobs_dir(settings.data_dir), BACKTEST, as_environment(settings))
     keys = KeyRing(keys_dir(settings.data_dir))
+    senders, writer = notify.senders(settings), notify.writer(settings)
     app = create_app(
-        stores, clock=now_ms, cookie_secure=serve.cookie_secure, jobs=jobs, version=__version__, token=keys.token
+        stores,
+        clock=now_ms,
+        cookie_secure=serve.cookie_secure,
+        jobs=jobs,
+        version=__version__,
+        token=keys.token,
+        send_test=partial(notify.send_test, senders, writer),
     )
     config = uvicorn.Config(
         app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1
@@ -51,6 +59,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         threading.Thread(target=waiting, name="prepare", daemon=True).start()
     log.info("serving", url=f"http://{serve.http_host}:{serve.http_port}/")
     try:
-        server.run()
+        with notify.notifying(stores, senders, writer):
+            server.run()
     finally:
         jobs.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -52,6 +53,12 @@ def writer(settings: Settings) -> Writer:
     serve = settings.serve
     host = f"[{serve.http_host}]" if ":" in serve.http_host else serve.http_host
     return Writer(serve.public_url or f"http://{host}:{serve.http_port}", ZoneInfo(settings.detect.zone))
+
+
+def send_test(senders: Senders, writer: Writer, route: Route) -> str:
+    """Send a test to the route now; returns what was answered. Raises `Undelivered`."""
+    with senders[route.channel].open(route) as send:
+        return send(writer.test(secrets.token_hex(12), route))
 
 
 @contextmanager
