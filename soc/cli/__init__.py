@@ -32,6 +32,7 @@ GROUPS = {
     "sources": "soc.cli.sources:app",
     "alerts": "soc.cli.alerts:app",
     "accounts": "soc.cli.accounts:app",
+    "notify": "soc.cli.notify:app",
     "setup": "soc.cli.setup:app",
     "store": "soc.cli.store:app",
 }
