@@ -54,8 +54,8 @@ def routes(json: JsonOption = False, config: ConfigOption = None, data_dir: Data
     console().print(table if found else "No routes yet: the console's Notifications page, or POST /api/v1/routes.")
 
 
-@app.command()
-def test(
+@app.command("test")
+def send_test(
     route: Annotated[str, typer.Argument(help="Id of the route, as `soc notify routes` shows it.")],
     config: ConfigOption = None,
     data_dir: DataDirOption = None,

@@ -15,6 +15,8 @@ Network = IPv4Network | IPv6Network
 Resolve = Callable[[str, int], Sequence[str]]
 
 _NAT64 = ip_network("64:ff9b::/96")
+# Protocol assignments; Teredo and 6to4, which nobody uses any more but to hide an IPv4 address.
+_NEVER = tuple(map(ip_network, ("192.0.0.0/24", "2001::/32", "2002::/16")))
 
 
 def networks(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -56,19 +58,19 @@ def choose(host: str, port: int, allowed: Sequence[Network], resolver: Resolve, 
 
 def public(address: Address) -> bool:
     """Whether it is on the Internet: not loopback, private, link-local (metadata services), multicast or reserved, also not in disguise."""
-    if any(not public(inner) for inner in _disguised(address)):
+    if isinstance(address, IPv6Address):
+        if (inner := _disguised(address)) is not None:
+            return public(inner)
+        if address.is_site_local:
+            return False
+    if any(address in network for network in _NEVER):
         return False
     return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
 
 
-def _disguised(address: Address) -> list[IPv4Address]:
-    """The IPv4 addresses that an IPv6 address stands for: mapped, 6to4, Teredo, NAT64."""
-    if isinstance(address, IPv4Address):
-        return []
-    found = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
-    if address in _NAT64:
-        found.append(IPv4Address(int(address) & 0xFFFFFFFF))
-    return [inner for inner in found if inner is not None]
+def _disguised(address: IPv6Address) -> IPv4Address | None:
+    """The IPv4 address that a mapped or a NAT64 address stands for."""
+    return IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.ipv4_mapped
 
 
 def _inside(address: Address, allowed: Sequence[Network]) -> bool:

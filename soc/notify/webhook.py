@@ -13,7 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit
 
 import orjson
@@ -66,11 +66,12 @@ class Webhooks:
         try:
             body = _json(message)
             connection.request("POST", target, body, signed(route.secret, body, self._clock(), message.id))
-            answer = connection.getresponse()
-            answer.read(
-                _READ_BYTES
-            )  # so that the other side is not cut off while it speaks; nobody is shown what it says
-            return _judged(host, answer.status)
+            with connection.getresponse() as answer:
+                if connection.was_cut:  # what came of the headers until then would look like all of them
+                    raise TimeoutError
+                with suppress(OSError, http.client.HTTPException):
+                    answer.read(_READ_BYTES)  # lets the other side finish a short answer; nobody is shown what it says
+                return _judged(host, answer.status)
         except (OSError, http.client.HTTPException) as error:
             raise _unreachable(host, error, late=connection.was_cut) from None
         finally:
@@ -108,12 +109,14 @@ class _Fixed(http.client.HTTPConnection):
         self.default_port = 443 if tls else 80  # decides whether `Host` names the port
         self._address = address
         self._wrap = tls
+        self._open: socket.socket | None = None  # the base class forgets its own while the answer is still read
         self.was_cut = False
 
     def connect(self) -> None:
         self.sock = socket.create_connection((self._address, self.port), self.timeout)
+        self._open = self.sock
         if self._wrap:  # the handshake comes after, so that `cut` finds the socket that is used
-            self.sock = wrapped = self._wrap.wrap_socket(
+            self.sock = self._open = wrapped = self._wrap.wrap_socket(
                 self.sock, server_hostname=self.host, do_handshake_on_connect=False
             )
             wrapped.do_handshake()
@@ -124,8 +127,8 @@ class _Fixed(http.client.HTTPConnection):
         """From another thread: whoever reads or writes gets an error."""
         self.was_cut = True
         try:
-            if self.sock:
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # TLS has nothing to say about it
+            if self._open:
+                socket.socket.shutdown(self._open, socket.SHUT_RDWR)  # TLS has nothing to say about it
         except OSError:  # it has gone already
             return
 

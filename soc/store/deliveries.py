@@ -35,10 +35,10 @@ SCHEMA = """
     CREATE INDEX delivery_sent ON delivery (route_id, sent_at) WHERE state = 'sent';
     CREATE INDEX delivery_listed ON delivery (state, created_at, id);
 """
-_COLUMNS = [field.name for field in fields(Delivery)]
-_DELIVERY = f"SELECT {', '.join(_COLUMNS)} FROM delivery"
-_INSERT = f"INSERT OR IGNORE INTO delivery ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
-_SET = ", ".join(f"{name} = ?" for name in _COLUMNS if name != "id")
+COLUMNS = [field.name for field in fields(Delivery)]
+_DELIVERY = f"SELECT {', '.join(COLUMNS)} FROM delivery"
+_INSERT = f"INSERT OR IGNORE INTO delivery ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"
+_SET = ", ".join(f"{name} = ?" for name in COLUMNS if name != "id")
 
 
 class SqliteDeliveries:
@@ -68,14 +68,14 @@ class SqliteDeliveries:
     def get(self, delivery_id: str, scope: Scope) -> Delivery:
         with self._db.read() as db:
             row = db.execute(f"{_DELIVERY} WHERE id = ?", (delivery_id,)).fetchone()
-        if row is None or not scope.allows((found := _delivery(row)).org):
+        if row is None or not scope.allows((found := delivery_of(row)).org):
             raise NotFound(f"there is no delivery {delivery_id}")
         return found
 
     def pending(self, route_id: str, limit: int = 500) -> list[Delivery]:
         sql = f"{_DELIVERY} WHERE state = 'pending' AND route_id = ? ORDER BY created_at, id LIMIT ?"
         with self._db.read() as db:
-            return [_delivery(row) for row in db.execute(sql, (route_id, limit))]
+            return [delivery_of(row) for row in db.execute(sql, (route_id, limit))]
 
     def list(
         self,
@@ -98,7 +98,7 @@ class SqliteDeliveries:
         sql = f"{_DELIVERY} WHERE {' AND '.join(conditions)} ORDER BY created_at DESC, id DESC LIMIT ?"
         with self._db.read() as db:
             rows = db.execute(sql, (*values, *bound, limit + 1)).fetchall()
-        found = tuple(map(_delivery, rows[:limit]))
+        found = tuple(map(delivery_of, rows[:limit]))
         return Page(found, encode(found[-1].created_at, found[-1].id) if len(rows) > limit else None)
 
     def waiting(self) -> Mapping[str, int]:
@@ -115,6 +115,6 @@ class SqliteDeliveries:
             return db.execute("DELETE FROM delivery WHERE state <> 'pending' AND created_at < ?", (before,)).rowcount
 
 
-def _delivery(row: tuple[Any, ...]) -> Delivery:
-    values = dict(zip(_COLUMNS, row, strict=True))
+def delivery_of(row: tuple[Any, ...]) -> Delivery:
+    values = dict(zip(COLUMNS, row, strict=True))
     return Delivery(**values | {"state": DeliveryState(values["state"])})

@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import orjson
 
 from soc.model.alert import Triage
 from soc.model.finding import finding_id
+from soc.store.deliveries import COLUMNS, delivery_of
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.digest import digest
@@ -150,6 +151,13 @@ def tables(period: Period) -> list[Table]:
             "ORDER BY kind, id, version LIMIT ?",
             ("", "", 0),
             _policy,
+        ),
+        Table(
+            "deliveries",
+            "SELECT count(*) FROM control.delivery",
+            f"SELECT {', '.join(COLUMNS)} FROM control.delivery WHERE id > ? ORDER BY id LIMIT ?",
+            ("",),
+            _delivery,
         ),
         Table(
             "accounts",
@@ -299,6 +307,11 @@ def _source(
 def _policy(*row: Any) -> list[Placed]:
     policy = policy_of(row)
     return [Placed(names.POLICIES, policies.key(policy), policies.document(policy))]
+
+
+def _delivery(*row: Any) -> list[Placed]:
+    delivery = delivery_of(row)
+    return [Placed(names.DELIVERIES, delivery.id, asdict(delivery))]
 
 
 def _account(
