@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,10 +37,11 @@ class Server:
 
 
 class Mailer:
-    """The `Sender` of mails."""
+    """The `Sender` of mails. `clock`: ms since 1970."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, clock: Callable[[], int]) -> None:
         self._server = server
+        self._clock = clock
 
     @contextmanager
     def open(self, route: Route) -> Iterator[Send]:
@@ -86,21 +87,20 @@ class Mailer:
         return connection
 
     def _send(self, connection: smtplib.SMTP, route: Route, message: Message) -> str:
-        refused = connection.send_message(
-            mail(message, self._server.sender, route.addresses), self._server.sender, list(route.addresses)
-        )
+        letter = mail(message, self._server.sender, route.addresses, self._clock())
+        refused = connection.send_message(letter, self._server.sender, list(route.addresses))
         if refused:  # the others have it; who tries again sends it to them once more
             raise _refused(refused)
         return f"{self._where} took it for {route.target}"
 
 
-def mail(message: Message, sender: str, to: tuple[str, ...]) -> EmailMessage:
-    """Raises no error whatever the message holds: its subject is one line, and the library encodes the rest."""
+def mail(message: Message, sender: str, to: tuple[str, ...], now: int) -> EmailMessage:
+    """`now`: ms. Raises no error whatever the message holds: its subject is one line, and the library encodes the rest."""
     letter = EmailMessage(policy=SMTP)
     letter["Subject"] = message.subject
     letter["From"] = sender
     letter["To"] = ", ".join(to)
-    letter["Date"] = format_datetime(datetime.now(UTC))
+    letter["Date"] = format_datetime(datetime.fromtimestamp(now / 1000, UTC))
     letter["Message-ID"] = f"<{message.id}@{sender.rpartition('@')[2] or 'govsoc'}>"
     letter["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's holiday answer comes back
     letter["X-Govsoc-Delivery"] = message.id

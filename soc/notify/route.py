@@ -98,9 +98,7 @@ def route_of(policy: Policy) -> Route:
         values["channel"] = Channel(values["channel"])
         return Route(id=policy.id, version=policy.version, **values)
     except (TypeError, ValueError, KeyError):
-        raise ConfigError(
-            f"route {policy.id}: it was not written by this govsoc: withdraw it and make it again"
-        ) from None
+        raise ConfigError(f"route {policy.id} cannot be read: it is of a newer govsoc, so upgrade this one") from None
 
 
 def body_of(route: Route) -> dict[str, object]:

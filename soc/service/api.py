@@ -52,14 +52,20 @@ def api(settings: Settings, stop: threading.Event) -> None:
         server.should_exit = True
 
     threading.Thread(target=end, name="stop", daemon=True).start()
+    prepared = threading.Event()
+
+    def wait() -> None:
+        if prepare(settings, stop, float("inf")):
+            prepared.set()
+
     try:
         prepare(settings)
+        prepared.set()
     except (StoreUnavailable, Busy):  # people and probes are told so, instead of finding nobody
-        waiting = partial(prepare, settings, stop, float("inf"))
-        threading.Thread(target=waiting, name="prepare", daemon=True).start()
+        threading.Thread(target=wait, name="prepare", daemon=True).start()
     log.info("serving", url=f"http://{serve.http_host}:{serve.http_port}/")
     try:
-        with notify.notifying(stores, senders, writer):
+        with notify.notifying(stores, senders, writer, prepared):
             server.run()
     finally:
         jobs.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import SystemRandom
 from zoneinfo import ZoneInfo
@@ -27,7 +27,8 @@ from soc.service.process import now_ms
 from soc.settings import Settings
 from soc.store.base import AlertFilter, Stores
 
-_PAGE = 200
+_PAGE = 50
+_LOOK_S = 1.0
 _STOP_S = 5.0
 log = structlog.get_logger("notify")
 
@@ -46,7 +47,7 @@ def senders(settings: Settings) -> Senders:
         notify.timeout_s,
     )
     webhooks = Webhooks(networks(notify.allowed_networks), now_ms, timeout_s=notify.timeout_s)
-    return {Channel.EMAIL: Mailer(server), Channel.WEBHOOK: webhooks}
+    return {Channel.EMAIL: Mailer(server, now_ms), Channel.WEBHOOK: webhooks}
 
 
 def writer(settings: Settings) -> Writer:
@@ -62,11 +63,17 @@ def send_test(senders: Senders, writer: Writer, route: Route) -> str:
 
 
 @contextmanager
-def notifying(stores: Stores, senders: Senders, writer: Writer, clock: Callable[[], int] = now_ms) -> Iterator[None]:
-    """Notifications go out for as long as the block runs."""
+def notifying(stores: Stores, senders: Senders, writer: Writer, ready: threading.Event) -> Iterator[None]:
+    """Notifications go out for as long as the block runs, once the store is `ready` to be written."""
     stop = threading.Event()
-    notifier = Notifier(StoreDesk(stores), stores.deliveries, senders, writer, clock, SystemRandom())
-    thread = threading.Thread(target=notifier.run, args=(stop,), name="notify", daemon=True)
+    notifier = Notifier(StoreDesk(stores), stores.deliveries, senders, writer, now_ms, SystemRandom())
+
+    def run() -> None:
+        while not stop.is_set():
+            if ready.wait(_LOOK_S):
+                notifier.run(stop)
+
+    thread = threading.Thread(target=run, name="notify", daemon=True)
     thread.start()
     try:
         yield

@@ -50,7 +50,9 @@ class Office:
     def notifier(self) -> Notifier:
         """As a process makes that was just started."""
         senders = {
-            Channel.EMAIL: Mailer(Server("127.0.0.1", self.mailbox.port, "none", "soc@hungyen.gov.vn", timeout_s=5)),
+            Channel.EMAIL: Mailer(
+                Server("127.0.0.1", self.mailbox.port, "none", "soc@hungyen.gov.vn", timeout_s=5), self.clock
+            ),
             Channel.WEBHOOK: Webhooks(self.allowed, self.clock, timeout_s=5),
         }
         stores = open_stores(self.folder, self.clock)

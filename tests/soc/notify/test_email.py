@@ -14,6 +14,7 @@ from soc.notify.email import Mailer, Server
 from soc.notify.message import Message
 from soc.notify.route import Channel, Route
 
+NOW = 1_772_452_800_000
 MESSAGE = Message("ab" * 12, "Chủ đề", "văn bản", "<p>x</p>", {})
 ROUTE = Route("r", "n", Channel.EMAIL, ("lan@example.vn", "minh@example.vn"))
 
@@ -47,7 +48,7 @@ def secure(certificate):
 
 
 def send(server, route=ROUTE):
-    with Mailer(server).open(route) as out:
+    with Mailer(server, lambda: NOW).open(route) as out:
         return out(MESSAGE)
 
 
@@ -56,6 +57,7 @@ def test_starttls_and_signing_in(secure, certificate):
     assert send(server) == f"localhost:{secure.port} took it for lan@example.vn, minh@example.vn"
     [mail] = secure.mails
     assert (mail["Subject"], mail["From"], mail["Auto-Submitted"]) == ("Chủ đề", "soc@example.vn", "auto-generated")
+    assert mail["Date"] == "Mon, 02 Mar 2026 12:00:00 +0000"
     assert mail["Message-ID"] == f"<{MESSAGE.id}@example.vn>"
 
 

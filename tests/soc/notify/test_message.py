@@ -66,7 +66,7 @@ class Page(HTMLParser):
 def test_a_hostile_text_is_only_text(text, field):
     rule = RuleDoc("r", "h", text, "high", "", runbook={"en": f"1. {text}"})
     message = WRITER.alerts("ab" * 12, route(language="en", digest_minutes=1), [(alert(**{field: text}), rule)])
-    letter = mail(message, "soc@example.vn", ("lan@example.vn",))
+    letter = mail(message, "soc@example.vn", ("lan@example.vn",), NOW)
     raw = letter.as_bytes()
     head, _, _ = raw.partition(b"\r\n\r\n")
     names = [part.split(b":")[0].lower() for part in head.split(b"\r\n") if part[:1] not in (b" ", b"\t")]
@@ -113,7 +113,7 @@ def test_a_hostile_text_is_only_text(text, field):
 
 def test_a_subject_is_not_decoded_into_something_else():
     message = WRITER.alerts("id", route(language="en"), [(alert(entity="=?utf-8?b?PHNjcmlwdD4=?="), None)])
-    letter = mail(message, "soc@example.vn", ("lan@example.vn",))
+    letter = mail(message, "soc@example.vn", ("lan@example.vn",), NOW)
     assert "<script>" not in letter["Subject"]
     assert "= ?utf-8?b?PHNjcmlwdD4= ?=" in letter["Subject"] or "= ?utf-8?b?PHNjcmlwdD4=?" in letter["Subject"]
 

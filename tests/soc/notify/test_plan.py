@@ -110,5 +110,5 @@ def test_a_route_comes_back_from_its_policy_as_it_was():
 
 @pytest.mark.parametrize("body", [None, {}, {"channel": "pigeon", "name": "x"}, {"channel": "email"}])
 def test_a_policy_that_is_no_route_says_so(body):
-    with pytest.raises(ConfigError, match="withdraw it"):
+    with pytest.raises(ConfigError, match="newer govsoc"):
         route_of(Policy(PolicyKind.ROUTE, "r", 1, body, "lan", NOW))

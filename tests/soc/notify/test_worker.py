@@ -252,7 +252,7 @@ def test_what_waits_for_a_route_that_is_withdrawn_or_switched_off_is_listed(offi
 def test_a_fault_of_ours_in_one_message_stops_no_other_route(office):
     class Broken:
         def open(self, route):
-            return Mailer(Server("127.0.0.1", office.mailbox.port, "none", "no\r\nsender")).open(route)
+            return Mailer(Server("127.0.0.1", office.mailbox.port, "none", "no\r\nsender"), office.clock).open(route)
 
     office.mail_route()
     office.hook_route()
