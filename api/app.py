@@ -19,7 +19,7 @@ from api.console.render import Pages
 from api.live import Feed
 from api.middleware import Envelope
 from api.notifications import Tests
-from api.routes import alerts, backtests, events, health, notifications, rules, session, sources
+from api.routes import alerts, backtests, events, health, incidents, notifications, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
 from soc.backtest.jobs import Jobs
@@ -93,7 +93,7 @@ def create_app(
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, backtests, sources, notifications, health, session):
+    for part in (alerts, incidents, events, rules, backtests, sources, notifications, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

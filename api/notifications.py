@@ -86,8 +86,8 @@ def change(stores: Stores, account: Account, route_id: str, version: int, values
 def withdraw(stores: Stores, account: Account, route_id: str, version: int, now: int) -> None:
     """Raises `NotFound` and `Conflict`."""
     find(stores, account, route_id)
-    stores.policies.put(Policy(PolicyKind.ROUTE, route_id, version + 1, None, account.name, now))
     _audit(stores, account, "route.withdraw", route_id, "", now)
+    stores.policies.put(Policy(PolicyKind.ROUTE, route_id, version + 1, None, account.name, now))
 
 
 def _put(stores: Stores, account: Account, route: Route, action: str, now: int) -> None:
@@ -95,8 +95,8 @@ def _put(stores: Stores, account: Account, route: Route, action: str, now: int) 
         raise Forbidden("a route may tell only of your organisations: name each by its agency code")
     with _refusing():
         check(route)
+        _audit(stores, account, action, route.id, f"{route.channel} to {route.target}", now)
         stores.policies.put(Policy(PolicyKind.ROUTE, route.id, route.version, body_of(route), account.name, now))
-    _audit(stores, account, action, route.id, f"{route.channel} to {route.target}", now)
 
 
 @contextmanager
@@ -127,12 +127,11 @@ class Tests:
             if now - self._last.get(account.name, 0) < _TEST_PAUSE_MS:
                 raise Busy("one test at a time: wait some seconds", retry_after_s=_TEST_PAUSE_MS // 1000)
             self._last[account.name] = now
+        _audit(stores, account, "route.test", route_id, f"{route.channel} to {route.target}", now)
         try:
-            arrived, answer = True, self._send(route)
+            return True, self._send(route)
         except Undelivered as error:
-            arrived, answer = False, str(error)
-        _audit(stores, account, "route.test", route_id, answer, now)
-        return arrived, answer
+            return False, str(error)
 
 
 def deliveries(
@@ -156,10 +155,10 @@ def retry(stores: Stores, account: Account, delivery_id: str, now: int) -> Deliv
         raise Refused(f"it is {delivery.state}: only what was given up can be tried again")
     if not route.enabled:
         raise Refused("its route is switched off: switch it on first")
+    _audit(stores, account, "delivery.retry", delivery_id, "", now)
     written = stores.deliveries.update([again(delivery, now)])
     if not written:
         raise Conflict("somebody has just had it tried again: look at the list again")
-    _audit(stores, account, "delivery.retry", delivery_id, "", now)
     return written[0]
 
 

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 Level = Literal["informational", "low", "medium", "high", "critical"]
 AlertId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hex digits")]
+IncidentId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hex digits")]
 EventId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
 Cursor = Annotated[str | None, Field(max_length=200, description="`next` of the page before")]
 Limit = Annotated[int, Field(ge=1, le=200, description="items a page")]
@@ -61,6 +62,8 @@ class AlertOut(BaseModel):
     version: int = Field(description="counts changes; send it with a change")
     updated_at: str | None
     updated_by: str | None
+    incident: str | None = Field(description="the incident that it is worked on in")
+    snoozed_until: str | None
 
     @classmethod
     def of(cls, alert: Alert, rule: RuleDoc | None) -> AlertOut:
@@ -86,6 +89,8 @@ class AlertOut(BaseModel):
             version=triage.version,
             updated_at=_time(triage.updated_at),
             updated_by=triage.updated_by,
+            incident=triage.incident,
+            snoozed_until=_time(triage.snoozed_until),
         )
 
 
@@ -266,7 +271,7 @@ class FindingOut(BaseModel):
 class ChangeOut(BaseModel):
     at: str
     by: str
-    field: Literal["status", "verdict", "assignee", "comment"]
+    field: Literal["status", "verdict", "assignee", "incident", "snoozed_until", "snooze_reason", "comment"]
     old: str | None
     new: str | None
 
@@ -278,13 +283,15 @@ class ChangeOut(BaseModel):
 
 
 class DecisionIn(In):
-    """What to change; leave out what stays. `assignee: null` unassigns."""
+    """What to change; leave out what stays. `assignee: null` unassigns, `snoozed_until: null` wakes."""
 
     version: int = Field(ge=0, le=2**53, description="the alert's `version` that you looked at")
     status: Status | None = None
     verdict: Verdict | None = Field(None, description="needed to close, refused otherwise")
     assignee: Name | None = None
     comment: Comment | None = None
+    snoozed_until: AwareDatetime | None = Field(None, description="out of the queue till then; needs `snooze_reason`")
+    snooze_reason: Comment | None = None
 
 
 class CommentIn(In):

@@ -42,7 +42,9 @@ class Store(Section):
     min_free_bytes: int = Field(512 << 20, ge=0, description="bytes to leave free on the disk")
     keep_days: int = Field(90, gt=0, description="days after its last write that a day file is deleted")
     target_bytes: int = Field(
-        150 << 30, gt=0, description="bytes of the event log that retention deletes the oldest days down to"
+        150 << 30,
+        gt=0,
+        description="bytes of the event log that retention deletes the oldest days down to; never more than three quarters of `max_bytes`",
     )
 
 

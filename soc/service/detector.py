@@ -12,6 +12,7 @@ import structlog
 from prometheus_client import start_http_server
 
 import rules.load
+from rules.check import unsifted
 from rules.match import Engine
 from rules.rule import Rule
 from soc import telemetry
@@ -74,6 +75,8 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: Detectio
     loaded = rules.load.load(detect.rules or [rules.load.CONTENT], pipelines)
     for error in loaded.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
+    for note in unsifted(loaded):
+        log.warning("the detector is slower than it could be", rule=str(note))
     docs = [doc_of(rule) for rule in loaded.rules]
     lateness_ms = detect.lateness_s * 1000
     engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)

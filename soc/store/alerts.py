@@ -10,7 +10,7 @@ import orjson
 
 from soc.buffer.database import Database
 from soc.errors import NotFound
-from soc.model.alert import Alert, Status, Triage, Verdict
+from soc.model.alert import Alert, Status, Triage
 from soc.model.finding import Finding, finding_id
 from soc.model.org import Scope
 from soc.model.rule import RuleDoc, RuleFault
@@ -18,10 +18,11 @@ from soc.store.base import AlertFilter, Page
 from soc.store.control import control_file
 from soc.store.cursor import decode, encode
 from soc.store.detections import SCHEMA, detections_file, rule_doc
+from soc.store.triage import STATE, triage_of
 
-_ALERT = """
+_ALERT = f"""
     SELECT a.id, a.rule_id, a.rule_hash, a.title, a.level, a.org, a.entity_field, a.entity, a.first_seen, a.last_seen,
-           a.count, a.raised_at, a.tags, t.status, t.verdict, t.assignee, t.version, t.updated_at, t.updated_by
+           a.count, a.raised_at, a.tags, {", ".join(f"t.{name}" for name in STATE)}
     FROM alert a LEFT JOIN control.triage t ON t.alert_id = a.id
 """
 _FINDING = """
@@ -113,6 +114,8 @@ def _conditions(where: AlertFilter, scope: Scope) -> tuple[list[str], list[objec
         ("t.assignee = ?", where.assignee),
         ("a.last_seen >= ?", where.since),
         ("a.last_seen < ?", where.until),
+        ("t.incident = ?", where.incident),
+        ("coalesce(t.snoozed_until, 0) <= ?", where.awake_at),
     ):
         if value is not None:
             conditions.append(condition)
@@ -121,12 +124,9 @@ def _conditions(where: AlertFilter, scope: Scope) -> tuple[list[str], list[objec
 
 
 def _alert(row: tuple[Any, ...]) -> Alert:
-    *facts, tags, status, verdict, assignee, version, updated_at, updated_by = row
-    triage = Triage()
-    if status is not None:
-        triage = Triage(
-            Status(status), Verdict(verdict) if verdict else None, assignee, version, updated_at, updated_by
-        )
+    *facts, tags = row[: -len(STATE)]
+    state = row[-len(STATE) :]
+    triage = Triage() if state[0] is None else triage_of(state)
     return Alert(*facts, tuple(orjson.loads(tags)), triage)  # type: ignore[call-arg]
 
 

@@ -17,6 +17,7 @@ from soc.model.alert import Alert, Change, Status, Triage, Verdict
 from soc.model.delivery import Delivery, DeliveryState
 from soc.model.event import Event
 from soc.model.finding import Finding
+from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
@@ -116,6 +117,8 @@ class AlertFilter:
     assignee: str | None = None
     since: int | None = None  # last_seen >= since
     until: int | None = None  # last_seen < until
+    incident: str | None = None
+    awake_at: int | None = None  # not snoozed then (ms)
 
 
 class AlertStore(Protocol):
@@ -160,15 +163,64 @@ class TriageStore(Protocol):
         verdict: Verdict | None = None,
         assignee: str | None = None,
         comment: str | None = None,
+        incident: str | None = None,
+        snoozed_until: int | None = None,
+        reason: str | None = None,
     ) -> Triage:
-        """Apply what is not None (`assignee=""` unassigns); record each changed field in the history.
+        """Apply what is not None (`assignee=""` unassigns, `incident=""` takes it out, `snoozed_until=0` wakes it); record each
+        changed field in the history. `reason`: of the snooze, kept in the history alone.
 
         Raises `Conflict` when `version` is given and is not the current one. Reopening (`NEW`, `ACKNOWLEDGED`) clears the verdict.
+        Closing and reopening end the snooze.
         """
         ...
 
     def history(self, alert_id: str) -> list[Change]:
         """Oldest first."""
+        ...
+
+
+class IncidentStore(Protocol):
+    """Incidents, without their alerts: `AlertFilter.incident` lists those. An incident is visible to whom all its organisations are."""
+
+    def create(self, incident: Incident, *, by: str, split_from: str | None = None) -> None:
+        """Raises `Conflict` when the id is taken. The history begins with the title and, if given, where it was split from."""
+        ...
+
+    def get(self, incident_id: str, scope: Scope) -> Incident: ...
+
+    def change(
+        self,
+        incident_id: str,
+        *,
+        by: str,
+        now: int,
+        version: int | None = None,
+        title: str | None = None,
+        status: IncidentStatus | None = None,
+        verdict: Verdict | None = None,
+        assignee: str | None = None,
+        comment: str | None = None,
+        orgs: Collection[str] | None = None,
+        merged: str | None = None,
+        merged_into: str | None = None,
+    ) -> Incident:
+        """Apply what is not None (`assignee=""` unassigns, `orgs` are added); record each changed field in the history. `merged`
+        is another incident's id and always a line, so whoever gives it with a `version` has written over what they had read.
+
+        Raises `NotFound`, and `Conflict` when `version` is given and is not the current one. Reopening clears the verdict. The caller
+        has checked the scope.
+        """
+        ...
+
+    def history(self, incident_id: str) -> list[Change]:
+        """Oldest first; nothing for an incident that does not exist."""
+        ...
+
+    def list(
+        self, scope: Scope, *, status: IncidentStatus | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Incident]:
+        """Newest first."""
         ...
 
 
@@ -178,7 +230,7 @@ class SourceStore(Protocol):
         ...
 
     def add(self, source: Source, token_hash: str | None, *, by: str) -> None:
-        """Raises `Conflict` when the id is taken."""
+        """Raises `Conflict` when the id is taken, and for an organisation whose spelling is not `check_spelling`'s."""
         ...
 
     def get(self, source_id: str, scope: Scope) -> Source: ...
@@ -302,6 +354,9 @@ class AccountStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
+    """Who asked for what, and when. There is no change without its entry, which is written before it or with it; so on a server
+    there may be one of a change that then failed."""
+
     at: int
     by: str
     action: str  # `sign-in`, `sign-in-failed`, `alert.change`, `source.add`, ...
@@ -322,6 +377,7 @@ class Stores:
     events: EventStore
     alerts: AlertStore
     triage: TriageStore
+    incidents: IncidentStore
     sources: SourceStore
     policies: PolicyStore
     deliveries: DeliveryStore

@@ -1,19 +1,25 @@
-"""A small country on the real embedded store: two provinces, five accounts, one alert each, sources and rules."""
+"""A small country on a real store: two provinces, five accounts, one alert each, sources and rules.
+
+Embedded; a test marked `both_stores` gets it on Elasticsearch as well.
+"""
 
 from __future__ import annotations
 
 import shutil
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import orjson
 import pytest
+from indexed import IndexedLog
 
 from api.app import create_app
 from api.passwords import digest, hash_password
 from collector.keys import KeyRing
 from soc.backtest.jobs import Job, Jobs, jobs_dir
+from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
 from soc.model.delivery import Delivery, DeliveryState, delivery_id
@@ -26,9 +32,11 @@ from soc.model.source import Source, SourceHealth, Transport
 from soc.notify.channel import Undelivered
 from soc.notify.route import Channel, Route, body_of
 from soc.service.api import BACKTEST
-from soc.store.base import Stores
-from soc.store.collected import SqliteHealth, open_collected
+from soc.store.base import Detections, Stores
 from soc.store.detections import SqliteDetections
+from soc.store.elastic import open as elastic
+from soc.store.elastic.admin import setup
+from soc.store.elastic.client import Client, connect
 from soc.store.sqlite import events_dir, keys_dir, open_stores
 
 with warnings.catch_warnings():
@@ -68,8 +76,8 @@ RULE = RuleDoc(
 @dataclass
 class World:
     stores: Stores
-    detections: SqliteDetections
-    log: EventLog
+    detections: Detections
+    log: Buffer
     keys: KeyRing
     alerts: dict[str, str] = field(default_factory=dict)  # organisation -> alert id
     events: dict[str, list[Event]] = field(default_factory=dict)
@@ -149,8 +157,15 @@ def open_world(folder: Path) -> World:
     return World(open_stores(folder), SqliteDetections(folder), log, KeyRing(keys_dir(folder)))
 
 
-def fill(folder: Path) -> World:
-    world = open_world(folder)
+def open_indexed_world(folder: Path, client: Client) -> World:
+    setup.install(client)
+    detections = elastic.open_detections(client, folder)
+    return World(
+        elastic.open_stores(client), detections, IndexedLog(events_dir(folder), client), KeyRing(keys_dir(folder))
+    )
+
+
+def fill(world: World) -> None:
     for account in ACCOUNTS.values():
         world.stores.accounts.put(account, _HASH, by="test")
         world.stores.accounts.add_key(account.name, digest(f"key-{account.name}"), "test", by="test")
@@ -166,27 +181,39 @@ def fill(folder: Path) -> World:
         )
         world.stores.sources.add(source, None, by="test")
         world.lay_down_route(org)
-    SqliteHealth(open_collected(folder)).report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
+    world.stores.health.report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
     job = Job(world.job, "admin", NOW, ("hungyen",), 30, "web-sqli")
-    place = jobs_dir(folder) / job.id
+    place = jobs_dir(world.keys.directory.parent) / job.id
     place.mkdir(parents=True)
     (place / "job.json").write_bytes(orjson.dumps(asdict(job)))
     (place / "outcomes.json").write_bytes(b"[]")
-    return world
 
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory):
     """The world on disk, filled once; each test gets a copy."""
     folder = tmp_path_factory.mktemp("world")
-    world = fill(folder)
+    world = open_world(folder)
+    fill(world)
     world.log.close()
     return folder, world
 
 
 @pytest.fixture
-def world(filled, tmp_path):
-    folder, first = filled
+def store(request) -> str:
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def world(request, store, tmp_path) -> Iterator[World]:
+    if store == "elasticsearch":
+        with connect(request.getfixturevalue("elastic").url) as client:
+            world = open_indexed_world(tmp_path / "data", client)
+            fill(world)
+            yield world
+            world.log.close()
+        return
+    folder, first = request.getfixturevalue("filled")
     shutil.copytree(folder, tmp_path / "data")
     world = open_world(tmp_path / "data")
     world.alerts |= first.alerts

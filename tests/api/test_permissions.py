@@ -6,11 +6,17 @@ from dataclasses import replace
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from servers import both_stores
 
+from api.incidents import Desk
 from soc.model.delivery import delivery_id
+from soc.model.finding import alert_id
 
 ROLES = ("viewer", "analyst", "admin")
 DECISION = {"version": 0, "status": "acknowledged"}
+# Two incidents of Hưng Yên, an alert of the first, and one of none.
+INCIDENT, OTHER = "a" * 24, "b" * 24
+JOINED, FREE = (alert_id("web-sqli", "hungyen", f"198.51.100.{n}", "2026-03-02") for n in (1, 2))
 # (method, route): (lowest role, or None for everybody; what is sent). `{...}` parameters are of Hưng Yên's things.
 ROUTES = {
     ("GET", "/openapi.json"): (None, {}),
@@ -30,6 +36,15 @@ ROUTES = {
     ("POST", "/api/v1/alerts/{alert_id}/comments"): ("analyst", {"json": {"comment": "seen"}}),
     ("GET", "/api/v1/alerts/{alert_id}/history"): ("viewer", {}),
     ("GET", "/api/v1/alerts/{alert_id}/findings"): ("viewer", {}),
+    ("GET", "/api/v1/incidents"): ("viewer", {}),
+    ("GET", "/api/v1/incidents/{incident_id}"): ("viewer", {}),
+    ("GET", "/api/v1/incidents/{incident_id}/history"): ("viewer", {}),
+    ("PATCH", "/api/v1/incidents/{incident_id}"): ("analyst", {"json": {"version": 0, "title": "Seen"}}),
+    ("POST", "/api/v1/incidents/{incident_id}/alerts"): ("analyst", {"json": {"alerts": [JOINED]}}),
+    ("POST", "/api/v1/incidents/{incident_id}/split"): ("analyst", {"json": {"title": "x", "alerts": [JOINED]}}),
+    ("POST", "/api/v1/incidents/{incident_id}/merge"): ("analyst", {"json": {"incident": OTHER}}),
+    ("DELETE", "/api/v1/incidents/{incident_id}/alerts/{alert_id}"): ("analyst", {}),
+    ("POST", "/api/v1/incidents"): ("analyst", {"json": {"title": "x", "alerts": [FREE]}}),
     ("GET", "/api/v1/events"): ("viewer", {}),
     ("POST", "/api/v1/events/person"): ("analyst", {"json": {"number": "0912345678"}}),
     ("GET", "/api/v1/events/{event_id}"): ("viewer", {}),
@@ -77,6 +92,8 @@ ROUTES = {
 }
 # What belongs to no organisation: rules are everybody's.
 SHARED = ("rule_id", "language")
+# What names Hưng Yên's things in its body.
+NAMING_THEIRS = (("POST", "/api/v1/incidents"),)
 CASES = [(method, path, *case) for (method, path), case in ROUTES.items() if case]
 
 
@@ -90,9 +107,18 @@ def test_every_route_is_in_the_table(app):
     assert routes == set(ROUTES)
 
 
+@pytest.fixture(autouse=True)
+def incidents(world):
+    desk = Desk(world.stores, world.stores.accounts.get("national"), world.now)
+    assert [world.fire("hungyen", 1, f"198.51.100.{n}") for n in (1, 2)] == [JOINED, FREE]
+    desk.open(INCIDENT, "hungyen", [JOINED])
+    desk.open(OTHER, "hungyen", [world.fire("hungyen", 1, "198.51.100.3")])
+
+
 def send(client, world, method, path, sent):
     ids = {
         "alert_id": world.alerts["hungyen"],
+        "incident_id": INCIDENT,
         "event_id": world.events["hungyen"][3].id,
         "source_id": "hungyen-portal",
         "rule_id": "web-sqli",
@@ -128,6 +154,7 @@ def test_some_routes_are_for_everybody(client_of, world):
         assert "203.0.113.7" not in answer.text
 
 
+@both_stores
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_may_do_its_own(client_of, world, role):
     cases = [case for case in CASES if case[2]]
@@ -141,9 +168,10 @@ def test_each_role_may_do_its_own(client_of, world, role):
             assert answer.status_code == 403, path
 
 
+@both_stores
 def test_another_organisation_does_not_exist(client_of, world):
-    for (_, path), answer in ask_all(client_of("outsider"), world, [case for case in CASES if case[2]]).items():
-        theirs = "{" in path and not any(name in path for name in SHARED)
+    for (method, path), answer in ask_all(client_of("outsider"), world, [case for case in CASES if case[2]]).items():
+        theirs = ("{" in path and not any(name in path for name in SHARED)) or (method, path) in NAMING_THEIRS
         assert answer.status_code in ((404,) if theirs else (200, 201, 202, 204, 303)), path
         # What was asked for may be repeated; nothing else.
         assert "hungyen" not in answer.text.replace("no source hungyen-portal", "").replace(
@@ -152,16 +180,22 @@ def test_another_organisation_does_not_exist(client_of, world):
     assert world.stores.triage.history(world.alerts["hungyen"]) == []
 
 
-@pytest.mark.parametrize("query", ["org=hungyen", "text=hungyen", "status=all", "q=organization.id:hungyen", "q=NOT x"])
-@pytest.mark.parametrize("path", ["/api/v1/alerts", "/api/v1/events", "/alerts", "/events"])
-def test_no_filter_reaches_another_organisation(client_of, path, query):
-    answer = client_of("outsider").get(f"{path}?{query}", headers={"accept-language": "en"})
-    found = answer.text.replace(query.partition("=")[2], "")
-    assert "hungyen-portal" not in found
-    if path.startswith("/api/") and answer.status_code == 200:
-        assert all(item["org"] == "ninhbinh" for item in answer.json()["items"])
+FILTERS = ("org=hungyen", "text=hungyen", "status=all", "q=organization.id:hungyen", "q=NOT x")
 
 
+@both_stores
+def test_no_filter_reaches_another_organisation(client_of, world):
+    client = client_of("outsider")
+    for path in ("/api/v1/alerts", "/api/v1/events", "/alerts", "/events"):
+        for query in FILTERS:
+            answer = client.get(f"{path}?{query}", headers={"accept-language": "en"})
+            found = answer.text.replace(query.partition("=")[2], "")
+            assert "hungyen-portal" not in found, (path, query)
+            if path.startswith("/api/") and answer.status_code == 200:
+                assert all(item["org"] == "ninhbinh" for item in answer.json()["items"]), (path, query)
+
+
+@both_stores
 def test_a_disabled_account_is_nobody_at_once(client_of, signed_in, world):
     browser, program = signed_in("analyst"), client_of("analyst")
     assert browser.get("/api/v1/session").status_code == program.get("/api/v1/session").status_code == 200

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from soc.errors import NotFound
-from soc.model.event import Event
+from soc.model.event import Event, possible_ids
 from soc.model.org import Scope
 from soc.query.ast import Query
 from soc.query.evaluate import predicate
@@ -23,13 +23,11 @@ Json = dict[str, Any]
 _TIME_LIMIT_S = 5.0
 _MOST_A_REQUEST = 500
 _NEIGHBOUR_SPAN_MS = 3_600_000
-_NO_TIME, _FIRST_TIME = "0" * 12, "000000000001"
-_HEX = frozenset("0123456789abcdef")
 _BY_TIME = ({"@timestamp": {"order": "desc", "format": "epoch_millis"}}, {"event.id": "desc"})
 UP_BY_TIME = ({"@timestamp": {"order": "asc", "format": "epoch_millis"}}, {"event.id": "asc"})
 # The quarantine holds events without a plausible time, and such as the server refused, which have one. Its own index answers
 # this condition at once; only the quarantine has to look at ids.
-_UNDATED: Json = {"range": {"event.id": {"lt": _FIRST_TIME}}}
+_UNDATED: Json = {"range": {"event.id": {"lt": names.FIRST_TIME}}}
 _QUARANTINED: Json = {"prefix": {"_index": f"{names.PREFIX}-events-{names.QUARANTINE}-"}}
 DATED: Json = {"bool": {"must_not": [{"bool": {"filter": [_QUARANTINED, _UNDATED]}}]}}
 
@@ -46,7 +44,7 @@ class ElasticEvents:
         raise NotFound(f"there is no event {event_id}, or its period has been deleted")
 
     def many(self, event_ids: Iterable[str], scope: Scope) -> list[Event]:
-        wanted = sorted(i for i in set(event_ids) if len(i) == 32 and set(i) <= _HEX)
+        wanted = possible_ids(event_ids)
         indices = names.patterns("events", scope.orgs)
         found: dict[str, Event] = {}
         for start in range(0, len(wanted) if indices else 0, _MOST_A_REQUEST):
@@ -86,11 +84,11 @@ class ElasticEvents:
     def _candidates(self, query: Query, scope: Scope, low: str, high: str, size: int) -> Iterator[list[Event]]:
         """Events with ids in [low, high) that may match, newest first; more at a time when the first do not suffice."""
         conditions = [narrow(query), *inside(scope)]
-        if high > _FIRST_TIME and (indices := names.patterns("events", scope.orgs)):
+        if high > names.FIRST_TIME and (indices := names.patterns("events", scope.orgs)):
             bound = [{"range": {"@timestamp": {"gte": int(low, 16), "format": "epoch_millis"}}}] if low else []
             yield from self._pages(indices, [*conditions, DATED, *bound], list(_BY_TIME), _after(high), size)
-        if low <= _NO_TIME < high and (indices := names.quarantine(scope.orgs)):
-            after = [high] if high.startswith(_NO_TIME) else None
+        if low <= names.NO_TIME < high and (indices := names.quarantine(scope.orgs)):
+            after = [high] if high.startswith(names.NO_TIME) else None
             yield from self._pages(indices, [*conditions, _UNDATED], [{"event.id": "desc"}], after, size)
 
     def _pages(

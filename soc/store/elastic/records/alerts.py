@@ -177,13 +177,17 @@ def _query(where: AlertFilter) -> Json:
             ("rule_id", where.rule_id),
             ("entity", where.entity),
             ("triage.assignee", where.assignee),
+            ("triage.incident", where.incident),
         )
         if value is not None
     ]
     bounds = {sign: ms for sign, ms in (("gte", where.since), ("lt", where.until)) if ms is not None}
     if bounds:
         wanted.append({"range": {"last_seen": bounds}})
-    return {"bool": {"filter": wanted}}
+    snoozed: list[Json] = []
+    if where.awake_at is not None:
+        snoozed = [{"range": {"triage.snoozed_until": {"gt": where.awake_at}}}]
+    return {"bool": {"filter": wanted, "must_not": snoozed}}
 
 
 def _alert(source: Json) -> Alert:
