@@ -19,11 +19,24 @@ from api.console.render import Pages
 from api.directory import Organisations
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, backtests, coverage, events, health, incidents, rules, session, sources
+from api.notifications import Tests
+from api.routes import (
+    alerts,
+    backtests,
+    coverage,
+    events,
+    health,
+    incidents,
+    notifications,
+    rules,
+    session,
+    sources,
+)
 from api.state import RuleBook, State
 from api.throttle import SignIns
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
+from soc.notify.route import Route
 from soc.store.base import AlertFilter, Stores
 
 _STATIC = Path(__file__).parent / "console" / "static"
@@ -44,6 +57,7 @@ def create_app(
     cookie_secure: bool,
     jobs: Jobs,
     version: str = "",
+    send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
@@ -51,7 +65,7 @@ def create_app(
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `token`: see `State`.
+    `send_test`: see `Tests`. `token`: see `State`.
     """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
@@ -81,6 +95,7 @@ def create_app(
         cookie_secure=cookie_secure,
         session_s=session_s,
         sign_ins=SignIns(),
+        tests=Tests(send_test),
         rules=RuleBook(stores.alerts),
         organisations=Organisations(stores.policies),
         feed=feed,
@@ -91,7 +106,18 @@ def create_app(
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, incidents, events, rules, backtests, sources, coverage, health, session):
+    for part in (
+        alerts,
+        incidents,
+        events,
+        rules,
+        backtests,
+        sources,
+        coverage,
+        notifications,
+        health,
+        session,
+    ):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 from api.console.render import Pages
 from api.directory import Organisations
 from api.live import Feed
+from api.notifications import Tests
 from api.throttle import SignIns
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
@@ -84,6 +85,7 @@ class State:
     cookie_secure: bool
     session_s: int
     sign_ins: SignIns
+    tests: Tests
     rules: RuleBook
     organisations: Organisations
     feed: Feed

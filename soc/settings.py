@@ -82,6 +82,28 @@ class Serve(Section):
     cookie_secure: bool = Field(
         False, description="send the session cookie over HTTPS only: set it wherever TLS is in front"
     )
+    public_url: str = Field(
+        "", description="URL at which people reach the console, for links; empty: the address it listens on"
+    )
+
+
+class Notify(Section):
+    smtp_host: str = Field("", description="mail server for notifications; empty: no mails")
+    smtp_port: int = Field(587, gt=0, le=65535, description="its port")
+    smtp_security: Literal["starttls", "tls", "none"] = Field(
+        "starttls", description="how the connection is encrypted; `none` only for a relay on this machine"
+    )
+    smtp_user: str = Field("", description="user of the mail server; empty: without signing in")
+    smtp_password: SecretStr = Field(SecretStr(""), description="password of that user")
+    smtp_ca_file: Path | None = Field(
+        None, description="CA certificate of the mail server (PEM); empty: the authorities of this machine"
+    )
+    sender: str = Field("govsoc@localhost", description="address that notifications come from")
+    timeout_s: float = Field(20.0, gt=0, le=120, description="seconds that a mail server or webhook may take to answer")
+    allowed_networks: list[str] = Field(
+        default_factory=list,
+        description="networks, such as 10.1.2.0/24, that webhooks may reach although they are not public",
+    )
 
 
 def _days(default: int, what: str) -> int:
@@ -119,6 +141,7 @@ class Settings(BaseSettings):
     collect: Collect = Collect()
     detect: Detect = Detect()
     serve: Serve = Serve()
+    notify: Notify = Notify()
     retention: Retention = Retention()
 
     @classmethod

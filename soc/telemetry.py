@@ -68,4 +68,11 @@ ACKNOWLEDGED_AFTER = Histogram(
 RESOLVED_AFTER = Histogram(
     "soc_api_time_to_resolve_seconds", "Time from raising an alert until it is closed.", ["level"], buckets=_LONG_S
 )
+NOTIFICATIONS = Counter(
+    "soc_api_notifications_total", "Messages to the receivers of notifications.", ["channel", "outcome"]
+)
+NOTIFICATIONS_PENDING = Gauge("soc_api_notifications_pending_count", "Deliveries that are still to be sent.")
+NOTIFIER_FAILURES = Counter(
+    "soc_api_notifier_failures_total", "Times that notifying failed for no reason that is foreseen."
+)
 SIGN_INS = Counter("soc_api_sign_ins_total", "Attempts to sign in.", ["outcome"])

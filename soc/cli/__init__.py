@@ -34,6 +34,7 @@ GROUPS = {
     "orgs": "soc.cli.orgs:app",
     "alerts": "soc.cli.alerts:app",
     "accounts": "soc.cli.accounts:app",
+    "notify": "soc.cli.notify:app",
     "setup": "soc.cli.setup:app",
     "store": "soc.cli.store:app",
 }

@@ -16,6 +16,7 @@ from collector.keys import KeyRing
 from soc import __version__
 from soc.backtest.jobs import Jobs, jobs_dir
 from soc.errors import Busy, StoreUnavailable
+from soc.service import notify
 from soc.service.process import check_port, now_ms
 from soc.service.stores import open_stores, prepare
 from soc.service.watch import Watch
@@ -35,8 +36,15 @@ def api(settings: Settings, stop: threading.Event) -> None:
     stores = open_stores(settings)
     jobs = Jobs(jobs_dir(settings.data_dir), BACKTEST, as_environment(settings))
     keys = KeyRing(keys_dir(settings.data_dir))
+    senders, writer = notify.senders(settings), notify.writer(settings)
     app = create_app(
-        stores, clock=now_ms, cookie_secure=serve.cookie_secure, jobs=jobs, version=__version__, token=keys.token
+        stores,
+        clock=now_ms,
+        cookie_secure=serve.cookie_secure,
+        jobs=jobs,
+        version=__version__,
+        token=keys.token,
+        send_test=partial(notify.send_test, senders, writer),
     )
     config = uvicorn.Config(
         app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1
@@ -48,18 +56,22 @@ def api(settings: Settings, stop: threading.Event) -> None:
         server.should_exit = True
 
     threading.Thread(target=end, name="stop", daemon=True).start()
+    prepared = threading.Event()
     with suppress(StoreUnavailable, Busy):  # people and probes are told so, instead of finding nobody
         prepare(settings)
+        prepared.set()
     threading.Thread(target=gather, args=(Gatherer(stores), now_ms, stop), name="incidents", daemon=True).start()
-    threading.Thread(target=_watch, args=(settings, stores, stop), name="watch", daemon=True).start()
+    threading.Thread(target=_watch, args=(settings, stores, stop, prepared), name="watch", daemon=True).start()
     log.info("serving", url=f"http://{serve.http_host}:{serve.http_port}/")
     try:
-        server.run()
+        with notify.notifying(stores, senders, writer, prepared):
+            server.run()
     finally:
         jobs.close()
 
 
-def _watch(settings: Settings, stores: Stores, stop: threading.Event) -> None:
-    """Watch for silent sources, once the store can be written."""
+def _watch(settings: Settings, stores: Stores, stop: threading.Event, prepared: threading.Event) -> None:
+    """Watch for silent sources, once the store can be written, which the others are told."""
     if prepare(settings, stop, inf):
+        prepared.set()
         Watch(stores, now_ms).run(stop)

@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from soc.buffer.base import Cursor, Readable
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Status, Triage, Verdict
+from soc.model.delivery import Delivery, DeliveryState
 from soc.model.event import Event
 from soc.model.finding import Finding
 from soc.model.incident import Incident, IncidentStatus
@@ -269,6 +270,51 @@ class PolicyStore(Protocol):
         ...
 
 
+class DeliveryStore(Protocol):
+    """The outbox of notifications; see `soc.model.delivery`. What sends reads all of it; what people read takes a scope."""
+
+    def add(self, deliveries: Sequence[Delivery]) -> int:
+        """Keep those whose ids are new; returns how many. The others stay as they are."""
+        ...
+
+    def update(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
+        """Write each whose version is still the one that is kept; returns those that were written, with their next version.
+
+        The others have been changed by somebody else: of two who claim a delivery, one gets it.
+        """
+        ...
+
+    def get(self, delivery_id: str, scope: Scope) -> Delivery: ...
+
+    def pending(self, route_id: str, limit: int = 500) -> list[Delivery]:
+        """Oldest first, due or not."""
+        ...
+
+    def list(
+        self,
+        state: DeliveryState,
+        scope: Scope,
+        *,
+        routes: Collection[str] | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Delivery]:
+        """Newest first. `routes`: of these routes only."""
+        ...
+
+    def waiting(self) -> Mapping[str, int]:
+        """Route id -> how many are pending, of those routes that have any."""
+        ...
+
+    def messages(self, route_id: str, since: int) -> int:
+        """How many messages have been sent since then (ms)."""
+        ...
+
+    def drop(self, before: int) -> int:
+        """Forget what was made before (ms) and is pending no more; returns how much."""
+        ...
+
+
 class HealthStore(Protocol):
     """Written by the collector, read by all."""
 
@@ -352,6 +398,7 @@ class Stores:
     incidents: IncidentStore
     sources: SourceStore
     policies: PolicyStore
+    deliveries: DeliveryStore
     health: HealthStore
     outages: OutageStore
     accounts: AccountStore

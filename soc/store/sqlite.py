@@ -3,7 +3,7 @@
 events/2026-11-22.db   the event log, one file a day of event time   written by the collector
 collector.db           checkpoints, health of sources                written by the collector
 detector.db            findings, alert facts, state, cursor          written by the detector
-control.db             triage, incidents, policies, sources, outages, accounts, audit   written by the API and the command line
+control.db             triage, incidents, policies, deliveries, outages, sources, accounts, audit   by the API and the command line
 keys/                  one secret an organisation for tokens          written by the collector
 """
 
@@ -17,6 +17,7 @@ from soc.store.alerts import SqliteAlerts
 from soc.store.base import Stores
 from soc.store.collected import SqliteHealth, open_collected
 from soc.store.control import SqliteAccounts, SqliteAudit, SqliteSources, open_control
+from soc.store.deliveries import SqliteDeliveries
 from soc.store.events import SqliteEvents
 from soc.store.incidents import SqliteIncidents
 from soc.store.outages import SqliteOutages
@@ -44,6 +45,7 @@ def open_stores(data_dir: Path, clock: Callable[[], int] = lambda: time.time_ns(
         incidents=SqliteIncidents(control),
         sources=SqliteSources(control, clock),
         policies=SqlitePolicies(control),
+        deliveries=SqliteDeliveries(control),
         health=SqliteHealth(open_collected(data_dir)),
         outages=SqliteOutages(control),
         accounts=SqliteAccounts(control, clock),

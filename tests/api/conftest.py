@@ -22,11 +22,15 @@ from soc.backtest.jobs import Job, Jobs, jobs_dir
 from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
+from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.event import Event, Fields, event_id, iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
+from soc.notify.channel import Undelivered
+from soc.notify.route import Channel, Route, body_of
 from soc.service.api import BACKTEST
 from soc.store.base import Detections, Stores
 from soc.store.detections import SqliteDetections
@@ -79,6 +83,7 @@ class World:
     events: dict[str, list[Event]] = field(default_factory=dict)
     now: int = NOW
     job: str = "ab" * 12  # a backtest of Hưng Yên's that has ended
+    tests: list[str] = field(default_factory=list)  # routes that a test was sent to
 
     def clock(self) -> int:
         return self.now
@@ -105,6 +110,25 @@ class World:
         self.detections.commit(findings, {RULE.hash: RULE}, {}, {}, None, self.now)
         self.events.setdefault(org, []).extend(events)
         return alert
+
+    def send_test(self, route: Route) -> str:
+        """In place of servers that take notifications; those are in `tests/soc/notify`."""
+        if route.channel is Channel.WEBHOOK:
+            raise Undelivered(f"{route.target} answered 500", again=True)
+        self.tests.append(route.id)
+        return "mail.example:587 took it"
+
+    def lay_down_route(self, org: str) -> Delivery:
+        """A route of the organisation, named as it, and a delivery by it that was given up."""
+        route = Route(f"route-{org}", f"Trực ban {org}", Channel.EMAIL, (f"soc@{org}.gov.vn",), orgs=(org,))
+        self.stores.policies.put(Policy(PolicyKind.ROUTE, route.id, 1, body_of(route), "test", NOW))
+        alert = self.alerts[org]
+        failed = Delivery(
+            delivery_id(route.id, alert, "raised"), route.id, alert, org, "raised", NOW, NOW, NOW,
+            DeliveryState.FAILED, 9, error="mail.example:587: Connection refused",
+        )  # fmt: skip
+        self.stores.deliveries.add([failed])
+        return failed
 
 
 def web_event(org: str, ts: int, number: int, ip: str) -> Event:
@@ -156,6 +180,7 @@ def fill(world: World) -> None:
             f"{org}-portal", f"Portal {org}", org, "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)
         )
         world.stores.sources.add(source, None, by="test")
+        world.lay_down_route(org)
     world.stores.health.report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
     job = Job(world.job, "admin", NOW, ("hungyen",), 30, "web-sqli")
     place = jobs_dir(world.keys.directory.parent) / job.id
@@ -216,6 +241,7 @@ def app(world, jobs):
         live_interval_s=0.05,
         token=world.keys.token,
         jobs=jobs,
+        send_test=world.send_test,
     )
 
 

@@ -12,6 +12,7 @@ from opened import NOON, RULE, commit, finding
 from soc.errors import ConfigError, Conflict, NotFound, QueryError
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
+from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
@@ -507,3 +508,85 @@ def test_a_policy_without_a_name_or_without_end_is_refused(opened):
     for policy in (laid_down(1, {}, id_=""), laid_down(1, {}, id_="ư" * 201), laid_down(1, {"a": "x" * 70_000})):
         with pytest.raises(ConfigError):
             opened.stores.policies.put(policy)
+
+
+# Deliveries
+
+
+def delivery(n, route="route-a", org="hungyen", created_at=NOON, **changed):
+    id_ = delivery_id(route, f"alert-{n}", "raised")
+    return replace(
+        Delivery(id_, route, f"alert-{n}", org, "raised", created_at + n, created_at + n, created_at + DAY), **changed
+    )
+
+
+def test_a_delivery_made_twice_is_one(opened, reopen):
+    deliveries, first, second = opened.stores.deliveries, delivery(1), delivery(2)
+    assert deliveries.add([]) == 0
+    assert deliveries.add([first]) == 1
+    assert deliveries.add([second, first]) == 1
+    again = reopen().stores.deliveries
+    assert again.pending("route-a") == [first, second]
+    assert again.pending("route-a", limit=1) == [first]
+    assert again.get(first.id, HUNGYEN) == first
+    assert again.waiting() == {"route-a": 2}
+    assert again.pending("route-b") == []
+
+
+def test_of_two_who_claim_a_delivery_one_gets_it(opened, reopen):
+    mine, theirs = opened.stores.deliveries, reopen().stores.deliveries
+    mine.add([delivery(1), delivery(2)])
+    [first, second] = theirs.pending("route-a")
+    [claimed] = mine.update([replace(first, claimed_until=NOON + 1)])
+    assert (claimed.version, claimed.claimed_until) == (2, NOON + 1)
+    assert theirs.update([replace(first, claimed_until=NOON + 9), replace(second, claimed_until=NOON + 9)]) == [
+        replace(second, claimed_until=NOON + 9, version=2)
+    ]
+    [sent] = mine.update([replace(claimed, state=DeliveryState.SENT, sent_at=NOON, message="m")])
+    assert theirs.get(first.id, EVERYTHING) == sent
+    assert theirs.update([replace(first, error="late")]) == []
+    assert mine.add([delivery(1)]) == 0, "what was sent is not made again"
+
+
+def test_deliveries_are_listed_by_state_newest_first_inside_the_scope(opened):
+    deliveries = opened.stores.deliveries
+    failed = [delivery(n, state=DeliveryState.FAILED, error="away", attempts=9) for n in range(5)]
+    other = delivery(9, route="route-b", state=DeliveryState.FAILED)
+    foreign = delivery(7, org="ninhbinh", state=DeliveryState.FAILED)
+    deliveries.add([*failed, other, foreign, delivery(8)])
+    seen, cursor = [], None
+    while True:
+        page = deliveries.list(DeliveryState.FAILED, HUNGYEN, routes={"route-a"}, cursor=cursor, limit=2)
+        seen += page.items
+        if (cursor := page.next) is None:
+            break
+    assert seen == failed[::-1]
+    assert [found.id for found in deliveries.list(DeliveryState.FAILED, EVERYTHING).items] == [
+        other.id,
+        foreign.id,
+        *(d.id for d in reversed(failed)),
+    ]
+    assert deliveries.list(DeliveryState.FAILED, EVERYTHING, routes=()).items == ()
+    assert deliveries.list(DeliveryState.SENT, EVERYTHING).items == ()
+    with pytest.raises(NotFound):
+        deliveries.get(foreign.id, HUNGYEN)
+    with pytest.raises(NotFound):
+        deliveries.get("nope", EVERYTHING)
+
+
+def test_messages_are_counted_and_what_is_finished_is_dropped(opened):
+    deliveries = opened.stores.deliveries
+    sent = [
+        delivery(n, state=DeliveryState.SENT, sent_at=NOON + n, message=message)
+        for n, message in enumerate(("m1", "m2", "m2", "m3"))
+    ]
+    failed, waiting = delivery(10, state=DeliveryState.FAILED), delivery(11)
+    assert deliveries.messages("route-a", 0) == 0
+    deliveries.add([*sent, failed, waiting])
+    assert deliveries.messages("route-a", NOON) == 3
+    assert deliveries.messages("route-a", NOON + 2) == 2
+    assert deliveries.messages("route-b", NOON) == 0
+    assert deliveries.drop(NOON + 3) == 3
+    assert deliveries.drop(NOON + 3) == 0
+    assert deliveries.drop(NOON + DAY) == 2
+    assert deliveries.waiting() == {"route-a": 1}

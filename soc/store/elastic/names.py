@@ -6,7 +6,7 @@
     govsoc-alerts-<unit> · govsoc-triage-<unit>
     govsoc-audit-<period>
     govsoc-incidents                          of all units together: an incident may be of several
-    govsoc-sources · govsoc-policies · govsoc-accounts · govsoc-rules · govsoc-health · govsoc-outages
+    govsoc-sources · govsoc-policies · govsoc-deliveries · govsoc-outages · govsoc-accounts · govsoc-rules · govsoc-health
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
 is never a dash, so a pattern for one unit never covers another. A period is `2026.11`, `2026.w48` or `2026.11.25`
@@ -30,10 +30,12 @@ PREFIX = "govsoc"
 INCIDENTS = f"{PREFIX}-incidents"
 SOURCES = f"{PREFIX}-sources"
 POLICIES = f"{PREFIX}-policies"
+DELIVERIES = f"{PREFIX}-deliveries"
 ACCOUNTS = f"{PREFIX}-accounts"
 RULES = f"{PREFIX}-rules"
 HEALTH = f"{PREFIX}-health"
 OUTAGES = f"{PREFIX}-outages"
+_SINGLE = frozenset({"incidents", "sources", "policies", "deliveries", "outages", "accounts", "rules", "health"})
 QUARANTINE = "quarantine"
 UNDATED = "undated"
 # What the ids of events without a plausible time begin with, and the first beginning of all others.
@@ -168,8 +170,8 @@ def parts(index: str) -> Parts | None:
             return Parts("audit", "", "", text, _end(text))
         case ["govsoc", ("alerts" | "triage") as kind, name]:
             return Parts(kind, "", name)
-        case ["govsoc", ("incidents" | "sources" | "policies" | "accounts" | "rules" | "health" | "outages") as kind]:
-            return Parts(kind)
+        case ["govsoc", name] if name in _SINGLE:
+            return Parts(name)
     return None
 
 

@@ -12,6 +12,7 @@ from soc.store.elastic.events.search import ElasticEvents
 from soc.store.elastic.names import Period
 from soc.store.elastic.records.accounts import ElasticAccounts, ElasticAudit
 from soc.store.elastic.records.alerts import ElasticAlerts, Homes
+from soc.store.elastic.records.deliveries import ElasticDeliveries
 from soc.store.elastic.records.detections import ElasticDetections
 from soc.store.elastic.records.incidents import ElasticIncidents
 from soc.store.elastic.records.outages import ElasticOutages
@@ -35,6 +36,7 @@ def open_stores(
         incidents=ElasticIncidents(client),
         sources=ElasticSources(client, audit, clock),
         policies=ElasticPolicies(client),
+        deliveries=ElasticDeliveries(client),
         health=ElasticHealth(client),
         outages=ElasticOutages(client),
         accounts=ElasticAccounts(client, audit, clock),

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import orjson
 
 from soc.model.alert import Triage
 from soc.model.finding import finding_id
+from soc.store.deliveries import COLUMNS as DELIVERY
+from soc.store.deliveries import delivery_of
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.digest import digest
@@ -170,6 +172,13 @@ def tables(period: Period) -> list[Table]:
             "SELECT id, source, org, since, noticed_at, blind, cleared_at FROM control.outage WHERE id > ? ORDER BY id LIMIT ?",
             ("",),
             _outage,
+        ),
+        Table(
+            "deliveries",
+            "SELECT count(*) FROM control.delivery",
+            f"SELECT {', '.join(DELIVERY)} FROM control.delivery WHERE id > ? ORDER BY id LIMIT ?",
+            ("",),
+            _delivery,
         ),
         Table(
             "accounts",
@@ -332,6 +341,11 @@ def _policy(*row: Any) -> list[Placed]:
 def _outage(*row: Any) -> list[Placed]:
     outage = outage_of(row)
     return [Placed(names.OUTAGES, outage.id, outages.document(outage))]
+
+
+def _delivery(*row: Any) -> list[Placed]:
+    delivery = delivery_of(row)
+    return [Placed(names.DELIVERIES, delivery.id, asdict(delivery))]
 
 
 def _account(

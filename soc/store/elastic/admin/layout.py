@@ -48,6 +48,10 @@ _FIELDS: dict[str, Json] = {
     },
     "sources": {"id": _KEYWORD, "org": _KEYWORD, "token_hash": _KEYWORD},
     "policies": dict.fromkeys(("kind", "id", "key"), _KEYWORD),
+    "deliveries": {
+        **dict.fromkeys(("id", "route_id", "alert_id", "org", "state", "message"), _KEYWORD),
+        **dict.fromkeys(("created_at", "sent_at"), _MS),
+    },
     "accounts": {"kind": _KEYWORD, "name": _KEYWORD, "expires": _MS, "keys": _KEPT},
     "rules": {},
     "health": {"source_id": _KEYWORD, "last_received": _MS},

@@ -35,7 +35,15 @@ WRITER_CLUSTER = ("monitor", "manage_own_api_key")
 WRITER_INDICES: Mapping[str, Sequence[str]] = {
     **{f"{PREFIX}-{kind}-*": (*_READ, *_MAKE, "write") for kind in ("events", "findings", "alerts", "triage")},
     **dict.fromkeys(
-        (names.INCIDENTS, names.SOURCES, names.ACCOUNTS, names.RULES, names.HEALTH, names.OUTAGES),
+        (
+            names.INCIDENTS,
+            names.SOURCES,
+            names.DELIVERIES,
+            names.ACCOUNTS,
+            names.RULES,
+            names.HEALTH,
+            names.OUTAGES,
+        ),
         (*_READ, *_MAKE, "write"),
     ),
     **dict.fromkeys((_AUDIT, names.POLICIES), (*_READ, *_MAKE, "create_doc")),

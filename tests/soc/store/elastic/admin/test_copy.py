@@ -18,6 +18,7 @@ from soc.errors import Busy, ConfigError
 from soc.locks import only_one
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
+from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.incident import Incident
 from soc.model.org import EVERYTHING, Scope
@@ -94,6 +95,13 @@ def embedded(tmp_path):
     for source in ("s0", "s1"):
         stores.outages.open(Outage(outage_id(source, NOW), source, "H42", NOW, NOW + 1, ("r",)))
     stores.outages.clear(outage_id("s1", NOW), NOW + 2)
+    for state in DeliveryState:
+        route = f"route-{state}"
+        made = Delivery(
+            delivery_id(route, alerts[0].id, "raised"), route, alerts[0].id, "H42", "raised", NOW, NOW, NOW, state
+        )
+        stores.deliveries.add([made])
+    stores.deliveries.update(stores.deliveries.pending("route-pending"))  # its version is 2
     stores.accounts.put(Account("an", Role.ANALYST, Scope(frozenset({"H42", "H42.01"}))), "password-hash", by="root")
     stores.accounts.put(
         replace(stores.accounts.get("an"), name="binh", role=Role.ADMIN, scope=EVERYTHING), None, by="root"
@@ -129,6 +137,7 @@ def everything(stores):
         "sources": (stores.sources.list(EVERYTHING), [stores.sources.by_token(f"token-{n}") for n in range(3)]),
         "policies": stores.policies.history(PolicyKind.EXCEPTION, "máy quét"),
         "outages": stores.outages.list(EVERYTHING, since=0),
+        "deliveries": [stores.deliveries.list(state, EVERYTHING).items for state in DeliveryState],
         "accounts": (stores.accounts.list(), stores.accounts.password_hash("an"), stores.accounts.by_key("key-hash")),
         "audit": stores.audit.recent(100),
         "events": [e.id for e in stores.events.search(parse(""), EVERYTHING, limit=1000).items],
@@ -149,6 +158,7 @@ def test_everything_is_there_and_a_second_time_changes_nothing(settings, embedde
         "policies",
         "outages",
         "incidents",
+        "deliveries",
         "accounts",
         "audit",
         "events",
