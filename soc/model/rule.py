@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """How far a rule has come. Draft: not evaluated. Test: evaluated and counted, its alerts kept from the queue. Live: all of it."""
+
+    DRAFT = "draft"
+    TEST = "test"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)
 class RuleDoc:
-    """`hash` identifies this text of the rule; `title`, `runbook` and `titles` by language (`vi`, `en`)."""
+    """`hash` identifies this text of the rule; `title`, `runbook` and `titles` by language (`vi`, `en`).
+
+    Of a correlation: the ids of its base rules, the fields that it groups by, and how much it takes to fire.
+    """
 
     id: str
     hash: str
@@ -22,6 +34,9 @@ class RuleDoc:
     runbook: Mapping[str, str] = field(default_factory=dict)
     falsepositives: tuple[str, ...] = ()
     silent: bool = False  # only feeds correlations
+    bases: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ()
+    at_least: int = 0
 
 
 @dataclass(frozen=True, slots=True)

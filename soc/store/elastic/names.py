@@ -5,7 +5,7 @@
     govsoc-findings-<unit>-<period>           period of the finding's time
     govsoc-alerts-<unit> · govsoc-triage-<unit>
     govsoc-audit-<period>
-    govsoc-sources · govsoc-policies · govsoc-accounts · govsoc-rules · govsoc-health
+    govsoc-sources · govsoc-policies · govsoc-accounts · govsoc-rules · govsoc-health · govsoc-hidden
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
 is never a dash, so a pattern for one unit never covers another. A period is `2026.11`, `2026.w48` or `2026.11.25`
@@ -29,6 +29,7 @@ POLICIES = f"{PREFIX}-policies"
 ACCOUNTS = f"{PREFIX}-accounts"
 RULES = f"{PREFIX}-rules"
 HEALTH = f"{PREFIX}-health"
+HIDDEN = f"{PREFIX}-hidden"
 QUARANTINE = "quarantine"
 UNDATED = "undated"
 CLASSES = {
@@ -162,7 +163,7 @@ def parts(index: str) -> Parts | None:
             return Parts("audit", "", "", text, _end(text))
         case ["govsoc", ("alerts" | "triage") as kind, name]:
             return Parts(kind, "", name)
-        case ["govsoc", ("sources" | "policies" | "accounts" | "rules" | "health") as kind]:
+        case ["govsoc", ("sources" | "policies" | "accounts" | "rules" | "health" | "hidden") as kind]:
             return Parts(kind)
     return None
 

@@ -15,7 +15,7 @@ _LONG: Json = {"type": "long"}
 _KEPT: Json = {"type": "object", "enabled": False}  # kept, never looked into
 
 _ALERTS: Json = {
-    **dict.fromkeys(("id", "rule_id", "level", "org", "entity_field", "entity", "tags"), _KEYWORD),
+    **dict.fromkeys(("id", "rule_id", "level", "org", "entity_field", "entity", "tags", "stage"), _KEYWORD),
     **dict.fromkeys(("first_seen", "last_seen", "raised_at"), _MS),
     "count": _LONG,
     "triage": {
@@ -44,6 +44,7 @@ _FIELDS: dict[str, Json] = {
     "accounts": {"kind": _KEYWORD, "name": _KEYWORD, "expires": _MS, "keys": _KEPT},
     "rules": {},
     "health": {"source_id": _KEYWORD, "last_received": _MS},
+    "hidden": dict.fromkeys(("key", "rule_id", "exception_id", "org", "day"), _KEYWORD),
     "audit": {**dict.fromkeys(("by", "action", "target"), _KEYWORD), "at": _MS, "written": _LONG},
 }
 # Lies on the disk in the order in which it is listed: the first page stops reading after so many documents.

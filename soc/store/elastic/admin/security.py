@@ -34,7 +34,9 @@ _AUDIT = f"{PREFIX}-audit-*"
 WRITER_CLUSTER = ("monitor", "manage_own_api_key")
 WRITER_INDICES: Mapping[str, Sequence[str]] = {
     **{f"{PREFIX}-{kind}-*": (*_READ, *_MAKE, "write") for kind in ("events", "findings", "alerts", "triage")},
-    **dict.fromkeys((names.SOURCES, names.ACCOUNTS, names.RULES, names.HEALTH), (*_READ, *_MAKE, "write")),
+    **dict.fromkeys(
+        (names.SOURCES, names.ACCOUNTS, names.RULES, names.HEALTH, names.HIDDEN), (*_READ, *_MAKE, "write")
+    ),
     **dict.fromkeys((_AUDIT, names.POLICIES), (*_READ, *_MAKE, "create_doc")),
 }
 # The name and version of the cluster, which clients of any kind ask first; not its state, which names the indices of all.

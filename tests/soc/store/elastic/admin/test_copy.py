@@ -21,8 +21,9 @@ from soc.model.alert import Status, Verdict
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc
+from soc.model.rule import RuleDoc, Stage
 from soc.model.source import Source, Transport
+from soc.model.tuning import Hidden
 from soc.query.parse import parse
 from soc.settings import Settings, Store, load
 from soc.store.base import AlertFilter, AuditEntry
@@ -71,6 +72,9 @@ def embedded(tmp_path):
             {"user.name": "đặng", "n": n},
         )
         detections.commit([found], {rule.hash: rule}, {"k": (b"v", NOW)}, {"2026-03-02.a": n}, None, NOW + n)
+        hidden = [Hidden(rule.id, "máy quét", event.org, f"2026-03-0{1 + n % 9}", 1)]
+        tested = replace(found, id=finding_id("t" * 24, event.id), alert_id="t" * 24, stage=Stage.TEST)
+        detections.commit([tested] if n < 5 else [], {rule.hash: rule}, {}, {"2026-03-02.a": n}, None, NOW, hidden)
     detections.close()
     alerts = stores.alerts.list(AlertFilter(), EVERYTHING, limit=100).items
     for n, alert in enumerate(alerts[::3]):
@@ -113,6 +117,8 @@ def everything(stores):
         "rules": [stores.alerts.rule(alert.rule_hash) for alert in alerts],
         "history": [stores.triage.history(alert.id) for alert in alerts],
         "counts": (stores.alerts.counts(EVERYTHING), stores.alerts.by_rule(EVERYTHING)),
+        "tested": stores.alerts.list(AlertFilter(stage=Stage.TEST), EVERYTHING, limit=100).items,
+        "hidden": list(stores.alerts.hidden(EVERYTHING, since="")),
         "sources": (stores.sources.list(EVERYTHING), [stores.sources.by_token(f"token-{n}") for n in range(3)]),
         "policies": stores.policies.history(PolicyKind.EXCEPTION, "máy quét"),
         "accounts": (stores.accounts.list(), stores.accounts.password_hash("an"), stores.accounts.by_key("key-hash")),
@@ -131,6 +137,7 @@ def test_everything_is_there_and_a_second_time_changes_nothing(settings, embedde
         "findings",
         "triage",
         "alerts",
+        "hidden",
         "sources",
         "policies",
         "accounts",
