@@ -18,9 +18,10 @@ from api import console, errors
 from api.console.render import Pages
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, events, health, rules, session, sources
+from api.routes import alerts, events, exceptions, health, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
+from api.tuning.settings import DAILY_BUDGET
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter, Stores
 
@@ -44,6 +45,7 @@ def create_app(
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
+    daily_budget: float = DAILY_BUDGET,
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times."""
     feed = Feed(
@@ -77,11 +79,12 @@ def create_app(
         rules=RuleBook(stores.alerts),
         feed=feed,
         pages=Pages(zone, clock),
+        daily_budget=daily_budget,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, sources, health, session):
+    for part in (alerts, events, rules, exceptions, sources, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

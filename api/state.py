@@ -69,7 +69,8 @@ def _shown_fault(fault: RuleFault, rules: Sequence[RuleDoc]) -> RuleFault:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it."""
+    """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it. `daily_budget`: alerts a day that the
+    analysts can work on."""
 
     stores: Stores
     clock: Callable[[], int]
@@ -81,6 +82,7 @@ class State:
     rules: RuleBook
     feed: Feed
     pages: Pages
+    daily_budget: float
 
 
 def _state(request: Request) -> State:

@@ -4,9 +4,9 @@
     detector:  buffer.read -> sift -> match -> judge -> correlate -> judge -> commit   (here)
     API:       alerts + triage -> JSON, console                          (api/)
 
-One step reads a batch, finds what the rules find, leaves out what people laid down that nobody need see, and commits findings, correlation state and cursor together. Whatever happens
-in between, the step either happened or it did not; doing it again gives the same findings, because their ids are functions of
-rule and event.
+One step reads a batch, finds what the rules find, leaves out what people have said need not be seen, and commits findings,
+correlation state and cursor together. Whatever happens in between, the step either happened or it did not; doing it again gives the
+same findings, because their ids are functions of rule and event.
 """
 
 from __future__ import annotations

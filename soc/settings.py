@@ -81,6 +81,14 @@ class Serve(Section):
     )
 
 
+class Tuning(Section):
+    daily_budget: float = Field(
+        60,
+        gt=0,
+        description="alerts a day that the analysts can work on: a rule that would go beyond it goes live only with a reason",
+    )
+
+
 def _days(default: int, what: str) -> int:
     return Field(
         default, ge=0, description=f"days that {what} are kept in Elasticsearch by `soc retention`; 0: without limit"
@@ -116,6 +124,7 @@ class Settings(BaseSettings):
     collect: Collect = Collect()
     detect: Detect = Detect()
     serve: Serve = Serve()
+    tuning: Tuning = Tuning()
     retention: Retention = Retention()
 
     @classmethod

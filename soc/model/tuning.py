@@ -54,7 +54,8 @@ class RuleSetting:
 
 @dataclass(frozen=True, slots=True)
 class RuleException:
-    """Findings of `rule_id` that `condition` holds for are hidden, in these organisations (empty: all), until `expires_at` (ms; None: for good).
+    """Findings of `rule_id` that `condition` holds for are hidden, in these organisations (empty: all), until `expires_at` (ms; None: for
+    good).
 
     `created_from`: the alert that gave the reason. `confirmed`: why it is right though it would have hidden alerts that were real.
     """
@@ -82,7 +83,7 @@ class RuleException:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """How many findings one exception hid in one organisation on one local day (`2026-11-22`) of event time: of one rule, distinct events."""
+    """How many findings one exception hid in one organisation on one local day (`2026-11-22`) of event time: distinct events of a rule."""
 
     rule_id: str
     exception_id: str
@@ -168,7 +169,7 @@ class _Body:
 
     def text(self, name: str, most: int) -> str:
         value = self._body.get(name)
-        if not isinstance(value, str) or not 0 < len(value.strip()) or len(value) > most:
+        if not isinstance(value, str) or not value.strip() or len(value) > most:
             raise self.wrong(name, f"a text of 1 to {most} characters")
         return value
 

@@ -23,7 +23,13 @@ def api(settings: Settings, stop: threading.Event) -> None:
     serve = settings.serve
     check_port(serve.http_host, serve.http_port, "serve.http_port")
     stores = open_stores(settings)
-    app = create_app(stores, clock=now_ms, cookie_secure=serve.cookie_secure, version=__version__)
+    app = create_app(
+        stores,
+        clock=now_ms,
+        cookie_secure=serve.cookie_secure,
+        version=__version__,
+        daily_budget=settings.tuning.daily_budget,
+    )
     config = uvicorn.Config(
         app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1
     )

@@ -16,8 +16,10 @@ from soc.model.account import Account, Role
 from soc.model.event import Event, Fields, event_id, iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
+from soc.model.tuning import RuleException, exception_body
 from soc.store.base import Stores
 from soc.store.collected import SqliteHealth, open_collected
 from soc.store.detections import SqliteDetections
@@ -129,6 +131,12 @@ def fill(folder: Path) -> World:
     ]
     world.detections.publish([RULE], faults)
     for org in ("hungyen", "ninhbinh"):
+        exception = RuleException(
+            f"x-{org}", RULE.id, "source.ip:198.51.100.99", f"scanner of {org}", org, frozenset({org})
+        )
+        world.stores.policies.put(
+            Policy(PolicyKind.EXCEPTION, exception.id, 1, exception_body(exception), f"admin-{org}", NOW, "made")
+        )
         world.alerts[org] = world.fire(org, 25)
         source = Source(
             f"{org}-portal", f"Portal {org}", org, "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)
