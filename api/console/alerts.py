@@ -22,6 +22,7 @@ from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
 from soc.model.event import Value
 from soc.model.finding import LEVELS, Finding
+from soc.model.rule import Stage
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/alerts")
@@ -47,13 +48,25 @@ def queue(
     org: Annotated[Name, Query()] = "",
     text: Annotated[Name, Query()] = "",
     rule: Annotated[Name, Query()] = "",
+    stage: Literal[Stage.LIVE, Stage.TEST] = Stage.LIVE,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
     where = AlertFilter(
-        status=None if status == "all" else status, level=level or None, org=org or None, rule_id=rule or None
+        status=None if status == "all" else status,
+        level=level or None,
+        org=org or None,
+        rule_id=rule or None,
+        stage=stage,
     )
     page = find_alerts(state, where, account.scope, text=text, cursor=cursor)
-    chosen = {"status": status, "level": level, "org": org, "text": text, "rule": rule}
+    chosen = {
+        "status": status,
+        "level": level,
+        "org": org,
+        "text": text,
+        "rule": rule,
+        "stage": "test" if stage is Stage.TEST else "",
+    }
 
     def address(**changes: str | None) -> str:
         """This queue with other filters, from its first page."""
@@ -150,6 +163,7 @@ def _alert_page(
         conflict=isinstance(error, Conflict),
         comment=comment,
         may_triage=account.role.includes(Role.ANALYST),
+        may_tune=account.role.includes(Role.ADMIN),
     )
 
 

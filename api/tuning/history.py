@@ -38,7 +38,10 @@ class Revision:
 
 
 def revisions(policies: Iterable[Policy], scope: Scope, start: Body | None = None) -> list[Revision]:
-    """Oldest first; `start` is what held before the first. Whoever sees only some organisations sees of each version what is about these, and not the others."""
+    """Oldest first; `start` is what held before the first.
+
+    Whoever sees only some organisations sees of each version what is about these, and no version that is only about others.
+    """
     found, before = [], dict(_fields(start or {}))
     for policy in policies:
         after = {} if policy.body is None else dict(_fields(seen(policy.body, scope)))

@@ -130,13 +130,14 @@ def fill(folder: Path) -> World:
         RuleFault(f"the id web-sqli is already taken by {RULE.path}:3", f"{RULE_FOLDER}/web/twice.yml", 2),
     ]
     world.detections.publish([RULE], faults)
-    for org in ("hungyen", "ninhbinh"):
-        exception = RuleException(
-            f"x-{org}", RULE.id, "source.ip:198.51.100.99", f"scanner of {org}", org, frozenset({org})
-        )
-        world.stores.policies.put(
-            Policy(PolicyKind.EXCEPTION, exception.id, 1, exception_body(exception), f"admin-{org}", NOW, "made")
-        )
+    for n, org in enumerate(("hungyen", "ninhbinh"), 1):
+        for id_ in (f"x-{n}", f"y-{n}"):
+            exception = RuleException(
+                id_, RULE.id, "source.ip:198.51.100.99", f"scanner of {org}", org, frozenset({org})
+            )
+            world.stores.policies.put(
+                Policy(PolicyKind.EXCEPTION, id_, 1, exception_body(exception), f"admin-{org}", NOW, "made")
+            )
         world.alerts[org] = world.fire(org, 25)
         source = Source(
             f"{org}-portal", f"Portal {org}", org, "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)
