@@ -30,6 +30,7 @@ FINDINGS = Counter("soc_detector_findings_total", "Findings stored.")
 ALERTS = Counter("soc_detector_alerts_total", "Alerts raised, by level.", ["level"])
 HIDDEN = Counter("soc_detector_hidden_findings_total", "Findings that an exception kept from being stored.")
 TESTED = Counter("soc_detector_test_findings_total", "Findings stored of rules in test, out of the queue.")
+TUNED = Gauge("soc_detector_tuning_versions_count", "Versions of policies in the tuning that the detector works with.")
 TUNING_FAILURES = Counter(
     "soc_detector_tuning_failures_total", "Times that the store could not be asked what people laid down about rules."
 )

@@ -69,6 +69,7 @@ class KnownTuning:
         if revision != self._revision:
             self._now = read_tuning(self._policies, self._zone)
             self._revision = revision
+            telemetry.TUNED.set(revision)
 
 
 @contextmanager
