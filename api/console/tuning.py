@@ -10,13 +10,14 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.auth import Admin
+from api.auth import Admin, Viewer
 from api.console.marks import COUNTED
 from api.console.rules import show_rule
 from api.errors import NeedsReason, Refused, of_soc
 from api.schemas import AlertId, Level, Name
 from api.state import Here, State
 from api.tuning import exceptions, settings
+from api.tuning.history import revisions
 from api.tuning.preview import Preview
 from soc.errors import Conflict, Forbidden, QueryError, SocError
 from soc.model.account import Account
@@ -33,6 +34,7 @@ _MOST_TERMS = 4
 _SAID = (Refused, Conflict, Forbidden, QueryError)  # what a page says itself, with the form as it was filled in
 
 RuleId = Annotated[str, Path(max_length=200)]
+ExceptionId = Annotated[str, Path(max_length=200)]
 Text = Annotated[str, Form(max_length=MAX_REASON)]
 
 
@@ -76,9 +78,24 @@ def set_rule(
     return _to_rule(rule_id, "tuning")
 
 
+@router.get("/exceptions/{exception_id}")
+def exception_page(exception_id: ExceptionId, request: Request, state: Here, account: Viewer) -> Response:
+    """Every version of it and what each changed, also when it is withdrawn."""
+    found = exceptions.versions(state.stores, exception_id, account.scope)
+    history = revisions(found, account.scope)
+    return state.pages.html(
+        request,
+        "exception_history.html",
+        account=account,
+        id=exception_id,
+        rule_id=exceptions.rule_of(found),
+        history=history,
+    )
+
+
 @router.post("/exceptions/{exception_id}/withdraw")
 def withdraw(
-    exception_id: Annotated[str, Path(max_length=200)],
+    exception_id: ExceptionId,
     request: Request,
     state: Here,
     account: Admin,

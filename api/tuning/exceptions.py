@@ -60,6 +60,11 @@ def versions(stores: Stores, id_: str, scope: Scope) -> Sequence[Policy]:
     return found
 
 
+def rule_of(policies: Sequence[Policy]) -> str:
+    """The rule that all versions of one exception are of; empty when none can be read."""
+    return next((str(policy.body["rule_id"]) for policy in policies if policy.body and "rule_id" in policy.body), "")
+
+
 def look(stores: Stores, account: Account, proposed: RuleException, now: int, zone: tzinfo) -> Preview:
     """What it would have hidden. Raises as `create` does, but for `NeedsReason`."""
     _check(stores, account, proposed, now, zone)

@@ -61,6 +61,7 @@ ROUTES = {
         "admin",
         {"data": {"action": "preview", "condition": "source.ip:192.0.2.9", "orgs": "hungyen"}},
     ),
+    ("GET", "/exceptions/{exception_id}"): ("viewer", {}),
     ("POST", "/exceptions/{exception_id}/withdraw"): ("admin", {"data": {"version": 1, "reason": "gone"}}),
     # Tested in test_live.py, as it never ends, and in test_auth.py, as it asks where the request comes from.
     ("GET", "/api/v1/alerts/stream"): None,

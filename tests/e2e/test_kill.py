@@ -14,6 +14,11 @@ import pytest
 from servers import Product, eventually, stop
 
 from bench import workload
+from rules.load import CONTENT, load
+from soc.model.policy import Policy, PolicyKind
+from soc.model.rule import Stage
+from soc.model.tuning import RuleException, RuleSetting, exception_body, setting_body
+from soc.store.sqlite import open_stores
 
 pytestmark = pytest.mark.server
 
@@ -30,15 +35,26 @@ def stored(data_dir: Path) -> dict[str, str]:
     return events
 
 
-def detected(data_dir: Path) -> tuple[list[tuple], set[tuple]]:
-    """Alerts without the wall clock of their raising, and findings."""
+def detected(data_dir: Path) -> tuple[list[tuple], set[tuple], set[tuple]]:
+    """Alerts without the wall clock of their raising, findings, and what exceptions hid."""
     db = sqlite3.connect(f"file:{data_dir / 'detector.db'}?mode=ro", uri=True)
     alerts = db.execute(
-        "SELECT id, rule_id, rule_hash, org, entity, first_seen, last_seen, count FROM alert ORDER BY id"
+        "SELECT id, rule_id, rule_hash, org, entity, first_seen, last_seen, count, stage FROM alert ORDER BY id"
     ).fetchall()
     findings = set(db.execute("SELECT alert_id, event_id, rule_hash, ts, matched FROM finding"))
+    hidden = set(db.execute("SELECT rule_id, exception_id, org, day, events FROM hidden"))
     db.close()
-    return alerts, findings
+    return alerts, findings, hidden
+
+
+def tune(data_dir: Path) -> None:
+    """Every second rule in test, and of all rules some attackers hidden."""
+    policies = open_stores(data_dir).policies
+    for n, rule in enumerate(load([CONTENT]).rules):
+        setting = RuleSetting(rule.id, Stage.TEST if n % 2 else Stage.LIVE)
+        exception = RuleException(f"x-{n}", rule.id, "source.ip:203.0.113.0/29", "a drill", "lan")
+        policies.put(Policy(PolicyKind.RULE, rule.id, 1, setting_body(setting), "lan", 0))
+        policies.put(Policy(PolicyKind.EXCEPTION, exception.id, 1, exception_body(exception), "lan", 0))
 
 
 def total(path: Path, sql: str) -> int:
@@ -74,6 +90,7 @@ def test_a_killed_run_gives_what_an_undisturbed_run_gives(tmp_path):
     whole = tmp_path / "whole.log"
     whole.write_text("".join(lines))
     calm = Product(tmp_path / "calm" / "data")
+    tune(calm.data_dir)
     calm.soc("replay", str(whole), "--source-type", "nginx.access", "--source", "portal", "--org", "hungyen")
 
     disturbed = Product(tmp_path / "disturbed" / "data")
@@ -81,6 +98,7 @@ def test_a_killed_run_gives_what_an_undisturbed_run_gives(tmp_path):
     shutil.copytree(
         calm.data_dir / "keys", disturbed.data_dir / "keys"
     )  # the same tokens, so that documents can be compared
+    tune(disturbed.data_dir)
     log = tmp_path / "access.log"
     log.touch()
     disturbed.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "hungyen", "--path", str(log))
@@ -116,8 +134,11 @@ def test_a_killed_run_gives_what_an_undisturbed_run_gives(tmp_path):
             stop(process)
 
     assert stored(disturbed.data_dir) == stored(calm.data_dir)
-    calm_alerts, calm_findings = detected(calm.data_dir)
-    alerts, findings = detected(disturbed.data_dir)
+    calm_alerts, calm_findings, calm_hidden = detected(calm.data_dir)
+    alerts, findings, hidden = detected(disturbed.data_dir)
     assert len(calm_alerts) > 50
     assert alerts == calm_alerts
     assert findings == calm_findings
+    assert hidden == calm_hidden
+    assert {alert[-1] for alert in alerts} == {"live", "test"}
+    assert sum(row[-1] for row in hidden) > 500

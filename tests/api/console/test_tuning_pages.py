@@ -61,6 +61,11 @@ def test_an_exception_is_saved_shown_and_withdrawn(signed_in, world):
     assert gone.headers["location"] == f"{RULE}#exceptions"
     assert made["id"] not in client.get(RULE, headers=EN).text
     assert client.post(f"/exceptions/{made['id']}/withdraw", data={"version": 2, "reason": "again"}).status_code == 404
+    kept = client.get(f"/exceptions/{made['id']}", headers=EN).text
+    assert "- condition: source.ip:203.0.113.7" in kept
+    assert "withdrawn" in kept
+    assert "đã thu hồi" in client.get(f"/exceptions/{made['id']}").text
+    assert signed_in("outsider").get(f"/exceptions/{made['id']}").status_code == 404
 
 
 def test_true_alerts_ask_for_one_more_reason(signed_in, world):
