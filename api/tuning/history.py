@@ -61,7 +61,9 @@ def seen(body: Body, scope: Scope) -> Body:
         case list() as orgs if orgs:
             inside = [org for org in orgs if scope.allows(org)]
             return {**body, "orgs": inside} if inside else {}
-    return body
+        case [] | None:
+            return body
+    return body if scope.orgs is None else {}  # nobody knows whose it is
 
 
 def _fields(body: Body, prefix: str = "") -> Iterable[tuple[str, str]]:

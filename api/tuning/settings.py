@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from api.errors import NeedsReason, Refused
+from api.errors import NeedsReason
 from soc.errors import ConfigError, Forbidden, NotFound
 from soc.model.account import Account
 from soc.model.org import EVERYTHING
@@ -68,30 +68,27 @@ def running(alerts: AlertStore, rule_id: str) -> RuleDoc:
 
 
 def current(policies: PolicyStore, rule_id: str) -> tuple[RuleSetting, int]:
-    """The setting and its version; what holds where nobody has laid anything down is version 0."""
+    """The setting and its version; version 0 is what holds where nobody has laid anything down.
+
+    One that cannot be read counts for nothing, here as in the detector, which says so; it can be laid down anew.
+    """
     versions: Sequence[Policy] = policies.history(PolicyKind.RULE, rule_id)
     if not versions:
         return RuleSetting(rule_id), 0
     latest = versions[-1]
-    return RuleSetting(rule_id) if latest.body is None else _read(rule_id, latest.body), latest.version
+    return _read(latest) or RuleSetting(rule_id), latest.version
 
 
 def all_current(policies: PolicyStore) -> dict[str, RuleSetting]:
-    """By rule; what cannot be read is not there, as it is not for the detector."""
-    found = {}
-    for policy in policies.list(PolicyKind.RULE):
-        try:
-            found[policy.id] = setting_of(policy.id, policy.body or {})
-        except ConfigError:
-            continue
-    return found
+    """As `current`, of every rule that has one."""
+    return {policy.id: found for policy in policies.list(PolicyKind.RULE) if (found := _read(policy))}
 
 
-def _read(rule_id: str, body: Mapping[str, object]) -> RuleSetting:
+def _read(policy: Policy) -> RuleSetting | None:
     try:
-        return setting_of(rule_id, body)
-    except ConfigError as error:
-        raise Refused(f"what is laid down now cannot be read: {error}") from None
+        return None if policy.body is None else setting_of(policy.id, policy.body)
+    except ConfigError:
+        return None
 
 
 def lay_down(
