@@ -18,10 +18,11 @@ from api import console, errors
 from api.console.render import Pages
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, events, exceptions, health, rules, session, sources
+from api.routes import alerts, backtests, events, exceptions, health, incidents, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
 from api.tuning.settings import DAILY_BUDGET
+from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter, Stores
 
@@ -41,13 +42,18 @@ def create_app(
     *,
     clock: Callable[[], int],
     cookie_secure: bool,
+    jobs: Jobs,
     version: str = "",
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
     daily_budget: float = DAILY_BUDGET,
+    token: Callable[[str, str, str], str | None] | None = None,
 ) -> FastAPI:
-    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times."""
+    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
+
+    `token`: see `State`.
+    """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
     )
@@ -80,11 +86,13 @@ def create_app(
         feed=feed,
         pages=Pages(zone, clock),
         daily_budget=daily_budget,
+        token=token,
+        backtests=jobs,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, exceptions, sources, health, session):
+    for part in (alerts, incidents, events, rules, exceptions, backtests, sources, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

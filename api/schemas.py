@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Generic, Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from api.freshness import Freshness
+from soc.backtest.jobs import JobState, Report
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Change, Status, Verdict
 from soc.model.event import Event, Value, iso
@@ -19,6 +20,7 @@ T = TypeVar("T")
 
 Level = Literal["informational", "low", "medium", "high", "critical"]
 AlertId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hex digits")]
+IncidentId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hex digits")]
 EventId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
 Cursor = Annotated[str | None, Field(max_length=200, description="`next` of the page before")]
 Limit = Annotated[int, Field(ge=1, le=200, description="items a page")]
@@ -61,6 +63,8 @@ class AlertOut(BaseModel):
     version: int = Field(description="counts changes; send it with a change")
     updated_at: str | None
     updated_by: str | None
+    incident: str | None = Field(description="the incident that it is worked on in")
+    snoozed_until: str | None
 
     @classmethod
     def of(cls, alert: Alert, rule: RuleDoc | None) -> AlertOut:
@@ -87,6 +91,8 @@ class AlertOut(BaseModel):
             version=triage.version,
             updated_at=_time(triage.updated_at),
             updated_by=triage.updated_by,
+            incident=triage.incident,
+            snoozed_until=_time(triage.snoozed_until),
         )
 
 
@@ -157,6 +163,85 @@ class EventOut(BaseModel):
         )
 
 
+class PersonIn(In):
+    number: Annotated[SecretStr, Field(min_length=8, max_length=40, description="phone number, CCCD or CMND")]
+    org: Name | None = Field(None, description="only in this organisation")
+
+
+class ExpressionOut(BaseModel):
+    q: str = Field(description="finds the tokens of the number: use it as `q` of a search")
+
+
+class BacktestIn(In):
+    rule_id: Name | None = Field(None, description="of a running rule")
+    text: Annotated[str, Field(max_length=48 << 10)] | None = Field(None, description="YAML of a new or changed one")
+    days: Annotated[int, Field(ge=1, le=366)] = 30
+
+
+class ForecastOut(BaseModel):
+    expected: float = Field(description="alerts of the next 7 days together")
+    low: float
+    high: float = Field(description="nine times out of ten it is between low and high, while days are like those seen")
+    days_seen: int
+
+
+class EntityOut(BaseModel):
+    field: str
+    value: str
+    alerts: int
+    events: int
+
+
+class OutcomeOut(BaseModel):
+    rule_id: str
+    title: str
+    level: str
+    events: int
+    alerts: int
+    by_day: dict[str, int] = Field(description="alerts of each whole local day")
+    forecast: ForecastOut | None
+    entities: list[EntityOut]
+    known: dict[str, int] = Field(description="its alerts that were there already: open, or by verdict")
+    fresh: int = Field(description="alerts that were not there")
+    gone: int = Field(description="alerts of this rule that were there and would not be any more")
+    gone_true: int = Field(description="of these, confirmed ones")
+    noisy_since: int | None = Field(description="ms; the rule was given up there: all figures are too small")
+    broken: str | None = Field(description="why the rule stopped: all figures are too small")
+
+
+class BacktestOut(BaseModel):
+    id: str
+    at: str
+    by: str
+    orgs: list[str] | None = Field(description="null: all organisations")
+    days: int
+    rule_id: str | None
+    state: JobState
+    done: int = Field(description="of `total`")
+    total: int
+    events: int = Field(description="looked at since it was last started")
+    reason: str
+    outcomes: list[OutcomeOut] = Field(description="once it is done; not in lists")
+
+    @classmethod
+    def of(cls, report: Report, *, whole: bool = True) -> BacktestOut:
+        job = report.job
+        return cls(
+            id=job.id,
+            at=iso(job.at),
+            by=job.by,
+            orgs=None if job.orgs is None else list(job.orgs),
+            days=job.days,
+            rule_id=job.rule_id,
+            state=report.state,
+            done=report.done,
+            total=report.total,
+            events=report.events,
+            reason=report.reason,
+            outcomes=[OutcomeOut.model_validate(outcome) for outcome in report.outcomes] if whole else [],
+        )
+
+
 class NeighboursOut(BaseModel):
     before: list[EventOut]
     after: list[EventOut]
@@ -183,7 +268,7 @@ class FindingOut(BaseModel):
 class ChangeOut(BaseModel):
     at: str
     by: str
-    field: Literal["status", "verdict", "assignee", "comment"]
+    field: Literal["status", "verdict", "assignee", "incident", "snoozed_until", "snooze_reason", "comment"]
     old: str | None
     new: str | None
 
@@ -195,13 +280,15 @@ class ChangeOut(BaseModel):
 
 
 class DecisionIn(In):
-    """What to change; leave out what stays. `assignee: null` unassigns."""
+    """What to change; leave out what stays. `assignee: null` unassigns, `snoozed_until: null` wakes."""
 
     version: int = Field(ge=0, le=2**53, description="the alert's `version` that you looked at")
     status: Status | None = None
     verdict: Verdict | None = Field(None, description="needed to close, refused otherwise")
     assignee: Name | None = None
     comment: Comment | None = None
+    snoozed_until: AwareDatetime | None = Field(None, description="out of the queue till then; needs `snooze_reason`")
+    snooze_reason: Comment | None = None
 
 
 class CommentIn(In):

@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 from api.console.render import Pages
 from api.live import Feed
 from api.throttle import SignIns
+from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault
 from soc.store.base import AlertStore, Stores
@@ -69,8 +70,11 @@ def _shown_fault(fault: RuleFault, rules: Sequence[RuleDoc]) -> RuleFault:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it. `daily_budget`: alerts a day that the
-    analysts can work on."""
+    """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it.
+
+    `token`: what stands for a number (organisation, kind, number) in the lines of an organisation, None where nothing was masked yet.
+    It is None itself where the masking keys are not on this machine. `daily_budget`: alerts a day that the analysts can work on.
+    """
 
     stores: Stores
     clock: Callable[[], int]
@@ -82,6 +86,8 @@ class State:
     rules: RuleBook
     feed: Feed
     pages: Pages
+    token: Callable[[str, str, str], str | None] | None
+    backtests: Jobs
     daily_budget: float
 
 

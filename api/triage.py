@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from api.errors import Refused
@@ -9,16 +10,21 @@ from soc.model.account import Account, Role
 from soc.model.alert import Alert, Status, Triage, Verdict
 from soc.store.base import Stores
 
+_LONGEST_SNOOZE_MS = 90 * 86_400_000
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What is None stays as it is; `assignee=""` unassigns. `version`: the triage that the decision was made on."""
+    """What is None stays as it is; `assignee=""` unassigns, `snoozed_until=0` (else ms) wakes. `version`: the triage that the
+    decision was made on."""
 
     version: int | None = None
     status: Status | None = None
     verdict: Verdict | None = None
     assignee: str | None = None
     comment: str | None = None
+    snoozed_until: int | None = None
+    reason: str | None = None  # of the snooze
 
 
 def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, now: int) -> Alert:
@@ -29,8 +35,9 @@ def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, 
     alert = stores.alerts.get(alert_id, account.scope)
     _check_reopening(alert.triage, decision)
     _check_verdict(alert.triage, decision)
+    _check_snooze(alert.triage, decision, now)
     if decision.assignee:
-        _check_assignee(stores, alert, decision.assignee)
+        check_assignee(stores, [alert.org], decision.assignee)
     stores.triage.change(
         alert_id,
         by=account.name,
@@ -40,6 +47,8 @@ def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, 
         verdict=decision.verdict,
         assignee=decision.assignee,
         comment=decision.comment,
+        snoozed_until=decision.snoozed_until,
+        reason=decision.reason,
     )
     return stores.alerts.get(alert_id, account.scope)
 
@@ -59,9 +68,24 @@ def _check_verdict(triage: Triage, decision: Decision) -> None:
         raise Refused("only a closed alert has a verdict: close it, or leave the verdict out")
 
 
-def _check_assignee(stores: Stores, alert: Alert, name: str) -> None:
+def _check_snooze(triage: Triage, decision: Decision, now: int) -> None:
+    until = decision.snoozed_until
+    if not until:
+        if decision.reason is not None:
+            raise Refused("only a snooze has a reason: say until when, or write a comment")
+        return
+    if (decision.status or triage.status) is Status.CLOSED:
+        raise Refused("a closed alert is in nobody's way: it cannot be snoozed")
+    if not decision.reason:
+        raise Refused("a snooze needs a reason: what are we waiting for?")
+    if not now < until <= now + _LONGEST_SNOOZE_MS:
+        raise Refused(f"a snooze ends after now, and within {_LONGEST_SNOOZE_MS // 86_400_000} days")
+
+
+def check_assignee(stores: Stores, orgs: Collection[str], name: str) -> None:
+    """Raises `Refused` when this person could not see, or not work on, what is of these organisations."""
     person = stores.accounts.get(name)
-    if person is None or person.disabled or not person.scope.allows(alert.org):
-        raise Refused(f"{name} cannot be given this alert: no such account, or not for this organisation")
+    if person is None or person.disabled or not person.scope.allows_all(orgs):
+        raise Refused(f"{name} cannot be given this: no such account, or not for this organisation")
     if not person.role.includes(Role.ANALYST):
         raise Refused(f"{name} is {person.role} and could not work on it: give it to an analyst")

@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|end_to_end|latency|memory|elastic|queue] ...
+python -m bench [parts|end_to_end|latency|memory|backtest|elastic|queue] ...
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
-from bench import end_to_end, latency, memory, parts
+from bench import backtest, end_to_end, latency, memory, parts
 
 
 def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
@@ -28,11 +28,12 @@ BENCHMARKS = {
     "end_to_end": end_to_end.main,
     "latency": latency.main,
     "memory": memory.main,
+    "backtest": backtest.main,
     "elastic": on_elastic("elastic"),
     "queue": on_elastic("queue"),
 }
 
-LONG = ("memory", "queue")  # only when they are named
+LONG = ("memory", "backtest", "queue")  # only when they are named
 
 
 def main(names: list[str]) -> None:

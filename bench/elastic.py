@@ -24,7 +24,8 @@ from bench.processes import Running, cpu_s
 from collector.fileid import read_file
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from deploy.elasticsearch.server import Cluster, installed
+from deploy.elasticsearch.cluster import Cluster
+from deploy.elasticsearch.place import installed
 from soc.buffer.base import Cursor
 from soc.buffer.progress import Progress
 from soc.buffer.sqlite import EventLog

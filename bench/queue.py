@@ -28,7 +28,8 @@ from bench.processes import Running
 from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from deploy.elasticsearch.server import Cluster, installed
+from deploy.elasticsearch.cluster import Cluster
+from deploy.elasticsearch.place import installed
 from soc.model.alert import Triage
 from soc.model.event import Stored
 from soc.model.rule import RuleDoc

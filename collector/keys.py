@@ -15,7 +15,7 @@ class KeyRing:
     """One 32-byte masking key an organisation, each in a file that only its owner may read."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._maskers: dict[str, Masker] = {}
 
     def masker(self, org: str) -> Masker:
@@ -24,9 +24,13 @@ class KeyRing:
             self._maskers[org] = Masker(self.key(org))
         return self._maskers[org]
 
+    def token(self, org: str, kind: str, value: str) -> str | None:
+        """What stands for a number in the organisation's lines; None where it has no key, so nothing was ever masked."""
+        return self.masker(org).token(kind, value) if self._path(org).exists() else None
+
     def key(self, org: str) -> bytes:
         """Processes that race for a new key all get the same one: a hard link to a finished file is made by one only."""
-        path = self._directory / f"{quote(org, safe='').replace('.', '%2E')[:200] or '%'}.key"
+        path = self._path(org)
         try:
             if not path.exists():
                 self._make(path)
@@ -39,8 +43,11 @@ class KeyRing:
             )
         return key
 
+    def _path(self, org: str) -> Path:
+        return self.directory / f"{quote(org, safe='').replace('.', '%2E')[:200] or '%'}.key"
+
     def _make(self, path: Path) -> None:
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:

@@ -9,9 +9,11 @@ from pathlib import Path
 from uuid import UUID
 
 from rules.cases import cases, cases_file
-from rules.condition import checks
+from rules.condition import Condition, checks
+from rules.patterns import patterns_of
 from rules.predicate import SameAs
 from rules.rule import Rule, RuleSet
+from rules.sieve import Sieve
 from rules.witness import witness
 from soc.errors import RuleError
 from soc.model.finding import LEVELS
@@ -45,6 +47,7 @@ class Note:
 def lint(ruleset: RuleSet, own_fields: Collection[str] | None = None) -> list[Note]:
     """Everything to mend, by file and line. `own_fields`: the documented `govsoc.*` fields; None leaves them unchecked."""
     notes = [_note(error) for error in ruleset.errors]
+    notes += unsifted(ruleset)
     for rule in ruleset.rules:
         notes += (Note("warning", reason, rule.path, rule.line) for reason in _lacking(rule))
         notes += (Note("warning", reason, rule.path, rule.line) for reason in _fields(rule, own_fields))
@@ -53,16 +56,28 @@ def lint(ruleset: RuleSet, own_fields: Collection[str] | None = None) -> list[No
     return sorted(notes, key=lambda note: (note.path, note.line or 0, note.reason))
 
 
+def unsifted(ruleset: RuleSet) -> Iterator[Note]:
+    """Why the sieve lets through every event of a log source, so that the detector has to parse all of them."""
+    looked_for: list[tuple[int, Rule, Condition]] = []
+    for rule in ruleset.rules:
+        if rule.condition is None:
+            continue
+        if (found := witness(rule.condition, patterns_of)) is not None:
+            looked_for.append((sum(map(len, found.signs)), rule, rule.condition))
+            continue
+        reason = "it names nothing that must be there, so every event of its log source has to be parsed for it: "
+        yield Note("warning", f"{reason}add a text, a number or a field", rule.path, rule.line)
+    if Sieve(condition for _, _, condition in looked_for).open:
+        _, longest, _ = max(looked_for, key=lambda known: known[0])
+        reason = "all rules together look for too much at once, so every event may have to be parsed: this one for most"
+        yield Note("warning", reason, longest.path, longest.line)
+
+
 def _note(error: RuleError) -> Note:
     return Note("error", error.reason, error.path or "-", error.line)
 
 
 def _lacking(rule: Rule) -> Iterator[str]:
-    if rule.condition is not None and witness(rule.condition) is None:
-        yield (
-            "it names nothing that must be there, so every event of its log source has to be parsed for it: "
-            "add a text, a number or a field"
-        )
     try:
         UUID(rule.id)
     except ValueError:

@@ -57,10 +57,10 @@ def checks(condition: Condition) -> Iterator[Check]:
 
 def satisfied(check: Check, fields: Mapping[str, Value]) -> bool:
     """Whether the event passes the check, computed without any cache or automaton."""
-    return bool(witnesses(check, fields))
+    return bool(holding(check, fields))
 
 
-def witnesses(check: Check, fields: Mapping[str, Value]) -> list[str]:
+def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
     """The fields because of which the check holds; empty when it does not."""
     if check.field is None:
         return [name for name, value in fields.items() if any_text(check.predicate, value, keyword=True)]
@@ -106,6 +106,6 @@ __all__ = [
     "Search",
     "anywhere",
     "checks",
+    "holding",
     "satisfied",
-    "witnesses",
 ]

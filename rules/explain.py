@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rules.condition import All, Any, Check, Condition, Not, Search, witnesses
+from rules.condition import All, Any, Check, Condition, Not, Search, holding
 from rules.logsource import origin, route
 from rules.predicate import Exists, HasValue, Like, Matches, Predicate, SameAs, Wild
 from rules.rule import Rule, RuleSet
@@ -60,9 +60,7 @@ def _explain(condition: Condition, fields: Mapping[str, Value]) -> Explained:
             inner = _explain(part, fields)
             return Explained(name, inner.holds, None, (inner,))
         case Not(Check(str(name), HasValue())):
-            return Explained(
-                f"{name} has no value", not witnesses(Check(name, HasValue()), fields), _seen(name, fields)
-            )
+            return Explained(f"{name} has no value", not holding(Check(name, HasValue()), fields), _seen(name, fields))
         case Not(part):
             inner = _explain(part, fields)
             return Explained("not", not inner.holds, None, (inner,))
@@ -73,9 +71,9 @@ def _explain(condition: Condition, fields: Mapping[str, Value]) -> Explained:
             told = tuple(_explain(part, fields) for part in parts)
             return Explained("any of", any(part.holds for part in told), None, told)
         case Check(str(name), predicate):
-            return Explained(f"{name} {_asked(predicate)}", bool(witnesses(condition, fields)), _seen(name, fields))
+            return Explained(f"{name} {_asked(predicate)}", bool(holding(condition, fields)), _seen(name, fields))
         case Check(_, predicate):
-            found = witnesses(condition, fields)
+            found = holding(condition, fields)
             seen = f"in {found[0]}: {_seen(found[0], fields)}" if found else "in no field"
             return Explained(f"any field {_asked(predicate)}", bool(found), seen)
 
@@ -105,7 +103,7 @@ def _seen(name: str, fields: Mapping[str, Value]) -> str:
 
 
 def _present(name: str, fields: Mapping[str, Value]) -> Explained:
-    return Explained(f"has {name}", bool(witnesses(Check(name, HasValue()), fields)), _seen(name, fields))
+    return Explained(f"has {name}", bool(holding(Check(name, HasValue()), fields)), _seen(name, fields))
 
 
 def _source(fields: Mapping[str, Value]) -> str:

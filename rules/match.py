@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache
 
-from rules.condition import Check, witnesses
+from rules.condition import Check, holding
 from rules.correlate import GROUP_CAP, LATENESS_MS, Capped, correlators
 from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.plan import Fired, Plan
@@ -209,7 +209,7 @@ def _entity(rule: Rule, event: Event) -> tuple[str, str]:
 def _matched(because: Sequence[Check], fields: Fields) -> Fields:
     matched: Fields = {}
     for check in because:
-        names = [check.field] if check.field is not None else witnesses(check, fields)[:3]
+        names = [check.field] if check.field is not None else holding(check, fields)[:3]
         matched.update((name, _shown(fields[name])) for name in names if name in fields)
     return matched
 

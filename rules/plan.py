@@ -1,8 +1,8 @@
 """Plan: the rules that can apply to events of one origin, arranged so that an event costs little more than its unseen values.
 
 An event is reduced to the tuple of its values' classes; which rules fire is a function of that tuple, computed once and remembered.
-For a new tuple only those rules are evaluated of which at least one *witness* holds: a set of checks one of which must
-hold whenever the rule fires.
+For a new tuple only those rules are evaluated that have a witness in it (`rules.witness`): of some checks, one must hold whenever
+the rule fires.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from rules.column import NOTHING, Class, Column, Keywords
 from rules.condition import All, Any, Check, Condition, Not, Search, checks, satisfied
 from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs
 from rules.rule import Rule
+from rules.witness import Witness, witness
 from soc.model.event import Value
 
 MEMO_SIZE = 20_000  # tuples of classes; all forgotten at once when full
@@ -59,12 +60,15 @@ class Plan:
     def _add(self, compiled: _Compiled) -> None:
         for check in checks(compiled.condition):
             self._users.setdefault(self._numbers[check], []).append(compiled.rule)
-        witness = _witness(compiled.condition, self._numbers)
-        if witness is None:
+        found = witness(compiled.condition, self._itself)
+        if found is None:
             self._unwitnessed.append(compiled)
             return
-        for number in witness[1]:
+        for number in found.signs:
             self._by_witness.setdefault(number, []).append(compiled)
+
+    def _itself(self, check: Check) -> Witness[int]:
+        return Witness(_commonness(check.predicate), frozenset({self._numbers[check]}))
 
     def _build_columns(self) -> None:
         by_field: dict[str | None, dict[Predicate, int]] = {}
@@ -152,27 +156,8 @@ def _truth(tree: Condition, numbers: Mapping[Check, int]) -> Truth:
             return lambda true: not enough.isdisjoint(true) or any(part(true) for part in rest)
 
 
-def _witness(tree: Condition, numbers: Mapping[Check, int]) -> tuple[float, frozenset[int]] | None:
-    """Checks of which at least one holds whenever the condition does, with how often they may hold (less is better)."""
-    match tree:
-        case Check():
-            return _commonness(tree.predicate), frozenset({numbers[tree]})
-        case Search(_, part):
-            return _witness(part, numbers)
-        case Not():
-            return None
-        case All(parts):
-            found = [w for part in parts if (w := _witness(part, numbers)) is not None]
-            return min(found, key=lambda w: w[0]) if found else None
-        case Any(parts):
-            alternatives = [_witness(part, numbers) for part in parts]
-            known = [w for w in alternatives if w is not None]
-            if len(known) < len(alternatives):
-                return None
-            return sum(w[0] for w in known), frozenset().union(*(w[1] for w in known))
-
-
 def _commonness(predicate: Predicate) -> float:
+    """How often it may hold, for choosing a witness."""
     match predicate:
         case Like(parts):
             return 1 / (1 + max((len(p) for p in parts if isinstance(p, str)), default=0))

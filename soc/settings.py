@@ -5,6 +5,7 @@ A value comes from the first of: command line, environment (`SOC_<SECTION>__<NAM
 
 from __future__ import annotations
 
+import json
 import tomllib
 from pathlib import Path
 from typing import Literal
@@ -41,7 +42,9 @@ class Store(Section):
     min_free_bytes: int = Field(512 << 20, ge=0, description="bytes to leave free on the disk")
     keep_days: int = Field(90, gt=0, description="days after its last write that a day file is deleted")
     target_bytes: int = Field(
-        150 << 30, gt=0, description="bytes of the event log that retention deletes the oldest days down to"
+        150 << 30,
+        gt=0,
+        description="bytes of the event log that retention deletes the oldest days down to; never more than three quarters of `max_bytes`",
     )
 
 
@@ -155,6 +158,20 @@ def load(config: Path | None = None, data_dir: Path | None = None) -> Settings:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{config or 'environment'}: {faults}") from None
     return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The same settings for a process that we start; secrets, too, so it is not for showing."""
+    found = {"SOC_DATA_DIR": str(settings.data_dir.absolute())}
+    for name, section in settings:
+        if isinstance(section, Section):
+            for key, value in section:
+                if isinstance(value, SecretStr):
+                    value = value.get_secret_value()
+                if value is not None:
+                    text = json.dumps([str(one) for one in value]) if isinstance(value, list) else str(value)
+                    found[f"SOC_{name}__{key}".upper()] = text
+    return found
 
 
 def as_markdown() -> str:

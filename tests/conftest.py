@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from elastic import elastic, elastic_server, secured_server  # noqa: F401 - fixtures
+from elastic import elastic, elastic_server, secured, secured_server  # noqa: F401 - fixtures
 
 from soc.model.event import Event, event_id, iso
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.console import alerts, events, rules, sources, tuning, visit
+from api.console import alerts, backtests, events, rules, sources, tuning, visit
 
 router = APIRouter()
-for part in (visit, alerts, events, sources, rules, tuning):
+for part in (visit, alerts, events, sources, rules, tuning, backtests):
     router.include_router(part.router)

@@ -6,12 +6,16 @@ from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
-from api.auth import Viewer
+from api.auth import Analyst, Viewer
+from api.errors import Refused
+from api.people import LONGEST, expression_for, is_personal
 from api.schemas import Cursor, EventId
 from api.state import Here, State
 from soc.errors import QueryError
+from soc.model.account import Account, Role
 from soc.model.event import Event
 from soc.query.parse import MAX_CHARACTERS, parse
 
@@ -44,11 +48,11 @@ def search_page(
         found = page.items
         chosen = {"q": q, "since": since, "until": until, "cursor": page.next}
         older = "/events?" + urlencode({k: v for k, v in chosen.items() if v}) if page.next else None
-    return state.pages.html(
+    return _page(
         request,
-        "events.html",
+        state,
+        account,
         400 if fault else 200,
-        account=account,
         q=q,
         since=since,
         until=until,
@@ -57,6 +61,56 @@ def search_page(
         older=older,
         first_page=cursor is None,
     )
+
+
+def _page(
+    request: Request,
+    state: State,
+    account: Account,
+    status: int = 200,
+    *,
+    q: str = "",
+    since: str = "",
+    until: str = "",
+    fault: QueryError | None = None,
+    person_fault: Refused | None = None,
+    events: tuple[Event, ...] | None = None,
+    older: str | None = None,
+    first_page: bool = True,
+) -> Response:
+    """`events` is None where nothing was searched for."""
+    return state.pages.html(
+        request,
+        "events.html",
+        status,
+        account=account,
+        q=q,
+        since=since,
+        until=until,
+        fault=fault,
+        person_fault=person_fault,
+        personal=is_personal(q),
+        may_look_up=account.role.includes(Role.ANALYST),
+        events=events,
+        older=older,
+        first_page=first_page,
+    )
+
+
+@router.post("/person")
+def person_search(
+    request: Request,
+    state: Here,
+    account: Analyst,
+    number: Annotated[str, Form(max_length=LONGEST)] = "",
+    org: Annotated[str, Form(max_length=200)] = "",
+) -> Response:
+    """Turns the number into a search for its tokens, and goes there: the number is in no address."""
+    try:
+        q = expression_for(state, account, number, org.strip() or None)
+    except Refused as refused:
+        return _page(request, state, account, 422, person_fault=refused)
+    return RedirectResponse("/events?" + urlencode({"q": q}), 303)
 
 
 @router.get("/{event_id}")

@@ -77,6 +77,10 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
     def when(at: int) -> str:
         return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).strftime(moment)
 
+    def local_time(text: str) -> str:
+        """Of a time in a history, which is RFC 3339."""
+        return when(int(datetime.fromisoformat(text).timestamp() * 1000))
+
     def ago(at: int) -> str:
         return format_timedelta(timedelta(milliseconds=at - clock()), add_direction=True, locale=locale)
 
@@ -89,6 +93,7 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
     env.globals.update(language=language, languages=LANGUAGES, title=title)
     env.filters.update(
         when=when,
+        local_time=local_time,
         ago=ago,
         number=lambda n: format_decimal(n, locale=locale, format="#,##0.##"),
         in_language=in_language,

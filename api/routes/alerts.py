@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
@@ -23,6 +24,7 @@ from api.schemas import (
     Cursor,
     DecisionIn,
     FindingOut,
+    IncidentId,
     ItemsOut,
     Level,
     Limit,
@@ -60,11 +62,14 @@ def list_alerts(
     text: Annotated[Name, Query(description="words of the title, in any language, or of the entity")] = "",
     since: Annotated[AwareDatetime | None, Query(description="last seen then or later")] = None,
     until: Annotated[AwareDatetime | None, Query(description="last seen before")] = None,
+    incident: Annotated[IncidentId | None, Query()] = None,
+    awake: Annotated[bool, Query(description="without those that are snoozed now")] = False,
     cursor: Annotated[Cursor, Query()] = None,
     limit: Annotated[Limit, Query()] = 50,
 ) -> PageOut[AlertOut]:
     """Most recently raised first. With `text`, a page may be short and still have a `next`."""
-    where = AlertFilter(status, level, org, rule_id, entity, assignee, ms(since), ms(until), stage)
+    where = AlertFilter(status, level, org, rule_id, entity, assignee, ms(since), ms(until), incident, stage=stage)
+    where = replace(where, awake_at=state.clock()) if awake else where
     page = find_alerts(state, where, account.scope, text=text, cursor=cursor, limit=limit)
     return PageOut(items=[_out(state, alert) for alert in page.items], next=page.next)
 
@@ -109,7 +114,16 @@ def change_alert(alert_id: AlertId, change: DecisionIn, state: Here, account: An
     """Status, verdict, assignee and comment in one step. 409 when somebody changed it since `version`."""
     unassign = "assignee" in change.model_fields_set and not change.assignee
     assignee = "" if unassign else change.assignee
-    decision = Decision(change.version, change.status, change.verdict, assignee, change.comment)
+    woken = "snoozed_until" in change.model_fields_set and change.snoozed_until is None
+    decision = Decision(
+        change.version,
+        change.status,
+        change.verdict,
+        assignee,
+        change.comment,
+        0 if woken else ms(change.snoozed_until),
+        change.snooze_reason,
+    )
     return _out(state, decide(state.stores, account, alert_id, decision, state.clock()))
 
 

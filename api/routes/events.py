@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
-from api.auth import Viewer
-from api.schemas import Cursor, EventId, EventOut, Limit, NeighboursOut, PageOut, ms
+from api.auth import Analyst, Viewer
+from api.people import expression_for
+from api.schemas import Cursor, EventId, EventOut, ExpressionOut, Limit, NeighboursOut, PageOut, PersonIn, ms
 from api.state import Here
 from soc.query.parse import MAX_CHARACTERS, parse
 
@@ -30,6 +31,15 @@ def search_events(
         parse(q, state.zone), account.scope, since=ms(since), until=ms(until), cursor=cursor, limit=limit
     )
     return PageOut(items=[EventOut.of(event) for event in page.items], next=page.next)
+
+
+@router.post("/person")
+def expression_for_person(body: PersonIn, state: Here, account: Analyst) -> ExpressionOut:
+    """The search expression that finds a phone number, CCCD or CMND: lines hold tokens in its place. The search is audited.
+
+    The number is sent in the body, so that no log of addresses holds it.
+    """
+    return ExpressionOut(q=expression_for(state, account, body.number.get_secret_value(), body.org))
 
 
 @router.get("/{event_id}")

@@ -23,7 +23,18 @@ class Batch:
     full: bool = False
 
 
-class Buffer(Protocol):
+class Readable(Protocol):
+    """Events in partitions, each in an order of its own."""
+
+    def read(self, cursor: Cursor, limit: int, max_bytes: int = READ_BYTES) -> Batch:
+        """Up to `limit` events after `cursor`, oldest partition first, and no more than the one that goes beyond `max_bytes` of
+        documents together: an event may have a megabyte. Never blocks to wait for more; an empty batch means none."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Buffer(Readable, Protocol):
     """Written by the collector, read by the detector."""
 
     def append(self, events: Sequence[Event | Stored]) -> int:
@@ -32,10 +43,3 @@ class Buffer(Protocol):
         Blocks on the disk. Raises `Busy` when full (nothing is stored) and `StoreUnavailable`. May be repeated after any error.
         """
         ...
-
-    def read(self, cursor: Cursor, limit: int, max_bytes: int = READ_BYTES) -> Batch:
-        """Up to `limit` events after `cursor`, oldest partition first, and no more than the one that goes beyond `max_bytes` of
-        documents together: an event may have a megabyte. Never blocks to wait for more; an empty batch means none."""
-        ...
-
-    def close(self) -> None: ...

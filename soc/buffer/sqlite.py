@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -120,11 +120,16 @@ class EventLog:
                 new += self._append_day(day, [_row(event) for event in group])
             return new
 
-    def read(self, cursor: Cursor, limit: int, max_bytes: int = READ_BYTES) -> Batch:
+    def read(
+        self, cursor: Cursor, limit: int, max_bytes: int = READ_BYTES, only: Container[str] | None = None
+    ) -> Batch:
+        """As `Buffer.read`; `only`: of these days, None means all."""
         events: list[Stored] = []
         after = dict(cursor)
         room = max_bytes
         for day in self._changed_days():
+            if only is not None and day not in only:
+                continue
             started = time.time()
             partition, last, room = self._read_day(day, after, limit, room, events)
             if last is None:
@@ -143,6 +148,17 @@ class EventLog:
         """Whether the day has events that a reader with this cursor has not read."""
         with self._lock:
             return self._read_day(day, cursor, 1, 1, [])[1] is not None
+
+    def rows(self, day: str) -> int:
+        """The number of the day's last row: at least as many as it has events, found at once."""
+        with self._lock, self._file(day) as file:
+            return int(file.db.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])
+
+    def first(self, day: str) -> int | None:
+        """The time (ms) of the day's earliest event; None when it has none."""
+        with self._lock, self._file(day) as file:
+            id_ = file.db.execute("SELECT min(id) FROM event").fetchone()[0]
+            return int(id_[:12], 16) if id_ else None
 
     def delete_if_read(self, day: str, cursor: Cursor) -> bool:
         """Delete the day's file unless it has events after the cursor. Readers that have it open notice by their next read."""

@@ -28,7 +28,7 @@ from soc.store.sqlite import events_dir, keys_dir
 
 _SILENT_MS = 3_600_000
 EMBEDDED = ("control", "detector", "collector")
-LOCAL = ("detector", "indexer", "collector")  # what is on this machine also where the rest is on a server
+LOCAL = ("detector", "indexer")  # what is on this machine also where the rest is on a server
 _MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}
 
 
@@ -68,7 +68,8 @@ def examine(settings: Settings) -> Iterator[Check]:
         yield from _server(settings)  # it may be set up long before the first start
         return
     yield _space(settings)
-    databases = list(_databases(folder, LOCAL if settings.store.url else EMBEDDED))
+    yield from _log_limit(settings)
+    databases = list(_databases(folder, _names(settings)))
     yield from databases
     server = list(_server(settings))
     yield from server
@@ -95,6 +96,19 @@ def _space(settings: Settings) -> Check:
     if free < 4 * need:
         return Check("disk", "warn", found, "it is getting short")
     return Check("disk", "ok", found)
+
+
+def _log_limit(settings: Settings) -> Iterator[Check]:
+    """That the event log takes no more, where it is so full."""
+    folder, most = events_dir(settings.data_dir), settings.store.max_bytes
+    if folder.is_dir() and size_bytes(folder) > most:
+        found = f"the event log has reached its limit of {most >> 20:,} MiB: sources are slowed down"
+        yield Check(
+            "events",
+            "bad",
+            found,
+            "what was examined and indexed goes by itself: mend the store, or raise store.max_bytes",
+        )
 
 
 def _server(settings: Settings) -> Iterator[Check]:
@@ -127,6 +141,13 @@ def _server(settings: Settings) -> Iterator[Check]:
 def _loopback(url: str) -> bool:
     host = urlsplit(url.split(",")[0]).hostname or ""
     return host == "localhost" or host.startswith("127.") or host == "::1"
+
+
+def _names(settings: Settings) -> Sequence[str]:
+    if not settings.store.url:
+        return EMBEDDED
+    # There the collector keeps nothing here but how far files are read: without a file source it has none.
+    return (*LOCAL, "collector") if (settings.data_dir / "collector.db").exists() else LOCAL
 
 
 def _databases(folder: Path, names: Sequence[str]) -> Iterator[Check]:

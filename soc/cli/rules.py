@@ -21,6 +21,7 @@ from rules.explain import explain as explain_rule
 from rules.explain import lines
 from rules.load import CONTENT, is_cases, load
 from soc.cli import tuning
+from soc.cli.backtest import backtest
 from soc.cli.context import JsonOption, print_json
 from soc.cli.match import PipelineOption, RulesOption, pipelines_of
 from soc.errors import ConfigError, RuleError
@@ -31,6 +32,8 @@ app = typer.Typer(no_args_is_help=True, help="Detection rules: check them, run t
 app.command("stage")(tuning.stage)
 app.command("override")(tuning.override)
 app.add_typer(tuning.exceptions, name="exceptions")
+
+app.command("backtest")(backtest)
 
 ZONE = "Asia/Ho_Chi_Minh"
 NOW_MS = 4_102_444_800_000  # 2100: a case's line is never in the future

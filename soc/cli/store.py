@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated
 
@@ -11,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from soc.cli.context import ConfigOption, DataDirOption, JsonOption, console, print_json
+from soc.cli.context import ConfigOption, DataDirOption, JsonOption, console, print_json, shown
+from soc.errors import ConfigError
 from soc.service.stores import need_library
 from soc.settings import load
 
@@ -21,11 +23,6 @@ app = typer.Typer(help="Where everything is kept.", no_args_is_help=True)
 class Store(StrEnum):
     sqlite = "sqlite"
     elasticsearch = "elasticsearch"
-
-
-@app.callback()
-def _group() -> None:
-    """Keeps a group of one command a group."""
 
 
 @app.command()
@@ -70,6 +67,31 @@ def copy(
         console().print(table)
     if not all(one.same for one in compared.values()):
         sys.stderr.write("soc: the two differ; what was there before is never overwritten\n")
+        raise typer.Exit(3)
+
+
+@app.command()
+def retry(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Index again what the cluster had refused, once the cause is mended: dead letters in the quarantine whose events this machine's
+    log still has. Safe while govsoc runs, and to do again. Exit 3 when some are refused again."""
+    settings = load(config, data_dir)
+    if not settings.store.url:
+        raise ConfigError("store.url is empty: only Elasticsearch refuses events")
+    need_library()
+    from soc.service.elastic import retry as retry_refused
+
+    with _bar() as bar:
+        task = bar.add_task("trying again", total=None)
+        retried = retry_refused(settings, lambda done, total: bar.update(task, completed=done, total=total))
+    if json:
+        print_json(asdict(retried))
+    else:
+        out = console()
+        out.print(f"{retried.indexed:,} refused events are indexed now")
+        if retried.absent:
+            out.print(f"{retried.absent:,} stay in the quarantine: this machine's event log does not have them")
+    if retried.refused:
+        sys.stderr.write(f"soc: {retried.refused:,} are refused again, the last one: {shown(retried.reason)}\n")
         raise typer.Exit(3)
 
 

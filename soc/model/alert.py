@@ -22,7 +22,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """What people decided about an alert. `version` counts changes and guards against two people changing it at once."""
+    """What people decided about an alert. `version` counts changes and guards against two people changing it at once.
+
+    `incident`: the one that the alert is worked on in; this field is the whole of membership. `snoozed_until`: ms, out of the queue
+    till then; the status stays.
+    """
 
     status: Status = Status.NEW
     verdict: Verdict | None = None
@@ -30,6 +34,8 @@ class Triage:
     version: int = 0
     updated_at: int | None = None  # ms
     updated_by: str | None = None
+    incident: str | None = None
+    snoozed_until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,13 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One line of an alert's history. `field` is `status`, `verdict`, `assignee` or `comment`."""
+    """One line of the history of an alert or an incident.
 
-    alert_id: str
+    `field`: of both `status`, `verdict`, `assignee`, `comment`; of an alert also `incident`, `snoozed_until` (RFC 3339) and
+    `snooze_reason`; of an incident also `title`, `orgs`, `split_from`, `merged` (another one into it) and `merged_into`.
+    """
+
+    about: str  # the alert's or the incident's id
     at: int  # ms
     by: str
     field: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ Fields = dict[str, Value]
 # Dead letters whose time is not known live under this day; see `day_of`.
 UNDATED = "undated"
 PIPELINE_ERROR = "pipeline_error"
+_HEX = frozenset("0123456789abcdef")
 
 
 class Event(NamedTuple):  # made for every line, in half the time of a frozen dataclass
@@ -88,9 +89,18 @@ def event_id(ts: int, source: str, position: str, masked_line: str) -> str:
     return f"{ts:012x}{digest.hexdigest()}"
 
 
+def possible_ids(ids: Iterable[str]) -> list[str]:
+    """Those that an event may have, each once, sorted: what else people type into an address is the id of none."""
+    return sorted(id_ for id_ in set(ids) if len(id_) == 32 and set(id_) <= _HEX)
+
+
 def day_of(event_id_: str) -> str:
     """The UTC day (`2026-11-22`, or `undated`) that an event id belongs to: the place is a function of the event."""
-    ts = int(event_id_[:12], 16)
+    return utc_day(int(event_id_[:12], 16))
+
+
+def utc_day(ts: int) -> str:
+    """The UTC day of an event's time (ms); `undated` for 0."""
     return datetime.fromtimestamp(ts / 1000, UTC).strftime("%Y-%m-%d") if ts else UNDATED
 
 

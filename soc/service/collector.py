@@ -43,6 +43,7 @@ from soc.store.sqlite import keys_dir
 log = structlog.get_logger("collector")
 
 UNASSIGNED = "unassigned"
+_RETENTION_S = 10.0  # a log at its limit takes nothing until it has been cut down
 _KINDS = Masker(bytes(32))  # only its kinds are used, which need no key
 
 
@@ -171,18 +172,23 @@ def report(running: Collector, syslog: Syslog, store: HealthStore, health: Seque
 
 
 def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Event) -> None:
-    """Once a minute: delete what is too old or too much, but nothing that the detector or the indexer has not read."""
+    """Now and then: delete what is too old or too much, but nothing that the detector or the indexer has not read."""
     store = settings.store
+    # Beyond these limits sources are slowed down, so the log has to stay below them. A disk that is nearly full costs old days only
+    # where Elasticsearch has their events, too.
+    target_bytes = min(store.target_bytes, store.max_bytes // 4 * 3)
+    wanted_free_bytes = 2 * store.min_free_bytes if store.url else 0
     readers: list[Callable[[], Cursor]] = [SqliteDetections(settings.data_dir).cursor]
     if store.url:
         readers.append(indexer_progress(settings.data_dir).cursor)
-    while not stop.wait(60.0):
+    while not stop.wait(_RETENTION_S):
         try:
             deleted = expire(
                 event_log,
                 keep_s=store.keep_days * 86_400.0,
-                target_bytes=store.target_bytes,
+                target_bytes=target_bytes,
                 read_to=read_by_all(cursor() for cursor in readers),
+                wanted_free_bytes=wanted_free_bytes,
             )
         except (SocError, OSError) as error:
             log.warning("retention cannot go on for now", reason=str(error))

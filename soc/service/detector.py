@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import start_http_server
 
 import rules.load
+from rules.check import unsifted
 from rules.match import Engine
 from rules.rule import Rule
 from rules.tuning import Tuning
@@ -82,7 +83,9 @@ def build_pipeline(
     loaded = rules.load.load(detect.rules or [rules.load.CONTENT], pipelines)
     for error in loaded.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
-    docs = [_doc(rule) for rule in loaded.rules]
+    for note in unsifted(loaded):
+        log.warning("the detector is slower than it could be", rule=str(note))
+    docs = [doc_of(rule) for rule in loaded.rules]
     lateness_ms = detect.lateness_s * 1000
     engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)
     watch = Watch(
@@ -151,7 +154,7 @@ class Watch:
         self._detections.publish(running, [*self._faults, *running_faults])
 
 
-def _doc(rule: Rule) -> RuleDoc:
+def doc_of(rule: Rule) -> RuleDoc:
     return RuleDoc(
         id=rule.id,
         hash=rule.hash,

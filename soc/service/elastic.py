@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import structlog
 
 from soc.errors import ConfigError, StoreUnavailable
+from soc.model.event import Stored
+from soc.model.org import EVERYTHING, Scope
 from soc.service.process import now_ms
 from soc.service.stores import SOURCES_FILE
 from soc.settings import Settings
-from soc.store.base import Detections, HealthStore, SourceStore, Stores
+from soc.store.base import Detections, HealthStore, History, SourceStore, Stores
 from soc.store.elastic import open as open_elastic
 from soc.store.elastic.admin import setup, snapshot
 from soc.store.elastic.client import Client, connect
+from soc.store.elastic.events.bulk import BulkWriter
+from soc.store.elastic.events.history import ElasticHistory
 from soc.store.elastic.events.recent import WithRecent
+from soc.store.elastic.events.retry import Retried
+from soc.store.elastic.events.retry import retry as retry_refused
 from soc.store.elastic.explain import NotAllowed, SignedOut
 from soc.store.elastic.records.away import KnownSources, LatestHealth, keep_in_touch
 from soc.store.elastic.records.rulebook import RuleBook
@@ -97,6 +103,15 @@ def open_detections(settings: Settings) -> Iterator[Detections]:
 
 
 @contextmanager
+def open_history(settings: Settings, scope: Scope, since: int, until: int) -> Iterator[History]:
+    server = client(settings)
+    try:
+        yield ElasticHistory(server, scope, since, until)
+    finally:
+        server.close()
+
+
+@contextmanager
 def open_control(settings: Settings) -> Iterator[tuple[SourceStore, HealthStore]]:
     """What the collector needs, also while the server is away: what was last known. Raises `StoreUnavailable` when nothing is."""
     # Where it hangs, what is known from the last time is soon taken instead.
@@ -113,6 +128,19 @@ def open_control(settings: Settings) -> Iterator[tuple[SourceStore, HealthStore]
     finally:
         stop.set()
         touch.join(_SOON_S)
+
+
+def retry(settings: Settings, tell: Callable[[int, int], None]) -> Retried:
+    """Try again what the server refused and this machine's event log has. Raises `ConfigError`, `StoreUnavailable` and `Busy`."""
+    prepare(settings)
+    local = SqliteEvents(events_dir(settings.data_dir))
+
+    def logged(ids: Sequence[str]) -> list[Stored]:
+        return [Stored.of(event) for event in local.many(ids, EVERYTHING)]
+
+    server = client(settings)
+    writer = BulkWriter(server, settings.store.period, clock=now_ms)
+    return retry_refused(server, writer, logged, tell)
 
 
 def back_up(

@@ -12,11 +12,13 @@ from typing import TypeVar
 import structlog
 
 from soc.errors import Busy, ConfigError, StoreUnavailable
-from soc.service.process import now_ms
+from soc.model.org import Scope
+from soc.service.process import now_ms, open_event_log
 from soc.settings import Settings
 from soc.store import sqlite
-from soc.store.base import Detections, HealthStore, SourceStore, Stores
+from soc.store.base import Detections, HealthStore, History, SourceStore, Stores
 from soc.store.detections import SqliteDetections
+from soc.store.history import SqliteHistory
 
 log = structlog.get_logger("store")
 T = TypeVar("T")
@@ -52,6 +54,23 @@ def open_detections(settings: Settings) -> Iterator[Detections]:
 
     with elastic.open_detections(settings) as detections:
         yield detections
+
+
+@contextmanager
+def open_history(settings: Settings, scope: Scope, since: int, until: int) -> Iterator[History]:
+    """The stored events of a scope and a time (ms), once more from the oldest on."""
+    if not settings.store.url:
+        log_ = open_event_log(settings)
+        try:
+            yield SqliteHistory(log_, scope, since, until)
+        finally:
+            log_.close()
+        return
+    need_library()
+    from soc.service import elastic
+
+    with elastic.open_history(settings, scope, since, until) as history:
+        yield history
 
 
 @contextmanager

@@ -19,10 +19,11 @@ from soc.store.base import AlertFilter, Page
 from soc.store.control import control_file
 from soc.store.cursor import decode, decode_pair, encode, encode_pair
 from soc.store.detections import SCHEMA, detections_file, rule_doc
+from soc.store.triage import STATE, triage_of
 
-_ALERT = """
+_ALERT = f"""
     SELECT a.id, a.rule_id, a.rule_hash, a.title, a.level, a.org, a.entity_field, a.entity, a.first_seen, a.last_seen,
-           a.count, a.raised_at, a.tags, a.stage, t.status, t.verdict, t.assignee, t.version, t.updated_at, t.updated_by
+           a.count, a.raised_at, a.tags, a.stage, {", ".join(f"t.{name}" for name in STATE)}
     FROM alert a LEFT JOIN control.triage t ON t.alert_id = a.id
 """
 _FINDING = """
@@ -156,6 +157,8 @@ def _conditions(where: AlertFilter, scope: Scope) -> tuple[list[str], list[objec
         ("a.last_seen >= ?", where.since),
         ("a.last_seen < ?", where.until),
         ("a.stage = ?", where.stage),
+        ("t.incident = ?", where.incident),
+        ("coalesce(t.snoozed_until, 0) <= ?", where.awake_at),
     ):
         if value is not None:
             conditions.append(condition)
@@ -164,12 +167,9 @@ def _conditions(where: AlertFilter, scope: Scope) -> tuple[list[str], list[objec
 
 
 def _alert(row: tuple[Any, ...]) -> Alert:
-    *facts, tags, stage, status, verdict, assignee, version, updated_at, updated_by = row
-    triage = Triage()
-    if status is not None:
-        triage = Triage(
-            Status(status), Verdict(verdict) if verdict else None, assignee, version, updated_at, updated_by
-        )
+    *facts, tags, stage = row[: -len(STATE)]
+    state = row[-len(STATE) :]
+    triage = Triage() if state[0] is None else triage_of(state)
     return Alert(*facts, tuple(orjson.loads(tags)), triage, Stage(stage))  # type: ignore[call-arg]
 
 

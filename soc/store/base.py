@@ -7,14 +7,16 @@ Every method may raise `StoreUnavailable`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+from soc.buffer.base import Cursor, Readable
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Status, Triage, Verdict
 from soc.model.event import Event
 from soc.model.finding import Finding
+from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault, Stage
@@ -55,6 +57,22 @@ class EventStore(Protocol):
 
     def neighbours(self, event_id: str, scope: Scope, *, each_side: int = 10) -> tuple[list[Event], list[Event]]:
         """The events of the same source just before and just after this one, oldest first in both lists."""
+        ...
+
+
+class History(Readable, Protocol):
+    """The stored events of a scope and a time, once more from the oldest on."""
+
+    def began(self) -> int | None:
+        """The time of the first event there is, ms; None when there is none."""
+        ...
+
+    def total(self) -> int:
+        """How much there is to read, in units of `done`."""
+        ...
+
+    def done(self, cursor: Cursor) -> int:
+        """How much has been read when it has come to this cursor; to show progress with."""
         ...
 
 
@@ -101,6 +119,8 @@ class AlertFilter:
     assignee: str | None = None
     since: int | None = None  # last_seen >= since
     until: int | None = None  # last_seen < until
+    incident: str | None = None
+    awake_at: int | None = None  # not snoozed then (ms)
     stage: Stage | None = Stage.LIVE  # what rules in test raise is not shown unless it is asked for
 
 
@@ -162,15 +182,64 @@ class TriageStore(Protocol):
         verdict: Verdict | None = None,
         assignee: str | None = None,
         comment: str | None = None,
+        incident: str | None = None,
+        snoozed_until: int | None = None,
+        reason: str | None = None,
     ) -> Triage:
-        """Apply what is not None (`assignee=""` unassigns); record each changed field in the history.
+        """Apply what is not None (`assignee=""` unassigns, `incident=""` takes it out, `snoozed_until=0` wakes it); record each
+        changed field in the history. `reason`: of the snooze, kept in the history alone.
 
         Raises `Conflict` when `version` is given and is not the current one. Reopening (`NEW`, `ACKNOWLEDGED`) clears the verdict.
+        Closing and reopening end the snooze.
         """
         ...
 
     def history(self, alert_id: str) -> list[Change]:
         """Oldest first."""
+        ...
+
+
+class IncidentStore(Protocol):
+    """Incidents, without their alerts: `AlertFilter.incident` lists those. An incident is visible to whom all its organisations are."""
+
+    def create(self, incident: Incident, *, by: str, split_from: str | None = None) -> None:
+        """Raises `Conflict` when the id is taken. The history begins with the title and, if given, where it was split from."""
+        ...
+
+    def get(self, incident_id: str, scope: Scope) -> Incident: ...
+
+    def change(
+        self,
+        incident_id: str,
+        *,
+        by: str,
+        now: int,
+        version: int | None = None,
+        title: str | None = None,
+        status: IncidentStatus | None = None,
+        verdict: Verdict | None = None,
+        assignee: str | None = None,
+        comment: str | None = None,
+        orgs: Collection[str] | None = None,
+        merged: str | None = None,
+        merged_into: str | None = None,
+    ) -> Incident:
+        """Apply what is not None (`assignee=""` unassigns, `orgs` are added); record each changed field in the history. `merged`
+        is another incident's id and always a line, so whoever gives it with a `version` has written over what they had read.
+
+        Raises `NotFound`, and `Conflict` when `version` is given and is not the current one. Reopening clears the verdict. The caller
+        has checked the scope.
+        """
+        ...
+
+    def history(self, incident_id: str) -> list[Change]:
+        """Oldest first; nothing for an incident that does not exist."""
+        ...
+
+    def list(
+        self, scope: Scope, *, status: IncidentStatus | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Incident]:
+        """Newest first."""
         ...
 
 
@@ -180,7 +249,7 @@ class SourceStore(Protocol):
         ...
 
     def add(self, source: Source, token_hash: str | None, *, by: str) -> None:
-        """Raises `Conflict` when the id is taken."""
+        """Raises `Conflict` when the id is taken, and for an organisation whose spelling is not `check_spelling`'s."""
         ...
 
     def get(self, source_id: str, scope: Scope) -> Source: ...
@@ -259,6 +328,9 @@ class AccountStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
+    """Who asked for what, and when. There is no change without its entry, which is written before it or with it; so on a server
+    there may be one of a change that then failed."""
+
     at: int
     by: str
     action: str  # `sign-in`, `sign-in-failed`, `alert.change`, `source.add`, ...
@@ -279,6 +351,7 @@ class Stores:
     events: EventStore
     alerts: AlertStore
     triage: TriageStore
+    incidents: IncidentStore
     sources: SourceStore
     policies: PolicyStore
     health: HealthStore

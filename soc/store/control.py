@@ -1,4 +1,4 @@
-"""The control database: what people decide. Sources, triage, accounts and audit, in one file that the API owns.
+"""The control database: what people decide. Triage, incidents, sources, accounts and audit, in one file that the API owns.
 
 The command line writes here too, through the same code; SQLite's lock keeps the two apart.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,10 @@ import orjson
 from soc.buffer.database import Database
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
-from soc.model.alert import Change, Status, Triage, Verdict
-from soc.model.org import Scope
+from soc.model.org import Scope, check_spelling
 from soc.model.source import Source, Transport
 from soc.store import policies
 from soc.store.base import AuditEntry
-from soc.store.decision import decided
 
 SCHEMA = (
     """
@@ -77,6 +74,36 @@ SCHEMA = (
     );
     """,
     policies.SCHEMA,
+    """
+    ALTER TABLE triage ADD COLUMN incident TEXT;
+    ALTER TABLE triage ADD COLUMN snoozed_until INTEGER;
+    CREATE INDEX triage_incident ON triage (incident) WHERE incident IS NOT NULL;
+    CREATE TABLE incident (
+        id TEXT PRIMARY KEY,
+        title TEXT NOT NULL,
+        orgs TEXT NOT NULL,
+        created_at INTEGER NOT NULL,
+        created_by TEXT NOT NULL,
+        updated_at INTEGER NOT NULL,
+        updated_by TEXT NOT NULL,
+        status TEXT NOT NULL,
+        verdict TEXT,
+        assignee TEXT,
+        version INTEGER NOT NULL,
+        merged_into TEXT
+    ) WITHOUT ROWID;
+    CREATE INDEX incident_created ON incident (created_at, id);
+    CREATE TABLE incident_change (
+        id INTEGER PRIMARY KEY,
+        incident_id TEXT NOT NULL,
+        at INTEGER NOT NULL,
+        by TEXT NOT NULL,
+        field TEXT NOT NULL,
+        old TEXT,
+        new TEXT
+    );
+    CREATE INDEX incident_change_incident ON incident_change (incident_id, id);
+    """,
 )
 _SOURCE = "SELECT id, name, org, type, transport, places, zone, enabled, created_at FROM source"
 _ACCOUNT = "SELECT a.name, a.role, a.orgs, a.disabled FROM account a"
@@ -88,67 +115,6 @@ def control_file(data_dir: Path) -> Path:
 
 def open_control(data_dir: Path) -> Database:
     return Database(control_file(data_dir), SCHEMA)
-
-
-class SqliteTriage:
-    """`TriageStore` on SQLite."""
-
-    def __init__(self, db: Database) -> None:
-        self._db = db
-
-    def change(
-        self,
-        alert_id: str,
-        *,
-        by: str,
-        now: int,
-        version: int | None = None,
-        status: Status | None = None,
-        verdict: Verdict | None = None,
-        assignee: str | None = None,
-        comment: str | None = None,
-    ) -> Triage:
-        with self._db.write() as db:
-            old = _triage(db, alert_id)
-            new, changes = decided(
-                alert_id,
-                old,
-                by=by,
-                now=now,
-                version=version,
-                status=status,
-                verdict=verdict,
-                assignee=assignee,
-                comment=comment,
-            )
-            if not changes:
-                return old
-            db.execute(
-                "REPLACE INTO triage VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (alert_id, new.status, new.verdict, new.assignee, new.version, now, by),
-            )
-            db.executemany(
-                "INSERT INTO change (alert_id, at, by, field, old, new) VALUES (?, ?, ?, ?, ?, ?)",
-                map(astuple, changes),
-            )
-        return new
-
-    def history(self, alert_id: str) -> list[Change]:
-        with self._db.read() as db:
-            rows = db.execute(
-                "SELECT alert_id, at, by, field, old, new FROM change WHERE alert_id = ? ORDER BY id", (alert_id,)
-            )
-            return [Change(*row) for row in rows]
-
-
-def _triage(db: sqlite3.Connection, alert_id: str) -> Triage:
-    row = db.execute(
-        "SELECT status, verdict, assignee, version, updated_at, updated_by FROM triage WHERE alert_id = ?", (alert_id,)
-    ).fetchone()
-    if row is None:
-        return Triage()
-    status, verdict, *rest = row
-    return Triage(Status(status), Verdict(verdict) if verdict else None, *rest)
 
 
 class SqliteSources:
@@ -166,6 +132,7 @@ class SqliteSources:
         with self._db.write() as db:
             if db.execute("SELECT 1 FROM source WHERE id = ?", (source.id,)).fetchone():
                 raise Conflict(f"there is a source {source.id} already: choose another name")
+            check_spelling(source.org, [org for (org,) in db.execute("SELECT DISTINCT org FROM source")])
             db.execute(
                 "INSERT INTO source VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (source.id, source.name, source.org, source.type, source.transport, orjson.dumps(source.where).decode(),

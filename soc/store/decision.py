@@ -1,14 +1,21 @@
-"""What a decision of a person makes of an alert's triage, and of a policy: the same in every store."""
+"""What a decision of a person makes of an alert's triage, of an incident or of a policy: the same in every store."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import orjson
 
 from soc.errors import ConfigError, Conflict
 from soc.model.alert import Change, Status, Triage, Verdict
+from soc.model.event import iso
+from soc.model.incident import Incident, IncidentStatus
 from soc.model.policy import BODY_BYTES, ID_BYTES, Policy
+
+_TRIAGE = ("status", "verdict", "assignee", "incident", "snoozed_until")
+_INCIDENT = ("title", "status", "verdict", "assignee", "orgs", "merged_into")
 
 
 def decided(
@@ -22,24 +29,31 @@ def decided(
     verdict: Verdict | None = None,
     assignee: str | None = None,
     comment: str | None = None,
+    incident: str | None = None,
+    snoozed_until: int | None = None,
+    reason: str | None = None,
 ) -> tuple[Triage, list[Change]]:
     """The new triage and its changes; no change when it says nothing new. The contract is `TriageStore.change`'s."""
-    if version is not None and version != old.version:
-        raise Conflict(f"{old.updated_by} changed this alert meanwhile: look at it again, then decide")
+    _check(version, old, "alert")
     new = old
     if status is not None:
         new = replace(new, status=status, verdict=old.verdict if status is Status.CLOSED else None)
+        if Status.CLOSED in (status, old.status):
+            new = replace(new, snoozed_until=None)
     if verdict is not None:
         new = replace(new, verdict=verdict)
     if assignee is not None:
         new = replace(new, assignee=assignee or None)
-    changes = [
-        Change(alert_id, now, by, field, getattr(old, field), getattr(new, field))
-        for field in ("status", "verdict", "assignee")
-        if getattr(old, field) != getattr(new, field)
+    if incident is not None:
+        new = replace(new, incident=incident or None)
+    if snoozed_until is not None:
+        new = replace(new, snoozed_until=snoozed_until or None)
+    changes = _changes(alert_id, old, new, _TRIAGE, by, now)
+    changes += [
+        Change(alert_id, now, by, field, None, text)
+        for field, text in (("snooze_reason", reason), ("comment", comment))
+        if text
     ]
-    if comment:
-        changes.append(Change(alert_id, now, by, "comment", None, comment))
     if changes:
         new = replace(new, version=old.version + 1, updated_at=now, updated_by=by)
     return new, changes
@@ -58,3 +72,68 @@ def follows(old: Policy | None, new: Policy) -> bool:
         who = old.by if old else "nobody"
         raise Conflict(f"{who} changed {new.kind} {new.id} meanwhile: look at it again, then decide")
     return True
+
+
+def begun(incident: Incident, by: str, split_from: str | None) -> list[Change]:
+    """The first lines of an incident's history."""
+    lines = [("title", incident.title)] + ([("split_from", split_from)] if split_from else [])
+    return [Change(incident.id, incident.created_at, by, field, None, new) for field, new in lines]
+
+
+def decided_incident(
+    old: Incident,
+    *,
+    by: str,
+    now: int,
+    version: int | None = None,
+    title: str | None = None,
+    status: IncidentStatus | None = None,
+    verdict: Verdict | None = None,
+    assignee: str | None = None,
+    comment: str | None = None,
+    orgs: Collection[str] | None = None,
+    merged: str | None = None,
+    merged_into: str | None = None,
+) -> tuple[Incident, list[Change]]:
+    """The new incident and its changes; no change when it says nothing new. The contract is `IncidentStore.change`'s."""
+    _check(version, old, "incident")
+    new = old
+    if status is not None:
+        new = replace(new, status=status, verdict=old.verdict if status is IncidentStatus.CLOSED else None)
+    if verdict is not None:
+        new = replace(new, verdict=verdict)
+    if assignee is not None:
+        new = replace(new, assignee=assignee or None)
+    new = replace(
+        new,
+        title=title or old.title,
+        orgs=tuple(sorted({*old.orgs, *(orgs or ())})),
+        merged_into=merged_into or old.merged_into,
+    )
+    changes = _changes(old.id, old, new, _INCIDENT, by, now)
+    changes += [
+        Change(old.id, now, by, field, None, text) for field, text in (("merged", merged), ("comment", comment)) if text
+    ]
+    if changes:
+        new = replace(new, version=old.version + 1, updated_at=now, updated_by=by)
+    return new, changes
+
+
+def _check(version: int | None, old: Triage | Incident, what: str) -> None:
+    if version is not None and version != old.version:
+        raise Conflict(f"{old.updated_by} changed this {what} meanwhile: look at it again, then decide")
+
+
+def _changes(about: str, old: object, new: object, fields: Sequence[str], by: str, now: int) -> list[Change]:
+    pairs = ((field, _text(getattr(old, field)), _text(getattr(new, field))) for field in fields)
+    return [Change(about, now, by, field, before, after) for field, before, after in pairs if before != after]
+
+
+def _text(value: Any) -> str | None:
+    """As it stands in a history: a time (`snoozed_until`) for people, organisations in one line."""
+    match value:
+        case int():
+            return iso(value)
+        case tuple():
+            return ", ".join(value)
+    return value if value is None else str(value)

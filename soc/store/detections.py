@@ -106,6 +106,11 @@ class SqliteDetections:
             move_on(db, state, cursor, watermark, hidden)
         return new
 
+    def found(self) -> Mapping[str, int]:
+        """Rule id -> events folded into its alerts."""
+        with self._db.read() as db:
+            return dict(db.execute("SELECT rule_id, sum(count) FROM alert GROUP BY rule_id"))
+
     def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault]) -> None:
         with self._db.write() as db:
             for table, items in (("running", rules), ("fault", faults)):

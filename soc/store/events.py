@@ -12,7 +12,7 @@ from pathlib import Path
 from soc.buffer.database import Database
 from soc.buffer.sqlite import SCHEMA, SLOT_DIGITS, day_file, days, event_of
 from soc.errors import NotFound
-from soc.model.event import UNDATED, Event, day_of
+from soc.model.event import UNDATED, Event, day_of, possible_ids
 from soc.model.org import Scope
 from soc.query.ast import Query
 from soc.query.evaluate import predicate
@@ -28,7 +28,6 @@ _DAY_MS = 86_400_000
 _SLICE_DIGITS = SLOT_DIGITS - 1  # of an id: slices of 16 slots, 17.5 minutes
 _SLICE_MS = 16 ** (12 - _SLICE_DIGITS)
 _NEIGHBOUR_SPANS_MS = (10_000, 60_000, 600_000, 3_600_000)
-_HEX = frozenset("0123456789abcdef")
 
 
 class SqliteEvents:
@@ -46,7 +45,7 @@ class SqliteEvents:
 
     def many(self, event_ids: Iterable[str], scope: Scope) -> list[Event]:
         found: list[Event] = []
-        wanted = sorted(i for i in set(event_ids) if len(i) == 32 and set(i) <= _HEX)
+        wanted = possible_ids(event_ids)
         for day, ids in groupby(wanted, key=_day_or_none):
             file = self._file(day) if day else None
             if file is None:

@@ -3,7 +3,7 @@
 events/2026-11-22.db   the event log, one file a day of event time   written by the collector
 collector.db           checkpoints, health of sources                written by the collector
 detector.db            findings, alert facts, state, cursor          written by the detector
-control.db             sources, policies, triage, accounts, audit              written by the API and the command line
+control.db             triage, incidents, policies, sources, accounts, audit   written by the API and the command line
 keys/                  one secret an organisation for tokens          written by the collector
 """
 
@@ -16,9 +16,11 @@ from pathlib import Path
 from soc.store.alerts import SqliteAlerts
 from soc.store.base import Stores
 from soc.store.collected import SqliteHealth, open_collected
-from soc.store.control import SqliteAccounts, SqliteAudit, SqliteSources, SqliteTriage, open_control
+from soc.store.control import SqliteAccounts, SqliteAudit, SqliteSources, open_control
 from soc.store.events import SqliteEvents
+from soc.store.incidents import SqliteIncidents
 from soc.store.policies import SqlitePolicies
+from soc.store.triage import SqliteTriage
 
 
 def events_dir(data_dir: Path) -> Path:
@@ -38,6 +40,7 @@ def open_stores(data_dir: Path, clock: Callable[[], int] = lambda: time.time_ns(
         events=SqliteEvents(events_dir(data_dir)),
         alerts=SqliteAlerts(data_dir),
         triage=SqliteTriage(control),
+        incidents=SqliteIncidents(control),
         sources=SqliteSources(control, clock),
         policies=SqlitePolicies(control),
         health=SqliteHealth(open_collected(data_dir)),

@@ -1,16 +1,25 @@
-"""A small country on the real embedded store: two provinces, five accounts, one alert each, sources and rules."""
+"""A small country on a real store: two provinces, five accounts, one alert each, sources and rules.
+
+Embedded; a test marked `both_stores` gets it on Elasticsearch as well.
+"""
 
 from __future__ import annotations
 
 import shutil
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import orjson
 import pytest
+from indexed import IndexedLog
 
 from api.app import create_app
 from api.passwords import digest, hash_password
+from collector.keys import KeyRing
+from soc.backtest.jobs import Job, Jobs, jobs_dir
+from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
 from soc.model.event import Event, Fields, event_id, iso
@@ -20,10 +29,13 @@ from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
 from soc.model.tuning import RuleException, exception_body
-from soc.store.base import Stores
-from soc.store.collected import SqliteHealth, open_collected
+from soc.service.api import BACKTEST
+from soc.store.base import Detections, Stores
 from soc.store.detections import SqliteDetections
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.elastic import open as elastic
+from soc.store.elastic.admin import setup
+from soc.store.elastic.client import Client, connect
+from soc.store.sqlite import events_dir, keys_dir, open_stores
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx2; httpx does
@@ -62,11 +74,13 @@ RULE = RuleDoc(
 @dataclass
 class World:
     stores: Stores
-    detections: SqliteDetections
-    log: EventLog
+    detections: Detections
+    log: Buffer
+    keys: KeyRing
     alerts: dict[str, str] = field(default_factory=dict)  # organisation -> alert id
     events: dict[str, list[Event]] = field(default_factory=dict)
     now: int = NOW
+    job: str = "ab" * 12  # a backtest of Hưng Yên's that has ended
 
     def clock(self) -> int:
         return self.now
@@ -117,11 +131,19 @@ def web_event(org: str, ts: int, number: int, ip: str) -> Event:
 
 
 def open_world(folder: Path) -> World:
-    return World(open_stores(folder), SqliteDetections(folder), EventLog(events_dir(folder), min_free_bytes=0))
+    log = EventLog(events_dir(folder), min_free_bytes=0)
+    return World(open_stores(folder), SqliteDetections(folder), log, KeyRing(keys_dir(folder)))
 
 
-def fill(folder: Path) -> World:
-    world = open_world(folder)
+def open_indexed_world(folder: Path, client: Client) -> World:
+    setup.install(client)
+    detections = elastic.open_detections(client, folder)
+    return World(
+        elastic.open_stores(client), detections, IndexedLog(events_dir(folder), client), KeyRing(keys_dir(folder))
+    )
+
+
+def fill(world: World) -> None:
     for account in ACCOUNTS.values():
         world.stores.accounts.put(account, _HASH, by="test")
         world.stores.accounts.add_key(account.name, digest(f"key-{account.name}"), "test", by="test")
@@ -143,22 +165,39 @@ def fill(folder: Path) -> World:
             f"{org}-portal", f"Portal {org}", org, "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)
         )
         world.stores.sources.add(source, None, by="test")
-    SqliteHealth(open_collected(folder)).report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
-    return world
+    world.stores.health.report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
+    job = Job(world.job, "admin", NOW, ("hungyen",), 30, "web-sqli")
+    place = jobs_dir(world.keys.directory.parent) / job.id
+    place.mkdir(parents=True)
+    (place / "job.json").write_bytes(orjson.dumps(asdict(job)))
+    (place / "outcomes.json").write_bytes(b"[]")
 
 
 @pytest.fixture(scope="session")
 def filled(tmp_path_factory):
     """The world on disk, filled once; each test gets a copy."""
     folder = tmp_path_factory.mktemp("world")
-    world = fill(folder)
+    world = open_world(folder)
+    fill(world)
     world.log.close()
     return folder, world
 
 
 @pytest.fixture
-def world(filled, tmp_path):
-    folder, first = filled
+def store(request) -> str:
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture
+def world(request, store, tmp_path) -> Iterator[World]:
+    if store == "elasticsearch":
+        with connect(request.getfixturevalue("elastic").url) as client:
+            world = open_indexed_world(tmp_path / "data", client)
+            fill(world)
+            yield world
+            world.log.close()
+        return
+    folder, first = request.getfixturevalue("filled")
     shutil.copytree(folder, tmp_path / "data")
     world = open_world(tmp_path / "data")
     world.alerts |= first.alerts
@@ -168,8 +207,25 @@ def world(filled, tmp_path):
 
 
 @pytest.fixture
-def app(world):
-    return create_app(world.stores, clock=world.clock, cookie_secure=False, version="1.2.3", live_interval_s=0.05)
+def jobs(world):
+    """Backtests as the API process starts them, over the world's events."""
+    environment = {"SOC_DATA_DIR": str(world.keys.directory.parent)}
+    jobs = Jobs(jobs_dir(world.keys.directory.parent), BACKTEST, environment)
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture
+def app(world, jobs):
+    return create_app(
+        world.stores,
+        clock=world.clock,
+        cookie_secure=False,
+        version="1.2.3",
+        live_interval_s=0.05,
+        token=world.keys.token,
+        jobs=jobs,
+    )
 
 
 @pytest.fixture

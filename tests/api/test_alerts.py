@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from servers import both_stores
 
 
 def change(client, alert, **body):
@@ -60,6 +61,7 @@ def scope_all():
     return EVERYTHING
 
 
+@both_stores
 def test_triage_from_new_to_closed_and_back(client_of, world):
     client, alert = client_of("analyst"), world.alerts["hungyen"]
     taken = change(client, alert, status="acknowledged", assignee="analyst").json()
@@ -87,6 +89,7 @@ def test_triage_from_new_to_closed_and_back(client_of, world):
     assert {h["by"] for h in history} == {"analyst"}
 
 
+@both_stores
 def test_the_second_of_two_people_hears_of_the_first(client_of, world):
     alert = world.alerts["hungyen"]
     assert change(client_of("analyst"), alert, status="acknowledged").status_code == 200
@@ -143,6 +146,7 @@ def test_comments(client_of, world):
     assert [c.new for c in world.stores.triage.history(alert)] == ["đã gọi điện"]
 
 
+@both_stores
 def test_every_folded_event_is_reachable_with_what_fired(client_of, world):
     client, seen, cursor = client_of("viewer"), [], ""
     while cursor is not None:

@@ -25,13 +25,14 @@ def test_a_password_gives_a_session_whose_secret_is_not_stored(client_of, world)
     assert client.get("/api/v1/session").json()["name"] == "analyst"
 
 
-def test_over_https_the_cookie_is_secure(world):
+def test_over_https_the_cookie_is_secure(world, tmp_path):
     from fastapi import Response
 
     from api.app import create_app
     from api.auth import keep_session
+    from soc.backtest.jobs import Jobs
 
-    state = create_app(world.stores, clock=world.clock, cookie_secure=True).state.soc
+    state = create_app(world.stores, clock=world.clock, cookie_secure=True, jobs=Jobs(tmp_path, (), {})).state.soc
     response = Response()
     keep_session(state, response, "secret")
     assert "Secure" in response.headers["set-cookie"]

@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+from servers import both_stores
 
 from api.errors import STATUS
 from soc import errors as tree
@@ -107,6 +108,7 @@ def test_security_headers_are_everywhere(client_of, path):
     assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store")
 
 
+@both_stores
 @pytest.mark.filterwarnings("ignore")
 def test_a_fuzzer_finds_no_5xx_and_no_answer_against_the_schema(app):
     """Every operation of OpenAPI, good and bad input, as an analyst. Bounded: a few seconds."""

@@ -1,4 +1,7 @@
-"""What every buffer must do. A new buffer adds a line to `BUFFERS` and passes unchanged."""
+"""What every buffer must do. A new buffer adds a line to `BUFFERS` and passes unchanged.
+
+Buffers are not stores: in front of Elasticsearch there is the same SQLite event log as without it.
+"""
 
 from __future__ import annotations
 

@@ -1,93 +1,29 @@
-"""What every store must do. A new store is one more parameter of `reopen`, and passes unchanged."""
+"""What every store must do."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from threading import Barrier
 
 import pytest
-from indexed import IndexedLog
+from opened import NOON, RULE, commit, finding
 
-from soc.buffer.base import Buffer
-from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError, Conflict, NotFound, QueryError
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
-from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.event import iso
+from soc.model.finding import finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault, Stage
 from soc.model.source import Source, SourceHealth, Transport
 from soc.model.tuning import Hidden
 from soc.query.parse import parse
-from soc.store.base import AlertFilter, AuditEntry, Detections, Stores
-from soc.store.detections import SqliteDetections
-from soc.store.elastic import open as elastic
-from soc.store.elastic.admin import setup
-from soc.store.elastic.client import Client, connect
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.base import AlertFilter, AuditEntry
 
-DAY = 86_400_000
-NOON = 1_772_452_800_000
 HUNGYEN, NINHBINH = Scope(frozenset({"hungyen"})), Scope(frozenset({"ninhbinh"}))
-RULE = RuleDoc(
-    "r-1", "hash-1", "SSH brute force", "high", "title: SSH brute force", tags=("attack.t1110",), runbook={"en": "look"}
-)
-
-
-@dataclass
-class Opened:
-    stores: Stores
-    detections: Detections
-    buffer: Buffer
-
-
-def open_sqlite(folder: Path) -> Opened:
-    return Opened(open_stores(folder), SqliteDetections(folder), EventLog(events_dir(folder)))
-
-
-def open_elastic(folder: Path, client: Client) -> Opened:
-    return Opened(
-        elastic.open_stores(client), elastic.open_detections(client, folder), IndexedLog(events_dir(folder), client)
-    )
-
-
-@pytest.fixture(params=["sqlite", pytest.param("elasticsearch", marks=pytest.mark.server)])
-def reopen(request, tmp_path):
-    """Opens the store, each time as a process does that was just started."""
-    if request.param == "sqlite":
-        yield lambda: open_sqlite(tmp_path)
-        return
-    url = request.getfixturevalue("elastic").url
-    with ExitStack() as clients:
-        setup.install(clients.enter_context(connect(url)))
-        yield lambda: open_elastic(tmp_path, clients.enter_context(connect(url)))
-
-
-@pytest.fixture
-def opened(reopen):
-    return reopen()
-
-
-def finding(event, rule=RULE, entity="203.0.113.9", day="2026-03-02", **matched):
-    alert = alert_id(rule.id, event.org, entity, day)
-    return Finding(
-        finding_id(alert, event.id),
-        alert,
-        rule.id,
-        rule.hash,
-        event.org,
-        "source.ip",
-        entity,
-        event.ts,
-        event.id,
-        matched,
-    )
-
-
-def commit(opened, findings, now=NOON, rule=RULE, state=None, cursor=None, watermark=None, hidden=()):
-    return opened.detections.commit(findings, {rule.hash: rule}, state or {}, cursor or {}, watermark, now, hidden)
+DAY = 86_400_000
 
 
 # Alerts
@@ -315,6 +251,35 @@ def test_two_people_who_change_one_alert_at_once(opened, make_event):
     assert opened.stores.alerts.get(id_, EVERYTHING).triage.status == Status.ACKNOWLEDGED
 
 
+def test_two_people_who_click_at_the_same_moment(opened, reopen, make_event):
+    [id_] = commit(opened, [finding(make_event(NOON, "1"))])
+    people = {name: reopen().stores.triage for name in ("lan", "minh")}  # each in a process of their own
+    winners = []
+    for version in range(10):
+        at_once = Barrier(2)
+
+        def click(name: str, version: int = version, at_once: Barrier = at_once) -> str:
+            at_once.wait(30)
+            try:
+                people[name].change(id_, by=name, now=version, version=version, comment=f"mine, says {name}")
+            except Conflict as told:
+                return str(told)
+            return "done"
+
+        with ThreadPoolExecutor(2) as pool:
+            said = dict(zip(people, pool.map(click, people), strict=True))
+        winner, loser = sorted(people, key=lambda name: said[name] != "done")
+        assert said == {
+            winner: "done",
+            loser: f"{winner} changed this alert meanwhile: look at it again, then decide",
+        }
+        winners.append(winner)
+    assert [(change.by, change.new) for change in opened.stores.triage.history(id_)] == [
+        (name, f"mine, says {name}") for name in winners
+    ]
+    assert opened.stores.alerts.get(id_, EVERYTHING).triage.version == 10
+
+
 def test_reopening_clears_the_verdict_and_nothing_changed_is_no_change(opened, make_event):
     [id_] = commit(opened, [finding(make_event(NOON, "1"))])
     triage = opened.stores.triage
@@ -366,6 +331,7 @@ def test_search_and_get_keep_to_the_scope(opened, make_event):
         store.get(theirs.id, HUNGYEN)
     with pytest.raises(NotFound):
         store.neighbours(theirs.id, HUNGYEN)
+    assert store.many([ours.id, "zz", ours.id.upper(), ours.id], EVERYTHING) == [ours]
     for nonsense in ("", "zz", "f" * 32, "../../etc/passwd", "0" * 32):
         with pytest.raises(NotFound):
             store.get(nonsense, EVERYTHING)
@@ -386,6 +352,28 @@ def test_neighbours_reach_over_midnight(opened, make_event):
     opened.buffer.append(events)
     before, after = opened.stores.events.neighbours(events[2].id, EVERYTHING)
     assert (before, after) == (events[:2], events[3:])
+
+
+def test_an_event_with_a_thousand_unknown_fields_is_found_by_any_of_them(opened, make_event):
+    strange = {f"partner__v{i % 7}__field_{i}": f"value {i}" for i in range(1000)}
+    event = make_event(NOON, "1", url__path="/nop-ho-so", **strange)
+    opened.buffer.append([event, make_event(NOON + 1, "2")])
+    for query in ('partner.v5.field_999:"value 999"', "partner.v0.field_0:value*", "partner.v2.field_443:*"):
+        assert list(opened.stores.events.search(parse(query), EVERYTHING).items) == [event], query
+    assert list(opened.stores.events.search(parse('partner.v5.field_999:"value 1"'), EVERYTHING).items) == []
+
+
+@pytest.mark.parametrize("claimed", ["1999-05-05T00:00:00.000Z", "2999-05-05T00:00:00.000Z"])
+def test_an_event_of_an_implausible_time_shows_both_times_and_is_found_by_each(opened, make_event, claimed):
+    times = {"@timestamp": claimed, "event__created": iso(NOON)}
+    event = make_event(0, "1", event__kind="pipeline_error", error__message="implausible time", **times)
+    opened.buffer.append([event, make_event(NOON, "2")])
+    store = opened.stores.events
+    assert store.get(event.id, EVERYTHING).fields == event.fields
+    shown = store.search(parse("event.kind:pipeline_error"), EVERYTHING).items[0].fields
+    assert (shown["@timestamp"], shown["event.created"]) == (claimed, iso(NOON))
+    for query in (f'@timestamp:"{claimed}"', f'event.created:"{iso(NOON)}"'):
+        assert list(store.search(parse(query), EVERYTHING).items) == [event], query
 
 
 # Sources, health, accounts, audit
@@ -422,6 +410,17 @@ def test_sources(opened, reopen):
     assert again.revision() > at
     with pytest.raises(NotFound):
         again.set_enabled("nope", True, by="lan")
+
+
+def test_units_differ_by_more_than_capitals(opened):
+    sources = opened.stores.sources
+    portal = Source("portal", "Portal", "H29.01", "nginx.access", Transport.FILE, ("/var/log/nginx/*.log",))
+    sources.add(portal, None, by="lan")
+    sources.add(replace(portal, id="same", org="H29"), None, by="lan")
+    sources.add(replace(portal, id="other", org="H2"), None, by="lan")
+    with pytest.raises(Conflict, match=r"the unit h29, and there is H29 already: .* write H29\.02"):
+        sources.add(replace(portal, id="small", org="h29.02"), None, by="lan")
+    assert [source.id for source in sources.list(EVERYTHING)] == ["other", "portal", "same"]
 
 
 def test_health(opened, reopen):

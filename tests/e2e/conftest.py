@@ -10,14 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from elastic import reached, set_up
+from kept import InCluster, InFiles, Kept
 from servers import Nginx, Product, eventually, free_port, need, stop
 
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The settings of a store, by environment: embedded, unless a test is marked `both_stores`."""
-    if getattr(request, "param", "sqlite") == "sqlite":
+    """The settings of a store, by environment: embedded, unless a test is marked otherwise. `secured`: TLS, and a key that may what
+    the processes need and no more."""
+    kind = getattr(request, "param", "sqlite")
+    if kind == "sqlite":
         return {}
+    if kind == "secured":
+        cluster = request.getfixturevalue("secured")
+        return reached(cluster) | {"SOC_STORE__API_KEY": set_up(cluster)["govsoc-writer"]}
     return {"SOC_STORE__URL": request.getfixturevalue("elastic").url}
 
 
@@ -26,6 +33,14 @@ def product(tmp_path: Path, store: dict[str, str]) -> Iterator[Product]:
     product = Product(tmp_path / "data", store)
     yield product
     product.stop()
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest, store: dict[str, str], product: Product) -> Kept:
+    """What is in the product's store."""
+    if not store:
+        return InFiles(product.data_dir)
+    return InCluster(request.getfixturevalue("secured" if "SOC_STORE__API_KEY" in store else "elastic"))
 
 
 @pytest.fixture

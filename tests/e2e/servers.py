@@ -18,7 +18,10 @@ from pathlib import Path
 
 import pytest
 
-both_stores = pytest.mark.parametrize("store", ["sqlite", "elasticsearch"], indirect=True)
+_PLAIN, _SECURED = (pytest.param(name, marks=pytest.mark.server) for name in ("elasticsearch", "secured"))
+both_stores = pytest.mark.parametrize("store", ["sqlite", _PLAIN], indirect=True)
+every_store = pytest.mark.parametrize("store", ["sqlite", _PLAIN, _SECURED], indirect=True)
+on_secured = pytest.mark.parametrize("store", [_SECURED], indirect=True)
 
 
 def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
@@ -129,7 +132,16 @@ class Product:
         return f"http://127.0.0.1:{self.env['SOC_COLLECT__HTTP_PORT']}/ingest"
 
     def get(self, path: str) -> dict:
-        request = urllib.request.Request(f"{self.url}/api/v1{path}", headers={"Authorization": f"Bearer {self.key}"})
+        return self.request("GET", path)
+
+    def request(self, method: str, path: str, body: object = None, key: str = "") -> dict:
+        """One request to the API, as the administrator unless another's key is given; raises `urllib.error.HTTPError`."""
+        request = urllib.request.Request(
+            f"{self.url}/api/v1{path}",
+            None if body is None else json.dumps(body).encode(),
+            {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"},
+            method=method,
+        )
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.load(answer)
 

@@ -21,6 +21,7 @@ from servers import need
 
 from api.app import create_app
 from api.passwords import hash_password
+from soc.backtest.jobs import Jobs
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
@@ -138,7 +139,7 @@ def opened(request, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def province(opened):
+def province(opened, tmp_path_factory):
     """Three organisations, and the address of their console."""
     stores, detections, log = opened
     now = time.time_ns() // 1_000_000
@@ -172,7 +173,10 @@ def province(opened):
         SourceHealth("ninhbinh-ssh", now - 90 * MINUTE, now - 1000, 99, 0, 0.4, _PROBLEM),
     ])  # fmt: skip
     log.close()
-    with serving(create_app(stores, clock=lambda: time.time_ns() // 1_000_000, cookie_secure=False)) as address:
+    jobs = Jobs(tmp_path_factory.mktemp("jobs"), (), {})
+    with serving(
+        create_app(stores, clock=lambda: time.time_ns() // 1_000_000, cookie_secure=False, jobs=jobs)
+    ) as address:
         yield address, alerts, stores
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import urllib.error
 import urllib.request
 
 import pytest
 from servers import eventually
+
+from deploy.elasticsearch.cluster import Cluster
+from deploy.elasticsearch.place import StartError, account
 
 pytestmark = pytest.mark.server
 
@@ -56,3 +60,41 @@ def test_the_secured_server_verifies_and_stores_roles_and_keys(secured_server):
     assert key_allows(key["encoded"], "/govsoc-b-1/_doc/1") == 403
     secured_server.request("DELETE", "/_security/api_key", {"ids": [key["id"]]})
     assert key_allows(key["encoded"], "/govsoc-a-1/_doc/1") == 401
+
+
+def test_what_we_write_is_in_folders_that_the_server_may_not_write_to(secured_server):
+    node = secured_server.nodes[0].folder
+    for folder in (secured_server.folder, node, node / "config", secured_server.folder / "certs"):
+        assert folder.stat().st_uid == os.geteuid()
+        assert folder.stat().st_mode & 0o022 == 0
+    server = account()
+    for theirs in (
+        node / "data",
+        node / "tmp",
+        node / "config/elasticsearch.keystore",
+        node / "config/certs/node/node.key",
+    ):
+        assert theirs.stat().st_uid == (server.pw_uid if server else os.geteuid())
+        assert theirs.stat().st_mode & 0o077 == 0, "nobody else reads keys and data"
+    assert not (secured_server.folder / "certs/ca/ca.key").exists()
+
+
+def test_a_process_that_is_not_of_the_server_is_not_killed_for_it(elastic_server):
+    file = elastic_server.nodes[0].folder / "tmp/pid"
+    right = file.read_text()
+    file.write_text(str(os.getpid()))
+    with pytest.raises(ProcessLookupError):
+        elastic_server.nodes[0].kill()
+    file.write_text(right)
+    assert elastic_server.nodes[0].running
+
+
+@pytest.mark.parametrize("folder", ["writable", "link"])
+def test_a_folder_that_others_may_write_to_is_refused(elastic_server, tmp_path, folder):
+    (tmp_path / "writable").mkdir()
+    (tmp_path / "writable").chmod(0o777)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "own")
+    with pytest.raises(StartError, match="is not ours alone"):
+        Cluster(tmp_path / folder).start()
+    assert list((tmp_path / folder).iterdir()) == []

@@ -1,16 +1,15 @@
-"""`kill -9` of the collector, the detector or the API, twenty times while 200,000 lines go through: nothing lost, nothing twice."""
+"""`kill -9` of the collector, the detector or the API, again and again while lines go through: nothing lost, nothing twice."""
 
 from __future__ import annotations
 
 import random
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
+from kept import InCluster, InFiles, Kept, last_row, position, rows
 from servers import Product, eventually, stop
 
 from bench import workload
@@ -18,38 +17,17 @@ from rules.load import CONTENT, load
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import Stage
 from soc.model.tuning import RuleException, RuleSetting, exception_body, setting_body
+from soc.store.base import PolicyStore
+from soc.store.elastic import open as elastic
+from soc.store.elastic.admin import setup
+from soc.store.elastic.client import connect
 from soc.store.sqlite import open_stores
 
 pytestmark = pytest.mark.server
 
-LINES, KILLS = 200_000, 20
 
-
-def stored(data_dir: Path) -> dict[str, str]:
-    """Event id -> document, of every day."""
-    events = {}
-    for path in sorted((data_dir / "events").glob("*.db")):
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        events |= dict(db.execute("SELECT id, doc FROM event"))
-        db.close()
-    return events
-
-
-def detected(data_dir: Path) -> tuple[list[tuple], set[tuple], set[tuple]]:
-    """Alerts without the wall clock of their raising, findings, and what exceptions hid."""
-    db = sqlite3.connect(f"file:{data_dir / 'detector.db'}?mode=ro", uri=True)
-    alerts = db.execute(
-        "SELECT id, rule_id, rule_hash, org, entity, first_seen, last_seen, count, stage FROM alert ORDER BY id"
-    ).fetchall()
-    findings = set(db.execute("SELECT alert_id, event_id, rule_hash, ts, matched FROM finding"))
-    hidden = set(db.execute("SELECT rule_id, exception_id, org, day, events FROM hidden"))
-    db.close()
-    return alerts, findings, hidden
-
-
-def tune(data_dir: Path) -> None:
+def tune(policies: PolicyStore) -> None:
     """Every second rule in test, and of all rules some attackers hidden."""
-    policies = open_stores(data_dir).policies
     for n, rule in enumerate(load([CONTENT]).rules):
         setting = RuleSetting(rule.id, Stage.TEST if n % 2 else Stage.LIVE)
         exception = RuleException(f"x-{n}", rule.id, "source.ip:203.0.113.0/29", "a drill", "lan")
@@ -57,88 +35,72 @@ def tune(data_dir: Path) -> None:
         policies.put(Policy(PolicyKind.EXCEPTION, exception.id, 1, exception_body(exception), "lan", 0))
 
 
-def total(path: Path, sql: str) -> int:
-    """0 while the file or its table is not there yet."""
-    try:
-        db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-        try:
-            return int(db.execute(sql).fetchone()[0])
-        finally:
-            db.close()
-    except sqlite3.OperationalError:
-        return 0
-
-
-def rows(data_dir: Path) -> int:
-    """Events that the collector has committed."""
-    return sum(total(path, "SELECT count(*) FROM event") for path in (data_dir / "events").glob("*.db"))
-
-
-def last_row(data_dir: Path) -> int:
-    """The number of the last event's row: larger than how many there are, as lines that were read again use up numbers."""
-    return sum(total(path, "SELECT max(seq) FROM event") for path in (data_dir / "events").glob("*.db"))
-
-
-def position(data_dir: Path) -> int:
-    """The number of the last row that the detector has committed."""
-    return total(data_dir / "detector.db", "SELECT coalesce(sum(position), 0) FROM cursor")
+@pytest.fixture
+def kept(request, store, product) -> Kept:
+    if not store:
+        tune(open_stores(product.data_dir).policies)
+        return InFiles(product.data_dir)
+    cluster = request.getfixturevalue("elastic")
+    with connect(cluster.url) as client:
+        setup.install(client)
+        tune(elastic.open_stores(client).policies)
+    return InCluster(cluster)
 
 
 @pytest.mark.timeout(900)
-def test_a_killed_run_gives_what_an_undisturbed_run_gives(tmp_path):
-    lines = list(workload.lines(LINES, seed=11, attacks=0.02))
+@pytest.mark.parametrize(
+    ("store", "count", "kills"),
+    [
+        ("sqlite", 200_000, {"collect": 9, "detect": 9, "serve": 2}),
+        ("elasticsearch", 60_000, {"collect": 3, "detect": 5, "serve": 1}),
+    ],
+    indirect=["store"],
+    ids=["sqlite", "elasticsearch"],
+)
+def test_a_killed_run_gives_what_an_undisturbed_run_gives(product, kept, tmp_path, count, kills):
+    lines = list(workload.lines(count, seed=11, attacks=0.02))
     whole = tmp_path / "whole.log"
     whole.write_text("".join(lines))
-    calm = Product(tmp_path / "calm" / "data")
-    tune(calm.data_dir)
+    calm = Product(tmp_path / "calm" / "data")  # on the embedded store, whatever the other run is on
+    tune(open_stores(calm.data_dir).policies)
     calm.soc("replay", str(whole), "--source-type", "nginx.access", "--source", "portal", "--org", "hungyen")
+    shutil.copytree(calm.data_dir / "keys", product.data_dir / "keys")  # the same tokens, to compare documents
 
-    disturbed = Product(tmp_path / "disturbed" / "data")
-    disturbed.data_dir.mkdir(parents=True)
-    shutil.copytree(
-        calm.data_dir / "keys", disturbed.data_dir / "keys"
-    )  # the same tokens, so that documents can be compared
-    tune(disturbed.data_dir)
     log = tmp_path / "access.log"
     log.touch()
-    disturbed.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "hungyen", "--path", str(log))
-
-    def start(verb: str) -> subprocess.Popen[bytes]:
-        with disturbed.log.open("ab") as output:
-            return subprocess.Popen(
-                [sys.executable, "-m", "soc", verb], env=disturbed.env, stdout=output, stderr=output
-            )
-
+    product.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "hungyen", "--path", str(log))
     rng = random.Random(5)
-    processes = {verb: start(verb) for verb in ("collect", "detect", "serve")}
+    victims = rng.sample(list(kills), counts=list(kills.values()), k=sum(kills.values()))
+    processes = {verb: start(product, verb) for verb in kills}
     try:
-        killed = []
-        for i in range(KILLS):
-            before = rows(disturbed.data_dir), position(disturbed.data_dir)
+        for i, victim in enumerate(victims):
+            before = rows(product.data_dir), position(product.data_dir)
             with log.open("a") as file:
-                file.writelines(lines[i * LINES // KILLS : (i + 1) * LINES // KILLS])
-            eventually(lambda: rows(disturbed.data_dir) > before[0], 60, "the collector is at work")  # noqa: B023
-            eventually(lambda: position(disturbed.data_dir) > before[1], 60, "the detector is at work")  # noqa: B023
+                file.writelines(lines[i * count // len(victims) : (i + 1) * count // len(victims)])
+            eventually(lambda: rows(product.data_dir) > before[0], 60, "the collector is at work")  # noqa: B023
+            eventually(lambda: position(product.data_dir) > before[1], 60, "the detector is at work")  # noqa: B023
             time.sleep(rng.uniform(0.0, 0.8))
-            victim = rng.choices(("collect", "detect", "serve"), (9, 9, 2))[0]
             processes[victim].kill()
             processes[victim].wait()
-            processes[victim] = start(victim)
-            killed.append(victim)
-        assert {"collect", "detect"} <= set(killed)
-        eventually(lambda: rows(disturbed.data_dir) >= LINES, 300, "all lines are stored")
-        last = last_row(disturbed.data_dir)
-        eventually(lambda: position(disturbed.data_dir) >= last, 300, "all events are examined")
+            processes[victim] = start(product, victim)
+        eventually(lambda: rows(product.data_dir) >= count, 300, "all lines are collected")
+        last = last_row(product.data_dir)
+        eventually(lambda: position(product.data_dir) >= last, 300, "all events are examined")
+        eventually(lambda: kept.stored() >= count, 300, "all events can be found")
     finally:
         for process in processes.values():
             stop(process)
 
-    assert stored(disturbed.data_dir) == stored(calm.data_dir)
-    calm_alerts, calm_findings, calm_hidden = detected(calm.data_dir)
-    alerts, findings, hidden = detected(disturbed.data_dir)
-    assert len(calm_alerts) > 50
-    assert alerts == calm_alerts
-    assert findings == calm_findings
-    assert hidden == calm_hidden
-    assert {alert[-1] for alert in alerts} == {"live", "test"}
-    assert sum(row[-1] for row in hidden) > 500
+    undisturbed, disturbed = InFiles(calm.data_dir).outcome(), kept.outcome()
+    assert len(undisturbed.alerts) > 50
+    assert disturbed.events == undisturbed.events
+    assert disturbed.alerts == undisturbed.alerts
+    assert disturbed.findings == undisturbed.findings
+    assert disturbed.hidden == undisturbed.hidden
+    assert {alert[-1] for alert in undisturbed.alerts} == {"live", "test"}
+    assert sum(row[-1] for row in undisturbed.hidden) > 100
+
+
+def start(product: Product, verb: str) -> subprocess.Popen[bytes]:
+    with product.log.open("ab") as output:
+        return subprocess.Popen([sys.executable, "-m", "soc", verb], env=product.env, stdout=output, stderr=output)

@@ -9,7 +9,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from servers import Product, both_stores, eventually
+from servers import Product, both_stores, eventually, every_store
 
 pytestmark = pytest.mark.server
 
@@ -39,7 +39,7 @@ def test_the_demonstration_raises_alerts_of_what_really_happens(product):
     assert "sign in as admin with the password" in product.log.read_text()
 
 
-@both_stores
+@every_store
 def test_a_killed_process_is_started_again_and_a_second_start_asks_for_no_password(product):
     product.start()
     first = children(product)
@@ -68,6 +68,7 @@ def test_no_process_outlives_a_killed_soc_run(product):
     product.start()
 
 
+@both_stores
 def test_an_address_that_is_not_enrolled_is_not_dropped_in_silence(product):
     product.start()
     with socket.create_connection(("127.0.0.1", product.syslog_port)) as sender:

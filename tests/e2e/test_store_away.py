@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 import pytest
 from servers import Product, eventually, stop
 
-from deploy.elasticsearch.server import Node
+from deploy.elasticsearch.cluster import Node
 
 pytestmark = pytest.mark.server
 on_elasticsearch = pytest.mark.parametrize("store", ["elasticsearch"], indirect=True)

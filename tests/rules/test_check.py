@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rules.check import documented_fields, lint
+from rules.check import documented_fields, lint, unsifted
 from rules.load import load
 
 BARE = """
@@ -47,6 +47,18 @@ def test_the_table_of_own_fields_is_read() -> None:
     ]
     table = "\n".join([*rows, "text govsoc.not"])
     assert documented_fields(table) == {"govsoc.otp.status", "govsoc.lgsp.api"}
+
+
+def test_rules_that_are_too_much_for_the_sieve_are_told_by_the_longest(rule_text, tmp_path, monkeypatch) -> None:
+    for name, wanted in (("short", "abc"), ("long", "abcdef" * 20)):
+        (tmp_path / f"{name}.yml").write_text(rule_text({"s": {"url.path": wanted}}))
+    ruleset = load([tmp_path])
+    assert list(unsifted(ruleset)) == []
+    monkeypatch.setattr("rules.sieve.MEMORY", 1000)
+    [note] = unsifted(ruleset)
+    assert "too much at once" in note.reason
+    assert Path(note.path).name == "long.yml"
+    assert note in lint(ruleset)
 
 
 def test_a_rule_that_looks_at_everything_is_named(rule_text, tmp_path) -> None:

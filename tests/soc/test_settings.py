@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from soc.errors import ConfigError
-from soc.settings import load
+from soc.settings import as_environment, load
 
 
 def test_environment_wins_over_the_file_and_the_file_over_the_default(tmp_path, monkeypatch):
@@ -40,3 +40,15 @@ def test_a_missing_file_and_a_bad_variable_are_named(tmp_path, monkeypatch):
     monkeypatch.setenv("SOC_STORE__KEEP_DAYS", "soon")
     with pytest.raises(ConfigError, match=r"store\.keep_days"):
         load()
+
+
+def test_the_environment_of_a_process_that_we_start_gives_the_same_settings(tmp_path, monkeypatch):
+    config = tmp_path / "soc.toml"
+    config.write_text(
+        '[store]\nurl = "https://x:9200"\napi_key = "a\\"b,c"\nverify_certs = false\nca_file = "/a b/ca.pem"\n'
+        '[detect]\nrules = ["/r 1", "/r2"]\n[collect]\npoll_s = 0.25\n'
+    )
+    settings = load(config, tmp_path)
+    for name, value in as_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    assert load() == settings

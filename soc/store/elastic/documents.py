@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,28 @@ def change(client: Client, index: str, id_: str, changed: Callable[[Json | None]
         if source is None or write(client, index, id_, source, over):
             return
     raise too_contended(id_)
+
+
+def decide(
+    client: Client, index: str, id_: str, decided: Callable[[Json | None], Json | None], what: str, *, refresh: bool
+) -> Json:
+    """As `change`, for what may not be done twice, such as a line added to a history: the document bears the mark of the write, by which
+    one whose answer was lost knows itself. Returns the document as it is then, where `decided` has made or left one.
+
+    `what`: for people, such as `alert 12ab`. Raises what `decided` raises.
+    """
+    mark = secrets.token_hex(8)
+    for _ in range(_TRIES):
+        over = read(client, index, id_)
+        if over and over.source["mark"] == mark:
+            return over.source
+        new = decided(over.source if over else None)
+        if new is None:
+            return over.source if over else {}
+        source = new | {"mark": mark}
+        if write(client, index, id_, source, over, refresh=refresh):
+            return source
+    raise too_contended(what)
 
 
 def too_contended(what: str) -> Busy:

@@ -28,6 +28,7 @@ _CERTIFICATE = (
         "it does not speak TLS: write http:// in store.url, or switch TLS on there",
     ),
 )
+_NEW_KEY = "Make a new one (soc setup elasticsearch --renew-keys), put it into store.api_key and restart govsoc"
 _PRIVILEGE = re.compile(r"action \[([^\]]+)\].*?is unauthorized", re.DOTALL)
 _INDICES = re.compile(r"on indices \[([^\]]+)\]")
 
@@ -190,9 +191,9 @@ def _full(where: str, kind: str, reason: str) -> SocError:
 def _signed_out(reason: str) -> str:
     text = reason.lower()
     if "expired" in text and "key" in text:
-        return "refuses the API key: it has expired. Make a new one: soc setup elasticsearch --renew-keys"
+        return f"refuses the API key: it has expired. {_NEW_KEY}"
     if "invalidated" in text and "key" in text:
-        return "refuses the API key: it has been revoked. Make a new one: soc setup elasticsearch --renew-keys"
+        return f"refuses the API key: it has been revoked. {_NEW_KEY}"
     if "missing authentication" in text:
         return "wants to know who we are: set store.api_key, or store.user and store.password"
     if "key" in text:

@@ -5,6 +5,7 @@
     govsoc-findings-<unit>-<period>           period of the finding's time
     govsoc-alerts-<unit> · govsoc-triage-<unit>
     govsoc-audit-<period>
+    govsoc-incidents                          of all units together: an incident may be of several
     govsoc-sources · govsoc-policies · govsoc-accounts · govsoc-rules · govsoc-health · govsoc-hidden
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
@@ -21,9 +22,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
+from soc.model.org import unit_of
+
 Period = Literal["day", "week", "month"]
 
 PREFIX = "govsoc"
+INCIDENTS = f"{PREFIX}-incidents"
 SOURCES = f"{PREFIX}-sources"
 POLICIES = f"{PREFIX}-policies"
 ACCOUNTS = f"{PREFIX}-accounts"
@@ -32,6 +36,8 @@ HEALTH = f"{PREFIX}-health"
 HIDDEN = f"{PREFIX}-hidden"
 QUARANTINE = "quarantine"
 UNDATED = "undated"
+# What the ids of events without a plausible time begin with, and the first beginning of all others.
+NO_TIME, FIRST_TIME = "0" * 12, "000000000001"
 CLASSES = {
     "web": ("nginx.access", "nginx.error", "apache.access", "apache.error"),
     "auth": ("linux.auth",),
@@ -42,7 +48,6 @@ OTHER = "other"
 _CLASS_OF = {dataset: name for name, datasets in CLASSES.items() for dataset in datasets}
 _LONGEST_UNIT = 60
 _MANY_UNITS = 50
-_NO_TIME = "0" * 12
 _WEEK = re.compile(r"(\d{4})\.w(\d\d)")
 _DAY_OR_MONTH = re.compile(r"(\d{4})\.(\d\d)(?:\.(\d\d))?")
 
@@ -51,9 +56,9 @@ def unit(org: str) -> str:
     """The ministry or province of an organisation: its agency code up to the first dot, as a part of an index name.
 
     Capitals of ASCII become small; every other sign but letters and digits becomes `_` and its two hex digits, so that
-    two units share a name only when they differ by nothing but capitals.
+    two units share a name only when they differ by nothing but capitals, which no two enrolled ones do (`check_spelling`).
     """
-    code = org.partition(".")[0]
+    code = unit_of(org)
     name = "".join(
         chr(byte).lower() if byte < 128 and chr(byte).isalnum() else f"_{byte:02x}"
         for byte in code.encode(errors="surrogatepass")
@@ -85,7 +90,7 @@ def period(ms: int, by: Period) -> str:
 
 def events(event_id: str, org: str, dataset: str, by: Period) -> str:
     """Where an event lies. `event_id`: its first twelve hex digits are its time in ms, zeros when it has no plausible one."""
-    if event_id.startswith(_NO_TIME):
+    if event_id.startswith(NO_TIME):
         return f"{PREFIX}-events-{QUARANTINE}-{unit(org)}"
     return f"{PREFIX}-events-{data_class(dataset)}-{unit(org)}-{period(int(event_id[:12], 16), by)}"
 
@@ -163,7 +168,10 @@ def parts(index: str) -> Parts | None:
             return Parts("audit", "", "", text, _end(text))
         case ["govsoc", ("alerts" | "triage") as kind, name]:
             return Parts(kind, "", name)
-        case ["govsoc", ("sources" | "policies" | "accounts" | "rules" | "health" | "hidden") as kind]:
+        case [
+            "govsoc",
+            ("incidents" | "sources" | "policies" | "accounts" | "rules" | "health" | "hidden") as kind,
+        ]:
             return Parts(kind)
     return None
 

@@ -13,6 +13,7 @@ from soc.store.elastic.names import Period
 from soc.store.elastic.records.accounts import ElasticAccounts, ElasticAudit
 from soc.store.elastic.records.alerts import ElasticAlerts, Homes
 from soc.store.elastic.records.detections import ElasticDetections
+from soc.store.elastic.records.incidents import ElasticIncidents
 from soc.store.elastic.records.policies import ElasticPolicies
 from soc.store.elastic.records.rulebook import RuleBook
 from soc.store.elastic.records.sources import ElasticHealth, ElasticSources
@@ -30,6 +31,7 @@ def open_stores(
         events=ElasticEvents(client),
         alerts=ElasticAlerts(client, homes, RuleBook(client)),
         triage=ElasticTriage(client, homes.org),
+        incidents=ElasticIncidents(client),
         sources=ElasticSources(client, audit, clock),
         policies=ElasticPolicies(client),
         health=ElasticHealth(client),

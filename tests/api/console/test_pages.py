@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from servers import both_stores
 
 from api.console.language import LOCALES
 from api.console.render import TEMPLATES, local
@@ -35,6 +36,7 @@ def test_what_is_asked_comes_back_escaped(client_of, path):
     assert "<script>x" not in client_of("analyst").get(path, headers=EN).text
 
 
+@both_stores
 def test_the_alert_says_what_fired_why_and_what_to_do(client_of, world):
     text = page(client_of("analyst"), f"/alerts/{world.alerts['hungyen']}")
     assert "<mark>id=0 UNION SELECT 1</mark>" in text
@@ -71,6 +73,7 @@ def test_times_are_those_of_viet_nam(client_of, world):
     assert "18:00:24 02/03/2026" in client_of("viewer").get("/alerts").text
 
 
+@both_stores
 def test_every_folded_event_can_be_paged_to(client_of, world):
     client, path = client_of("viewer"), f"/alerts/{world.alerts['hungyen']}"
     first = page(client, path)
@@ -93,6 +96,7 @@ def triage(world):
     return world.stores.alerts.get(world.alerts["hungyen"], EVERYTHING).triage
 
 
+@both_stores
 def test_the_buttons_work_as_plain_forms(signed_in, world):
     client = signed_in("analyst")
     assert (
@@ -184,6 +188,7 @@ def test_search_times_are_those_of_viet_nam(client_of):
     assert client.get("/events?since=soon").status_code == 400
 
 
+@both_stores
 def test_sources_and_rules(client_of):
     sources = page(client_of("national"), "/sources")
     assert "Receiving" in sources

@@ -48,6 +48,30 @@ def test_retention_deletes_whole_days_by_age_and_by_size(tmp_path, make_event):
     assert log.append([make_event(NOON + 2 * DAY, "again")]) == 1, "a deleted day may come back"
 
 
+def test_retention_deletes_days_that_were_read_while_the_disk_is_nearly_full(tmp_path, make_event):
+    log = EventLog(tmp_path)
+    for i in range(3):
+        log.append([make_event(NOON + i * DAY, str(i))])
+    read = log.read({}, 100).cursor
+
+    def gone(free, wanted):
+        left = iter(free)
+        return expire(
+            log,
+            keep_s=1e9,
+            target_bytes=1 << 40,
+            read_to=read,
+            wanted_free_bytes=wanted,
+            free=lambda folder: next(left) if folder == tmp_path else 0,
+        )
+
+    assert gone([100, 100, 100], 100) == []
+    assert gone([10, 100, 100], 100) == [("2026-03-02", "disk")], "no more than is needed"
+    log.append([make_event(NOON + 2 * DAY, "unread")])
+    assert gone([10, 10], 100) == [("2026-03-03", "disk")]
+    assert days(tmp_path) == ["2026-03-04"]
+
+
 def test_a_damaged_day_is_named(tmp_path, make_event):
     log = EventLog(tmp_path)
     log.append([make_event(NOON)])

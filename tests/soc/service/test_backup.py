@@ -7,10 +7,13 @@ from datetime import UTC, datetime
 import orjson
 
 from soc.buffer.sqlite import EventLog
+from soc.model.incident import Incident
+from soc.model.org import EVERYTHING
 from soc.service.backup import MANIFEST, Place, back_up, restore
 from soc.settings import load
-from soc.store.sqlite import events_dir, keys_dir
+from soc.store.sqlite import events_dir, keys_dir, open_stores
 
+MS = 1_772_452_800_000
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -30,3 +33,16 @@ def test_the_key_of_an_organisation_enrolled_meanwhile_is_in_it(tmp_path, make_e
     assert {"keys/early.key", "keys/late.key"} <= orjson.loads((made / MANIFEST).read_bytes())["files"].keys()
     restore(load(data_dir=tmp_path / "again"), made, None, lambda _: None)
     assert (keys_dir(tmp_path / "again") / "late.key").read_bytes() == b"2" * 32
+
+
+def test_incidents_and_snoozes_come_back(tmp_path):
+    stores = open_stores(tmp_path / "data")
+    stores.incidents.create(Incident("1" * 24, "Sự cố", ("hungyen",), MS, "lan", MS, "lan"), by="lan")
+    stores.incidents.change("1" * 24, by="lan", now=MS, comment="đã gọi")
+    stores.triage.change("2" * 24, by="lan", now=MS, incident="1" * 24, snoozed_until=MS + 1, reason="chờ")
+    made = back_up(load(data_dir=tmp_path / "data"), tmp_path / "backups", Place(), lambda _: None, NOW)
+    restore(load(data_dir=tmp_path / "again"), made, None, lambda _: None)
+    again = open_stores(tmp_path / "again")
+    assert again.incidents.get("1" * 24, EVERYTHING) == stores.incidents.get("1" * 24, EVERYTHING)
+    assert again.incidents.history("1" * 24) == stores.incidents.history("1" * 24)
+    assert again.triage.history("2" * 24) == stores.triage.history("2" * 24)

@@ -25,8 +25,11 @@ from soc.store.elastic.events.added import without_added
 from soc.store.elastic.names import Period
 from soc.store.elastic.records import hidden, policies
 from soc.store.elastic.records.triage import copied
+from soc.store.incidents import COLUMNS
 from soc.store.policies import policy_of
+from soc.store.triage import STATE
 
+_STATE = ", ".join(f"t.{name}" for name in STATE)
 AT_ONCE = 1000
 # Of the rows, as text: what is asked of the server or sent to it at once is about as much.
 PAGE_CHARS = 5 << 20
@@ -118,9 +121,18 @@ def tables(period: Period) -> list[Table]:
             lambda *row: _finding(period, *row),
         ),
         Table(
+            "incidents",
+            "SELECT count(*) FROM control.incident",
+            f"SELECT {', '.join(COLUMNS)}, (SELECT json_group_array(json_array(at, by, field, old, new)) FROM "
+            "(SELECT * FROM control.incident_change c WHERE c.incident_id = i.id ORDER BY c.id)) "
+            "FROM control.incident i WHERE i.id > ? ORDER BY i.id LIMIT ?",
+            ("",),
+            _incident,
+        ),
+        Table(
             "triage",
             "SELECT count(*) FROM control.triage t JOIN alert a ON a.id = t.alert_id",
-            "SELECT a.id, a.org, t.status, t.verdict, t.assignee, t.version, t.updated_at, t.updated_by, "
+            f"SELECT a.id, a.org, {_STATE}, "
             "(SELECT json_group_array(json_array(at, by, field, old, new)) FROM "
             "(SELECT * FROM control.change c WHERE c.alert_id = a.id ORDER BY c.id)) "
             "FROM control.triage t JOIN alert a ON a.id = t.alert_id WHERE a.id > ? ORDER BY a.id LIMIT ?",
@@ -131,7 +143,7 @@ def tables(period: Period) -> list[Table]:
             "alerts",
             "SELECT count(*) FROM alert",
             "SELECT a.id, a.rule_id, a.rule_hash, a.title, a.level, a.tags, a.org, a.entity_field, a.entity, a.raised_at, "
-            "a.first_seen, a.last_seen, a.count, a.stage, t.status, t.verdict, t.assignee, t.version, t.updated_at, t.updated_by "
+            f"a.first_seen, a.last_seen, a.count, a.stage, {_STATE} "
             "FROM alert a LEFT JOIN control.triage t ON t.alert_id = a.id WHERE a.id > ? ORDER BY a.id LIMIT ?",
             ("",),
             _alert,
@@ -258,6 +270,14 @@ def _triage(alert_id: str, org: str, *rest: Any) -> list[Placed]:
     return [Placed(names.triage(org), alert_id, record)]
 
 
+def _incident(*row: Any) -> list[Placed]:
+    *facts, history = row
+    document = dict(zip(COLUMNS, facts, strict=True))
+    document["orgs"] = orjson.loads(document["orgs"])
+    document |= {"orgs_count": len(document["orgs"]), "mark": "copied", "history": orjson.loads(history)}
+    return [Placed(names.INCIDENTS, document["id"], document)]
+
+
 def _alert(
     id_: str, rule_id: str, rule_hash: str, title: str, level: str, tags: str, org: str, *rest: Any
 ) -> list[Placed]:
@@ -283,7 +303,7 @@ def _alert(
 
 
 def _state(columns: list[Any]) -> Json:
-    return dict(zip(("status", "verdict", "assignee", "version", "updated_at", "updated_by"), columns, strict=True))
+    return dict(zip(STATE, columns, strict=True))
 
 
 def _source(

@@ -20,9 +20,9 @@ _ALERTS: Json = {
     "count": _LONG,
     "triage": {
         "properties": {
-            **dict.fromkeys(("status", "verdict", "assignee"), _KEYWORD),
+            **dict.fromkeys(("status", "verdict", "assignee", "incident"), _KEYWORD),
             "version": _LONG,
-            "updated_at": _MS,
+            **dict.fromkeys(("updated_at", "snoozed_until"), _MS),
         }
     },
 }
@@ -34,9 +34,15 @@ _FIELDS: dict[str, Json] = {
         "matched": _KEPT,
     },
     "triage": {
-        **dict.fromkeys(("alert_id", "org", "status", "verdict", "assignee"), _KEYWORD),
+        **dict.fromkeys(("alert_id", "org", "status", "verdict", "assignee", "incident"), _KEYWORD),
         "version": _LONG,
-        "updated_at": _MS,
+        **dict.fromkeys(("updated_at", "snoozed_until"), _MS),
+        "history": _KEPT,
+    },
+    "incidents": {
+        **dict.fromkeys(("id", "orgs", "status", "verdict", "assignee", "merged_into"), _KEYWORD),
+        **dict.fromkeys(("created_at", "updated_at"), _MS),
+        **dict.fromkeys(("version", "orgs_count"), _LONG),
         "history": _KEPT,
     },
     "sources": {"id": _KEYWORD, "org": _KEYWORD, "token_hash": _KEYWORD},

@@ -1,6 +1,6 @@
 """Deleting what is older, or more, than is to be kept: always whole indices, which costs nothing and frees the disk at once.
 
-Alerts, triage, sources and accounts are kept. The index of the running period is never deleted. What has no period, because its
+Alerts, triage, incidents, sources and accounts are kept. The index of the running period is never deleted. What has no period, because its
 time is unknown, is never old: only the limits of the quarantine count for it.
 """
 

@@ -3,7 +3,7 @@
     govsoc-writer          the three processes: reads and writes documents of everything of ours, to the audit only adds; deletes no
                            index, changes no template; sees the state of the cluster, and so the names of all indices
     govsoc-reader-<unit>   dashboards of one province or ministry: reads its own indices and the texts of the rules, and does not
-                           learn that others exist
+                           learn that others exist; incidents are not among them, as one may be of several
     govsoc-admin           templates and retention: everything with our indices, nothing with those of others
 
 Roles are for people and for single sign-on; each key carries the same privileges and is named as its role. Everything compares
@@ -35,7 +35,8 @@ WRITER_CLUSTER = ("monitor", "manage_own_api_key")
 WRITER_INDICES: Mapping[str, Sequence[str]] = {
     **{f"{PREFIX}-{kind}-*": (*_READ, *_MAKE, "write") for kind in ("events", "findings", "alerts", "triage")},
     **dict.fromkeys(
-        (names.SOURCES, names.ACCOUNTS, names.RULES, names.HEALTH, names.HIDDEN), (*_READ, *_MAKE, "write")
+        (names.INCIDENTS, names.SOURCES, names.ACCOUNTS, names.RULES, names.HEALTH, names.HIDDEN),
+        (*_READ, *_MAKE, "write"),
     ),
     **dict.fromkeys((_AUDIT, names.POLICIES), (*_READ, *_MAKE, "create_doc")),
 }

@@ -91,11 +91,19 @@ def _lacking(client: Client, templates: Mapping[str, Json]) -> dict[str, Json]:
     }
     lacking: dict[str, Json] = {}
     for index, body in _mappings(client).items():
-        known = body.get("properties", {})
-        fields = {field: kind for field, kind in wanted.get(_kind(index), {}).items() if field not in known}
+        fields = _new(wanted.get(_kind(index), {}), body.get("properties", {}))
         if fields and not _is_strange(index, body):
             lacking[index] = fields
     return lacking
+
+
+def _new(wanted: Json, known: Json) -> Json:
+    """The fields that are not known, also inside of those that are."""
+    new = {field: kind for field, kind in wanted.items() if field not in known}
+    for field, kind in wanted.items():
+        if field in known and (inner := _new(kind.get("properties", {}), known[field].get("properties", {}))):
+            new[field] = {"properties": inner}
+    return new
 
 
 def _mappings(client: Client) -> dict[str, Json]:

@@ -20,11 +20,12 @@ from elasticsearch import BadRequestError
 
 from soc import telemetry
 from soc.errors import Busy, SocError, StoreUnavailable
-from soc.model.event import PIPELINE_ERROR, Fields, Stored, iso
+from soc.model.event import Stored
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import REQUEST_BYTES as REQUEST_BYTES
 from soc.store.elastic.events.added import added, plain
+from soc.store.elastic.events.dead_letter import dead_letter, reason
 from soc.store.elastic.events.fields import KNOWN
 from soc.store.elastic.explain import TooLarge, refused
 from soc.store.elastic.names import Period
@@ -37,8 +38,6 @@ _ANSWER = "items.*.status,items.*.error.type,items.*.error.reason,items.*.error.
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
 _HOUR_MS = 3_600_000
 _MOST_PLACES = 10_000
-_REASON_CHARS = 250  # of each part: a reason may hold a long preview of the value, and its cause is what counts
-_NO_TIME = "0" * 12  # an id that begins so lies in the quarantine
 # A 400 of these is for what is in the document. Any other may be for what the cluster or the index is like: it has to wait.
 _THE_DOCUMENT = frozenset(
     {"document_parsing_exception", "mapper_parsing_exception", "strict_dynamic_mapping_exception"}
@@ -48,16 +47,6 @@ _LONG_TERM = ("immense term", "is too large, must be <=")  # of an `illegal_argu
 _MANY_REFUSED = 20
 _NEARLY_ALL = 0.9
 _MOST_LETTERS = 2
-# A line in a dead letter that was refused as well: less than Lucene's longest term, 32,766 bytes.
-_CUT_BYTES = 32_000
-_DEAD_LETTER_KEEPS = (
-    "@timestamp",
-    "event.id",
-    "event.dataset",
-    "event.original",
-    "organization.id",
-    "govsoc.source.id",
-)
 
 
 class Action(NamedTuple):
@@ -76,6 +65,10 @@ class _Refusal(NamedTuple):
 
     action: Action
     error: dict[str, Any]
+
+
+# What has to be sent again, and why where the server could not take it.
+_Later = tuple[list[Action], SocError | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +115,27 @@ class BulkWriter:
 
         Raises `StoppedError` when told to stop first, and the server's reason after `give_up_s` seconds without progress.
         """
+        return self._send(request, stop, give_up_s, self._judge)
+
+    def offer(self, request: Request, stop: threading.Event, give_up_s: float = float("inf")) -> dict[str, str]:
+        """As `write`, but of what the server refuses for good no dead letter is made: the reasons, by the event's id. Every other
+        event of the request is acknowledged."""
+        reasons: dict[str, str] = {}
+
+        def leave(refusals: Sequence[_Refusal], _whole: int, _written: Written) -> _Later:
+            reasons.update((action.event.id, reason(error)) for action, error in refusals)
+            return [], None
+
+        self._send(request, stop, give_up_s, leave)
+        return reasons
+
+    def _send(
+        self,
+        request: Request,
+        stop: threading.Event,
+        give_up_s: float,
+        judge: Callable[[Sequence[_Refusal], int, Written], _Later],
+    ) -> Written:
         written, patience = Written(), self._patience
         refusals: list[_Refusal] = []
         waiting = deque([request])
@@ -133,7 +147,7 @@ class BulkWriter:
             if len(later) + len(refusals) < settled:
                 patience.progress()
             if not (later or waiting) and refusals:  # each was tried: now it shows how many of them are refused
-                later, trouble = self._judge(refusals, len(request.actions), written)
+                later, trouble = judge(refusals, len(request.actions), written)
                 refusals.clear()
             if later:
                 waiting.append(_request(later))
@@ -150,9 +164,7 @@ class BulkWriter:
         patience.done()
         return written
 
-    def _judge(
-        self, refusals: Sequence[_Refusal], whole: int, written: Written
-    ) -> tuple[list[Action], SocError | None]:
+    def _judge(self, refusals: Sequence[_Refusal], whole: int, written: Written) -> _Later:
         """What to send in place of what was refused of a request of `whole` events, and why where it has to wait."""
         later: list[Action] = []
         trouble: SocError | None = None
@@ -168,9 +180,7 @@ class BulkWriter:
                 trouble = StoreUnavailable(f"nearly all events are refused, so they wait: {why}") if nearly_all else why
         return later, trouble
 
-    def _try(
-        self, request: Request, written: Written, refusals: list[_Refusal]
-    ) -> tuple[list[Action], SocError | None]:
+    def _try(self, request: Request, written: Written, refusals: list[_Refusal]) -> _Later:
         """One request: the actions that have to be sent again, and why where the server could not take them. What it refuses for
         good is added to `refusals`."""
         try:
@@ -202,7 +212,7 @@ class BulkWriter:
 
     def _try_halves(
         self, request: Request, written: Written, refusals: list[_Refusal], error: dict[str, Any]
-    ) -> tuple[list[Action], SocError | None]:
+    ) -> _Later:
         """The request as a whole was refused by Elasticsearch (400, 413), so something in it is to blame: halves of it find out
         what."""
         actions = request.actions
@@ -219,23 +229,11 @@ class BulkWriter:
         self._bytes = max(min(self._bytes, len(request.body)) // 2, _SMALLEST_BYTES)
 
     def _dead_letter(self, action: Action, error: dict[str, Any]) -> Action:
-        """The event without what the server may have refused: its line, masked as it is, and the server's reason. If that was
-        refused as well, the beginning of its line."""
         event = action.event
-        cause = error.get("caused_by") or {}
-        parts = (error.get("type"), error.get("reason"), cause.get("reason"))
-        reason = ": ".join(" ".join(str(part).split())[:_REASON_CHARS] for part in parts if part)
-        whole = event.event.fields
-        fields: Fields = {name: whole[name] for name in _DEAD_LETTER_KEEPS if name in whole}
-        fields["event.kind"] = PIPELINE_ERROR
-        fields["event.created"] = iso(self._clock())
-        note = ""
-        line = str(fields.get("event.original") or "").encode()
-        if action.letters and len(line) > _CUT_BYTES:
-            fields["event.original"] = line[:_CUT_BYTES].decode(errors="ignore")
-            note = f" (of its {len(line)} bytes the first {_CUT_BYTES} are kept: the whole was refused as well)"
-        fields["error.message"] = f"the store refused this event{note}: {reason}"
-        header = {"create": {"_index": names.events(_NO_TIME, event.org, event.dataset, self._period), "_id": event.id}}
+        fields = dead_letter(event, error, self._clock(), again=action.letters > 0)
+        header = {
+            "create": {"_index": names.events(names.NO_TIME, event.org, event.dataset, self._period), "_id": event.id}
+        }
         lines = b"\n".join((orjson.dumps(header), orjson.dumps(fields | added(fields)), b""))
         return Action(event, lines, action.letters + 1)
 

@@ -48,13 +48,13 @@ class Leaves:
         else:
             by_kind: Callable[[str, Any], Found] = {
                 "keyword": self._keyword,
-                "wide": self._keyword,
+                "wide keyword": self._keyword,
                 "ip": self._ip,
                 "date": _date,
                 "boolean": _boolean,
             }.get(kind, _number)
             most, least = by_kind(field, leaf)
-            if most is not None and kind not in ("keyword", "wide"):
+            if most is not None and kind not in ("keyword", "wide keyword"):
                 most = [*most, _ignored(field)]
         # What was written before the index knew the field lies there still.
         return None if most is None else [*most, _exists(f"{UNKNOWN}.{field}")], least

@@ -1,4 +1,4 @@
-"""How events are kept in Elasticsearch: one index template for every `govsoc-events-*`, made from the table in `fields`.
+"""How events are kept in Elasticsearch: one index template for every `govsoc-events-*`, made from the tables in `fields`.
 
 No document is ever refused for what is in it: fields are flat (`subobjects: false`), so a name may be both a value and a
 prefix; unknown ones change nothing (`dynamic: false`); a value of the wrong kind is kept and its field noted in `_ignored`.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from soc.store.elastic.digest import Json, stamped
 from soc.store.elastic.events.added import LONGEST
-from soc.store.elastic.events.fields import FIELDS, FOLDED, ID, UNKNOWN, Type
+from soc.store.elastic.events.field_type import Type
+from soc.store.elastic.events.fields import FIELDS, FOLDED, ID, UNKNOWN
 from soc.store.elastic.names import PREFIX
 
 _TYPES: dict[Type, Json] = {
     "keyword": {"type": "keyword", "normalizer": "lower", "ignore_above": LONGEST},
-    "wide": {"type": "keyword", "normalizer": "lower", "ignore_above": LONGEST, "doc_values": False},
+    "wide keyword": {"type": "keyword", "normalizer": "lower", "ignore_above": LONGEST, "doc_values": False},
     # Only ever asked whether a word is in it: neither where nor how often.
     "text": {"type": "text", "analyzer": "line", "index_options": "docs", "norms": False},
     "long": {"type": "long"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from soc.errors import NotFound
-from soc.model.event import Event
+from soc.model.event import Event, possible_ids
 from soc.model.org import Scope
 from soc.query.ast import Query
 from soc.store.base import EventStore, Page
@@ -27,7 +27,7 @@ class WithRecent:
         raise NotFound(f"there is no event {event_id}, or its period has been deleted")
 
     def many(self, event_ids: Iterable[str], scope: Scope) -> list[Event]:
-        wanted = set(event_ids)
+        wanted = set(possible_ids(event_ids))
         found = self._indexed.many(wanted, scope)
         if missing := wanted - {event.id for event in found}:
             found = sorted(found + self._local.many(missing, scope), key=lambda event: event.id)

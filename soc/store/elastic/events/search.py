@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from soc.errors import NotFound
-from soc.model.event import Event
+from soc.model.event import Event, possible_ids
 from soc.model.org import Scope
 from soc.query.ast import Query
 from soc.query.evaluate import predicate
@@ -23,15 +23,13 @@ Json = dict[str, Any]
 _TIME_LIMIT_S = 5.0
 _MOST_A_REQUEST = 500
 _NEIGHBOUR_SPAN_MS = 3_600_000
-_NO_TIME, _FIRST_TIME = "0" * 12, "000000000001"
-_HEX = frozenset("0123456789abcdef")
 _BY_TIME = ({"@timestamp": {"order": "desc", "format": "epoch_millis"}}, {"event.id": "desc"})
-_UP_BY_TIME = ({"@timestamp": {"order": "asc", "format": "epoch_millis"}}, {"event.id": "asc"})
+UP_BY_TIME = ({"@timestamp": {"order": "asc", "format": "epoch_millis"}}, {"event.id": "asc"})
 # The quarantine holds events without a plausible time, and such as the server refused, which have one. Its own index answers
 # this condition at once; only the quarantine has to look at ids.
-_UNDATED: Json = {"range": {"event.id": {"lt": _FIRST_TIME}}}
+_UNDATED: Json = {"range": {"event.id": {"lt": names.FIRST_TIME}}}
 _QUARANTINED: Json = {"prefix": {"_index": f"{names.PREFIX}-events-{names.QUARANTINE}-"}}
-_DATED: Json = {"bool": {"must_not": [{"bool": {"filter": [_QUARANTINED, _UNDATED]}}]}}
+DATED: Json = {"bool": {"must_not": [{"bool": {"filter": [_QUARANTINED, _UNDATED]}}]}}
 
 
 class ElasticEvents:
@@ -46,13 +44,13 @@ class ElasticEvents:
         raise NotFound(f"there is no event {event_id}, or its period has been deleted")
 
     def many(self, event_ids: Iterable[str], scope: Scope) -> list[Event]:
-        wanted = sorted(i for i in set(event_ids) if len(i) == 32 and set(i) <= _HEX)
+        wanted = possible_ids(event_ids)
         indices = names.patterns("events", scope.orgs)
         found: dict[str, Event] = {}
         for start in range(0, len(wanted) if indices else 0, _MOST_A_REQUEST):
             some = wanted[start : start + _MOST_A_REQUEST]
-            for hit in self._hits(indices, [{"ids": {"values": some}}, *_inside(scope)], 2 * len(some), ["_doc"]):
-                event = _event(hit)
+            for hit in self._hits(indices, [{"ids": {"values": some}}, *inside(scope)], 2 * len(some), ["_doc"]):
+                event = event_of(hit)
                 if scope.allows(event.org):
                     found[event.id] = event  # after a change of store.period it may lie in two indices
         return [found[id_] for id_ in wanted if id_ in found]
@@ -85,12 +83,12 @@ class ElasticEvents:
 
     def _candidates(self, query: Query, scope: Scope, low: str, high: str, size: int) -> Iterator[list[Event]]:
         """Events with ids in [low, high) that may match, newest first; more at a time when the first do not suffice."""
-        conditions = [narrow(query), *_inside(scope)]
-        if high > _FIRST_TIME and (indices := names.patterns("events", scope.orgs)):
+        conditions = [narrow(query), *inside(scope)]
+        if high > names.FIRST_TIME and (indices := names.patterns("events", scope.orgs)):
             bound = [{"range": {"@timestamp": {"gte": int(low, 16), "format": "epoch_millis"}}}] if low else []
-            yield from self._pages(indices, [*conditions, _DATED, *bound], list(_BY_TIME), _after(high), size)
-        if low <= _NO_TIME < high and (indices := names.quarantine(scope.orgs)):
-            after = [high] if high.startswith(_NO_TIME) else None
+            yield from self._pages(indices, [*conditions, DATED, *bound], list(_BY_TIME), _after(high), size)
+        if low <= names.NO_TIME < high and (indices := names.quarantine(scope.orgs)):
+            after = [high] if high.startswith(names.NO_TIME) else None
             yield from self._pages(indices, [*conditions, _UNDATED], [{"event.id": "desc"}], after, size)
 
     def _pages(
@@ -100,7 +98,7 @@ class ElasticEvents:
             size = min(size, _MOST_A_REQUEST)
             hits = self._hits(indices, conditions, size, sort, after)
             if hits:
-                yield [_event(hit) for hit in hits]
+                yield [event_of(hit) for hit in hits]
             if len(hits) < size:
                 return
             after = hits[-1]["sort"]
@@ -111,7 +109,7 @@ class ElasticEvents:
         if event.ts == 0:  # undated: no order to be a neighbour in
             return [], []
         before = self._beside(event, list(_BY_TIME), event.ts - _NEIGHBOUR_SPAN_MS, event.ts + 1, each_side)
-        after = self._beside(event, list(_UP_BY_TIME), event.ts, event.ts + _NEIGHBOUR_SPAN_MS, each_side)
+        after = self._beside(event, list(UP_BY_TIME), event.ts, event.ts + _NEIGHBOUR_SPAN_MS, each_side)
         return before[::-1], after
 
     def _beside(self, event: Event, sort: list[Json], since: int, until: int, limit: int) -> list[Event]:
@@ -119,13 +117,13 @@ class ElasticEvents:
         source = event.fields.get("govsoc.source.id")
         named = {"exists": {"field": "govsoc.source.id"}}
         conditions: list[Json] = [
-            *_inside(Scope(frozenset({event.org}))),
+            *inside(Scope(frozenset({event.org}))),
             {"range": {"@timestamp": {"gte": since, "lt": until, "format": "epoch_millis"}}},
             {"bool": {"must_not": [named]}} if source is None else {"term": {"govsoc.source.id": source}},
         ]
         found: dict[str, Event] = {}
         for batch in self._pages(
-            names.patterns("events", [event.org]), [*conditions, _DATED], sort, [event.ts, event.id], limit
+            names.patterns("events", [event.org]), [*conditions, DATED], sort, [event.ts, event.id], limit
         ):
             for near in batch:
                 if near.id != event.id and near.org == event.org and near.fields.get("govsoc.source.id") == source:
@@ -158,12 +156,12 @@ class ElasticEvents:
         return hits
 
 
-def _event(hit: Json) -> Event:
+def event_of(hit: Json) -> Event:
     id_, fields = str(hit["_id"]), without_added(hit["_source"])
     return Event(id_, int(id_[:12], 16), str(fields["organization.id"]), str(fields["event.dataset"]), fields)
 
 
-def _inside(scope: Scope) -> list[Json]:
+def inside(scope: Scope) -> list[Json]:
     """The index compares without capitals: who reads an answer looks once more."""
     return [] if scope.orgs is None else [{"terms": {"organization.id": sorted(scope.orgs)}}]
 

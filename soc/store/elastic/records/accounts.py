@@ -50,8 +50,8 @@ class ElasticAccounts:
                 new["password_hash"] = password_hash or known["password_hash"]
             return new
 
-        change(self._client, names.ACCOUNTS, _account_id(account.name), changed)
         self._note(by, "account.put", account.name)
+        change(self._client, names.ACCOUNTS, _account_id(account.name), changed)
 
     def get(self, name: str) -> Account | None:
         known = self._read(_account_id(name))
@@ -67,14 +67,16 @@ class ElasticAccounts:
     def add_key(self, name: str, key_hash: str, label: str, *, by: str) -> None:
         def changed(old: Json | None) -> Json | None:
             if old is None:
-                raise NotFound(f"there is no account {name}")
+                raise _nobody(name)
             if any(key["hash"] == key_hash for key in old["keys"]):
                 return None
             return old | {"keys": [*old["keys"], {"hash": key_hash, "label": label}]}
 
+        if self.get(name) is None:
+            raise _nobody(name)
+        self._note(by, "key.add", name)
         self._client.index(index=names.ACCOUNTS, id=f"key:{key_hash}", document={"kind": "key", "name": name})
         change(self._client, names.ACCOUNTS, _account_id(name), changed)
-        self._note(by, "key.add", name)
 
     def drop_keys(self, name: str, *, by: str) -> int:
         dropped: list[str] = []
@@ -85,9 +87,9 @@ class ElasticAccounts:
             dropped[:] = [key["hash"] for key in old["keys"]]
             return old | {"keys": []}
 
+        self._note(by, "key.drop", name)
         change(self._client, names.ACCOUNTS, _account_id(name), changed)
         bulk(self._client, [_delete(f"key:{key_hash}") for key_hash in dropped])
-        self._note(by, "key.drop", name)
         return len(dropped)
 
     def by_key(self, key_hash: str) -> Account | None:
@@ -140,7 +142,12 @@ class ElasticAccounts:
         return search_all(self._client, names.ACCOUNTS, {"term": {"kind": "account"}}, "name")
 
     def _note(self, by: str, action: str, target: str) -> None:
+        """What is asked, before it is done: no change is without its entry, whatever dies in between."""
         self._audit.record(AuditEntry(self._clock(), by, action, target, ""))
+
+
+def _nobody(name: str) -> NotFound:
+    return NotFound(f"there is no account {name}")
 
 
 def _account_id(name: str) -> str:

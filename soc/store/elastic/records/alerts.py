@@ -214,6 +214,7 @@ def _query(where: AlertFilter) -> Json:
             ("rule_id", where.rule_id),
             ("entity", where.entity),
             ("triage.assignee", where.assignee),
+            ("triage.incident", where.incident),
         )
         if value is not None
     ]
@@ -222,7 +223,10 @@ def _query(where: AlertFilter) -> Json:
         wanted.append({"range": {"last_seen": bounds}})
     if where.stage is not None:
         wanted.append(_of_stage(where.stage))
-    return {"bool": {"filter": wanted}}
+    snoozed: list[Json] = []
+    if where.awake_at is not None:
+        snoozed = [{"range": {"triage.snoozed_until": {"gt": where.awake_at}}}]
+    return {"bool": {"filter": wanted, "must_not": snoozed}}
 
 
 def _of_stage(stage: Stage) -> Json:

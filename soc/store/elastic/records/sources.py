@@ -10,7 +10,7 @@ from typing import Any
 from elasticsearch import NotFoundError
 
 from soc.errors import Conflict, NotFound
-from soc.model.org import Scope
+from soc.model.org import EVERYTHING, Scope, check_spelling
 from soc.model.source import Source, SourceHealth, Transport
 from soc.store.base import AuditEntry, AuditStore
 from soc.store.elastic import names
@@ -38,11 +38,14 @@ class ElasticSources:
             return 0
 
     def add(self, source: Source, token_hash: str | None, *, by: str) -> None:
+        if read(self._client, names.SOURCES, _id(source.id)) is not None:
+            raise _taken(source.id)
+        check_spelling(source.org, {known["org"] for known in self.documents()})
+        self._note(by, "source.add", source.id)
         mark = secrets.token_hex(8)
         document = asdict(source) | {"token_hash": token_hash, "mark": mark}
         if not self._write({"create": {"_id": _id(source.id)}}, document) and not self._is(source.id, mark):
-            raise Conflict(f"there is a source {source.id} already: choose another name")
-        self._audit.record(AuditEntry(self._clock(), by, "source.add", source.id, ""))
+            raise _taken(source.id)
 
     def _is(self, source_id: str, mark: str) -> bool:
         """Whether what is there is what we wrote: then the answer to our first try was lost."""
@@ -69,16 +72,19 @@ class ElasticSources:
         return source_of(found.source) if found and found.source["enabled"] else None
 
     def set_enabled(self, source_id: str, enabled: bool, *, by: str) -> None:
+        self.get(source_id, EVERYTHING)
+        self._note(by, "source.enable" if enabled else "source.disable", source_id)
         for _ in range(_TRIES):
             over = read(self._client, names.SOURCES, _id(source_id))
             if over is None:
                 raise NotFound(f"there is no source {source_id}")
             if self._write({"index": {"_id": over.id, **over.unchanged}}, over.source | {"enabled": enabled}):
-                break
-        else:
-            raise too_contended(f"source {source_id}")
-        action = "source.enable" if enabled else "source.disable"
-        self._audit.record(AuditEntry(self._clock(), by, action, source_id, ""))
+                return
+        raise too_contended(f"source {source_id}")
+
+    def _note(self, by: str, action: str, target: str) -> None:
+        """What is asked, before it is done: no change is without its entry, whatever dies in between."""
+        self._audit.record(AuditEntry(self._clock(), by, action, target, ""))
 
     def _write(self, action: Json, document: Json) -> bool:
         """One request for source and revision, in one shard and in this order: a revision that was seen covers the source."""
@@ -89,6 +95,10 @@ class ElasticSources:
 
     def list(self, scope: Scope) -> list[Source]:
         return [source_of(document) for document in self.documents() if scope.allows(document["org"])]
+
+
+def _taken(source_id: str) -> Conflict:
+    return Conflict(f"there is a source {source_id} already: choose another name")
 
 
 def _id(source_id: str) -> str:

@@ -6,7 +6,6 @@ click and a new finding change different fields of that document and meet for no
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -18,10 +17,10 @@ from soc.model.alert import Change, Status, Triage, Verdict
 from soc.store.decision import decided
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
-from soc.store.elastic.documents import Json, read, too_contended, write
+from soc.store.elastic.documents import Json, decide, read, too_contended
 
 _TRIES = 20
-_STATE = ("status", "verdict", "assignee", "version", "updated_at", "updated_by")
+_STATE = ("status", "verdict", "assignee", "version", "updated_at", "updated_by", "incident", "snoozed_until")
 
 
 class ElasticTriage:
@@ -42,16 +41,16 @@ class ElasticTriage:
         verdict: Verdict | None = None,
         assignee: str | None = None,
         comment: str | None = None,
+        incident: str | None = None,
+        snoozed_until: int | None = None,
+        reason: str | None = None,
     ) -> Triage:
         org = self._org_of(alert_id)
         if org is None:
             raise NotFound(f"there is no alert {alert_id}")
-        index, mark = names.triage(org), secrets.token_hex(8)
-        for _ in range(_TRIES):
-            over = read(self._client, index, alert_id)
-            if over and over.source["mark"] == mark:  # it was our own write, whose answer was lost
-                return self._written(alert_id, over.source)
-            old = triage_of(over.source) if over else Triage()
+
+        def made(known: Json | None) -> Json | None:
+            old = triage_of(known) if known else Triage()
             new, changes = decided(
                 alert_id,
                 old,
@@ -62,17 +61,19 @@ class ElasticTriage:
                 verdict=verdict,
                 assignee=assignee,
                 comment=comment,
+                incident=incident,
+                snoozed_until=snoozed_until,
+                reason=reason,
             )
             if not changes:
-                return old
-            history = (over.source["history"] if over else []) + [_line(change) for change in changes]
-            record = asdict(new) | {"alert_id": alert_id, "org": org, "mark": mark, "history": history}
-            # Nobody searches the records (the copy is for that), so they need no refresh.
-            if write(self._client, index, alert_id, record, over, refresh=False):
-                return self._written(alert_id, record)
-        raise too_contended(f"alert {alert_id}")
+                return None
+            history = (known["history"] if known else []) + [line(change) for change in changes]
+            return asdict(new) | {"alert_id": alert_id, "org": org, "history": history}
 
-    def _written(self, alert_id: str, record: Json) -> Triage:
+        # Nobody searches the records (the copy is for that), so they need no refresh.
+        record = decide(self._client, names.triage(org), alert_id, made, f"alert {alert_id}", refresh=False)
+        if not record:
+            return Triage()
         copy_triage(self._client, alert_id, record)
         return triage_of(record)
 
@@ -91,13 +92,15 @@ def triage_of(source: Json) -> Triage:
         source["version"],
         source["updated_at"],
         source["updated_by"],
+        source.get("incident"),  # records of an older govsoc have neither
+        source.get("snoozed_until"),
     )
 
 
 def copied(triage: Triage | Json) -> Json:
     """What an alert's document repeats of the triage."""
     known: dict[str, Any] = asdict(triage) if isinstance(triage, Triage) else triage
-    return {name: known[name] for name in _STATE}
+    return {name: known.get(name) for name in _STATE}
 
 
 def copy_triage(client: Client, alert_id: str, record: Json) -> None:
@@ -120,5 +123,6 @@ def copy_triage(client: Client, alert_id: str, record: Json) -> None:
     raise too_contended(f"alert {alert_id}")
 
 
-def _line(change: Change) -> list[Any]:
+def line(change: Change) -> list[Any]:
+    """Of a history, as it is kept."""
     return [change.at, change.by, change.field, change.old, change.new]

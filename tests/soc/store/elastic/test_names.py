@@ -61,6 +61,7 @@ def test_places_are_functions_of_what_is_stored():
     assert names.findings("H42", 0, "month") == "govsoc-findings-h42-undated"
     assert names.alerts("H42.7") == "govsoc-alerts-h42"
     assert names.triage("H42.7") == "govsoc-triage-h42"
+    assert names.parts(names.INCIDENTS) == names.Parts("incidents")
     assert names.audit(at, "month") == "govsoc-audit-2026.11"
 
 

@@ -19,6 +19,7 @@ from soc.locks import only_one
 from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
 from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.incident import Incident
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, Stage
@@ -83,6 +84,10 @@ def embedded(tmp_path):
         )
         if n % 2:
             stores.triage.change(alert.id, by="binh", now=NOW + 10 + n, status=Status.CLOSED, verdict=Verdict.BENIGN)
+    for n, orgs in enumerate((("H42",), ("H42", "H42.01"))):
+        stores.incidents.create(Incident(f"{n:024x}", f"Sự cố {n}", orgs, NOW, "an", NOW, "an"), by="an")
+        stores.triage.change(alerts[n].id, by="an", now=NOW, incident=f"{n:024x}", snoozed_until=NOW + 5, reason="chờ")
+    stores.incidents.change("0" * 24, by="binh", now=NOW + 1, comment="đã gọi", assignee="binh")
     for n in range(3):
         source = Source(f"s{n}", f"Cổng {n}", "H42", "nginx.access", Transport.FILE, ("/var/log/x",), created_at=NOW)
         stores.sources.add(source, f"token-{n}" if n else None, by="an")
@@ -116,6 +121,10 @@ def everything(stores):
         "findings": [stores.alerts.findings(alert.id, EVERYTHING, limit=500).items for alert in alerts],
         "rules": [stores.alerts.rule(alert.rule_hash) for alert in alerts],
         "history": [stores.triage.history(alert.id) for alert in alerts],
+        "incidents": stores.incidents.list(EVERYTHING).items,
+        "their history": [stores.incidents.history(f"{n:024x}") for n in range(2)],
+        "their alerts": [stores.alerts.list(AlertFilter(incident=f"{n:024x}"), EVERYTHING).items for n in range(2)],
+        "awake": len(stores.alerts.list(AlertFilter(awake_at=NOW), EVERYTHING, limit=100).items),
         "counts": (stores.alerts.counts(EVERYTHING), stores.alerts.by_rule(EVERYTHING)),
         "tested": stores.alerts.list(AlertFilter(stage=Stage.TEST), EVERYTHING, limit=100).items,
         "hidden": list(stores.alerts.hidden(EVERYTHING, since="")),
@@ -140,6 +149,7 @@ def test_everything_is_there_and_a_second_time_changes_nothing(settings, embedde
         "hidden",
         "sources",
         "policies",
+        "incidents",
         "accounts",
         "audit",
         "events",

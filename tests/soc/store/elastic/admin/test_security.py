@@ -9,7 +9,6 @@ import socketserver
 import subprocess
 import threading
 import time
-import urllib.error
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -17,14 +16,16 @@ import orjson
 import pytest
 from elastic import empty
 from indexed import IndexedLog
-from servers import eventually, need
+from servers import need
 from typer.testing import CliRunner
 
 from soc.cli import build
 from soc.errors import Busy, SocError, StoreUnavailable
 from soc.model.account import Account, Role
 from soc.model.alert import Status
+from soc.model.event import Stored
 from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.incident import Incident
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
 from soc.model.source import Source, SourceHealth, Transport
@@ -37,6 +38,8 @@ from soc.store.elastic.admin import setup
 from soc.store.elastic.admin.check import faults
 from soc.store.elastic.client import connect
 from soc.store.elastic.documents import bulk
+from soc.store.elastic.events.bulk import BulkWriter
+from soc.store.elastic.events.retry import retry
 from soc.store.elastic.explain import NotAllowed
 
 pytestmark = pytest.mark.server
@@ -48,32 +51,13 @@ AUDIT = "govsoc-audit-2026.03"
 
 
 @pytest.fixture
-def secured(secured_server, monkeypatch, tmp_path):
-    """The server without anything of ours, and the environment of a command line that knows it."""
-    empty(secured_server)
-    eventually(lambda: _ready(secured_server), 60, "the security index")
-    for name in _names(secured_server.request("GET", "/_security/role")):
-        secured_server.request("DELETE", f"/_security/role/{name}")
-    keys = secured_server.request("GET", "/_security/api_key?name=govsoc-*&active_only=true")["api_keys"]
-    if keys:
-        secured_server.request("DELETE", "/_security/api_key", {"ids": [key["id"] for key in keys]})
-    monkeypatch.setenv("SOC_STORE__URL", secured_server.url)
-    monkeypatch.setenv("SOC_STORE__CA_FILE", str(secured_server.ca))
-    monkeypatch.setenv("SOC_SETUP_PASSWORD", secured_server.password)
+def secured(secured, monkeypatch, tmp_path):
+    """The server without anything of ours, and the environment of a command line that knows it and its administrator."""
+    monkeypatch.setenv("SOC_STORE__URL", secured.url)
+    monkeypatch.setenv("SOC_STORE__CA_FILE", str(secured.ca))
+    monkeypatch.setenv("SOC_SETUP_PASSWORD", secured.password)
     monkeypatch.setenv("SOC_DATA_DIR", str(tmp_path))
-    return secured_server
-
-
-def _ready(server):
-    """Just after its start the server cannot read its users and keys yet."""
-    try:
-        return server.request("GET", "/_security/api_key?name=x*") is not None
-    except urllib.error.HTTPError:
-        return False
-
-
-def _names(roles):
-    return [name for name in roles if name.startswith("govsoc-")]
+    return secured
 
 
 @pytest.fixture
@@ -138,6 +122,9 @@ class TestSetup:
         log.append([event])
         stores = opened.open_stores(writer)
         assert stores.events.search(Everything(), EVERYTHING).items == (event,)
+        client().create(index="govsoc-events-quarantine-h42", id=event.id, document={"event.id": event.id})
+        again = BulkWriter(writer, "month", clock=lambda: NOW)
+        assert retry(writer, again, lambda _: [Stored.of(event)], lambda *_: None).indexed == 1
         detections = opened.open_detections(writer, tmp_path)
         rule = RuleDoc("r", "h", "Rule", "high", "title: Rule")
         alert = alert_id("r", "H42", "x", "2026-03-02")
@@ -146,6 +133,9 @@ class TestSetup:
         assert detections.commit([found], {"h": rule}, {}, {}, None, NOW) == [alert]
         stores.triage.change(alert, by="an", now=NOW, status=Status.ACKNOWLEDGED)
         assert stores.alerts.get(alert, EVERYTHING).triage.status is Status.ACKNOWLEDGED
+        stores.incidents.create(Incident("1" * 24, "x", ("H42",), NOW, "an", NOW, "an"), by="an")
+        stores.incidents.change("1" * 24, by="an", now=NOW, title="y")
+        assert [incident.title for incident in stores.incidents.list(EVERYTHING).items] == ["y"]
         stores.sources.add(Source("s", "s", "H42", "nginx.access", Transport.PUSH), "hash", by="an")
         stores.health.report([SourceHealth("s", NOW, NOW, 1, 0, 0.0, None)])
         stores.accounts.put(Account("an", Role.ANALYST, EVERYTHING), "hash", by="an")
@@ -183,6 +173,7 @@ class TestSetup:
         assert opened.open_stores(reader).events.search(Everything(), Scope(frozenset({"H4"}))).items == ()
         for forbidden in (
             lambda: reader.search(index="govsoc-events-web-h4-2026.03"),
+            lambda: reader.search(index="govsoc-incidents"),
             lambda: reader.get(index="govsoc-accounts", id="x"),
             lambda: reader.index(index=WEB, document={}),
             lambda: reader.indices.delete(index=WEB),

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import orjson
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy.own_fields import MODULE, PAGE, module
 from soc.query.ast import TEXT_FIELDS, TIME_FIELDS
 from soc.query.fold import fold
 from soc.store.elastic.admin import layout
@@ -19,15 +21,44 @@ from soc.store.elastic.events.fields import ECS, FIELDS, FOLDED, KNOWN, OWN, UNK
 
 ROOT = Path(__file__).parents[5]
 GOLDEN = sorted((ROOT / "tests" / "golden").glob("*/*.json"))
-ROW = re.compile(r"\| `(govsoc\.[a-z0-9_.]+)` \| ([a-z]+)(?: list)? \|")
-# What docs/fields.md calls a type, and what it is in the index.
-KINDS = {"keyword": {"keyword", "wide"}, "long": {"long"}, "float": {"double"}, "ip": {"ip"}, "boolean": {"boolean"}}
+# What the Elastic Common Schema calls a type, and what of ours searches it as well.
+COMPATIBLE = {
+    "match_only_text": {"text"},
+    "wildcard": {"keyword", "wide keyword"},
+    "keyword": {"keyword", "wide keyword"},
+    "float": {"double"},
+}
+# The schema does not index the first: people look inside lines. The second is one JSON string of ours.
+OTHERWISE = {"event.original": ("keyword", "text"), "log.syslog.structured_data": ("flattened", "wide keyword")}
 
 
 def test_our_own_fields_are_those_that_are_documented():
-    documented = dict(ROW.findall((ROOT / "docs" / "fields.md").read_text()))
-    assert documented.keys() == OWN.keys()
-    assert {name: kind for name, kind in OWN.items() if kind not in KINDS[documented[name]]} == {}
+    assert (ROOT / MODULE).read_text() == module((ROOT / PAGE).read_text()), "run `make docs`"
+
+
+@pytest.mark.parametrize(
+    ("row", "complaint"),
+    [
+        ("| `govsoc.x.y` | float | in ms | all |", "docs/fields.md:2: 'float' is none of the types keyword, "),
+        ("| `govsoc.a` | keyword list | again | all |", "docs/fields.md:2: govsoc.a has a row already"),
+        ("| `govsoc.x.y` |", "docs/fields.md:2: '' is none of the types"),
+    ],
+)
+def test_a_row_that_says_no_type_is_named(row, complaint):
+    with pytest.raises(SystemExit, match=re.escape(complaint)):
+        module(f"| `govsoc.a` | wide keyword list | a field | all |\n{row}\n")
+
+
+@pytest.mark.parametrize("version", ["8.11.0", "8.17.0"])
+def test_the_other_fields_are_of_the_common_schema_and_of_its_types(test_data, version):
+    schema = yaml.load((test_data / "ecs" / f"ecs_flat_v{version}.yml").read_text(), yaml.CSafeLoader)
+    assert ECS.keys() <= schema.keys()
+    differ = {
+        name: (theirs, kind)
+        for name, kind in ECS.items()
+        if kind not in COMPATIBLE.get(theirs := schema[name]["type"], {theirs})
+    }
+    assert differ == OTHERWISE
 
 
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: f"{path.parent.name}/{path.stem}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from mortal import Killed, mortal
 from proxy import Answer, proxy
 
 from soc.errors import StoreUnavailable
@@ -47,33 +48,6 @@ def facts(client: Client, entity: str) -> tuple[int, int, int] | None:
     alerts = open_stores(client).alerts.list(AlertFilter(entity=entity), EVERYTHING).items
     assert len(alerts) <= 1
     return (alerts[0].count, alerts[0].first_seen - NOON, alerts[0].last_seen - NOON) if alerts else None
-
-
-class Killed(BaseException):
-    """Not an `Exception`: nothing that the code does about errors happens."""
-
-
-class Mortal(Client):
-    """Dies at its request number `at`: before the server has it, or when the server has done it and nobody hears the answer."""
-
-    at: int
-    answered: bool
-
-    def perform_request(self, *args, **kwargs):
-        self.at -= 1
-        if self.at == 0 and not self.answered:
-            raise Killed
-        answer = super().perform_request(*args, **kwargs)
-        if self.at == 0:
-            raise Killed
-        return answer
-
-
-def mortal(url: str, at: int, answered: bool) -> Mortal:
-    client = connect(url)
-    client.__class__ = Mortal
-    client.at, client.answered = at, answered
-    return client
 
 
 @pytest.mark.parametrize("answered", [False, True], ids=["before the server has it", "after the server has done it"])
@@ -167,30 +141,6 @@ def test_detector_and_analyst_write_one_alert_at_once(elastic, client, tmp_path)
         assert (seen.count, seen.first_seen, seen.last_seen) == (49, NOON, NOON + 49)
         assert (seen.triage.version, seen.triage.assignee) == (40, "person 39")
         assert len(stores.triage.history(alert)) == 80
-
-
-def test_two_analysts_at_once_one_wins_and_the_other_is_told_who(elastic, client, tmp_path):
-    [alert] = commit(open_detections(client, tmp_path), [finding("10.0.0.1", 0)])
-    with connect(elastic.url) as one, connect(elastic.url) as two:
-        people = {"lan": open_stores(one).triage, "minh": open_stores(two).triage}
-        winners = []
-        for version in range(10):
-            at_once = threading.Barrier(2)
-            won, told = [], []
-
-            def click(name: str, version=version, at_once=at_once, won=won, told=told) -> None:
-                at_once.wait()
-                try:
-                    people[name].change(alert, by=name, now=version, version=version, comment=f"mine, says {name}")
-                    won.append(name)
-                except Exception as error:
-                    told.append(f"{type(error).__name__}: {error}")
-
-            assert together(*(lambda name=name: click(name) for name in people)) == []
-            assert len(won) == 1, (won, told)
-            assert told == [f"Conflict: {won[0]} changed this alert meanwhile: look at it again, then decide"]
-            winners += won
-        assert [change.by for change in people["lan"].history(alert)] == winners
 
 
 def test_a_copy_that_was_left_behind_is_shown_right_and_mended_by_who_reads_it(client, tmp_path, monkeypatch):

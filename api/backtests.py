@@ -1,0 +1,32 @@
+"""Asking for a backtest: what may be asked, and who is written down for it."""
+
+from __future__ import annotations
+
+import rules.load
+from api.errors import Refused
+from api.state import State
+from soc.backtest.jobs import Job
+from soc.errors import NotFound, RuleError
+from soc.model.account import Account
+from soc.store.base import AuditEntry
+
+LONGEST_RULE = 48 << 10
+MOST_DAYS = 366
+
+
+def start(state: State, account: Account, days: int, *, rule_id: str | None = None, text: str | None = None) -> Job:
+    """Raises `Refused`, `NotFound`, `RuleError` for a text that is no rule, and `Busy` while another one runs."""
+    if (rule_id is None) == (text is None):
+        raise Refused("name a running rule, or give the text of one")
+    if text is not None:
+        loaded = rules.load.loads(text, "rule")
+        if loaded.errors:
+            raise loaded.errors[0]
+        if not loaded.rules:
+            raise RuleError("there is no rule in it", "rule")
+    elif all(rule.id != rule_id for rule in state.rules.running()[0]):
+        raise NotFound("no such rule is running")
+    now = state.clock()
+    job = state.backtests.start(account.scope, by=account.name, at=now, days=days, rule_id=rule_id, text=text)
+    state.stores.audit.record(AuditEntry(now, account.name, "backtest.start", job.id, rule_id or "a new text"))
+    return job

@@ -1,0 +1,206 @@
+"""Backtests that the console asks for: each a process of its own at a low priority, so that nobody who triages waits for one.
+
+    data/backtests/jobs/<id>/   job.json        what was asked for, by whom, of which organisations
+                                rule.yml        the text of a new or changed rule
+                                progress.json   how far it has come           written by the process
+                                outcomes.json   what came of it, once it has ended well
+                                said.txt        what it said, else
+
+What is on disk tells the state; a job that was stopped, by whatever, goes on where it was when it is asked for again.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from soc.errors import Busy, NotFound
+from soc.model.org import Scope
+
+_KEPT = 50
+_NICE = 10
+_STOP_S = 5.0
+_SAID_CHARS = 2000
+
+
+def jobs_dir(data_dir: Path) -> Path:
+    return data_dir / "backtests" / "jobs"
+
+
+class JobState(StrEnum):
+    RUNNING = "running"
+    STOPPED = "stopped"  # may be asked for again
+    FAILED = "failed"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`orgs` None: of all organisations. Exactly one of `rule_id` and `text` is there. `at`: ms since 1970, when it was asked for."""
+
+    id: str
+    by: str
+    at: int
+    orgs: tuple[str, ...] | None
+    days: int
+    rule_id: str | None = None
+    text: str | None = None
+
+    def visible(self, scope: Scope) -> bool:
+        """Who may not see all that went into it does not see what came of it."""
+        if self.orgs is None:
+            return scope.orgs is None
+        return all(scope.allows(org) for org in self.orgs)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`done` of `total`; `events` examined since it was last started; `outcomes` as `soc rules backtest --json` gives them."""
+
+    job: Job
+    state: JobState
+    done: int = 0
+    total: int = 0
+    events: int = 0
+    outcomes: Sequence[Mapping[str, Any]] = ()
+    reason: str = ""
+
+
+class Jobs:
+    """`command`: `soc rules backtest` with what it needs to find the settings; `environment` is added to ours."""
+
+    def __init__(self, folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._command = command
+        self._environment = environment
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._lock = threading.Lock()
+
+    def start(
+        self, scope: Scope, *, by: str, at: int, days: int, rule_id: str | None = None, text: str | None = None
+    ) -> Job:
+        """Raises `Busy` while another one runs."""
+        orgs = None if scope.orgs is None else tuple(sorted(scope.orgs))
+        job = Job(secrets.token_hex(12), by, at, orgs, days, rule_id, text)
+        with self._lock:
+            self._check_room()
+            place = self._folder / job.id
+            place.mkdir(parents=True)
+            (place / "job.json").write_bytes(orjson.dumps(asdict(job)))
+            self._run(job)
+            self._forget_oldest()
+        return job
+
+    def resume(self, job_id: str, scope: Scope) -> None:
+        """Raises `NotFound`, and `Busy` while another one runs."""
+        report = self.get(job_id, scope)
+        if report.state in (JobState.STOPPED, JobState.FAILED):
+            with self._lock:
+                self._check_room()
+                self._run(report.job)
+
+    def stop(self, job_id: str, scope: Scope) -> None:
+        """What it has done is kept. Raises `NotFound`."""
+        self.get(job_id, scope)
+        with self._lock:
+            if process := self._processes.get(job_id):
+                _end(process)
+
+    def get(self, job_id: str, scope: Scope) -> Report:
+        job = self._read(job_id)
+        if job is None or not job.visible(scope):
+            raise NotFound(f"there is no backtest {job_id}")
+        place = self._folder / job.id
+        progress = _json(place / "progress.json") or {}
+        if (outcomes := _json(place / "outcomes.json")) is not None:
+            return Report(job, JobState.DONE, outcomes=outcomes, **progress)
+        process = self._processes.get(job.id)
+        code = process.poll() if process else None
+        if process and code is None:
+            return Report(job, JobState.RUNNING, **progress)
+        if code is not None and code > 0:
+            return Report(job, JobState.FAILED, reason=_last_line(place / "said.txt"), **progress)
+        return Report(job, JobState.STOPPED, **progress)
+
+    def recent(self, scope: Scope) -> list[Job]:
+        """Newest first."""
+        jobs = (self._read(place.name) for place in self._places())
+        return [job for job in jobs if job and job.visible(scope)]
+
+    def close(self) -> None:
+        with self._lock:
+            for process in self._processes.values():
+                _end(process)
+
+    def _check_room(self) -> None:
+        if any(process.poll() is None for process in self._processes.values()):
+            raise Busy("another backtest is running: wait for it, or stop it", retry_after_s=10)
+
+    def _run(self, job: Job) -> None:
+        place = self._folder / job.id
+        wanted = ["--rule", job.rule_id] if job.rule_id is not None else [str(place / "rule.yml")]
+        if job.text is not None:
+            (place / "rule.yml").write_text(job.text, encoding="utf-8")
+        orgs = [part for org in job.orgs or () for part in ("--org", org)]
+        with (place / "said.txt").open("wb") as said:
+            self._processes[job.id] = subprocess.Popen(  # noqa: S603 - our own arguments, each checked by who calls
+                [*self._command, *wanted, "--days", str(job.days), *orgs, "--report-to", str(place)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=said,
+                env=os.environ | self._environment,
+                preexec_fn=_politely,
+            )
+
+    def _read(self, job_id: str) -> Job | None:
+        if not job_id.isalnum() or (known := _json(self._folder / job_id / "job.json")) is None:
+            return None
+        orgs = known["orgs"]
+        return Job(**known | {"orgs": None if orgs is None else tuple(orgs)})
+
+    def _places(self) -> list[Path]:
+        return sorted(self._folder.glob("*"), key=lambda place: place.stat().st_mtime, reverse=True)
+
+    def _forget_oldest(self) -> None:
+        for place in self._places()[_KEPT:]:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _politely() -> None:
+    os.nice(_NICE)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _json(path: Path) -> Any:
+    """None while it is not there."""
+    try:
+        return orjson.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _last_line(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1][:_SAID_CHARS].removeprefix("soc: ") if lines else ""

@@ -1,0 +1,149 @@
+"""`soc rules backtest`: what rules would have raised."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from soc.backtest.forecast import Forecast
+from soc.backtest.outcome import Outcome
+from soc.cli.context import ConfigOption, DataDirOption, JsonOption, console, local_time, print_json, shown
+from soc.model.org import EVERYTHING, Scope
+from soc.service.backtest import Running, choose, open_backtest
+from soc.service.process import configure_logging
+from soc.settings import load
+
+_BAR = 40
+
+
+def backtest(
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Rule files or folders; those that the settings name by default.", show_default=False),
+    ] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option("--rule", help="Only this one: id, name or title; may be given again.", show_default=False),
+    ] = None,
+    days: Annotated[int, typer.Option(help="Whole days to look back.", min=1, max=3660)] = 30,
+    org: Annotated[
+        list[str] | None,
+        typer.Option(help="Only events of this organisation; may be given again.", show_default=False),
+    ] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option(help="A folder for progress.json and, at the end, outcomes.json.", show_default=False),
+    ] = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Run rules over the stored events of the last days, with production's folding: alerts a day, the week to come, whom they are
+    about, and which of them were there already and how they were closed. Nothing is raised. Ctrl-C is safe: the same command, the same
+    day, goes on where it was.
+    """
+    configure_logging()
+    settings = load(config, data_dir)
+    chosen = choose(settings, paths or [], rule or [])
+    for error in chosen.errors:
+        typer.echo(f"soc: left out: {error}", err=True)
+    scope = Scope(frozenset(org)) if org else EVERYTHING
+    with open_backtest(settings, chosen, scope, days) as running:
+        began = time.monotonic()
+        _run(running, report_to)
+        outcomes, events, took = running.outcomes(), running.test.progress.events, time.monotonic() - began
+        if report_to:
+            _write(report_to / "outcomes.json", [_plain(outcome) for outcome in outcomes])
+        running.forget()
+        if json:
+            for outcome in outcomes:
+                print_json(_plain(outcome))
+        else:
+            _print(outcomes, detailed=len(outcomes) == 1)
+        typer.echo(
+            f"{events:,} events since {local_time(running.span.since)} in {took:.1f} s, {events / max(took, 1e-9):,.0f}/s",
+            err=True,
+        )
+    if chosen.errors:
+        raise typer.Exit(3)
+
+
+def _run(running: Running, report_to: Path | None) -> None:
+    bar = Progress(
+        TextColumn("going on where it was stopped" if running.resumed else "backtest"),
+        BarColumn(),
+        TextColumn("{task.fields[events]:,} events"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task("", total=running.test.progress.total, events=0)
+        for progress in running.test.run():
+            bar.update(task, completed=progress.done, events=progress.events)
+            if report_to:
+                so_far = {"done": progress.done, "total": progress.total, "events": progress.events}
+                _write(report_to / "progress.json", so_far)
+
+
+def _plain(outcome: Outcome) -> dict[str, object]:
+    return asdict(outcome) | {"known": dict(outcome.known)}
+
+
+def _write(path: Path, value: object) -> None:
+    """Whole or not at all: others read it meanwhile."""
+    new = path.with_suffix(".new")
+    new.write_bytes(orjson.dumps(value))
+    new.replace(path)
+
+
+def _print(outcomes: list[Outcome], *, detailed: bool) -> None:
+    out = console()
+    columns = ("rule", "level", "alerts", "a day", "next 7 days", "events", "confirmed", "false", "benign", "open",
+               "new", "gone")  # fmt: skip
+    table = Table(*columns, box=None, pad_edge=False)
+    for one in (one for one in outcomes if one.alerts or one.gone):
+        known = (str(one.known.get(what, 0)) for what in ("true_positive", "false_positive", "benign", "open"))
+        gone = f"{one.gone} ({one.gone_true} confirmed)" if one.gone_true else str(one.gone)
+        per_day = f"{sum(one.by_day.values()) / len(one.by_day):.1f}" if one.by_day else "-"
+        table.add_row(shown(one.title), one.level, f"{one.alerts}{'+' if _cut(one) else ''}", per_day,
+                      _week(one.forecast), str(one.events), *known, str(one.fresh), gone)  # fmt: skip
+    if table.rows:
+        out.print(table)
+    if quiet := sum(not one.alerts and not one.gone for one in outcomes):
+        out.print(f"{quiet} rules raise nothing")
+    for one in outcomes:
+        if one.noisy_since is not None:
+            out.print(f"{shown(one.title)}: given up at {local_time(one.noisy_since)}, it raises too much")
+        if one.broken is not None:
+            out.print(f"{shown(one.title)}: stopped while running: {one.broken}")
+    if detailed and outcomes:
+        _detail(out, outcomes[0])
+
+
+def _detail(out: Console, one: Outcome) -> None:
+    most = max(one.by_day.values(), default=0) or 1
+    out.print()
+    for day, count in one.by_day.items():
+        out.print(f"{day} {'█' * round(count / most * _BAR)} {count}")
+    if one.entities:
+        table = Table("whom", "", "alerts", "events", box=None, pad_edge=False)
+        for entity in one.entities:
+            table.add_row(entity.field, shown(entity.value), str(entity.alerts), str(entity.events))
+        out.print()
+        out.print(table)
+
+
+def _cut(one: Outcome) -> bool:
+    return one.noisy_since is not None or one.broken is not None
+
+
+def _week(of: Forecast | None) -> str:
+    return f"{of.expected:.0f} ({of.low:.0f} to {of.high:.0f})" if of else "no whole day yet"

@@ -1,0 +1,193 @@
+"""`soc rules backtest`: rules, new or changed, over the stored events of the last days."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import orjson
+
+import rules.load
+from rules.match import Engine
+from rules.rule import Rule, RuleSet
+from rules.tuning import Tuning
+from soc.backtest.jobs import jobs_dir
+from soc.backtest.outcome import Outcome, assess
+from soc.backtest.run import Backtest
+from soc.errors import ConfigError
+from soc.locks import only_one
+from soc.model.alert import Alert
+from soc.model.finding import local_day
+from soc.model.org import Scope
+from soc.model.rule import RuleDoc
+from soc.service.detector import doc_of
+from soc.service.process import now_ms, relax_garbage_collection
+from soc.service.stores import open_history, open_stores, prepare
+from soc.settings import Settings
+from soc.store import sqlite
+from soc.store.base import AlertFilter, AlertStore, History
+from soc.store.detections import SqliteDetections
+
+_PAGE = 1000
+_KEPT_S = 7 * 86_400  # then what an interrupted backtest has done is forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """ms since 1970: from a local midnight to the moment at which the backtest was first started."""
+
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An opened backtest: `test.run()` does the work, `outcomes()` says what came of it, `forget()` removes what it has written."""
+
+    test: Backtest
+    span: Span
+    resumed: bool
+    _docs: Sequence[RuleDoc]
+    _engine: Engine
+    _history: History
+    _raised: AlertStore
+    _there: AlertStore
+    _scope: Scope
+    _zone: ZoneInfo
+    _folder: Path
+
+    def outcomes(self) -> list[Outcome]:
+        """Of each rule that alerts, noisiest first. Days without any event, before the first there is, do not count."""
+        began, span = self._history.began(), self.span
+        days = whole_days(max(began or span.until, span.since), span.until, self._zone)
+        found = [
+            assess(
+                doc, self._of(self._raised, doc), self._of(self._there, doc), days, self._zone,
+                noisy_since=self.test.progress.noisy.get(doc.id), broken=self._engine.broken.get(doc.id),
+            )
+            for doc in self._docs
+            if not doc.silent
+        ]  # fmt: skip
+        return sorted(found, key=lambda outcome: (-outcome.alerts, outcome.title))
+
+    def _of(self, store: AlertStore, doc: RuleDoc) -> Iterator[Alert]:
+        """The rule's alerts that began in the time; of an older one, the backtest has seen a part only."""
+        where, cursor = AlertFilter(rule_id=doc.id, since=self.span.since), None
+        while True:
+            page = store.list(where, self._scope, cursor=cursor, limit=_PAGE)
+            yield from (alert for alert in page.items if self.span.since <= alert.first_seen < self.span.until)
+            if (cursor := page.next) is None:
+                return
+
+    def forget(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def open_backtest(
+    settings: Settings, chosen: RuleSet, scope: Scope, days: int, clock: Callable[[], int] = now_ms
+) -> Iterator[Running]:
+    """Over the last `days` whole days and today, as the scope sees them. The same again, the same day, goes on where it was stopped.
+
+    Raises `ConfigError` when another backtest runs, or when there is no rule.
+    """
+    if not chosen.rules:
+        raise ConfigError("no rule to try: " + "; ".join(map(str, chosen.errors)))
+    zone = ZoneInfo(settings.detect.zone)
+    today = date.fromisoformat(local_day(clock(), zone))
+    since = _midnight(today - timedelta(days=days), zone)
+    place = _folder(settings, chosen, scope, since)
+    with ExitStack() as cleanup:
+        cleanup.enter_context(only_one(settings.data_dir, "backtest"))
+        _tidy(place)
+        prepare(settings)
+        span, resumed = _span(place, since, clock)
+        detections = SqliteDetections(place)
+        cleanup.callback(detections.close)
+        history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
+        raised = sqlite.open_stores(place, now_ms).alerts
+        lateness_ms = settings.detect.lateness_s * 1000
+        engine = Engine(chosen, zone, lateness_ms=lateness_ms)
+        docs = [doc_of(rule) for rule in chosen.rules]
+        test = Backtest(
+            history,
+            engine,
+            {doc.hash: doc for doc in docs},
+            detections,
+            found=detections.found(),
+            lateness_ms=lateness_ms,
+            clock=lambda: span.until,
+            tuning=Tuning(zone=zone),  # rules as they are written, whatever is laid down about them
+        )
+        relax_garbage_collection()
+        there = open_stores(settings).alerts
+        yield Running(test, span, resumed, docs, engine, history, raised, there, scope, zone, place)
+
+
+def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> RuleSet:
+    """The rules of these files and folders, or those of the settings; only those named, if any are, with what they are made of.
+
+    Raises `ConfigError` for a name that is nobody's, or several rules'.
+    """
+    pipelines = [settings.detect.pipeline] if settings.detect.pipeline else []
+    loaded = rules.load.load(paths or settings.detect.rules or [rules.load.CONTENT], pipelines)
+    wanted: dict[str, Rule] = {}
+    for name in names:
+        rule = loaded.get(name)
+        if rule is None:
+            raise ConfigError(f"no rule (or several) with the id, name or title {name!r}")
+        wanted[rule.id] = rule
+        for id_ in rule.correlation.rules if rule.correlation else ():
+            wanted.setdefault(id_, _only_feeds(loaded, id_))
+    return RuleSet(tuple(wanted.values()), loaded.errors) if names else loaded
+
+
+def _only_feeds(loaded: RuleSet, id_: str) -> Rule:
+    base = loaded.get(id_)
+    assert base is not None, "the loader links no correlation to a rule that is not there"
+    return base
+
+
+def whole_days(first: int, until: int, zone: ZoneInfo) -> tuple[date, date]:
+    """The first and the last local day that lie whole in [first, until) (ms); the last before the first when there is none."""
+    start = date.fromisoformat(local_day(first, zone))
+    if _midnight(start, zone) < first:
+        start += timedelta(days=1)
+    return start, date.fromisoformat(local_day(until, zone)) - timedelta(days=1)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> int:
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
+
+
+def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int) -> Path:
+    """One for each set of rules, scope and first day: what has been done there is of use to nothing else."""
+    what = [sorted(rule.hash for rule in chosen.rules), sorted(scope.orgs) if scope.orgs is not None else None, since,
+            settings.detect.zone, settings.detect.lateness_s]  # fmt: skip
+    return settings.data_dir / "backtests" / hashlib.blake2b(orjson.dumps(what), digest_size=12).hexdigest()
+
+
+def _span(place: Path, since: int, clock: Callable[[], int]) -> tuple[Span, bool]:
+    """As it was noted when the backtest was first started, or from now; whether it had been started before."""
+    note = place / "span.json"
+    try:
+        return Span(**orjson.loads(note.read_bytes())), True
+    except (OSError, ValueError, TypeError):
+        shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    span = Span(since, clock())
+    note.write_bytes(orjson.dumps(asdict(span)))
+    return span, False
+
+
+def _tidy(place: Path) -> None:
+    for other in place.parent.glob("*"):
+        if other not in (place, jobs_dir(place.parent.parent)) and other.stat().st_mtime < time.time() - _KEPT_S:
+            shutil.rmtree(other, ignore_errors=True)

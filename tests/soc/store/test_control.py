@@ -1,0 +1,26 @@
+"""A control database that an older govsoc has written."""
+
+from __future__ import annotations
+
+from soc.buffer.database import Database
+from soc.model.alert import Status, Triage, Verdict
+from soc.model.org import EVERYTHING
+from soc.store.base import AlertFilter
+from soc.store.control import SCHEMA, control_file
+from soc.store.sqlite import open_stores
+
+
+def test_decisions_of_before_incidents_are_what_they_were(tmp_path):
+    old = Database(control_file(tmp_path), SCHEMA[:1])
+    with old.write() as db:
+        db.execute("INSERT INTO triage VALUES ('a', 'closed', 'benign', 'lan', 3, 7, 'minh')")
+        db.execute(
+            "INSERT INTO change (alert_id, at, by, field, old, new) VALUES ('a', 7, 'minh', 'comment', NULL, 'x')"
+        )
+    old.close()
+    stores = open_stores(tmp_path)
+    assert stores.incidents.list(EVERYTHING).items == ()
+    assert stores.alerts.list(AlertFilter(awake_at=1), EVERYTHING).items == ()
+    assert [line.new for line in stores.triage.history("a")] == ["x"]
+    joined = stores.triage.change("a", by="lan", now=8, version=3, incident="1" * 24)
+    assert joined == Triage(Status.CLOSED, Verdict.BENIGN, "lan", 4, 8, "lan", "1" * 24, None)
