@@ -25,6 +25,7 @@ from api.routes import (
     backtests,
     coverage,
     events,
+    exceptions,
     health,
     incidents,
     notifications,
@@ -34,6 +35,7 @@ from api.routes import (
 )
 from api.state import RuleBook, State
 from api.throttle import SignIns
+from api.tuning.settings import DAILY_BUDGET
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.notify.route import Route
@@ -61,6 +63,7 @@ def create_app(
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
+    daily_budget: float = DAILY_BUDGET,
     token: Callable[[str, str, str], str | None] | None = None,
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
@@ -100,6 +103,7 @@ def create_app(
         organisations=Organisations(stores.policies),
         feed=feed,
         pages=Pages(zone, clock),
+        daily_budget=daily_budget,
         token=token,
         backtests=jobs,
     )
@@ -111,6 +115,7 @@ def create_app(
         incidents,
         events,
         rules,
+        exceptions,
         backtests,
         sources,
         coverage,

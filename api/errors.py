@@ -36,6 +36,10 @@ class Refused(SocError):  # noqa: N818
     """Well formed, and against a rule of the house, such as closing an alert without a verdict."""
 
 
+class NeedsReason(Refused):
+    """Allowed, when somebody says why: what it costs is in the message."""
+
+
 STATUS: Mapping[type[SocError], int] = {
     QueryError: 400,
     SignInNeeded: 401,

@@ -13,7 +13,7 @@ from soc.model.account import Account, Role
 from soc.model.alert import Alert, Change, Status, Verdict
 from soc.model.event import Event, Value, iso
 from soc.model.finding import Finding
-from soc.model.rule import RuleDoc, RuleFault
+from soc.model.rule import RuleDoc, RuleFault, Stage
 from soc.model.silence import Freshness
 
 T = TypeVar("T")
@@ -59,6 +59,7 @@ class AlertOut(BaseModel):
     status: Status
     verdict: Verdict | None
     assignee: str | None
+    stage: Stage = Field(description="`test`: of a rule in test, kept out of the queue")
     version: int = Field(description="counts changes; send it with a change")
     updated_at: str | None
     updated_by: str | None
@@ -86,6 +87,7 @@ class AlertOut(BaseModel):
             status=triage.status,
             verdict=triage.verdict,
             assignee=triage.assignee,
+            stage=alert.stage,
             version=triage.version,
             updated_at=moment(triage.updated_at),
             updated_by=triage.updated_by,
@@ -141,11 +143,6 @@ class FaultOut(BaseModel):
     @classmethod
     def of(cls, fault: RuleFault) -> FaultOut:
         return cls(reason=fault.reason, path=fault.path, line=fault.line, rule_id=fault.rule_id)
-
-
-class RulesOut(BaseModel):
-    items: list[RuleOut]
-    faults: list[FaultOut] = Field(description="rules that could not be loaded, or broke while running")
 
 
 class EventOut(BaseModel):

@@ -75,7 +75,7 @@ class State:
     """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it.
 
     `token`: what stands for a number (organisation, kind, number) in the lines of an organisation, None where nothing was masked yet.
-    It is None itself where the masking keys are not on this machine.
+    It is None itself where the masking keys are not on this machine. `daily_budget`: alerts a day that the analysts can work on.
     """
 
     stores: Stores
@@ -92,6 +92,7 @@ class State:
     pages: Pages
     token: Callable[[str, str, str], str | None] | None
     backtests: Jobs
+    daily_budget: float
 
 
 def _state(request: Request) -> State:

@@ -26,6 +26,7 @@ class Engine:
     """All rules over all events. One engine belongs to one thread.
 
     `zone` is where the calendar day of an alert is counted. `broken`: rule id -> reason, for rules stopped because they raised.
+    Rules can `rest`: they are not evaluated at all until they are woken.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Engine:
         self.ruleset = ruleset
         self.broken: dict[str, str] = {}
         self._day = _calendar(zone)
+        self._resting: frozenset[str] = frozenset()
         self._detections = [rule for rule in ruleset.rules if rule.condition is not None]
         self._routes: dict[Route, Plan] = {}
         self._plans: dict[frozenset[str], Plan] = {}
@@ -44,6 +46,23 @@ class Engine:
         for i, correlator in enumerate(self._correlators):
             for base in correlator.correlation.rules:
                 self._feeds.setdefault(base, []).append(i)
+
+    # -- what runs
+
+    def rest(self, rule_ids: frozenset[str]) -> None:
+        """Let these rules rest, and the silent ones that nothing else needs; wake all others."""
+        if rule_ids == self._resting:
+            return
+        self._resting = rule_ids
+        resting = rule_ids | self._needless(rule_ids) | self.broken.keys()
+        self._detections = [r for r in self.ruleset.rules if r.condition is not None and r.id not in resting]
+        for prepared in (self._routes, self._plans, self._sieves, self._sieves_by_rules):
+            prepared.clear()
+
+    def _needless(self, resting: frozenset[str]) -> set[str]:
+        """Silent rules all of whose correlations rest."""
+        fed = {base for c in self._correlators if c.rule.id not in resting for base in c.correlation.rules}
+        return {rule.id for rule in self.ruleset.rules if rule.silent and rule.id in self._feeds and rule.id not in fed}
 
     # -- events
 
@@ -135,7 +154,7 @@ class Engine:
         for finding in findings:
             for i in self._feeds.get(finding.rule_id, ()):
                 correlator = self._correlators[i]
-                if correlator.rule.id in self.broken:
+                if correlator.rule.id in self.broken or correlator.rule.id in self._resting:
                     continue
                 try:
                     found += correlator.observe(finding, state)

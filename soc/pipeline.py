@@ -1,12 +1,12 @@
 """The spine: what happens to events between the buffer and the alert.
 
     collector: record -> mask -> parse -> Event -> buffer.append        (collector/, then acked)
-    detector:  buffer.read -> sift -> match -> correlate -> commit              (here)
+    detector:  buffer.read -> sift -> match -> judge -> correlate -> judge -> commit   (here)
     API:       alerts + triage -> JSON, console                          (api/)
 
-One step reads a batch, finds what the rules find, and commits findings, correlation state and cursor together. Whatever happens
-in between, the step either happened or it did not; doing it again gives the same findings, because their ids are functions of
-rule and event.
+One step reads a batch, finds what the rules find, leaves out what people have said need not be seen, and commits findings,
+correlation state and cursor together. Whatever happens in between, the step either happened or it did not; doing it again gives the
+same findings, because their ids are functions of rule and event.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from soc.buffer.base import Readable
 from soc.errors import SocError
 from soc.model.event import Event, Stored
 from soc.model.finding import Finding
-from soc.model.rule import RuleDoc
+from soc.model.rule import RuleDoc, Stage
+from soc.model.tuning import Hidden
 from soc.store.base import Detections
 
 log = structlog.get_logger("detector")
@@ -46,8 +47,33 @@ class State(Protocol):
     def set(self, key: str, value: bytes, expires: int) -> None: ...
 
 
+class Judged(Protocol):
+    """Findings that go on, and the others counted by what hid them."""
+
+    @property
+    def kept(self) -> list[Finding]: ...
+
+    @property
+    def hidden(self) -> list[Hidden]: ...
+
+
+class Tuning(Protocol):
+    """What people laid down about the rules. It never changes: when they change their minds there is another one."""
+
+    @property
+    def drafts(self) -> frozenset[str]:
+        """Ids of the rules that are not evaluated at all."""
+        ...
+
+    def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> Judged: ...
+
+
 class Rules(Protocol):
     """The rule engine, as the pipeline sees it."""
+
+    def rest(self, rule_ids: frozenset[str]) -> None:
+        """Evaluate all rules but these; cheap when they are the same as before."""
+        ...
 
     def sift(self, stored: Sequence[Stored]) -> list[Event]:
         """The events, parsed, that `match` may find something on: most need not be parsed at all."""
@@ -133,14 +159,17 @@ class Watermark:
 
 @dataclass(slots=True)
 class Tally:
-    """What the steps so far have found. `alerts`: rule id -> alerts newly raised."""
+    """What the steps so far have found. `alerts`: rule id -> alerts newly raised, without those of rules in test."""
 
     findings: int = 0
     alerts: Counter[str] = field(default_factory=Counter)
 
 
 class Pipeline:
-    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `after_step` is called after each commit."""
+    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `after_step` is called after each commit.
+
+    `tuning` gives what holds now; it is asked once a step, so that a batch is judged by one.
+    """
 
     def __init__(
         self,
@@ -149,6 +178,7 @@ class Pipeline:
         docs: Mapping[str, RuleDoc],
         detections: Detections,
         clock: Callable[[], int],
+        tuning: Callable[[], Tuning],
         *,
         batch: int = 2000,
         lateness_ms: int = 3_600_000,
@@ -162,6 +192,7 @@ class Pipeline:
         self._after_step = after_step
         self._detections = detections
         self._clock = clock
+        self._tuning = tuning
         self._batch = batch
         self._watermark = Watermark(lateness_ms, idle_s)
         self._cursor: Mapping[str, int] | None = None
@@ -188,10 +219,13 @@ class Pipeline:
     def _examine(self, events: tuple[Stored, ...], cursor: Mapping[str, int]) -> None:
         late = self._watermark.observe(events)
         state = PendingState(self._detections.state_get)
-        matched = self._rules.match(self._rules.sift(events))
-        findings = [finding for finding in matched if not finding.silent]
-        findings += self._rules.correlate(matched, state)
+        tuning, now = self._tuning(), self._clock()
+        self._rules.rest(tuning.drafts)
+        matched = tuning.judge(self._rules.match(self._rules.sift(events)), now)
+        correlated = tuning.judge(self._rules.correlate(matched.kept, state), now, correlated=True)
         self._rules.flush(state)
+        findings = [finding for finding in matched.kept if not finding.silent] + correlated.kept
+        hidden = matched.hidden + correlated.hidden
         state.set(_WATERMARK_KEY, self._watermark.dump(), _FOREVER)
         raised = self._detections.commit(
             findings,
@@ -199,18 +233,22 @@ class Pipeline:
             state.changes,
             cursor,
             self._watermark.time,
-            self._clock(),
+            now,
+            hidden,
         )
         telemetry.DETECTED.inc(len(events))
         telemetry.LATE.inc(late)
         telemetry.LAG.set(max(0.0, (self._clock() - max(event.ts for event in events)) / 1000))
+        telemetry.HIDDEN.inc(sum(one.events for one in hidden))
         self._count(findings, set(raised))
 
     def _count(self, findings: list[Finding], raised: set[str]) -> None:
         telemetry.FINDINGS.inc(len(findings))
+        live = [finding for finding in findings if finding.stage is Stage.LIVE]
+        telemetry.TESTED.inc(len(findings) - len(live))
         self.tally.findings += len(findings)
-        for finding in {f.alert_id: f for f in findings if f.alert_id in raised}.values():
-            telemetry.ALERTS.labels(self.docs[finding.rule_hash].level).inc()
+        for finding in {f.alert_id: f for f in live if f.alert_id in raised}.values():
+            telemetry.ALERTS.labels(finding.level or self.docs[finding.rule_hash].level).inc()
             self.tally.alerts[finding.rule_id] += 1
 
     def drain(self) -> int:

@@ -106,6 +106,14 @@ class Notify(Section):
     )
 
 
+class Tuning(Section):
+    daily_budget: float = Field(
+        60,
+        gt=0,
+        description="alerts a day that the analysts can work on: a rule that would go beyond it goes live only with a reason",
+    )
+
+
 def _days(default: int, what: str) -> int:
     return Field(
         default, ge=0, description=f"days that {what} are kept in Elasticsearch by `soc retention`; 0: without limit"
@@ -142,6 +150,7 @@ class Settings(BaseSettings):
     detect: Detect = Detect()
     serve: Serve = Serve()
     notify: Notify = Notify()
+    tuning: Tuning = Tuning()
     retention: Retention = Retention()
 
     @classmethod

@@ -28,6 +28,12 @@ RETENTION_DAYS = Counter("soc_collector_retention_days_total", "Day files delete
 DETECTED = Counter("soc_detector_events_total", "Events that went through the rules.")
 FINDINGS = Counter("soc_detector_findings_total", "Findings stored.")
 ALERTS = Counter("soc_detector_alerts_total", "Alerts raised, by level.", ["level"])
+HIDDEN = Counter("soc_detector_hidden_findings_total", "Findings that an exception kept from being stored.")
+TESTED = Counter("soc_detector_test_findings_total", "Findings stored of rules in test, out of the queue.")
+TUNED = Gauge("soc_detector_tuning_versions_count", "Versions of policies in the tuning that the detector works with.")
+TUNING_FAILURES = Counter(
+    "soc_detector_tuning_failures_total", "Times that the store could not be asked what people laid down about rules."
+)
 LATE = Counter("soc_detector_late_events_total", "Events later than the allowed lateness behind their source.")
 BROKEN_RULES = Gauge("soc_detector_broken_rules_count", "Rules stopped because they failed while running.")
 READY = Gauge("soc_detector_ready_count", "1 once the rules are loaded and the detector reads the event log.")

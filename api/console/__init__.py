@@ -4,8 +4,32 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.console import alerts, backtests, bulk, coverage, events, incidents, notifications, rules, sources, visit
+from api.console import (
+    alerts,
+    backtests,
+    bulk,
+    coverage,
+    events,
+    incidents,
+    notifications,
+    rules,
+    sources,
+    tuning,
+    visit,
+)
 
 router = APIRouter()
-for part in (visit, bulk, alerts, incidents, events, sources, coverage, rules, backtests, notifications):
+for part in (
+    visit,
+    bulk,
+    alerts,
+    incidents,
+    events,
+    sources,
+    coverage,
+    rules,
+    tuning,
+    backtests,
+    notifications,
+):
     router.include_router(part.router)

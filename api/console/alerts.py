@@ -25,7 +25,7 @@ from soc.model.alert import Alert, Status, Verdict
 from soc.model.event import Value
 from soc.model.finding import LEVELS, Finding
 from soc.model.incident import Incident, IncidentStatus
-from soc.model.rule import RuleDoc
+from soc.model.rule import RuleDoc, Stage
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/alerts")
@@ -57,6 +57,7 @@ def queue(
     text: Annotated[Name, Query()] = "",
     rule: Annotated[Name, Query()] = "",
     snoozed: Literal["", "1"] = "",
+    stage: Literal[Stage.LIVE, Stage.TEST] = Stage.LIVE,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
     hidden = not snoozed and status in (Status.NEW, Status.ACKNOWLEDGED)
@@ -66,9 +67,18 @@ def queue(
         org=org or None,
         rule_id=rule or None,
         awake_at=state.clock() if hidden else None,
+        stage=stage,
     )
     page = find_alerts(state, where, account.scope, text=text, cursor=cursor)
-    chosen = {"status": status, "level": level, "org": org, "text": text, "rule": rule, "snoozed": snoozed}
+    chosen = {
+        "status": status,
+        "level": level,
+        "org": org,
+        "text": text,
+        "rule": rule,
+        "snoozed": snoozed,
+        "stage": "test" if stage is Stage.TEST else "",
+    }
 
     def address(**changes: str | None) -> str:
         """This queue with other filters, from its first page."""
@@ -182,6 +192,7 @@ def _alert_page(
         conflict=isinstance(error, Conflict),
         comment=comment,
         may_triage=account.role.includes(Role.ANALYST),
+        may_tune=account.role.includes(Role.ADMIN),
     )
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
 from api.auth import Viewer
-from api.state import Here
-from soc.errors import NotFound
+from api.errors import of_soc
+from api.state import Here, State
+from api.tuning import settings
+from api.tuning.overview import overview
+from api.tuning.ratio import ratio
+from soc.errors import SocError
+from soc.model.account import Account, Role
 from soc.model.finding import LEVELS
+from soc.model.rule import Stage
+from soc.model.tuning import RuleSetting
 
 router = APIRouter(prefix="/rules")
 
@@ -18,17 +26,44 @@ router = APIRouter(prefix="/rules")
 def rules_page(request: Request, state: Here, account: Viewer) -> Response:
     rules, faults = state.rules.running()
     counts = state.stores.alerts.by_rule(account.scope)
+    verdicts = state.stores.alerts.verdicts(account.scope)
+    laid = settings.all_current(state.stores.policies)
     rank = {level: -at for at, level in enumerate(LEVELS)}
     ordered = sorted(rules, key=lambda r: (-counts.get(r.id, 0), rank.get(r.level, 0), r.title))
-    return state.pages.html(request, "rules.html", account=account, rules=ordered, faults=faults, counts=counts)
+    rows = [(r, laid.get(r.id, RuleSetting(r.id)), ratio(verdicts.get(r.id, {}))) for r in ordered]
+    return state.pages.html(request, "rules.html", account=account, rules=rows, faults=faults, counts=counts)
 
 
 @router.get("/{rule_id}")
 def rule_page(
     rule_id: Annotated[str, Path(max_length=200)], request: Request, state: Here, account: Viewer
 ) -> Response:
-    for rule in state.rules.running()[0]:
-        if rule.id == rule_id:
-            count = state.stores.alerts.by_rule(account.scope).get(rule_id, 0)
-            return state.pages.html(request, "rule.html", account=account, rule=rule, count=count)
-    raise NotFound("no such rule is running")
+    return show_rule(rule_id, request, state, account)
+
+
+def show_rule(
+    rule_id: str,
+    request: Request,
+    state: State,
+    account: Account,
+    *,
+    error: SocError | None = None,
+    kept: Mapping[str, str] | None = None,
+) -> Response:
+    """The page of a rule. `error`: why it was not tuned, with what was filled in."""
+    seen = overview(state, account.scope, rule_id)
+    return state.pages.html(
+        request,
+        "rule.html",
+        200 if error is None else of_soc(error).status,
+        account=account,
+        seen=seen,
+        rule=seen.rule,
+        now=state.clock(),
+        error=error,
+        kept=kept or {"stage": seen.setting.stage, "level": seen.setting.level or "", "reason": ""},
+        stages=list(Stage),
+        levels=LEVELS[::-1],
+        may_tune=account.role.includes(Role.ADMIN),
+        all_orgs=account.scope.orgs is None,
+    )

@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict, replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
@@ -45,6 +45,7 @@ from api.triage import Decision, decide
 from soc.errors import StoreUnavailable
 from soc.model.account import Account
 from soc.model.alert import Alert, Status
+from soc.model.rule import Stage
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
@@ -61,6 +62,9 @@ def list_alerts(
     rule_id: Annotated[Name | None, Query()] = None,
     entity: Annotated[Name | None, Query()] = None,
     assignee: Annotated[Name | None, Query()] = None,
+    stage: Annotated[
+        Literal[Stage.LIVE, Stage.TEST], Query(description="`test`: what rules in test raise, out of the queue")
+    ] = Stage.LIVE,
     text: Annotated[Name, Query(description="words of the title, in any language, or of the entity")] = "",
     since: Annotated[AwareDatetime | None, Query(description="last seen then or later")] = None,
     until: Annotated[AwareDatetime | None, Query(description="last seen before")] = None,
@@ -70,7 +74,7 @@ def list_alerts(
     limit: Annotated[Limit, Query()] = 50,
 ) -> PageOut[AlertOut]:
     """Most recently raised first. With `text`, a page may be short and still have a `next`."""
-    where = AlertFilter(status, level, org, rule_id, entity, assignee, ms(since), ms(until), incident)
+    where = AlertFilter(status, level, org, rule_id, entity, assignee, ms(since), ms(until), incident, stage=stage)
     where = replace(where, awake_at=state.clock()) if awake else where
     page = find_alerts(state, where, account.scope, text=text, cursor=cursor, limit=limit)
     return PageOut(items=[_out(state, alert) for alert in page.items], next=page.next)

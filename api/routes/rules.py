@@ -1,4 +1,4 @@
-"""Rules: what is looked for, and which rules cannot work."""
+"""Rules: what is looked for, how each is tuned and does, and which rules cannot work."""
 
 from __future__ import annotations
 
@@ -6,28 +6,85 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
-from api.auth import Viewer
-from api.schemas import FaultOut, RuleOut, RulesOut
+from api.auth import Admin, Viewer
+from api.schemas import FaultOut, ItemsOut, RuleOut
 from api.state import Here
-from soc.errors import NotFound
+from api.tuning import settings
+from api.tuning.overview import Overview, overview
+from api.tuning.ratio import ratio
+from api.tuning.shapes import (
+    ExceptionOut,
+    HiddenOut,
+    RatioOut,
+    RevisionOut,
+    RuleDetail,
+    RuleListed,
+    RulesListed,
+    SettingIn,
+    SettingOut,
+)
+from soc.model.rule import RuleDoc
+from soc.model.tuning import OrgSetting, RuleSetting
 
 router = APIRouter(prefix="/rules", tags=["rules"])
+RuleId = Annotated[str, Path(max_length=200)]
 
 
 @router.get("")
-def list_rules(state: Here, account: Viewer) -> RulesOut:
+def list_rules(state: Here, account: Viewer) -> RulesListed:
     """The rules that run now, each with the alerts you may see, and every rule that cannot work with file, line, reason."""
     rules, faults = state.rules.running()
-    alerts = state.stores.alerts.by_rule(account.scope)
-    return RulesOut(
-        items=[RuleOut.of(rule, alerts=alerts.get(rule.id, 0), text=False) for rule in rules],
-        faults=[FaultOut.of(fault) for fault in faults],
-    )
+    alerts, verdicts = state.stores.alerts.by_rule(account.scope), state.stores.alerts.verdicts(account.scope)
+    laid = settings.all_current(state.stores.policies)
+
+    def listed(rule: RuleDoc) -> RuleListed:
+        out = RuleOut.of(rule, alerts=alerts.get(rule.id, 0), text=False)
+        setting = laid.get(rule.id, RuleSetting(rule.id))
+        told = RatioOut.of(ratio(verdicts.get(rule.id, {})))
+        return RuleListed(**out.model_dump(), stage=setting.stage, level_set=setting.level, ratio=told)
+
+    return RulesListed(items=[listed(rule) for rule in rules], faults=[FaultOut.of(fault) for fault in faults])
 
 
 @router.get("/{rule_id}")
-def get_rule(rule_id: Annotated[str, Path(max_length=200)], state: Here, account: Viewer) -> RuleOut:
-    for rule in state.rules.running()[0]:
-        if rule.id == rule_id:
-            return RuleOut.of(rule, alerts=state.stores.alerts.by_rule(account.scope).get(rule_id, 0))
-    raise NotFound("no such rule is running")
+def get_rule(rule_id: RuleId, state: Here, account: Viewer) -> RuleDetail:
+    """With how it is tuned, what that hides, and how often it was wrong."""
+    return _detail(overview(state, account.scope, rule_id), state)
+
+
+@router.put("/{rule_id}/setting")
+def set_rule(rule_id: RuleId, wanted: SettingIn, state: Here, account: Admin) -> SettingOut:
+    """Stage, level, and what organisations have of their own. 409 when somebody changed it since `version`; 422 `needs-reason` when a
+    rule that goes live would raise more than the analysts can work on."""
+    orgs = {org: OrgSetting(own.enabled, own.level) for org, own in wanted.orgs.items()}
+    new = settings.lay_down(
+        state.stores,
+        account,
+        settings.Wanted(
+            rule_id, wanted.version, wanted.stage, wanted.level, wanted.reason, orgs, wanted.confirm_reason or ""
+        ),
+        state.clock(),
+        budget=state.daily_budget,
+    )
+    return SettingOut.of(new.inside(account.scope), wanted.version + 1)
+
+
+@router.get("/{rule_id}/history")
+def rule_history(rule_id: RuleId, state: Here, account: Viewer) -> ItemsOut[RevisionOut]:
+    """Who changed what of its setting and why, oldest first."""
+    return ItemsOut(items=[RevisionOut.of(one) for one in overview(state, account.scope, rule_id).history])
+
+
+def _detail(seen: Overview, state: Here) -> RuleDetail:
+    out = RuleOut.of(seen.rule, alerts=seen.alerts)
+    return RuleDetail(
+        **out.model_dump(),
+        stage=seen.setting.stage,
+        level_set=seen.setting.level,
+        ratio=RatioOut.of(seen.ratio),
+        setting=SettingOut.of(seen.setting, seen.version),
+        tested=seen.tested,
+        exceptions=[ExceptionOut.of(laid, state.clock()) for laid in seen.exceptions],
+        hidden=[HiddenOut.of(one) for one in seen.hidden],
+        history=[RevisionOut.of(one) for one in seen.history],
+    )

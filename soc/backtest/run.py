@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from soc.model.event import Event, Stored
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc
-from soc.pipeline import Pipeline, Rules, State
+from soc.pipeline import Pipeline, Rules, State, Tuning
 from soc.store.base import Detections, History
 
 BATCH = 10_000
@@ -44,12 +44,15 @@ class Backtest:
         found: Mapping[str, int],
         lateness_ms: int,
         clock: Callable[[], int],
+        tuning: Tuning,
     ) -> None:
         self._history = history
         self.progress = Progress(history.total())
         self._detections = detections
         bounded = _Bounded(rules, Counter(found), self.progress.noisy)
-        self._pipeline = Pipeline(history, bounded, docs, detections, clock, batch=BATCH, lateness_ms=lateness_ms)
+        self._pipeline = Pipeline(
+            history, bounded, docs, detections, clock, lambda: tuning, batch=BATCH, lateness_ms=lateness_ms
+        )
 
     def run(self) -> Iterator[Progress]:
         """Does the work, yielding after each step. Interrupt it anywhere: another with the same database goes on from there."""
@@ -66,6 +69,9 @@ class _Bounded:
         self._rules = rules
         self._found = found
         self._noisy = noisy
+
+    def rest(self, rule_ids: frozenset[str]) -> None:
+        self._rules.rest(rule_ids)
 
     def sift(self, stored: Sequence[Stored]) -> list[Event]:
         return self._rules.sift(stored)

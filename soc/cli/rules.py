@@ -1,4 +1,4 @@
-"""`soc rules`: check, test, list and explain rules."""
+"""`soc rules`: check, test, list and explain rules; tuning them is in `soc.cli.tuning`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from rules.check import documented_fields, lint
 from rules.explain import explain as explain_rule
 from rules.explain import lines
 from rules.load import CONTENT, is_cases, load
+from soc.cli import tuning
 from soc.cli.backtest import backtest
 from soc.cli.context import JsonOption, print_json
 from soc.cli.match import PipelineOption, RulesOption, pipelines_of
@@ -27,7 +28,10 @@ from soc.errors import ConfigError, RuleError
 from soc.model.event import Fields, flat
 from soc.model.source import Source, Transport
 
-app = typer.Typer(no_args_is_help=True, help="Detection rules: check them, run their cases, list them, explain them.")
+app = typer.Typer(no_args_is_help=True, help="Detection rules: check them, run their cases, explain them, tune them.")
+app.command("stage")(tuning.stage)
+app.command("override")(tuning.override)
+app.add_typer(tuning.exceptions, name="exceptions")
 
 app.command("backtest")(backtest)
 

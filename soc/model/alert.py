@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from soc.model.rule import Stage
+
 
 class Status(StrEnum):
     NEW = "new"
@@ -40,7 +42,10 @@ class Triage:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Findings folded by rule, organisation, entity and local day. Times are ms of *event* time, except `raised_at`."""
+    """Findings folded by rule, organisation, entity, local day and stage. Times are ms of *event* time, except `raised_at`.
+
+    `level` and `stage` are those of its first finding.
+    """
 
     id: str
     rule_id: str
@@ -56,6 +61,7 @@ class Alert:
     raised_at: int  # wall clock of the first finding's arrival, ms
     tags: tuple[str, ...] = ()
     triage: Triage = Triage()
+    stage: Stage = Stage.LIVE
 
 
 @dataclass(frozen=True, slots=True)

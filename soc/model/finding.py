@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from soc.model.event import Event, Fields
+from soc.model.rule import Stage
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
 
@@ -21,7 +22,8 @@ class Finding:
     `id` is a function of alert and event, so that the same hit found twice is one finding.
     `matched` are the event's fields that made the rule fire, with their values.
     `silent` findings feed correlations only: they are not stored and raise no alert (Sigma: `generate` is off).
-    `event` is there while the finding is in memory; the store keeps `event_id`.
+    `stage` is that of its rule, `level` what people set in place of the rule's own (None: the rule's own); both are the alert's.
+    `event`, `stage` and `level` are there while the finding is in memory; the store keeps `event_id`.
     """
 
     id: str
@@ -36,6 +38,8 @@ class Finding:
     matched: Fields
     silent: bool = False
     event: Event | None = field(default=None, compare=False, repr=False)
+    stage: Stage = field(default=Stage.LIVE, compare=False)
+    level: str | None = field(default=None, compare=False)
 
 
 def _hash(*parts: str) -> str:
@@ -50,6 +54,11 @@ def local_day(ts: int, zone: tzinfo) -> str:
 def alert_id(rule_id: str, org: str, entity: str, day: str) -> str:
     """Findings of one rule, organisation, entity and local day of event time are one alert: 24 hex digits."""
     return _hash(rule_id, org, entity, day)
+
+
+def alert_id_in_test(alert: str) -> str:
+    """The id of what would be `alert`, while its rule is in test: another alert, so that an alert never changes its stage."""
+    return _hash(alert, Stage.TEST)
 
 
 def finding_id(alert: str, event: str) -> str:

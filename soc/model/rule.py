@@ -4,6 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """How far a rule has come. Draft: not evaluated. Test: evaluated and counted, its alerts kept from the queue. Live: all of it."""
+
+    DRAFT = "draft"
+    TEST = "test"
+    LIVE = "live"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,7 @@ class RuleDoc:
     """`hash` identifies this text of the rule; `title`, `runbook` and `titles` by language (`vi`, `en`).
 
     `logsources`: any of them makes it fire; a correlation has those of its base rules. Empty: not known.
+    Of a correlation: the ids of its base rules, the fields that it groups by, and how much it takes to fire.
     """
 
     id: str
@@ -39,6 +49,9 @@ class RuleDoc:
     falsepositives: tuple[str, ...] = ()
     silent: bool = False  # only feeds correlations
     logsources: tuple[LogSource, ...] = ()
+    bases: tuple[str, ...] = ()
+    group_by: tuple[str, ...] = ()
+    at_least: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from contextlib import suppress
+from functools import partial
 from math import inf
 
 import structlog
@@ -45,6 +46,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         version=__version__,
         token=keys.token,
         send_test=partial(notify.send_test, senders, writer),
+        daily_budget=settings.tuning.daily_budget,
     )
     config = uvicorn.Config(
         app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1

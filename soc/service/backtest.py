@@ -17,6 +17,7 @@ import orjson
 import rules.load
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
+from rules.tuning import Tuning
 from soc.backtest.jobs import jobs_dir
 from soc.backtest.outcome import Outcome, assess
 from soc.backtest.run import Backtest
@@ -123,6 +124,7 @@ def open_backtest(
             found=detections.found(),
             lateness_ms=lateness_ms,
             clock=lambda: span.until,
+            tuning=Tuning(zone=zone),  # rules as they are written, whatever is laid down about them
         )
         relax_garbage_collection()
         there = open_stores(settings).alerts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from math import inf
@@ -17,6 +18,7 @@ from rules.blind import logsources
 from rules.check import unsifted
 from rules.match import Engine
 from rules.rule import Rule
+from rules.tuning import Tuning
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import Busy, StoreUnavailable
@@ -24,7 +26,8 @@ from soc.locks import only_one
 from soc.model.rule import RuleDoc, RuleFault
 from soc.pipeline import Pipeline
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
-from soc.service.stores import open_detections, prepare
+from soc.service.stores import open_detections, open_stores, prepare
+from soc.service.tuning import KnownTuning, keeping
 from soc.settings import Settings
 from soc.store.base import Detections
 
@@ -42,9 +45,11 @@ def detector(settings: Settings, stop: threading.Event) -> None:
         event_log = open_event_log(settings)
         cleanup.callback(event_log.close)
         detections = cleanup.enter_context(open_detections(settings))
-        pipeline = _patiently(settings, event_log, detections, stop)
+        tuning = KnownTuning(open_stores(settings).policies, ZoneInfo(detect.zone))
+        pipeline = _patiently(settings, event_log, detections, tuning, stop)
         if pipeline is None:
             return
+        cleanup.enter_context(keeping(tuning))
         server, _ = start_http_server(detect.http_port, detect.http_host)
         cleanup.callback(server.shutdown)
         relax_garbage_collection()
@@ -58,19 +63,22 @@ def detector(settings: Settings, stop: threading.Event) -> None:
 
 
 def _patiently(
-    settings: Settings, event_log: EventLog, detections: Detections, stop: threading.Event
+    settings: Settings, event_log: EventLog, detections: Detections, tuning: KnownTuning, stop: threading.Event
 ) -> Pipeline | None:
     """The pipeline once the store can be written; None when told to stop before."""
     while prepare(settings, stop, patience_s=inf):
         try:
-            return build_pipeline(settings, event_log, detections)
+            tuning.load()  # before the first event: what is to be hidden is never shown
+            return build_pipeline(settings, event_log, detections, tuning.now)
         except (Busy, StoreUnavailable):
             if not settings.store.url:
                 raise  # a file that is damaged does not mend itself
     return None
 
 
-def build_pipeline(settings: Settings, event_log: EventLog, detections: Detections) -> Pipeline:
+def build_pipeline(
+    settings: Settings, event_log: EventLog, detections: Detections, tuning: Callable[[], Tuning]
+) -> Pipeline:
     """Load and compile the rules, say which of them run, and put the pipeline together."""
     detect = settings.detect
     pipelines = [detect.pipeline] if detect.pipeline else []
@@ -84,7 +92,7 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: Detectio
     lateness_ms = detect.lateness_s * 1000
     engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)
     watch = Watch(
-        engine, docs, [RuleFault(error.reason, error.path, error.line) for error in loaded.errors], detections
+        engine, docs, [RuleFault(error.reason, error.path, error.line) for error in loaded.errors], tuning, detections
     )
     return Pipeline(
         event_log,
@@ -92,6 +100,7 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: Detectio
         {doc.hash: doc for doc in docs},
         detections,
         now_ms,
+        tuning,
         batch=detect.batch,
         lateness_ms=lateness_ms,
         after_step=watch.look,
@@ -99,16 +108,25 @@ def build_pipeline(settings: Settings, event_log: EventLog, detections: Detectio
 
 
 class Watch:
-    """Publishes which rules run and what is wrong with the others: those not loaded, those that broke, bounds that bit."""
+    """Publishes which rules run and what is wrong with the others: those not loaded, those that broke, bounds that bit, and exceptions
+    that cannot be read."""
 
-    def __init__(self, engine: Engine, docs: list[RuleDoc], faults: list[RuleFault], detections: Detections) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        docs: list[RuleDoc],
+        faults: list[RuleFault],
+        tuning: Callable[[], Tuning],
+        detections: Detections,
+    ) -> None:
         self._engine = engine
         self._docs = docs
         self._faults = faults
+        self._tuning = tuning
         self._detections = detections
         self._known: tuple[object, ...] = ()
         self._due_at = 0.0
-        self._publish([])
+        self._publish(tuning().faults)
 
     def look(self) -> None:
         """Called after each step; looks every few seconds."""
@@ -119,7 +137,9 @@ class Watch:
         telemetry.BROKEN_RULES.set(len(engine.broken))
         telemetry.CAPPED.set(sum(capped.dropped for capped in engine.capped.values()))
         telemetry.CORRELATED_LATE.set(sum(engine.late.values()))
-        state = tuple(engine.broken.items()), tuple((rule, capped.dropped) for rule, capped in engine.capped.items())
+        unread = self._tuning().faults
+        capped_by = tuple((rule, capped.dropped) for rule, capped in engine.capped.items())
+        state = tuple(engine.broken.items()), capped_by, tuple(unread)
         if state == self._known:
             return
         stopped = [
@@ -129,7 +149,7 @@ class Watch:
             RuleFault(f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten", rule_id=rule)
             for rule, capped in engine.capped.items()
         ]
-        self._publish([*stopped, *bounded])
+        self._publish([*stopped, *bounded, *unread])
         self._known = state
 
     def _publish(self, running_faults: list[RuleFault]) -> None:
@@ -151,4 +171,7 @@ def doc_of(rule: Rule) -> RuleDoc:
         runbook={lang: text for lang, text in (("vi", rule.runbook_vi), ("en", rule.runbook_en)) if text},
         falsepositives=rule.falsepositives,
         silent=rule.silent,
+        bases=rule.correlation.rules if rule.correlation else (),
+        group_by=rule.correlation.group_by if rule.correlation else (),
+        at_least=rule.correlation.at_least if rule.correlation else 0,
     )

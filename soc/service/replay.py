@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -26,7 +27,8 @@ from soc.replay import Replay
 from soc.service.collector import fingerprint
 from soc.service.detector import build_pipeline
 from soc.service.process import now_ms, open_event_log, relax_garbage_collection
-from soc.service.stores import open_detections, prepare
+from soc.service.stores import open_detections, open_stores, prepare
+from soc.service.tuning import KnownTuning
 from soc.settings import Settings
 from soc.store.sqlite import keys_dir
 
@@ -51,7 +53,9 @@ def open_replay(
         cleanup.callback(event_log.close)
         prepare(settings)
         detections = cleanup.enter_context(open_detections(settings))
-        pipeline = build_pipeline(settings, event_log, detections)
+        tuning = KnownTuning(open_stores(settings).policies, ZoneInfo(settings.detect.zone))
+        tuning.load()
+        pipeline = build_pipeline(settings, event_log, detections, tuning.now)
         masker = KeyRing(keys_dir(settings.data_dir)).masker(org)
 
         def event_of(record: Record, reference_ms: int) -> Event:

@@ -20,9 +20,10 @@ from soc.model.finding import Finding
 from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc, RuleFault
+from soc.model.rule import RuleDoc, RuleFault, Stage
 from soc.model.silence import Outage
 from soc.model.source import Source, SourceHealth
+from soc.model.tuning import Hidden
 from soc.query.ast import Query
 
 T = TypeVar("T")
@@ -92,11 +93,13 @@ class Detections(Protocol):
         cursor: Mapping[str, int],
         watermark: int | None,
         now: int,
+        hidden: Sequence[Hidden] = (),
     ) -> list[str]:
         """Store what one batch gave; return the ids of alerts that are new.
 
         `rules`: rule hash -> rule, of the findings. `state`: key -> (value, expires). State that expires before `watermark` is dropped.
-        `cursor` takes the place of the one before.
+        `cursor` takes the place of the one before. `hidden` is added to what was hidden before, in one step with the cursor, so that
+        each event counts once.
         Idempotent by finding id: an alert's counter and times are derived from the set of its findings.
         """
         ...
@@ -120,6 +123,7 @@ class AlertFilter:
     until: int | None = None  # last_seen < until
     incident: str | None = None
     awake_at: int | None = None  # not snoozed then (ms)
+    stage: Stage | None = Stage.LIVE  # what rules in test raise is not shown unless it is asked for
 
 
 class AlertStore(Protocol):
@@ -135,7 +139,9 @@ class AlertStore(Protocol):
         """Every folded event of the alert, oldest first."""
         ...
 
-    def counts(self, scope: Scope) -> Mapping[Status, int]: ...
+    def counts(self, scope: Scope) -> Mapping[Status, int]:
+        """Without those of rules in test."""
+        ...
 
     def rule(self, rule_hash: str) -> RuleDoc:
         """The rule as it was when it fired."""
@@ -145,8 +151,22 @@ class AlertStore(Protocol):
         """The rules that the detector runs now, and what is wrong with the others."""
         ...
 
-    def by_rule(self, scope: Scope) -> Mapping[str, int]:
-        """Rule id -> number of alerts."""
+    def by_rule(self, scope: Scope, *, stage: Stage = Stage.LIVE, since: int | None = None) -> Mapping[str, int]:
+        """Rule id -> number of alerts of that stage, raised at `since` or later."""
+        ...
+
+    def verdicts(self, scope: Scope) -> Mapping[str, Mapping[Verdict, int]]:
+        """Rule id -> verdict -> number of closed alerts, without those of rules in test."""
+        ...
+
+    def of_rule(
+        self, rule_id: str, scope: Scope, *, since: int, cursor: str | None = None, limit: int = 500
+    ) -> Page[Finding]:
+        """What a rule found in events of `since` and later, whatever its stage; the findings of one alert come together, oldest first."""
+        ...
+
+    def hidden(self, scope: Scope, *, since: str, rule_id: str | None = None) -> Sequence[Hidden]:
+        """What exceptions hid on the local day `since` (`2026-11-22`) and after it, by rule, exception, organisation and day."""
         ...
 
 

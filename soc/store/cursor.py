@@ -23,6 +23,18 @@ def decode(cursor: str) -> tuple[int, str]:
         raise QueryError("the cursor is not one that this service gave: start again without it") from None
 
 
+def encode_pair(first: str, second: str) -> str:
+    return encode(0, f"{first} {second}")
+
+
+def decode_pair(cursor: str | None) -> tuple[str, str]:
+    """What `encode_pair` was given, two empty texts for None. Raises `QueryError` for anything else."""
+    if cursor is None:
+        return "", ""
+    first, _, second = decode(cursor)[1].partition(" ")
+    return first, second
+
+
 def _int64(text: str) -> int:
     number = int(text)
     if not -(2**63) <= number < 2**63:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from soc.buffer.database import Database
 from soc.model.finding import Finding
 from soc.model.rule import LogSource, RuleDoc, RuleFault
+from soc.model.tuning import Hidden
 
 SCHEMA = (
     """
@@ -54,6 +55,20 @@ SCHEMA = (
     """
     CREATE TABLE pending (alert_id TEXT PRIMARY KEY, seed TEXT NOT NULL, fresh INTEGER NOT NULL) WITHOUT ROWID;
     """,
+    # Tuning. `unsent`: where alerts are on a server, what it has not been told yet.
+    """
+    ALTER TABLE alert ADD COLUMN stage TEXT NOT NULL DEFAULT 'live';
+    CREATE INDEX alert_of_rule ON alert (rule_id, id);
+    CREATE TABLE hidden (
+        rule_id TEXT NOT NULL,
+        exception_id TEXT NOT NULL,
+        org TEXT NOT NULL,
+        day TEXT NOT NULL,
+        events INTEGER NOT NULL,
+        unsent INTEGER NOT NULL,
+        PRIMARY KEY (rule_id, exception_id, org, day)
+    ) WITHOUT ROWID;
+    """,
 )
 
 
@@ -84,10 +99,11 @@ class SqliteDetections:
         cursor: Mapping[str, int],
         watermark: int | None,
         now: int,
+        hidden: Sequence[Hidden] = (),
     ) -> list[str]:
         with self._db.write() as db:
             new = _fold(db, findings, rules, now)
-            move_on(db, state, cursor, watermark)
+            move_on(db, state, cursor, watermark, hidden)
         return new
 
     def found(self) -> Mapping[str, int]:
@@ -106,14 +122,22 @@ class SqliteDetections:
 
 
 def move_on(
-    db: sqlite3.Connection, state: Mapping[str, tuple[bytes, int]], cursor: Mapping[str, int], watermark: int | None
+    db: sqlite3.Connection,
+    state: Mapping[str, tuple[bytes, int]],
+    cursor: Mapping[str, int],
+    watermark: int | None,
+    hidden: Sequence[Hidden],
 ) -> None:
-    """The part of a commit that is always on this machine: correlation state and the cursor."""
+    """The part of a commit that is always on this machine: correlation state, the cursor, and the count of what was hidden before it."""
     db.executemany("REPLACE INTO state VALUES (?, ?, ?)", ((k, v, e) for k, (v, e) in state.items()))
     if watermark is not None:
         db.execute("DELETE FROM state WHERE expires < ?", (watermark,))
     db.execute("DELETE FROM cursor")
     db.executemany("INSERT INTO cursor VALUES (?, ?)", cursor.items())
+    db.executemany(
+        "INSERT INTO hidden VALUES (?, ?, ?, ?, ?, 1) ON CONFLICT DO UPDATE SET events = events + excluded.events, unsent = 1",
+        map(astuple, hidden),
+    )
 
 
 def _fold(db: sqlite3.Connection, findings: Sequence[Finding], rules: Mapping[str, RuleDoc], now: int) -> list[str]:
@@ -148,8 +172,8 @@ def _raise(
     facts = (finding.alert_id, finding.rule_id, finding.rule_hash, finding.org, finding.entity_field, finding.entity)
     tags = orjson.dumps(rule.tags).decode()
     db.execute(
-        "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*facts, rule.title, rule.level, tags, first, last, count, now),
+        "INSERT INTO alert VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*facts, rule.title, finding.level or rule.level, tags, first, last, count, now, finding.stage),
     )
 
 
@@ -159,6 +183,6 @@ def _json(item: RuleDoc | RuleFault) -> str:
 
 def rule_doc(text: str) -> RuleDoc:
     doc = orjson.loads(text)
-    known = {"tags": tuple(doc["tags"]), "falsepositives": tuple(doc["falsepositives"])}
-    # A text that was kept by an older govsoc has none.
-    return RuleDoc(**doc | known | {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))})
+    lists = {name: tuple(value) for name, value in doc.items() if isinstance(value, list)}
+    # A text that was kept by an older govsoc has no log sources.
+    return RuleDoc(**doc | lists | {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))})

@@ -29,6 +29,7 @@ from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
+from soc.model.tuning import RuleException, exception_body
 from soc.notify.channel import Undelivered
 from soc.notify.route import Channel, Route, body_of
 from soc.service.api import BACKTEST
@@ -174,7 +175,14 @@ def fill(world: World) -> None:
         RuleFault(f"the id web-sqli is already taken by {RULE.path}:3", f"{RULE_FOLDER}/web/twice.yml", 2),
     ]
     world.detections.publish([RULE], faults)
-    for org in ("hungyen", "ninhbinh"):
+    for n, org in enumerate(("hungyen", "ninhbinh"), 1):
+        for id_ in (f"x-{n}", f"y-{n}"):
+            exception = RuleException(
+                id_, RULE.id, "source.ip:198.51.100.99", f"scanner of {org}", org, frozenset({org})
+            )
+            world.stores.policies.put(
+                Policy(PolicyKind.EXCEPTION, id_, 1, exception_body(exception), f"admin-{org}", NOW, "made")
+            )
         world.alerts[org] = world.fire(org, 25)
         source = Source(
             f"{org}-portal", f"Portal {org}", org, "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)

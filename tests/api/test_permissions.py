@@ -14,6 +14,8 @@ from soc.model.finding import alert_id
 
 ROLES = ("viewer", "analyst", "admin")
 DECISION = {"version": 0, "status": "acknowledged"}
+EXCEPTION = {"rule_id": "web-sqli", "condition": "source.ip:192.0.2.9", "orgs": ["hungyen"], "reason": "our scanner"}
+SETTING = {"version": 0, "stage": "live", "reason": "noisy here", "orgs": {"hungyen": {"enabled": False}}}
 # Two incidents of Hưng Yên, an alert of the first, and two of none.
 INCIDENT, OTHER = "a" * 24, "b" * 24
 JOINED, FREE, FREE_TOO = (alert_id("web-sqli", "hungyen", f"198.51.100.{n}", "2026-03-02") for n in (1, 2, 4))
@@ -53,6 +55,15 @@ ROUTES = {
     ("GET", "/api/v1/events/{event_id}/neighbours"): ("viewer", {}),
     ("GET", "/api/v1/rules"): ("viewer", {}),
     ("GET", "/api/v1/rules/{rule_id}"): ("viewer", {}),
+    ("PUT", "/api/v1/rules/{rule_id}/setting"): ("admin", {"json": SETTING}),
+    ("GET", "/api/v1/rules/{rule_id}/history"): ("viewer", {}),
+    ("GET", "/api/v1/exceptions"): ("viewer", {}),
+    ("POST", "/api/v1/exceptions"): ("admin", {"json": EXCEPTION}),
+    ("POST", "/api/v1/exceptions/preview"): ("admin", {"json": EXCEPTION}),
+    ("GET", "/api/v1/exceptions/{exception_id}"): ("viewer", {}),
+    ("GET", "/api/v1/exceptions/{exception_id}/history"): ("viewer", {}),
+    ("PUT", "/api/v1/exceptions/{exception_id}"): ("admin", {"json": EXCEPTION | {"version": 1, "why": "moved"}}),
+    ("POST", "/api/v1/exceptions/{exception_id}/withdraw"): ("admin", {"json": {"version": 2, "reason": "gone"}}),
     ("GET", "/api/v1/backtests"): ("viewer", {}),
     ("POST", "/api/v1/backtests"): ("admin", {"json": {"rule_id": "web-sqli"}}),
     ("GET", "/api/v1/backtests/{job_id}"): ("viewer", {}),
@@ -84,6 +95,14 @@ ROUTES = {
     ("POST", "/backtests/{job_id}/{act}"): ("admin", {}),
     ("GET", "/rules"): ("viewer", {}),
     ("GET", "/rules/{rule_id}"): ("viewer", {}),
+    ("POST", "/rules/{rule_id}/setting"): ("admin", {"data": {"version": 1, "org": "hungyen", "reason": "noisy"}}),
+    ("GET", "/alerts/{alert_id}/exception"): ("admin", {}),
+    ("POST", "/alerts/{alert_id}/exception"): (
+        "admin",
+        {"data": {"action": "preview", "condition": "source.ip:192.0.2.9", "orgs": "hungyen"}},
+    ),
+    ("GET", "/exceptions/{exception_id}"): ("viewer", {}),
+    ("POST", "/exceptions/{exception_id}/withdraw"): ("admin", {"data": {"version": 1, "reason": "gone"}}),
     # Tested in test_backtests.py, as only one runs at a time.
     ("POST", "/backtests"): None,
     ("GET", "/api/v1/routes"): ("admin", {}),
@@ -105,6 +124,13 @@ ROUTES = {
 }
 # What belongs to no organisation: rules are everybody's.
 SHARED = ("rule_id", "language")
+# What names Hưng Yên in what is sent: known, and not theirs to do.
+NOT_THEIRS = {
+    ("PUT", "/api/v1/rules/{rule_id}/setting"),
+    ("POST", "/api/v1/exceptions"),
+    ("POST", "/api/v1/exceptions/preview"),
+    ("POST", "/rules/{rule_id}/setting"),
+}
 # What names Hưng Yên's things in its body.
 NAMING_THEIRS = (("POST", "/api/v1/incidents"), ("POST", "/incidents"))
 CASES = [(method, path, *case) for (method, path), case in ROUTES.items() if case]
@@ -136,6 +162,7 @@ def send(client, world, method, path, sent):
         "source_id": "hungyen-portal",
         "rule_id": "web-sqli",
         "language": "en",
+        "exception_id": "x-1" if path.startswith("/api/") else "y-1",
         "job_id": world.job,
         "act": "stop",
         "route_id": "route-hungyen",
@@ -183,13 +210,14 @@ def test_each_role_may_do_its_own(client_of, world, role):
 
 @both_stores
 def test_another_organisation_does_not_exist(client_of, world):
-    for (method, path), answer in ask_all(client_of("outsider"), world, [case for case in CASES if case[2]]).items():
+    answers = ask_all(client_of("outsider"), world, [case for case in CASES if case[2]])
+    for (method, path), answer in answers.items():
         theirs = ("{" in path and not any(name in path for name in SHARED)) or (method, path) in NAMING_THEIRS
-        assert answer.status_code in ((404,) if theirs else (200, 201, 202, 204, 303)), path
+        expected = (403,) if (method, path) in NOT_THEIRS else (404,) if theirs else (200, 201, 202, 204, 303)
+        assert answer.status_code in expected, path
         # What was asked for may be repeated; nothing else.
-        assert "hungyen" not in answer.text.replace("no source hungyen-portal", "").replace(
-            "no route route-hungyen", ""
-        ), path
+        asked = answer.text.replace("no source hungyen-portal", "").replace("no route route-hungyen", "")
+        assert "hungyen" not in asked, path
     assert world.stores.triage.history(world.alerts["hungyen"]) == []
 
 

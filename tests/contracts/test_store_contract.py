@@ -14,11 +14,13 @@ from soc.model.account import Account, Role
 from soc.model.alert import Status, Verdict
 from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.event import iso
+from soc.model.finding import finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc, RuleFault
+from soc.model.rule import RuleDoc, RuleFault, Stage
 from soc.model.silence import Outage, outage_id
 from soc.model.source import Source, SourceHealth, Transport
+from soc.model.tuning import Hidden
 from soc.query.parse import parse
 from soc.store.base import AlertFilter, AuditEntry
 
@@ -106,6 +108,67 @@ def test_filters(opened, make_event):
     assert ids(since=NOON + 1) == [b]
     assert ids(until=NOON + 1) == [a]
     assert ids(org="ninhbinh") == []
+
+
+def test_what_a_rule_in_test_raises_is_kept_out_of_everything_that_does_not_ask_for_it(opened, reopen, make_event):
+    [live] = commit(opened, [finding(make_event(NOON, "1"))])
+    tested = replace(finding(make_event(NOON, "2"), entity="10.0.0.2"), stage=Stage.TEST, level="low")
+    [test] = commit(opened, [tested], now=NOON + 5)
+    alerts = reopen().stores.alerts
+    assert [alert.id for alert in alerts.list(AlertFilter(), EVERYTHING).items] == [live]
+    assert [alert.id for alert in alerts.list(AlertFilter(stage=Stage.TEST), EVERYTHING).items] == [test]
+    assert {alert.id for alert in alerts.list(AlertFilter(stage=None), EVERYTHING).items} == {live, test}
+    assert alerts.counts(EVERYTHING)[Status.NEW] == 1
+    assert alerts.by_rule(EVERYTHING) == alerts.by_rule(EVERYTHING, stage=Stage.TEST) == {"r-1": 1}
+    assert alerts.by_rule(EVERYTHING, since=NOON + 1) == {}
+    assert alerts.by_rule(EVERYTHING, stage=Stage.TEST, since=NOON + 5) == {"r-1": 1}
+    assert (alerts.get(test, EVERYTHING).stage, alerts.get(test, EVERYTHING).level) == (Stage.TEST, "low")
+    assert (alerts.get(live, EVERYTHING).stage, alerts.get(live, EVERYTHING).level) == (Stage.LIVE, "high")
+
+
+def test_what_was_hidden_adds_up_and_keeps_to_the_scope(opened, reopen):
+    ours, theirs = Hidden("r-1", "x", "hungyen", "2026-03-02", 3), Hidden("r-1", "x", "ninhbinh", "2026-03-02", 1)
+    commit(opened, [], hidden=[ours, theirs], cursor={"a": 1})
+    commit(opened, [], hidden=[ours, replace(ours, day="2026-03-03", rule_id="r-2")], cursor={"a": 2})
+    alerts = reopen().stores.alerts
+    everything = [replace(ours, events=6), theirs, replace(ours, day="2026-03-03", rule_id="r-2")]
+    assert list(alerts.hidden(EVERYTHING, since="2026-03-01")) == everything
+    assert list(alerts.hidden(HUNGYEN, since="2026-03-01", rule_id="r-1")) == everything[:1]
+    assert list(alerts.hidden(EVERYTHING, since="2026-03-03")) == everything[2:]
+    assert list(alerts.hidden(Scope(frozenset()), since="")) == []
+
+
+def test_verdicts_by_rule(opened, make_event):
+    for n, verdict in enumerate([Verdict.FALSE_POSITIVE, Verdict.FALSE_POSITIVE, Verdict.TRUE_POSITIVE, None]):
+        [id_] = commit(opened, [finding(make_event(NOON, str(n)), entity=f"10.0.0.{n}")])
+        if verdict:
+            opened.stores.triage.change(id_, by="lan", now=1, status=Status.CLOSED, verdict=verdict)
+    assert opened.stores.alerts.verdicts(EVERYTHING) == {"r-1": {Verdict.FALSE_POSITIVE: 2, Verdict.TRUE_POSITIVE: 1}}
+    assert opened.stores.alerts.verdicts(HUNGYEN) == opened.stores.alerts.verdicts(EVERYTHING)
+    assert opened.stores.alerts.verdicts(NINHBINH) == opened.stores.alerts.verdicts(Scope(frozenset())) == {}
+
+
+def test_what_a_rule_found_comes_in_pages_with_each_alert_together(opened, make_event):
+    events = [make_event(NOON + i, str(i)) for i in range(23)]
+    found = [finding(event, entity=f"10.0.0.{i % 4}", url__path="/x") for i, event in enumerate(events)]
+    tested = replace(found[22], stage=Stage.TEST, alert_id="f" * 24, id=finding_id("f" * 24, events[22].id))
+    other = RuleDoc("r-2", "hash-2", "Scanner", "low", "")
+    commit(opened, [*found[:22], tested])
+    commit(opened, [finding(events[0], rule=other)], rule=other)
+    commit(opened, [finding(make_event(NOON, "there", org="ninhbinh"))])
+    seen, cursor = [], None
+    while True:
+        page = opened.stores.alerts.of_rule("r-1", HUNGYEN, since=NOON + 2, cursor=cursor, limit=6)
+        seen += page.items
+        if (cursor := page.next) is None:
+            break
+    assert [(one.alert_id, one.event_id) for one in seen] == sorted(
+        (one.alert_id, one.event_id) for one in [*found[2:22], tested]
+    )
+    assert seen[0].matched == found[0].matched
+    assert opened.stores.alerts.of_rule("r-1", Scope(frozenset()), since=0).items == ()
+    with pytest.raises(QueryError, match="cursor"):
+        opened.stores.alerts.of_rule("r-1", EVERYTHING, since=0, cursor="!!!")
 
 
 def test_a_bad_cursor_is_an_error_for_people(opened):

@@ -18,8 +18,9 @@ from deploy.elasticsearch.cluster import Cluster
 from soc.store.elastic.events.added import without_added
 
 # An alert without the wall clock of its raising.
-_ALERT = ("id", "rule_id", "rule_hash", "org", "entity", "first_seen", "last_seen", "count")
+_ALERT = ("id", "rule_id", "rule_hash", "org", "entity", "first_seen", "last_seen", "count", "stage")
 _FINDING = ("alert_id", "event_id", "rule_hash", "ts", "matched")
+_HIDDEN = ("rule_id", "exception_id", "org", "day", "events")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Outcome:
     events: list[tuple[str, dict]]
     alerts: list[tuple]
     findings: list[tuple]
+    hidden: list[tuple]
 
 
 class Kept(Protocol):
@@ -61,7 +63,8 @@ class InFiles:
             (*finding, json.loads(matched))
             for *finding, matched in read(database, f"SELECT {', '.join(_FINDING)} FROM finding")
         ]
-        return _ordered(events, list(read(database, f"SELECT {', '.join(_ALERT)} FROM alert")), findings)
+        alerts = list(read(database, f"SELECT {', '.join(_ALERT)} FROM alert"))
+        return _ordered(events, alerts, findings, list(read(database, f"SELECT {', '.join(_HIDDEN)} FROM hidden")))
 
 
 class InCluster:
@@ -76,15 +79,19 @@ class InCluster:
 
     def outcome(self) -> Outcome:
         events = [(hit["_id"], without_added(hit["_source"])) for hit in documents(self._cluster, "govsoc-events-*")]
-        return _ordered(events, self._values("alerts", _ALERT), self._values("findings", _FINDING))
+        alerts, findings = self._values("alerts-*", _ALERT), self._values("findings-*", _FINDING)
+        return _ordered(events, alerts, findings, self._values("hidden", _HIDDEN))
 
     def _values(self, kind: str, fields: tuple[str, ...]) -> list[tuple]:
-        found = documents(self._cluster, f"govsoc-{kind}-*")
+        found = documents(self._cluster, f"govsoc-{kind}")
         return [tuple(hit["_source"][field] for field in fields) for hit in found]
 
 
-def _ordered(events: list[tuple[str, dict]], alerts: list[tuple], findings: list[tuple]) -> Outcome:
-    return Outcome(sorted(events, key=lambda event: event[0]), sorted(alerts), sorted(findings, key=lambda f: f[:2]))
+def _ordered(
+    events: list[tuple[str, dict]], alerts: list[tuple], findings: list[tuple], hidden: list[tuple]
+) -> Outcome:
+    in_order = sorted(findings, key=lambda finding: finding[:2])
+    return Outcome(sorted(events, key=lambda event: event[0]), sorted(alerts), in_order, sorted(hidden))
 
 
 # How far a run has come, which is in its data directory with every store

@@ -156,11 +156,15 @@ class Product:
 
     def examined(self) -> int:
         """Events that the detector has examined since it started."""
+        return self.metric("soc_detector_events_total")
+
+    def metric(self, name: str) -> int:
+        """Of the detector's, one without labels."""
         with urllib.request.urlopen(
             f"http://127.0.0.1:{self.env['SOC_DETECT__HTTP_PORT']}/metrics", timeout=10
         ) as answer:
             for line in answer.read().decode().splitlines():
-                if line.startswith("soc_detector_events_total "):
+                if line.startswith(f"{name} "):
                     return int(float(line.split()[1]))
         return 0
 

@@ -13,13 +13,38 @@ from kept import InCluster, InFiles, Kept, last_row, position, rows
 from servers import Product, eventually, stop
 
 from bench import workload
+from rules.load import CONTENT, load
+from soc.model.policy import Policy, PolicyKind
+from soc.model.rule import Stage
+from soc.model.tuning import RuleException, RuleSetting, exception_body, setting_body
+from soc.store.base import PolicyStore
+from soc.store.elastic import open as elastic
+from soc.store.elastic.admin import setup
+from soc.store.elastic.client import connect
+from soc.store.sqlite import open_stores
 
 pytestmark = pytest.mark.server
 
 
+def tune(policies: PolicyStore) -> None:
+    """Every second rule in test, and of all rules some attackers hidden."""
+    for n, rule in enumerate(load([CONTENT]).rules):
+        setting = RuleSetting(rule.id, Stage.TEST if n % 2 else Stage.LIVE)
+        exception = RuleException(f"x-{n}", rule.id, "source.ip:203.0.113.0/29", "a drill", "lan")
+        policies.put(Policy(PolicyKind.RULE, rule.id, 1, setting_body(setting), "lan", 0))
+        policies.put(Policy(PolicyKind.EXCEPTION, exception.id, 1, exception_body(exception), "lan", 0))
+
+
 @pytest.fixture
 def kept(request, store, product) -> Kept:
-    return InCluster(request.getfixturevalue("elastic")) if store else InFiles(product.data_dir)
+    if not store:
+        tune(open_stores(product.data_dir).policies)
+        return InFiles(product.data_dir)
+    cluster = request.getfixturevalue("elastic")
+    with connect(cluster.url) as client:
+        setup.install(client)
+        tune(elastic.open_stores(client).policies)
+    return InCluster(cluster)
 
 
 @pytest.mark.timeout(900)
@@ -37,6 +62,7 @@ def test_a_killed_run_gives_what_an_undisturbed_run_gives(product, kept, tmp_pat
     whole = tmp_path / "whole.log"
     whole.write_text("".join(lines))
     calm = Product(tmp_path / "calm" / "data")  # on the embedded store, whatever the other run is on
+    tune(open_stores(calm.data_dir).policies)
     calm.soc("replay", str(whole), "--source-type", "nginx.access", "--source", "portal", "--org", "hungyen")
     shutil.copytree(calm.data_dir / "keys", product.data_dir / "keys")  # the same tokens, to compare documents
 
@@ -70,6 +96,9 @@ def test_a_killed_run_gives_what_an_undisturbed_run_gives(product, kept, tmp_pat
     assert disturbed.events == undisturbed.events
     assert disturbed.alerts == undisturbed.alerts
     assert disturbed.findings == undisturbed.findings
+    assert disturbed.hidden == undisturbed.hidden
+    assert {alert[-1] for alert in undisturbed.alerts} == {"live", "test"}
+    assert sum(row[-1] for row in undisturbed.hidden) > 100
 
 
 def start(product: Product, verb: str) -> subprocess.Popen[bytes]:

@@ -63,5 +63,5 @@ def finding(event, rule=RULE, entity="203.0.113.9", day="2026-03-02", **matched)
     )
 
 
-def commit(opened, findings, now=NOON, rule=RULE, state=None, cursor=None, watermark=None):
-    return opened.detections.commit(findings, {rule.hash: rule}, state or {}, cursor or {}, watermark, now)
+def commit(opened, findings, now=NOON, rule=RULE, state=None, cursor=None, watermark=None, hidden=()):
+    return opened.detections.commit(findings, {rule.hash: rule}, state or {}, cursor or {}, watermark, now, hidden)

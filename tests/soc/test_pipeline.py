@@ -10,12 +10,14 @@ import pytest
 
 import rules.load
 from rules.match import Engine
+from rules.tuning import Tuning
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
 from soc.model.event import Stored
 from soc.model.org import EVERYTHING
-from soc.model.rule import RuleDoc
+from soc.model.rule import RuleDoc, Stage
+from soc.model.tuning import OrgSetting, RuleException, RuleSetting
 from soc.pipeline import Pipeline, Watermark
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
@@ -46,19 +48,26 @@ detection: {selection: {user.name: root}, condition: selection}
 class Rig:
     """A pipeline over a folder; `again` is the same after a restart."""
 
-    def __init__(self, folder, **options):
+    def __init__(self, folder, tuning=None, **options):
         ruleset = rules.load.loads(RULES)
         assert ruleset.errors == ()
         self.folder, self.options = folder, options
         self.log = EventLog(events_dir(folder))
         self.detections = SqliteDetections(folder)
         docs = {rule.hash: RuleDoc(rule.id, rule.hash, rule.title, rule.level, rule.text) for rule in ruleset.rules}
+        self.tuning = tuning or Tuning()
         self.pipeline = Pipeline(
-            self.log, Engine(ruleset, ZoneInfo("UTC")), docs, self.detections, lambda: NOON, **{"batch": 3, **options}
+            self.log,
+            Engine(ruleset, ZoneInfo("UTC")),
+            docs,
+            self.detections,
+            lambda: NOON,
+            lambda: self.tuning,
+            **{"batch": 3, **options},
         )
 
     def again(self):
-        return Rig(self.folder, **self.options)
+        return Rig(self.folder, self.tuning, **self.options)
 
     def alerts(self):
         stores = open_stores(self.folder)
@@ -246,3 +255,111 @@ def test_run_survives_a_step_that_fails(tmp_path, failures, trouble, capsys):
     said = capsys.readouterr().out
     assert said.count("cannot go on for now") == said.count("detection goes on") == 1, "not at each try"
     assert said.count("Traceback") == isinstance(trouble, KeyError), "where it failed is said once"
+
+
+FAILED, MANY, ROOT = (f"3f6e8f0a-0000-4000-8000-00000000000{n}" for n in (1, 2, 3))
+
+
+def excepted(rule_id, condition, **more):
+    return RuleException(more.pop("id", "x-1"), rule_id, condition, "our own scanner", "lan", **more)
+
+
+def hidden(rig):
+    found = open_stores(rig.folder).alerts.hidden(EVERYTHING, since="")
+    return {(one.rule_id, one.exception_id, one.org, one.day): one.events for one in found}
+
+
+def test_an_exception_hides_and_counts_until_it_is_over(tmp_path, failures):
+    root = failures(4, "10.0.0.1", user="root") + failures(3, "10.0.0.2", user="root")
+    rig = Rig(tmp_path, Tuning([], [excepted(ROOT, "source.ip:10.0.0.1", expires_at=NOON + 1)]))
+    rig.log.append(root)
+    rig.pipeline.drain()
+    assert [(alert[1], alert[2]) for alert in rig.alerts().values()] == [("10.0.0.2", 3)]
+    assert hidden(rig) == {(ROOT, "x-1", "hungyen", "2026-03-02"): 4}
+    rig.tuning = Tuning([], [excepted(ROOT, "source.ip:10.0.0.1", expires_at=NOON)])  # the same, a moment later
+    rig.log.append(failures(1, "10.0.0.1", start=NOON + HOUR, user="root", tag="later"))
+    rig.pipeline.drain()
+    assert sorted(alert[1:3] for alert in rig.alerts().values()) == [("10.0.0.1", 1), ("10.0.0.2", 3)]
+    assert sum(hidden(rig).values()) == 4
+
+
+def test_an_exception_on_a_base_rule_hides_from_the_correlation_and_one_on_the_correlation_by_its_groups(
+    tmp_path, failures
+):
+    events = failures(9, "10.0.0.1") + failures(9, "10.0.0.2") + failures(9, "10.0.0.3", user="minh")
+    rig = Rig(tmp_path, Tuning([], [
+        excepted(FAILED, "user.name:minh", id="base"), excepted(MANY, "source.ip:10.0.0.2", id="group"),
+        excepted(MANY, "user.name:lan", id="not what it groups by"),
+    ]))  # fmt: skip
+    rig.log.append(events)
+    rig.pipeline.drain()
+    assert [alert[1] for alert in rig.alerts().values()] == ["10.0.0.1"]
+    assert {key[1]: number for key, number in hidden(rig).items()} == {"base": 9, "group": 9}
+
+
+def test_what_is_hidden_counts_once_whatever_is_repeated(tmp_path, failures):
+    tuning = Tuning([], [excepted(ROOT, "source.ip:10.0.0.1")])
+    rig = Rig(tmp_path, tuning)
+    for part in range(5):
+        rig.log.append(failures(4, "10.0.0.1", start=NOON + part * 60_000, user="root", tag=str(part)))
+        if part % 2:
+            rig.pipeline.step()
+            commit = rig.detections.commit
+
+            def fail(*arguments):
+                raise StoreUnavailable("no")
+
+            rig.detections.commit = fail
+            with pytest.raises(StoreUnavailable):
+                rig.pipeline.step()
+            rig.detections.commit = commit
+            rig = rig.again()
+    rig.pipeline.drain()
+    assert hidden(rig) == {(ROOT, "x-1", "hungyen", "2026-03-02"): 20}
+
+
+def test_a_rule_in_test_raises_alerts_of_its_own_out_of_the_queue(tmp_path, failures):
+    rig = Rig(tmp_path, Tuning([RuleSetting(MANY, Stage.TEST, level="critical")]))
+    before = telemetry.TESTED._value.get()
+    rig.log.append(failures(8))
+    rig.pipeline.drain()
+    alerts = open_stores(tmp_path).alerts
+    assert rig.alerts() == {}
+    assert (alerts.counts(EVERYTHING)["new"], alerts.by_rule(EVERYTHING), rig.pipeline.tally.alerts) == (0, {}, {})
+    [tested] = alerts.list(AlertFilter(stage=Stage.TEST), EVERYTHING).items
+    assert (tested.stage, tested.level, tested.count) == (Stage.TEST, "critical", 8)
+    assert telemetry.TESTED._value.get() - before == 8
+    assert alerts.by_rule(EVERYTHING, stage=Stage.TEST, since=NOON) == {MANY: 1}
+    rig.tuning = Tuning([RuleSetting(MANY, Stage.LIVE)])
+    rig.log.append(failures(8, start=NOON + HOUR, tag="later"))
+    rig.pipeline.drain()
+    [live] = alerts.list(AlertFilter(), EVERYTHING).items
+    assert (live.id != tested.id, live.level, live.count) == (True, "high", 8)
+    assert alerts.get(tested.id, EVERYTHING).count == 8
+
+
+def test_a_draft_is_not_evaluated_and_wakes(tmp_path, failures, monkeypatch):
+    rig = Rig(tmp_path, Tuning([RuleSetting(MANY, Stage.DRAFT)]))
+    events = failures(9)
+    rig.log.append(events)
+    matched = []
+    match = Engine.match
+    monkeypatch.setattr(Engine, "match", lambda self, events: matched.append(match(self, events)) or matched[-1])
+    rig.pipeline.drain()
+    assert not any(matched), "nor is the base rule that only it needs"
+    rig.tuning = Tuning()
+    rig.log.append(failures(9, start=NOON + HOUR, tag="later"))
+    rig.pipeline.drain()
+    assert [alert[2] for alert in rig.alerts().values()] == [9]
+
+
+def test_an_organisation_may_have_a_rule_off_or_at_another_level(tmp_path, make_event):
+    def root(org, tag):
+        return make_event(NOON, tag, org=org, dataset="linux.auth", user__name="root", source__ip="10.0.0.1")
+
+    setting = RuleSetting(ROOT, orgs={"hungyen": OrgSetting(enabled=False), "ninhbinh": OrgSetting(level="critical")})
+    rig = Rig(tmp_path, Tuning([setting]))
+    rig.log.append([root(org, org) for org in ("hungyen", "ninhbinh", "hanoi")])
+    rig.pipeline.drain()
+    found = open_stores(tmp_path).alerts.list(AlertFilter(), EVERYTHING).items
+    assert {alert.org: alert.level for alert in found} == {"ninhbinh": "critical", "hanoi": "low"}

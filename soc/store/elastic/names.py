@@ -6,7 +6,7 @@
     govsoc-alerts-<unit> · govsoc-triage-<unit>
     govsoc-audit-<period>
     govsoc-incidents                          of all units together: an incident may be of several
-    govsoc-sources · govsoc-policies · govsoc-deliveries · govsoc-outages · govsoc-accounts · govsoc-rules · govsoc-health
+    govsoc-sources · govsoc-policies · govsoc-deliveries · govsoc-outages · govsoc-accounts · govsoc-rules · govsoc-health · govsoc-hidden
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
 is never a dash, so a pattern for one unit never covers another. A period is `2026.11`, `2026.w48` or `2026.11.25`
@@ -35,7 +35,10 @@ ACCOUNTS = f"{PREFIX}-accounts"
 RULES = f"{PREFIX}-rules"
 HEALTH = f"{PREFIX}-health"
 OUTAGES = f"{PREFIX}-outages"
-_SINGLE = frozenset({"incidents", "sources", "policies", "deliveries", "outages", "accounts", "rules", "health"})
+HIDDEN = f"{PREFIX}-hidden"
+_SINGLE = frozenset(
+    {"incidents", "sources", "policies", "deliveries", "outages", "accounts", "rules", "health", "hidden"}
+)
 QUARANTINE = "quarantine"
 UNDATED = "undated"
 # What the ids of events without a plausible time begin with, and the first beginning of all others.

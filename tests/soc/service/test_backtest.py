@@ -12,6 +12,7 @@ from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
 from rules.load import loads
+from rules.tuning import Tuning
 from soc.backtest import run
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
@@ -87,7 +88,7 @@ def backtest(settings, scope=EVERYTHING, chosen=None, steps=None):
 
 def in_production(settings) -> set[tuple[str, str, int, int, int]]:
     log, detections = EventLog(events_dir(settings.data_dir)), SqliteDetections(settings.data_dir)
-    build_pipeline(settings, log, detections).drain()
+    build_pipeline(settings, log, detections, Tuning).drain()
     detections.close()
     alerts = open_stores(settings.data_dir).alerts.list(AlertFilter(), EVERYTHING, limit=10_000).items
     return {(a.id, a.entity, a.count, a.first_seen, a.last_seen) for a in alerts}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
+from rules.tuning import Tuning
 from soc.buffer.sqlite import EventLog
 from soc.service.detector import build_pipeline
 from soc.settings import Settings
@@ -25,7 +26,7 @@ def test_a_rule_for_which_every_event_is_parsed_is_said_once(tmp_path: Path) -> 
     log, detections = EventLog(events_dir(settings.data_dir)), SqliteDetections(settings.data_dir)
     try:
         with capture_logs() as said:
-            build_pipeline(settings, log, detections)
+            build_pipeline(settings, log, detections, Tuning)
     finally:
         log.close()
         detections.close()

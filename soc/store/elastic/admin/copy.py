@@ -16,6 +16,7 @@ import orjson
 
 from soc.model.alert import Triage
 from soc.model.finding import finding_id
+from soc.model.tuning import Hidden
 from soc.store.deliveries import COLUMNS as DELIVERY
 from soc.store.deliveries import delivery_of
 from soc.store.elastic import names
@@ -24,7 +25,7 @@ from soc.store.elastic.digest import digest
 from soc.store.elastic.documents import Json, bulk, read_many
 from soc.store.elastic.events.added import without_added
 from soc.store.elastic.names import Period
-from soc.store.elastic.records import outages, policies
+from soc.store.elastic.records import hidden, outages, policies
 from soc.store.elastic.records.triage import copied
 from soc.store.incidents import COLUMNS
 from soc.store.outages import outage_of
@@ -145,10 +146,18 @@ def tables(period: Period) -> list[Table]:
             "alerts",
             "SELECT count(*) FROM alert",
             "SELECT a.id, a.rule_id, a.rule_hash, a.title, a.level, a.tags, a.org, a.entity_field, a.entity, a.raised_at, "
-            f"a.first_seen, a.last_seen, a.count, {_STATE} "
+            f"a.first_seen, a.last_seen, a.count, a.stage, {_STATE} "
             "FROM alert a LEFT JOIN control.triage t ON t.alert_id = a.id WHERE a.id > ? ORDER BY a.id LIMIT ?",
             ("",),
             _alert,
+        ),
+        Table(
+            "hidden",
+            "SELECT count(*) FROM hidden",
+            "SELECT rule_id, exception_id, org, day, events FROM hidden WHERE (rule_id, exception_id, org, day) > (?, ?, ?, ?) "
+            "ORDER BY rule_id, exception_id, org, day LIMIT ?",
+            ("", "", "", ""),
+            _hidden,
         ),
         Table(
             "sources",
@@ -289,13 +298,14 @@ def _incident(*row: Any) -> list[Placed]:
 def _alert(
     id_: str, rule_id: str, rule_hash: str, title: str, level: str, tags: str, org: str, *rest: Any
 ) -> list[Placed]:
-    entity_field, entity, raised_at, first_seen, last_seen, count, *state = rest
+    entity_field, entity, raised_at, first_seen, last_seen, count, stage, *state = rest
     document = {
         "id": id_,
         "rule_id": rule_id,
         "rule_hash": rule_hash,
         "title": title,
         "level": level,
+        "stage": stage,
         "tags": orjson.loads(tags),
         "org": org,
         "entity_field": entity_field,
@@ -346,6 +356,11 @@ def _outage(*row: Any) -> list[Placed]:
 def _delivery(*row: Any) -> list[Placed]:
     delivery = delivery_of(row)
     return [Placed(names.DELIVERIES, delivery.id, asdict(delivery))]
+
+
+def _hidden(*row: Any) -> list[Placed]:
+    total = Hidden(*row)
+    return [Placed(names.HIDDEN, hidden.key(total), hidden.document(total))]
 
 
 def _account(

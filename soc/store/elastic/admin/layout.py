@@ -16,7 +16,7 @@ _KEPT: Json = {"type": "object", "enabled": False}  # kept, never looked into
 
 _TRIAGE_TIMES = ("updated_at", "snoozed_until", "acknowledged_at", "closed_at")
 _ALERTS: Json = {
-    **dict.fromkeys(("id", "rule_id", "level", "org", "entity_field", "entity", "tags"), _KEYWORD),
+    **dict.fromkeys(("id", "rule_id", "level", "org", "entity_field", "entity", "tags", "stage"), _KEYWORD),
     **dict.fromkeys(("first_seen", "last_seen", "raised_at"), _MS),
     "count": _LONG,
     "triage": {
@@ -56,6 +56,7 @@ _FIELDS: dict[str, Json] = {
     "rules": {},
     "health": {"source_id": _KEYWORD, "last_received": _MS},
     "outages": {**dict.fromkeys(("id", "source", "org"), _KEYWORD), "noticed_at": _MS, "cleared_at": _MS},
+    "hidden": dict.fromkeys(("key", "rule_id", "exception_id", "org", "day"), _KEYWORD),
     "audit": {**dict.fromkeys(("by", "action", "target"), _KEYWORD), "at": _MS, "written": _LONG},
 }
 # Lies on the disk in the order in which it is listed: the first page stops reading after so many documents.

@@ -43,6 +43,7 @@ WRITER_INDICES: Mapping[str, Sequence[str]] = {
             names.RULES,
             names.HEALTH,
             names.OUTAGES,
+            names.HIDDEN,
         ),
         (*_READ, *_MAKE, "write"),
     ),

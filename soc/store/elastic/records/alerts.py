@@ -12,15 +12,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from soc.errors import NotFound, SocError
-from soc.model.alert import Alert, Status
+from soc.model.alert import Alert, Status, Verdict
 from soc.model.finding import Finding
 from soc.model.org import EVERYTHING, Scope
-from soc.model.rule import RuleDoc, RuleFault
+from soc.model.rule import RuleDoc, RuleFault, Stage
+from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
-from soc.store.cursor import decode, encode
+from soc.store.cursor import decode, decode_pair, encode, encode_pair
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import Json, read
+from soc.store.elastic.records import hidden
 from soc.store.elastic.records.rulebook import RuleBook
 from soc.store.elastic.records.triage import copy_triage, triage_of
 
@@ -121,16 +123,51 @@ class ElasticAlerts:
         return Page(found, encode(0, found[-1].event_id) if len(hits) > limit else None)
 
     def counts(self, scope: Scope) -> Mapping[Status, int]:
-        counted = self._count("triage.status", len(Status), scope)
+        counted = self._count("triage.status", len(Status), scope, _of_stage(Stage.LIVE))
         return dict.fromkeys(Status, 0) | {Status(status): n for status, n in counted.items()}
 
-    def by_rule(self, scope: Scope) -> Mapping[str, int]:
-        return self._count("rule_id", _MANY_RULES, scope)
+    def by_rule(self, scope: Scope, *, stage: Stage = Stage.LIVE, since: int | None = None) -> Mapping[str, int]:
+        raised = [] if since is None else [{"range": {"raised_at": {"gte": since}}}]
+        return self._count("rule_id", _MANY_RULES, scope, {"bool": {"filter": [_of_stage(stage), *raised]}})
 
-    def _count(self, field: str, most: int, scope: Scope) -> dict[str, int]:
+    def verdicts(self, scope: Scope) -> Mapping[str, Mapping[Verdict, int]]:
+        aggs = {"by": {"terms": {"field": "triage.verdict", "size": len(Verdict)}}}
+        by = {"by": {"terms": {"field": "rule_id", "size": _MANY_RULES}, "aggs": aggs}}
+        answer = _search(
+            self._client, "alerts", scope, query=_query(AlertFilter(status=Status.CLOSED)), size=0, aggs=by
+        )
+        return {
+            rule["key"]: {Verdict(verdict["key"]): verdict["doc_count"] for verdict in rule["by"]["buckets"]}
+            for rule in _buckets(answer)
+            if rule["by"]["buckets"]
+        }
+
+    def of_rule(
+        self, rule_id: str, scope: Scope, *, since: int, cursor: str | None = None, limit: int = 500
+    ) -> Page[Finding]:
+        after = {"search_after": list(decode_pair(cursor))} if cursor is not None else {}
+        wanted: list[Json] = [{"term": {"rule_id": rule_id}}, {"range": {"ts": {"gte": since}}}]
+        answer = _search(
+            self._client,
+            "findings",
+            scope,
+            query={"bool": {"filter": wanted}},
+            sort=[{"alert_id": "asc"}, {"event_id": "asc"}],
+            size=limit + 1,
+            track_total_hits=False,
+            **after,
+        )
+        hits = answer.get("hits", {}).get("hits", [])
+        found = tuple(finding_of(hit["_id"], hit["_source"]) for hit in hits[:limit])
+        return Page(found, encode_pair(found[-1].alert_id, found[-1].event_id) if len(hits) > limit else None)
+
+    def hidden(self, scope: Scope, *, since: str, rule_id: str | None = None) -> Sequence[Hidden]:
+        return hidden.read(self._client, scope, since, rule_id)
+
+    def _count(self, field: str, most: int, scope: Scope, query: Json) -> dict[str, int]:
         """Alerts by the value of a field. One shard an index, and all values asked for: the numbers are exact."""
         aggs = {"by": {"terms": {"field": field, "size": most}}}
-        answer = _search(self._client, "alerts", scope, size=0, aggs=aggs)
+        answer = _search(self._client, "alerts", scope, query=query, size=0, aggs=aggs)
         return {bucket["key"]: bucket["doc_count"] for bucket in _buckets(answer)}
 
     def rule(self, rule_hash: str) -> RuleDoc:
@@ -184,15 +221,28 @@ def _query(where: AlertFilter) -> Json:
     bounds = {sign: ms for sign, ms in (("gte", where.since), ("lt", where.until)) if ms is not None}
     if bounds:
         wanted.append({"range": {"last_seen": bounds}})
+    if where.stage is not None:
+        wanted.append(_of_stage(where.stage))
     snoozed: list[Json] = []
     if where.awake_at is not None:
         snoozed = [{"range": {"triage.snoozed_until": {"gt": where.awake_at}}}]
     return {"bool": {"filter": wanted, "must_not": snoozed}}
 
 
+def _of_stage(stage: Stage) -> Json:
+    """An alert that was written before there were stages has none: it is live."""
+    in_test = {"term": {"stage": Stage.TEST}}
+    return in_test if stage is Stage.TEST else {"bool": {"must_not": [in_test]}}
+
+
 def _alert(source: Json) -> Alert:
     facts = {name: source[name] for name in _FACTS}
-    return Alert(**facts, tags=tuple(source["tags"]), triage=triage_of(source["triage"]))
+    return Alert(
+        **facts,
+        tags=tuple(source["tags"]),
+        triage=triage_of(source["triage"]),
+        stage=Stage(source.get("stage", "live")),
+    )
 
 
 def finding_of(id_: str, source: Json) -> Finding:

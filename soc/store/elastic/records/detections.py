@@ -5,7 +5,8 @@ There is no transaction over both, so a commit goes in an order that can be repe
     1  local   note the alerts of the batch as pending
     2  server  create the findings; the id is a function of the finding, so what is there already stays (409)
     3  server  write the facts of their alerts
-    4  local   cursor and state move on, nothing is pending any more: one transaction
+    4  local   cursor and state move on, what was hidden is counted, nothing is pending any more: one transaction
+    5  server  what was hidden, as it is counted here; what it did not hear it is told with the next commit
 
 Why the facts are exact, whatever is repeated or crashes: an alert that is not pending has been written after its last finding, so
 its facts are those of the set of its findings. Then only findings that are new may be *added* to it, and they are when all of the
@@ -28,10 +29,12 @@ from soc.buffer.database import Database
 from soc.model.alert import Triage
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc, RuleFault
+from soc.model.tuning import Hidden
 from soc.store.detections import SCHEMA, detections_file, move_on
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import Doc, Json, bulk, read_many, too_contended
+from soc.store.elastic.records.hidden import HiddenCounts
 from soc.store.elastic.records.rulebook import RuleBook
 from soc.store.elastic.records.triage import copied
 
@@ -71,6 +74,7 @@ class ElasticDetections:
         self._local = Database(detections_file(data_dir), SCHEMA)
         self._rules = rules
         self._period = period
+        self._hidden = HiddenCounts(client, self._local)
 
     def cursor(self) -> Mapping[str, int]:
         with self._local.read() as db:
@@ -95,6 +99,7 @@ class ElasticDetections:
         cursor: Mapping[str, int],
         watermark: int | None,
         now: int,
+        hidden: Sequence[Hidden] = (),
     ) -> list[str]:
         by_alert = _by_alert(findings)
         seeds = {id_: _seed(group[0], rules[group[0].rule_hash], now) for id_, group in by_alert.items()}
@@ -104,8 +109,9 @@ class ElasticDetections:
             self._rules.keep_fired({seed["rule_hash"]: rules[seed["rule_hash"]] for seed in seeds.values()})
             done = self._store(by_alert, seeds, before)
         with self._local.write() as db:
-            move_on(db, state, cursor, watermark)
+            move_on(db, state, cursor, watermark, hidden)
             db.execute("DELETE FROM pending")
+        self._hidden.send()
         return [id_ for id_, alert in done.items() if alert.fresh]
 
     def _store(
@@ -239,7 +245,8 @@ def _seed(finding: Finding, rule: RuleDoc, now: int) -> Json:
         "rule_id": finding.rule_id,
         "rule_hash": finding.rule_hash,
         "title": rule.title,
-        "level": rule.level,
+        "level": finding.level or rule.level,
+        "stage": finding.stage,
         "tags": list(rule.tags),
         "org": finding.org,
         "entity_field": finding.entity_field,

@@ -23,9 +23,10 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.incident import Incident
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc
+from soc.model.rule import RuleDoc, Stage
 from soc.model.silence import Outage, outage_id
 from soc.model.source import Source, Transport
+from soc.model.tuning import Hidden
 from soc.query.parse import parse
 from soc.settings import Settings, Store, load
 from soc.store.base import AlertFilter, AuditEntry
@@ -74,6 +75,9 @@ def embedded(tmp_path):
             {"user.name": "đặng", "n": n},
         )
         detections.commit([found], {rule.hash: rule}, {"k": (b"v", NOW)}, {"2026-03-02.a": n}, None, NOW + n)
+        hidden = [Hidden(rule.id, "máy quét", event.org, f"2026-03-0{1 + n % 9}", 1)]
+        tested = replace(found, id=finding_id("t" * 24, event.id), alert_id="t" * 24, stage=Stage.TEST)
+        detections.commit([tested] if n < 5 else [], {rule.hash: rule}, {}, {"2026-03-02.a": n}, None, NOW, hidden)
     detections.close()
     alerts = stores.alerts.list(AlertFilter(), EVERYTHING, limit=100).items
     for n, alert in enumerate(alerts[::3]):
@@ -134,6 +138,8 @@ def everything(stores):
         "their alerts": [stores.alerts.list(AlertFilter(incident=f"{n:024x}"), EVERYTHING).items for n in range(2)],
         "awake": len(stores.alerts.list(AlertFilter(awake_at=NOW), EVERYTHING, limit=100).items),
         "counts": (stores.alerts.counts(EVERYTHING), stores.alerts.by_rule(EVERYTHING)),
+        "tested": stores.alerts.list(AlertFilter(stage=Stage.TEST), EVERYTHING, limit=100).items,
+        "hidden": list(stores.alerts.hidden(EVERYTHING, since="")),
         "sources": (stores.sources.list(EVERYTHING), [stores.sources.by_token(f"token-{n}") for n in range(3)]),
         "policies": stores.policies.history(PolicyKind.EXCEPTION, "máy quét"),
         "outages": stores.outages.list(EVERYTHING, since=0),
@@ -154,6 +160,7 @@ def test_everything_is_there_and_a_second_time_changes_nothing(settings, embedde
         "findings",
         "triage",
         "alerts",
+        "hidden",
         "sources",
         "policies",
         "outages",

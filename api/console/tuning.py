@@ -1,0 +1,218 @@
+"""Tuning a rule from its page, and an exception from an alert's page: forms that work without JavaScript."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from enum import StrEnum
+from typing import Annotated, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.auth import Admin, Viewer
+from api.console.marks import COUNTED
+from api.console.rules import show_rule
+from api.errors import NeedsReason, Refused, of_soc
+from api.schemas import AlertId, Level, Name
+from api.state import Here, State
+from api.tuning import exceptions, settings
+from api.tuning.history import revisions
+from api.tuning.preview import Preview
+from soc.errors import Conflict, Forbidden, QueryError, SocError
+from soc.model.account import Account
+from soc.model.alert import Alert
+from soc.model.event import Value
+from soc.model.finding import Finding
+from soc.model.org import Scope
+from soc.model.rule import RuleDoc, Stage
+from soc.model.tuning import MAX_CONDITION, MAX_REASON, OrgSetting, RuleException
+
+router = APIRouter()
+_DAY_MS = 86_400_000
+_MOST_TERMS = 4
+_SAID = (Refused, Conflict, Forbidden, QueryError)  # what a page says itself, with the form as it was filled in
+
+RuleId = Annotated[str, Path(max_length=200)]
+ExceptionId = Annotated[str, Path(max_length=200)]
+Text = Annotated[str, Form(max_length=MAX_REASON)]
+
+
+class Act(StrEnum):
+    PREVIEW = "preview"
+    SAVE = "save"
+
+
+@router.post("/rules/{rule_id}/setting")
+def set_rule(
+    rule_id: RuleId,
+    request: Request,
+    state: Here,
+    account: Admin,
+    version: Annotated[int, Form(ge=0, le=2**53)],
+    reason: Text = "",
+    stage: Annotated[Stage | None, Form()] = None,
+    level: Annotated[Level | Literal[""], Form()] = "",
+    org: Annotated[Name, Form()] = "",
+    enabled: Annotated[bool, Form()] = False,
+    confirm: Text = "",
+) -> Response:
+    """The stage and level of a rule, or with `org` what that organisation has of its own."""
+    try:
+        settings.running(state.stores.alerts, rule_id)
+        old, _ = settings.current(state.stores.policies, rule_id)
+        wanted = settings.Wanted(
+            rule_id, version, old.stage, old.level, reason.strip(), old.inside(account.scope).orgs, confirm.strip()
+        )
+        if org:
+            own = OrgSetting(enabled, level or None)
+            wanted = replace(wanted, orgs={**wanted.orgs, org.strip(): own})
+        else:
+            wanted = replace(wanted, stage=stage or old.stage, level=level or None)
+        if not wanted.reason:
+            raise Refused("say why: the history keeps it")
+        settings.lay_down(state.stores, account, wanted, state.clock(), budget=state.daily_budget)
+    except _SAID as error:
+        kept = {"stage": stage or "", "level": level, "reason": reason}
+        return show_rule(rule_id, request, state, account, error=error, kept=kept)
+    return _to_rule(rule_id, "tuning")
+
+
+@router.get("/exceptions/{exception_id}")
+def exception_page(exception_id: ExceptionId, request: Request, state: Here, account: Viewer) -> Response:
+    """Every version of it and what each changed, also when it is withdrawn."""
+    found = exceptions.versions(state.stores, exception_id, account.scope)
+    history = revisions(found, account.scope)
+    return state.pages.html(
+        request,
+        "exception_history.html",
+        account=account,
+        id=exception_id,
+        rule_id=exceptions.rule_of(found),
+        history=history,
+    )
+
+
+@router.post("/exceptions/{exception_id}/withdraw")
+def withdraw(
+    exception_id: ExceptionId,
+    request: Request,
+    state: Here,
+    account: Admin,
+    version: Annotated[int, Form(ge=0, le=2**53)],
+    reason: Text = "",
+) -> Response:
+    rule_id = exceptions.get(state.stores, exception_id, account.scope).exception.rule_id
+    try:
+        if not reason.strip():
+            raise Refused("say why: the history keeps it")
+        exceptions.withdraw(state.stores, account, exception_id, version, reason.strip(), state.clock())
+    except _SAID as error:
+        return show_rule(rule_id, request, state, account, error=error)
+    return _to_rule(rule_id, "exceptions")
+
+
+@router.get("/alerts/{alert_id}/exception")
+def exception_form(alert_id: AlertId, request: Request, state: Here, account: Admin) -> Response:
+    """Filled in from what made the rule fire."""
+    alert = state.stores.alerts.get(alert_id, account.scope)
+    findings = state.stores.alerts.findings(alert_id, account.scope, limit=1).items
+    condition = suggested(alert, findings[0] if findings else None)
+    proposed = RuleException(
+        "new", alert.rule_id, condition, "", account.name, frozenset({alert.org}), created_from=alert_id
+    )
+    return _form(request, state, account, alert, proposed, days=30)
+
+
+@router.post("/alerts/{alert_id}/exception")
+def make_exception(
+    alert_id: AlertId,
+    request: Request,
+    state: Here,
+    account: Admin,
+    action: Annotated[Act, Form()],
+    condition: Annotated[str, Form(max_length=MAX_CONDITION)] = "",
+    orgs: Annotated[str, Form(max_length=4000)] = "",
+    reason: Text = "",
+    days: Annotated[int, Form(ge=0, le=3650)] = 0,
+    confirm: Text = "",
+) -> Response:
+    """`days`: until it is over, 0 for never. `orgs`: agency codes with spaces or commas between, none for all."""
+    alert = state.stores.alerts.get(alert_id, account.scope)
+    now = state.clock()
+    proposed = RuleException(
+        id="new",
+        rule_id=alert.rule_id,
+        condition=condition.strip(),
+        reason=reason.strip(),
+        owner=account.name,
+        orgs=frozenset(orgs.replace(",", " ").split()),
+        expires_at=now + days * _DAY_MS if days else None,
+        created_from=alert_id,
+        confirmed=confirm.strip(),
+    )
+    if action is Act.PREVIEW:
+        return _form(request, state, account, alert, proposed, days)
+    try:
+        if not proposed.reason:
+            raise Refused("say why: the history keeps it")
+        exceptions.create(state.stores, account, proposed, now, state.zone)
+    except _SAID as error:
+        return _form(request, state, account, alert, proposed, days, error)
+    return _to_rule(alert.rule_id, "exceptions")
+
+
+def suggested(alert: Alert, finding: Finding | None) -> str:
+    """The alert's entity, and what else made the rule fire: short values first, as whole fields."""
+    terms = {alert.entity_field: alert.entity} if ", " not in alert.entity_field else {}
+    for name, value in sorted((finding.matched if finding else {}).items(), key=lambda pair: len(str(pair[1]))):
+        if _term(value) and not name.startswith(COUNTED) and len(terms) < _MOST_TERMS:
+            terms.setdefault(name, str(value))
+    return " AND ".join(f"{name}:{_quoted(value)}" for name, value in terms.items())[:MAX_CONDITION]
+
+
+def _term(value: Value) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool) and 0 < len(str(value)) <= 300
+
+
+def _quoted(value: str) -> str:
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _form(
+    request: Request,
+    state: State,
+    account: Account,
+    alert: Alert,
+    proposed: RuleException,
+    days: int,
+    error: SocError | None = None,
+) -> Response:
+    """With the numbers, where they can be counted; `error`: why it was not saved."""
+    seen: Preview | None = None
+    try:
+        seen = exceptions.look(state.stores, account, proposed, state.clock(), state.zone)
+    except _SAID as why:
+        error = error or why
+    return state.pages.html(
+        request,
+        "exception.html",
+        200 if error is None else of_soc(error).status,
+        account=account,
+        alert=alert,
+        rule=_rule(state, alert),
+        proposed=proposed,
+        days=days,
+        seen=seen,
+        error=error,
+        confirm=isinstance(error, NeedsReason) or bool(seen and seen.confirmed),
+        all_orgs=account.scope == Scope(None),
+    )
+
+
+def _rule(state: State, alert: Alert) -> RuleDoc | None:
+    return state.rules.get(alert.rule_hash)
+
+
+def _to_rule(rule_id: str, part: str) -> Response:
+    return RedirectResponse(f"/rules/{quote(rule_id, safe='')}#{part}", 303)

@@ -1,0 +1,65 @@
+"""All that is to be seen of one rule, for the API and the console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from api.state import State
+from api.tuning import exceptions, settings
+from api.tuning.exceptions import Laid
+from api.tuning.history import Revision, revisions
+from api.tuning.ratio import Ratio, ratio
+from soc.errors import NotFound
+from soc.model.finding import local_day
+from soc.model.org import Scope
+from soc.model.policy import PolicyKind
+from soc.model.rule import RuleDoc, Stage
+from soc.model.tuning import Hidden, RuleSetting, setting_body
+
+HIDDEN_DAYS, TESTED_DAYS = 30, 7
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`alerts`: in the queue's stage. `tested`: alerts raised in test in the last `TESTED_DAYS`. `hidden`: of the last `HIDDEN_DAYS`."""
+
+    rule: RuleDoc
+    setting: RuleSetting
+    version: int
+    alerts: int
+    tested: int
+    ratio: Ratio
+    exceptions: Sequence[Laid]
+    hidden: Sequence[Hidden]
+    history: Sequence[Revision]
+
+    @property
+    def hidden_by(self) -> Mapping[str, int]:
+        """Exception -> events."""
+        counted: dict[str, int] = {}
+        for one in self.hidden:
+            counted[one.exception_id] = counted.get(one.exception_id, 0) + one.events
+        return counted
+
+
+def overview(state: State, scope: Scope, rule_id: str) -> Overview:
+    """As somebody with this scope may see it. Raises `NotFound`."""
+    rule = next((rule for rule in state.rules.running()[0] if rule.id == rule_id), None)
+    if rule is None:
+        raise NotFound("no such rule is running")
+    stores, now = state.stores, state.clock()
+    setting, version = settings.current(stores.policies, rule_id)
+    tested = stores.alerts.by_rule(scope, stage=Stage.TEST, since=now - TESTED_DAYS * _DAY_MS)
+    return Overview(
+        rule=rule,
+        setting=setting.inside(scope),
+        version=version,
+        alerts=stores.alerts.by_rule(scope).get(rule_id, 0),
+        tested=tested.get(rule_id, 0),
+        ratio=ratio(stores.alerts.verdicts(scope).get(rule_id, {})),
+        exceptions=exceptions.visible(stores, scope, rule_id),
+        hidden=stores.alerts.hidden(scope, since=local_day(now - HIDDEN_DAYS * _DAY_MS, state.zone), rule_id=rule_id),
+        history=revisions(stores.policies.history(PolicyKind.RULE, rule_id), scope, setting_body(RuleSetting(rule_id))),
+    )

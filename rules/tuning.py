@@ -1,0 +1,113 @@
+"""Tuning: what becomes of findings by what people laid down, between matching and storing.
+
+Pure: settings, exceptions, findings and the time go in, so a backtest uses it as the detector does. Only findings are looked at, never
+events that nothing fired on, so it costs nothing on the way of most.
+
+An exception on a rule of single events asks the event's fields. One on a correlation asks what the correlation groups by, so that it
+holds for a whole group or for none of it, whatever the order of arrival; to leave single events out of a correlation, except them from
+its base rule.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+
+from rules.exception import compiled
+from soc.errors import QueryError
+from soc.model.event import Fields
+from soc.model.finding import Finding, alert_id_in_test, finding_id, local_day
+from soc.model.rule import RuleFault, Stage
+from soc.model.tuning import Hidden, RuleException, RuleSetting
+from soc.query.evaluate import predicate
+
+MAX_EXCEPTIONS = 200  # of one rule
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`kept`: what goes on, with its stage and level. `hidden`: what exceptions took out, counted. `off`: of rules that do not run for
+    that organisation."""
+
+    kept: list[Finding]
+    hidden: list[Hidden]
+    off: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Excepted:
+    """An exception with its condition made ready."""
+
+    exception: RuleException
+    holds: Callable[[Fields], bool]
+
+
+class Tuning:
+    """Compiled once, then asked for every batch; safe to share between threads.
+
+    `zone`: of days, and of times in conditions that name none. `faults`: exceptions that cannot be read, each left out.
+    """
+
+    def __init__(
+        self, settings: Iterable[RuleSetting] = (), exceptions: Iterable[RuleException] = (), zone: tzinfo = UTC
+    ) -> None:
+        self._zone = zone
+        self._settings = {setting.rule_id: setting for setting in settings}
+        self._excepted: dict[str, list[_Excepted]] = {}
+        self.faults: list[RuleFault] = []
+        for exception in exceptions:
+            try:
+                holds = predicate(compiled(exception.condition, zone))
+            except QueryError as error:
+                self.faults.append(RuleFault(f"exception {exception.id}: {error}", rule_id=exception.rule_id))
+                continue
+            self._excepted.setdefault(exception.rule_id, []).append(_Excepted(exception, holds))
+        self.drafts = frozenset(s.rule_id for s in self._settings.values() if s.stage is Stage.DRAFT)
+        self._touched = self._settings.keys() | self._excepted.keys()
+
+    def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> Judged:
+        """What becomes of each. `now`: ms, the wall clock that exceptions end by. `correlated`: they are findings of correlations."""
+        kept, hidden, off = list[Finding](), Counter[tuple[str, str, str, str]](), 0
+        for finding in findings:
+            if finding.rule_id not in self._touched:
+                kept.append(finding)
+            elif self._off(finding):
+                off += 1
+            elif exception := self.excepting(finding, _asked(finding, correlated), now):
+                day = local_day(finding.ts, self._zone)
+                hidden[finding.rule_id, exception.id, finding.org, day] += 1
+            else:
+                kept.append(self._tuned(finding))
+        return Judged(kept, [Hidden(*key, number) for key, number in hidden.items()], off)
+
+    def excepting(self, finding: Finding, asked: Fields, now: int) -> RuleException | None:
+        """The first exception that holds for it now; `asked`: the fields that conditions ask."""
+        for one in self._excepted.get(finding.rule_id, ()):
+            exception = one.exception
+            if not exception.over(now) and exception.holds_in(finding.org) and one.holds(asked):
+                return exception
+        return None
+
+    def _off(self, finding: Finding) -> bool:
+        setting = self._settings.get(finding.rule_id)
+        return setting is not None and (setting.stage is Stage.DRAFT or not setting.enabled_for(finding.org))
+
+    def _tuned(self, finding: Finding) -> Finding:
+        setting = self._settings.get(finding.rule_id)
+        if setting is None or finding.silent:
+            return finding
+        level = setting.level_for(finding.org)
+        if setting.stage is Stage.TEST:
+            alert = alert_id_in_test(finding.alert_id)
+            return replace(
+                finding, id=finding_id(alert, finding.event_id), alert_id=alert, stage=Stage.TEST, level=level
+            )
+        return replace(finding, level=level) if level else finding
+
+
+def _asked(finding: Finding, correlated: bool) -> Fields:
+    if finding.event is not None and not correlated:
+        return finding.event.fields
+    return finding.matched | {"organization.id": finding.org}

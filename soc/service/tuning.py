@@ -1,0 +1,103 @@
+"""The tuning that holds now, as the detector knows it: read again whenever somebody lays something down.
+
+A thread of its own asks each second, so that the detector never waits for the store; while the store is away, what was last known
+counts. That an exception ends needs no store: the time is asked with each batch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import tzinfo
+from typing import TypeVar
+
+import structlog
+
+from rules.tuning import Tuning
+from soc import telemetry
+from soc.errors import ConfigError, SocError
+from soc.model.policy import PolicyKind
+from soc.model.rule import RuleFault
+from soc.model.tuning import exception_of, setting_of
+from soc.store.base import PolicyStore
+
+log = structlog.get_logger("detector")
+T = TypeVar("T")
+
+_LOOK_S = 1.0
+_SAY_AGAIN_S = 60.0
+_STOP_S = 5.0
+
+
+def read_tuning(policies: PolicyStore, zone: tzinfo) -> Tuning:
+    """What is laid down now. What cannot be read is left out and is a fault of the tuning. Raises what the store raises."""
+    faults: list[RuleFault] = []
+    settings = _read(policies, PolicyKind.RULE, setting_of, faults)
+    tuning = Tuning(settings, _read(policies, PolicyKind.EXCEPTION, exception_of, faults), zone)
+    tuning.faults += faults
+    return tuning
+
+
+def _read(
+    policies: PolicyStore, kind: PolicyKind, read: Callable[[str, Mapping[str, object]], T], faults: list[RuleFault]
+) -> list[T]:
+    found = []
+    for policy in policies.list(kind):
+        try:
+            found.append(read(policy.id, policy.body or {}))
+        except ConfigError as error:
+            faults.append(RuleFault(str(error), rule_id=policy.id if kind is PolicyKind.RULE else None))
+    return found
+
+
+class KnownTuning:
+    """`load` has to be called once before `now`."""
+
+    def __init__(self, policies: PolicyStore, zone: tzinfo) -> None:
+        self._policies = policies
+        self._zone = zone
+        self._revision: int | None = None
+        self._now = Tuning(zone=zone)
+
+    def now(self) -> Tuning:
+        return self._now
+
+    def load(self) -> None:
+        """Read it again when something has changed. Raises what the store raises; then nothing has."""
+        revision = self._policies.revision()  # first: what is laid down meanwhile is read again the next time
+        if revision != self._revision:
+            self._now = read_tuning(self._policies, self._zone)
+            self._revision = revision
+            telemetry.TUNED.set(revision)
+
+
+@contextmanager
+def keeping(known: KnownTuning, look_s: float = _LOOK_S) -> Iterator[None]:
+    """While the block runs, what people lay down is known within about `look_s`."""
+    stop = threading.Event()
+    looking = threading.Thread(target=_keep, args=(known, stop, look_s), name="tuning", daemon=True)
+    looking.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        looking.join(_STOP_S)
+
+
+def _keep(known: KnownTuning, stop: threading.Event, look_s: float) -> None:
+    """Nothing that fails ends it: a detector without it would never hear of an exception again."""
+    silent_s = _SAY_AGAIN_S
+    while not stop.wait(look_s):
+        try:
+            known.load()
+        except Exception as error:
+            telemetry.TUNING_FAILURES.inc()
+            silent_s += look_s
+            if silent_s >= _SAY_AGAIN_S:
+                foreseen = isinstance(error, SocError)
+                reason = str(error) if foreseen else f"{type(error).__name__}: {error}"
+                log.warning("the tuning is the one last known", reason=reason, exc_info=not foreseen)
+                silent_s = 0.0
+        else:
+            silent_s = _SAY_AGAIN_S

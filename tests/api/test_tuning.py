@@ -1,0 +1,324 @@
+"""Stages, overrides and exceptions through the API: who may, what it would have hidden, what is refused, and what is kept of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from api.tuning.history import revisions
+from api.tuning.ratio import ratio, wilson
+from soc.model.alert import Status, Verdict
+from soc.model.finding import alert_id_in_test
+from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
+from soc.model.rule import RuleDoc, Stage
+from soc.model.tuning import Hidden
+
+NOW = 1_772_452_800_000  # of the country of these tests
+RULE = "web-sqli"
+EXCEPTIONS, SETTING = "/api/v1/exceptions", f"/api/v1/rules/{RULE}/setting"
+DAY = 86_400_000
+
+
+def proposal(condition="source.ip:203.0.113.7", **more):
+    return {"rule_id": RULE, "condition": condition, "orgs": ["hungyen"], "reason": "our scanner"} | more
+
+
+def setting(version=0, stage="live", **more):
+    return {"version": version, "stage": stage, "reason": "why not"} | more
+
+
+def closed(world, verdict, org="hungyen"):
+    world.stores.triage.change(world.alerts[org], by="analyst", now=NOW, status=Status.CLOSED, verdict=verdict)
+
+
+@pytest.fixture
+def rule(world):
+    return world.stores.alerts.running()[0][0]
+
+
+# Preview
+
+
+def test_the_preview_counts_events_and_alerts_and_names_those_confirmed_true(client_of, world):
+    world.fire("hungyen", 4, "198.51.100.5")
+    client = client_of("admin")
+    seen = client.post(f"{EXCEPTIONS}/preview", json=proposal()).json()
+    assert (seen["examined"], seen["events"], seen["alerts"], seen["confirmed"]) == (29, 25, 1, [])
+    closed(world, Verdict.TRUE_POSITIVE)
+    seen = client.post(f"{EXCEPTIONS}/preview", json=proposal()).json()
+    assert seen["confirmed"] == [world.alerts["hungyen"]]
+    assert seen["complete"] is True
+
+
+def test_an_alert_that_keeps_events_is_touched_not_hidden(client_of, world):
+    closed(world, Verdict.TRUE_POSITIVE)
+    query = 'url.query:"id=3 UNION SELECT 1" OR url.query:"id=4 UNION SELECT 1"'
+    seen = client_of("admin").post(f"{EXCEPTIONS}/preview", json=proposal(query)).json()
+    assert (seen["events"], seen["alerts"], seen["touched"], seen["confirmed"]) == (2, 0, 1, [])
+
+
+def test_the_preview_keeps_to_the_organisations_and_the_days(client_of, world):
+    everywhere = client_of("national").post(f"{EXCEPTIONS}/preview", json=proposal(orgs=[])).json()
+    assert (everywhere["events"], everywhere["alerts"]) == (50, 2)
+    world.now = NOW + 31 * DAY
+    assert client_of("national").post(f"{EXCEPTIONS}/preview", json=proposal(orgs=[])).json()["examined"] == 0
+
+
+def test_a_correlation_is_asked_what_it_groups_by_and_its_base_rule_by_its_events(client_of, world, rule):
+    base = replace(rule, id="base", hash="h-base", silent=True)
+    rule = replace(rule, bases=("base",), group_by=("source.ip",), at_least=20)
+    world.detections.publish([base, rule], [])
+    client = client_of("admin")
+    refused = client.post(f"{EXCEPTIONS}/preview", json=proposal('url.query:"id=1"'))
+    assert refused.status_code == 422
+    assert "by source.ip" in refused.json()["detail"]
+    assert "base" in refused.json()["detail"]
+    world.fire(
+        "hungyen", 30, "198.51.100.5", counted={"source.ip": "198.51.100.5", "govsoc.correlation.event_count": 30}
+    )
+    grouped = client.post(f"{EXCEPTIONS}/preview", json=proposal("source.ip:198.51.100.5")).json()
+    assert (grouped["events"], grouped["alerts"]) == (30, 1)
+    some = " OR ".join(f'url.query:"id={n} UNION SELECT 1"' for n in range(8))  # of 25 and of 30: 17 and 22 are left
+    single = client.post(f"{EXCEPTIONS}/preview", json=proposal(some) | {"rule_id": "base"}).json()
+    assert (single["events"], single["alerts"], single["touched"]) == (16, 1, 2)
+
+
+def test_findings_whose_events_are_gone_are_said_and_not_judged(client_of, world, monkeypatch):
+    monkeypatch.setattr(world.stores.events, "many", lambda ids, scope: [], raising=True)
+    seen = (
+        client_of("admin")
+        .post(f"{EXCEPTIONS}/preview", json=proposal("NOT url.path:/x AND source.ip:203.0.113.7"))
+        .json()
+    )
+    assert (seen["gone"], seen["events"], seen["alerts"]) == (25, 0, 0)
+
+
+# Exceptions
+
+
+def test_hiding_what_was_confirmed_true_needs_a_reason(client_of, world):
+    closed(world, Verdict.TRUE_POSITIVE)
+    client = client_of("admin")
+    refused = client.post(EXCEPTIONS, json=proposal())
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:govsoc:problem:needs-reason")
+    assert "25 events and 1 alerts in 30 days, 1 of them confirmed true" in refused.json()["detail"]
+    assert world.alerts["hungyen"] in refused.json()["detail"]
+    made = client.post(EXCEPTIONS, json=proposal(confirm_reason="it was the yearly exercise"))
+    assert made.status_code == 201
+    entry = world.stores.audit.recent(1)[0]
+    assert (entry.by, entry.action, entry.target) == ("admin", "exception.create", made.json()["id"])
+    assert "yearly exercise" in entry.detail
+
+
+def test_an_exception_is_made_changed_and_withdrawn_with_its_history(client_of, world):
+    client = client_of("admin")
+    alert = world.alerts["hungyen"]
+    made = client.post(EXCEPTIONS, json=proposal(expires_at="2026-03-03T00:00:00Z", created_from=alert)).json()
+    assert (made["version"], made["owner"], made["created_from"], made["over"]) == (1, "admin", alert, False)
+    path = f"{EXCEPTIONS}/{made['id']}"
+    changed = client.put(path, json=proposal("source.ip:203.0.113.8", version=1, why="it moved"))
+    assert changed.status_code == 200
+    assert client.put(path, json=proposal(version=1, why="at once")).status_code == 409
+    assert client.put(path, json=proposal(version=2, why="x", rule_id="other")).status_code == 422
+    assert client.post(f"{path}/withdraw", json={"version": 2, "reason": "scanner sold"}).status_code == 204
+    assert client.get(path).status_code == 404
+    assert path.rpartition("/")[2] not in client.get(EXCEPTIONS).text
+    first, second, third = client.get(f"{path}/history").json()["items"]
+    assert [(r["version"], r["by"], r["withdrawn"]) for r in (first, second, third)] == [
+        (1, "admin", False), (2, "admin", False), (3, "admin", True),
+    ]  # fmt: skip
+    assert {line["field"]: (line["old"], line["new"]) for line in second["lines"]} == {
+        "condition": ("source.ip:203.0.113.7", "source.ip:203.0.113.8"),
+        "expires_at": ("2026-03-03T00:00:00.000Z", None),
+        "created_from": (alert, None),
+    }
+    assert "- condition: source.ip:203.0.113.7\n+ condition: source.ip:203.0.113.8" in second["diff"]
+    assert third["reason"] == "scanner sold"
+    actions = [entry.action for entry in world.stores.audit.recent(3)]
+    assert actions == ["exception.withdraw", "exception.change", "exception.create"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"condition": "*"}, 400), ({"condition": "scanner"}, 400), ({"condition": "(" * 300}, 400), ({"condition": "a" * 2001}, 422),
+        ({"condition": "user.name:x OR *"}, 400), ({"condition": " OR ".join(["a:b"] * 201)}, 400), ({"rule_id": "nothing"}, 404),
+        ({"reason": ""}, 422), ({"expires_at": "2026-03-02T11:59:59Z"}, 422), ({"owner": "nobody"}, 422), ({"orgs": []}, 403),
+        ({"orgs": ["hungyen", "ninhbinh"]}, 403), ({"created_from": "0" * 24}, 404), ({"extra": 1}, 422), ({"orgs": ["x"] * 501}, 422),
+        ({"expires_at": "2026-03-03"}, 422),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_refused_and_changes_nothing(client_of, world, wrong, status):
+    before = world.stores.policies.revision()
+    for path in (EXCEPTIONS, f"{EXCEPTIONS}/preview"):
+        answer = client_of("admin").post(path, json=proposal() | wrong)
+        assert answer.status_code == status, answer.text
+        assert answer.json()["detail"]
+    assert world.stores.policies.revision() == before
+
+
+def test_an_alert_of_another_organisation_or_rule_is_no_reason(client_of, world, rule):
+    theirs = client_of("admin").post(EXCEPTIONS, json=proposal(created_from=world.alerts["ninhbinh"]))
+    assert theirs.status_code == 404
+    world.detections.publish([rule, replace(rule, id="other", hash="h")], [])
+    other = client_of("admin").post(EXCEPTIONS, json=proposal(created_from=world.alerts["hungyen"], rule_id="other"))
+    assert other.status_code == 422
+
+
+def test_what_holds_for_others_too_is_seen_by_its_part_and_changed_by_who_sees_all(client_of, world):
+    national = client_of("national")
+    both = national.post(EXCEPTIONS, json=proposal(orgs=["hungyen", "ninhbinh"])).json()["id"]
+    everywhere = national.post(EXCEPTIONS, json=proposal("source.ip:192.0.2.1", orgs=[])).json()["id"]
+    client = client_of("admin")
+    seen = {item["id"]: item["orgs"] for item in client.get(EXCEPTIONS).json()["items"]}
+    assert seen == {both: ["hungyen"], everywhere: [], "x-1": ["hungyen"], "y-1": ["hungyen"]}
+    assert "ninhbinh" not in client.get(f"{EXCEPTIONS}/{both}/history").text
+    for id_ in (both, everywhere):
+        assert client.put(f"{EXCEPTIONS}/{id_}", json=proposal(version=1, why="mine")).status_code == 403
+        assert client.post(f"{EXCEPTIONS}/{id_}/withdraw", json={"version": 1, "reason": "no"}).status_code == 403
+    moved = national.put(
+        f"{EXCEPTIONS}/{both}", json=proposal("user.name:secret", orgs=["ninhbinh"], version=1, why="theirs")
+    )
+    assert moved.status_code == 200
+    assert client.get(f"{EXCEPTIONS}/{both}").status_code == 404
+    kept = client.get(f"{EXCEPTIONS}/{both}/history")
+    assert "secret" not in kept.text
+    assert len(kept.json()["items"]) == 2, "made, and gone for us"
+
+
+# Settings
+
+
+def test_a_rule_goes_to_test_and_its_alerts_out_of_the_queue(client_of, world):
+    client = client_of("national")
+    assert client.put(SETTING, json=setting(stage="test")).json()["version"] == 1
+    assert client.put(SETTING, json=setting(stage="live")).status_code == 409
+    assert client.get("/api/v1/rules").json()["items"][0]["stage"] == "test"
+    detail = client.get(f"/api/v1/rules/{RULE}").json()
+    assert [line["field"] for line in detail["history"][0]["lines"]] == ["stage"]
+    entry = world.stores.audit.recent(1)[0]
+    assert (entry.action, entry.target) == ("rule.setting", RULE)
+
+
+def test_who_administers_some_organisations_sets_what_these_have(client_of, world):
+    admin, outsider, national = client_of("admin"), client_of("outsider"), client_of("national")
+    assert admin.put(SETTING, json=setting(stage="test")).status_code == 403
+    assert admin.put(SETTING, json=setting(level="low")).status_code == 403
+    assert admin.put(SETTING, json=setting(orgs={"ninhbinh": {"enabled": False}})).status_code == 403
+    assert admin.put(SETTING, json=setting(orgs={"hungyen": {"enabled": False}})).status_code == 200
+    seen = outsider.get(f"/api/v1/rules/{RULE}").json()
+    assert (seen["setting"]["orgs"], seen["history"]) == ({}, [])
+    assert outsider.put(SETTING, json=setting(1, orgs={"ninhbinh": {"level": "low"}})).status_code == 200
+    whole = national.get(f"/api/v1/rules/{RULE}").json()["setting"]
+    assert whole["orgs"] == {
+        "hungyen": {"enabled": False, "level": None},
+        "ninhbinh": {"enabled": True, "level": "low"},
+    }
+    assert admin.put(SETTING, json=setting(2)).json()["orgs"] == {}
+    assert national.get(f"/api/v1/rules/{RULE}").json()["setting"]["orgs"].keys() == {"ninhbinh"}
+    assert "ninhbinh" not in admin.get(f"/api/v1/rules/{RULE}").text
+
+
+def test_going_live_over_the_analysts_budget_needs_a_reason(client_of, world):
+    client = client_of("national")
+    assert client.put(SETTING, json=setting(stage="test")).status_code == 200
+    live = world.stores.alerts.by_rule(EVERYTHING)[RULE]
+    for n in range(7 * 60):
+        fire_in_test(world, n)
+    refused = client.put(SETTING, json=setting(1))
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:govsoc:problem:needs-reason")
+    assert f"add 60.0 alerts a day to {live / 7:.1f}, and the budget is 60 a day" in refused.json()["detail"]
+    assert client.put(SETTING, json=setting(1, confirm_reason="an attack is going on")).status_code == 200
+    assert "an attack is going on" in client.get(f"/api/v1/rules/{RULE}/history").json()["items"][-1]["reason"]
+
+
+def fire_in_test(world, n):
+    alert = alert_id_in_test(f"{n:024x}")
+    event = world.events["hungyen"][0]
+    found = world.stores.alerts.findings(world.alerts["hungyen"], EVERYTHING, limit=1).items[0]
+    tested = replace(found, id=f"{n:024x}", alert_id=alert, event_id=event.id, stage=Stage.TEST)
+    world.detections.commit(
+        [tested], {found.rule_hash: world.stores.alerts.rule(found.rule_hash)}, {}, {}, None, NOW - n
+    )
+    return alert
+
+
+def test_alerts_in_test_are_only_where_they_are_asked_for(client_of, world):
+    alert = fire_in_test(world, 1)
+    client = client_of("viewer")
+    assert alert not in client.get("/api/v1/alerts").text
+    assert alert not in client.get("/alerts?status=all").text
+    [item] = client.get("/api/v1/alerts?stage=test").json()["items"]
+    assert (item["id"], item["stage"]) == (alert, "test")
+    assert client.get(f"/api/v1/rules/{RULE}").json()["tested"] == 1
+    assert client.get("/api/v1/rules").json()["items"][0]["alerts"] == 1
+
+
+def test_what_exceptions_hid_is_told_inside_the_scope(client_of, world):
+    rows = [Hidden(RULE, "x-1", org, "2026-03-02", n) for org, n in (("hungyen", 5), ("ninhbinh", 7))]
+    old = Hidden(RULE, "x-1", "hungyen", "2026-01-01", 9)
+    world.detections.commit([], {}, {}, {}, None, NOW, [*rows, old])
+    hidden = client_of("viewer").get(f"/api/v1/rules/{RULE}").json()["hidden"]
+    assert hidden == [{"exception_id": "x-1", "org": "hungyen", "day": "2026-03-02", "events": 5}]
+
+
+# Ratio
+
+
+def test_too_few_verdicts_are_no_ratio_and_enough_have_an_interval():
+    few = ratio({Verdict.FALSE_POSITIVE: 5, Verdict.BENIGN: 4})
+    assert (few.closed, few.share, few.low) == (9, None, None)
+    enough = ratio({Verdict.FALSE_POSITIVE: 5, Verdict.TRUE_POSITIVE: 5})
+    assert enough.share == 0.5
+    assert (round(enough.low, 4), round(enough.high, 4)) == (0.2366, 0.7634)  # as published for 5 of 10
+    assert wilson(0, 10)[0] == 0.0
+    assert round(wilson(0, 10)[1], 4) == 0.2775
+    assert wilson(10, 10)[1] == pytest.approx(1.0)
+
+
+def test_the_ratio_is_of_what_one_may_see(client_of, world):
+    for n in range(10):
+        alert = world.fire("hungyen", 1, f"198.51.100.{n}")
+        verdict = Verdict.FALSE_POSITIVE if n < 8 else Verdict.TRUE_POSITIVE
+        world.stores.triage.change(alert, by="x", now=NOW, status=Status.CLOSED, verdict=verdict)
+    mine = client_of("viewer").get("/api/v1/rules").json()["items"][0]["ratio"]
+    assert (mine["closed"], mine["share"]) == (10, 0.8)
+    theirs = client_of("outsider").get("/api/v1/rules").json()["items"][0]["ratio"]
+    assert (theirs["closed"], theirs["share"]) == (0, None)
+
+
+def test_a_body_of_a_newer_version_is_left_out_and_said(client_of, world):
+    for kind, id_ in ((PolicyKind.RULE, RULE), (PolicyKind.EXCEPTION, "x-new")):
+        world.stores.policies.put(Policy(kind, id_, 1, {"what": "is this"}, "x", NOW))
+    client = client_of("national")
+    assert client.get("/api/v1/rules").json()["items"][0]["stage"] == "live"
+    assert "x-new" not in client.get(EXCEPTIONS).text
+    assert client.get(f"{EXCEPTIONS}/x-new").status_code == 422
+    detail = client.get(f"/api/v1/rules/{RULE}").json()
+    assert (detail["stage"], detail["setting"]["version"]) == ("live", 1)
+    assert client.put(SETTING, json=setting(1, stage="test")).status_code == 200
+    assert client.get(f"{EXCEPTIONS}/x-new/history").status_code == 200
+
+
+def test_revisions_show_of_a_rule_only_what_is_about_the_scope():
+    bodies = [
+        {"stage": "live", "level": None, "orgs": {}},
+        {"stage": "live", "level": None, "orgs": {"ninhbinh": {"enabled": False, "level": None}}},
+        {"stage": "test", "level": "low", "orgs": {"ninhbinh": {"enabled": False}, "H42.01": {"enabled": True, "level": "high"}}},
+        None,
+    ]  # fmt: skip
+    policies = [Policy(PolicyKind.RULE, "r", n + 1, body, "x", n) for n, body in enumerate(bodies)]
+    ours = revisions(policies, Scope(frozenset({"H42.01"})))
+    assert [one.version for one in ours] == [1, 3, 4]
+    assert {line.field for line in ours[1].lines} == {"stage", "level", "orgs.H42.01.enabled", "orgs.H42.01.level"}
+    assert [one.version for one in revisions(policies, EVERYTHING)] == [1, 2, 3, 4]
+
+
+def test_a_rule_that_does_not_run_cannot_be_set(client_of):
+    assert client_of("national").put("/api/v1/rules/nothing/setting", json=setting()).status_code == 404
+
+
+def test_old_rule_texts_have_no_bases():
+    assert RuleDoc("r", "h", "t", "low", "").bases == ()
