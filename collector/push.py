@@ -53,14 +53,16 @@ def ingest_app(
     limits: Limits | None = None,
     ready: Callable[[], str | None] = lambda: None,
     count: Callable[[int], None] = lambda _: None,
+    refused_token: Callable[[str], None] = lambda _: None,
     registry: CollectorRegistry = REGISTRY,
 ) -> Starlette:
     """The ASGI application.
 
     `authenticate`: bearer token -> source id, or None. `digest(source_id, data)`: a short text, keyed by the source's
-    organisation. Both may block. `ready` says why nothing can be taken now; `count` is told each answer's status.
+    organisation. Both may block. `ready` says why nothing can be taken now; `count` is told each answer's status, and
+    `refused_token` each token that is not valid.
     """
-    ingest = _Ingest(deliver_to, authenticate, digest, limits or Limits())
+    ingest = _Ingest(deliver_to, authenticate, digest, limits or Limits(), refused_token)
 
     async def post(request: Request) -> Response:
         try:
@@ -135,7 +137,9 @@ class _Ingest:
         authenticate: Callable[[str], str | None],
         digest: Callable[[str, bytes], str],
         limits: Limits,
+        refused_token: Callable[[str], None],
     ) -> None:
+        self._refused_token = refused_token
         self._deliver_to = deliver_to
         self._authenticate = authenticate
         self._digest = digest
@@ -151,6 +155,7 @@ class _Ingest:
         if scheme.lower() == "bearer" and token:
             source_id = await run_in_threadpool(self._authenticate, token)
         if source_id is None:
+            self._refused_token(token)
             raise _not_known()
         packed, array_allowed = _format(request)
         key = request.headers.get("idempotency-key", "")

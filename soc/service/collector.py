@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from collector.base import DeliverTo, Reader, Record
 from collector.body import Limits
+from collector.enrol import claimed_source, token_hash
 from collector.keys import KeyRing
 from collector.parse.record import to_event
 from collector.parse.registry import Context
@@ -68,7 +69,13 @@ def collector(settings: Settings, stop: threading.Event) -> None:
             route=partial(syslog_source, sources),
             unknown=lambda sender, records: running.deliver(unassigned(sender), records),
         )
-        push = push_listener(settings, sources, keys, ready=lambda: running.intake.problem)
+        push = push_listener(
+            settings,
+            sources,
+            keys,
+            ready=lambda: running.intake.problem,
+            refuse=lambda source_id: running.refuse(source_id),
+        )
         running: Collector = Collector(
             event_log,
             partial(to_events, keys),
@@ -136,11 +143,19 @@ def make_reader(settings: Settings, checkpoints: SqliteCheckpoints, source: Sour
 
 
 def push_listener(
-    settings: Settings, sources: SourceStore, keys: KeyRing, ready: Callable[[], str | None] = lambda: None
+    settings: Settings,
+    sources: SourceStore,
+    keys: KeyRing,
+    ready: Callable[[], str | None] = lambda: None,
+    refuse: Callable[[str], None] = lambda _: None,
 ) -> Push:
     def authenticate(token: str) -> str | None:
-        source = sources.by_token(hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest())
+        source = sources.by_token(token_hash(token))
         return source.id if source else None
+
+    def refused_token(token: str) -> None:
+        if claimed := claimed_source(token):
+            refuse(claimed)
 
     def digest(source_id: str, data: bytes) -> str:
         key = keys.key(sources.get(source_id, EVERYTHING).org)
@@ -150,7 +165,9 @@ def push_listener(
         telemetry.PUSH_ANSWERS.labels(str(status)).inc()
 
     def app(deliver_to: DeliverTo) -> Starlette:
-        return ingest_app(deliver_to, authenticate, digest, limits=limits, ready=ready, count=count)
+        return ingest_app(
+            deliver_to, authenticate, digest, limits=limits, ready=ready, count=count, refused_token=refused_token
+        )
 
     collect = settings.collect
     limits = Limits(line_bytes=collect.max_line_bytes)
