@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 
 from collector.enrol import check, new_token, token_hash
+from soc.cli import onboarding
 from soc.cli.context import (
     ConfigOption,
     DataDirOption,
@@ -28,6 +29,7 @@ from soc.model.source import Source, Transport
 from soc.service.process import now_ms
 
 app = typer.Typer(help="Enrol log sources, and see how they are doing.", no_args_is_help=True)
+onboarding.register(app)
 
 
 @app.command()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+STRANGERS = "~strangers"  # in place of a source's id, which has no `~`: the health of what no enrolled source has sent
+
 
 class Transport(StrEnum):
     FILE = "file"

@@ -32,7 +32,7 @@ from soc.errors import ParseError, SocError
 from soc.locks import only_one
 from soc.model.event import Fields, Stored
 from soc.model.org import EVERYTHING
-from soc.model.source import Source, SourceHealth, Transport
+from soc.model.source import STRANGERS, Source, SourceHealth, Transport
 from soc.service.process import check_port, now_ms, open_event_log, ports, relax_garbage_collection, share_interpreter
 from soc.service.stores import open_control
 from soc.settings import Settings
@@ -176,6 +176,9 @@ def push_listener(
 
 def report(running: Collector, syslog: Syslog, store: HealthStore, health: Sequence[SourceHealth]) -> None:
     """Each second: what every source is doing, to the store; what the collector has done, to the metrics."""
+    if strangers := tuple(syslog.strangers):
+        number = syslog.counts["unknown"]
+        health = [*health, SourceHealth(STRANGERS, None, None, number, number, 0.0, dead_reason=" ".join(strangers))]
     store.report(health)
     intake = running.intake
     telemetry.EVENTS.set(intake.new)
