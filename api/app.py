@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
@@ -18,9 +18,11 @@ from api import console, errors
 from api.console.render import Pages
 from api.live import Feed
 from api.middleware import Envelope
-from api.routes import alerts, events, health, rules, session, sources
+from api.onboarding import Rehearsal
+from api.routes import alerts, events, health, onboarding, rules, session, sources
 from api.state import RuleBook, State
 from api.throttle import SignIns
+from collector.snippets import Place
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter, Stores
 
@@ -44,8 +46,13 @@ def create_app(
     session_s: int = 12 * 3600,
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
+    place: Place | None = None,
+    pipelines: Sequence[Path] = (),
 ) -> FastAPI:
-    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times."""
+    """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
+
+    `place`: where senders reach the collector. `pipelines`: those that the detector's rules went through.
+    """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
     )
@@ -77,11 +84,13 @@ def create_app(
         rules=RuleBook(stores.alerts),
         feed=feed,
         pages=Pages(zone, clock),
+        rehearsal=Rehearsal(pipelines),
+        place=place or Place(),
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
-    for part in (alerts, events, rules, sources, health, session):
+    for part in (alerts, events, rules, onboarding, sources, health, session):
         api.include_router(part.router)
     app.include_router(api)
     app.include_router(health.probes)

@@ -13,7 +13,7 @@ from collector.diagnose import Diagnosis, State, diagnose
 from collector.guess import propose
 from rules.load import of_texts
 from rules.trial import Outcome, Trial
-from soc.errors import Busy, ConfigError, Forbidden
+from soc.errors import Busy, ConfigError, NotFound
 from soc.model.event import Event
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
@@ -55,12 +55,12 @@ class Rehearsal:
 def enrol_source(stores: Stores, source: Source, scope: Scope, *, by: str) -> str | None:
     """Enrol what sends to us by itself; its token, where it has one: it is shown to people once and kept as a hash.
 
-    Raises `ConfigError`, `Conflict` and `Forbidden`. A file is read by the collector's machine with the collector's rights, so
+    Raises `ConfigError`, `Conflict` and `NotFound`. A file is read by the collector's machine with the collector's rights, so
     it is enrolled there, by somebody who may already read that machine's files.
     """
     enrol.check(source)
     if not scope.allows(source.org):
-        raise Forbidden(f"{source.org} is not one of your organisations")
+        raise NotFound("there is no such organisation, or it is not one of yours")
     if source.transport is Transport.FILE:
         raise ConfigError("files are enrolled on the machine that reads them: `soc sources add NAME --path FILE`")
     if source.transport is Transport.SYSLOG:

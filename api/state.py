@@ -14,7 +14,9 @@ from fastapi import Depends, Request
 
 from api.console.render import Pages
 from api.live import Feed
+from api.onboarding import Rehearsal
 from api.throttle import SignIns
+from collector.snippets import Place
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault
 from soc.store.base import AlertStore, Stores
@@ -81,6 +83,8 @@ class State:
     rules: RuleBook
     feed: Feed
     pages: Pages
+    rehearsal: Rehearsal
+    place: Place
 
 
 def _state(request: Request) -> State:

@@ -14,6 +14,7 @@ from soc.errors import ConfigError, Conflict
 from soc.model.source import Source, Transport
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+_TAKEN = ("new", "preview")  # by the addresses of pages
 # The name is in the token, so that a token that was revoked or cut short still says whose it was to be. `~` is in no name.
 _TOKEN = re.compile(rf"govsoc_src_({_NAME.pattern})~")
 
@@ -36,8 +37,10 @@ def claimed_source(token: str) -> str | None:
 
 def check(source: Source) -> None:
     """Raises `ConfigError` for a source that cannot be: which part, and what it has to look like."""
-    if not _NAME.fullmatch(source.id):
-        raise ConfigError(f"{source.id!r} is no source name: small letters, digits, `.`, `-` and `_`, at most 64")
+    if not _NAME.fullmatch(source.id) or source.id in _TAKEN:
+        raise ConfigError(
+            f"{source.id!r} is no source name: small letters, digits, `.`, `-` and `_`, at most 64, not new or preview"
+        )
     if not _NAME.fullmatch(source.org.lower()):
         raise ConfigError(f"{source.org!r} is no agency code: letters, digits, `.`, `-` and `_`, at most 64")
     if source.type not in PARSERS:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.console import alerts, events, rules, sources, visit
+from api.console import alerts, events, onboarding, rules, sources, visit
 
 router = APIRouter()
-for part in (visit, alerts, events, sources, rules):
+for part in (visit, alerts, events, sources, onboarding, rules):
     router.include_router(part.router)

@@ -29,7 +29,7 @@ _FILES = {
     "otp.gateway": "/var/log/otp-gateway/otp.ndjson",
     "lgsp.gateway": "/var/log/lgsp-gateway/lgsp.ndjson",
 }
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|[0-9A-Fa-f:]{2,45}")
+HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|[0-9A-Fa-f:]{2,45}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,300}")
 _PATH = re.compile(r"/[A-Za-z0-9._/*?\[\]-]{1,500}")
 
@@ -58,7 +58,7 @@ def snippet(source: Source, way: str, place: Place, *, token: str = NO_TOKEN, pa
     path = path or (
         source.where[0] if source.transport is Transport.FILE else _FILES.get(source.type, "/var/log/app.log")
     )
-    for what, value, allowed in (("host", place.host, _HOST), ("token", token, _TOKEN), ("path", path, _PATH)):
+    for what, value, allowed in (("host", place.host, HOST), ("token", token, _TOKEN), ("path", path, _PATH)):
         if not allowed.fullmatch(value):
             raise ConfigError(f"this {what} cannot stand in a configuration file: {value[:100]!r}")
     return _TEMPLATES.get_template(f"{way}.j2").render(source=source, place=place, token=token, path=path)

@@ -9,6 +9,7 @@ import structlog
 import uvicorn
 
 from api.app import create_app
+from collector.snippets import Place
 from soc import __version__
 from soc.errors import Busy, StoreUnavailable
 from soc.service.process import check_port, now_ms
@@ -23,7 +24,14 @@ def api(settings: Settings, stop: threading.Event) -> None:
     serve = settings.serve
     check_port(serve.http_host, serve.http_port, "serve.http_port")
     stores = open_stores(settings)
-    app = create_app(stores, clock=now_ms, cookie_secure=serve.cookie_secure, version=__version__)
+    app = create_app(
+        stores,
+        clock=now_ms,
+        cookie_secure=serve.cookie_secure,
+        version=__version__,
+        place=Place(syslog_port=settings.collect.syslog_port, http_port=settings.collect.http_port),
+        pipelines=[settings.detect.pipeline] if settings.detect.pipeline else [],
+    )
     config = uvicorn.Config(
         app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1
     )

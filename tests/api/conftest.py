@@ -134,6 +134,9 @@ def fill(folder: Path) -> World:
             f"{org}-portal", f"Portal {org}", org, "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)
         )
         world.stores.sources.add(source, None, by="test")
+    world.stores.sources.add(
+        Source("hungyen-otp", "OTP", "hungyen", "otp.gateway", Transport.PUSH), "digest-otp", by="test"
+    )
     SqliteHealth(open_collected(folder)).report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
     return world
 
