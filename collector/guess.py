@@ -30,7 +30,7 @@ _APACHE = re.compile(r'^\S+:\d{1,5} \S+ \S+ \S+ \[|\\"')
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """`confidence`: the share of the lines, 0 to 1, that a source of this type reads with a plausible time."""
+    """`confidence`: the share of the lines, 0 to 1, that a source of this type reads with a plausible time; `parsed`: how many."""
 
     source_type: str
     confidence: float
@@ -39,34 +39,53 @@ class Proposal:
 
 
 def propose(lines: Sequence[str], zone: str, now_ms: int) -> list[Proposal]:
-    """The types that read any of these masked lines, the likeliest first. Raises `ConfigError` for an unknown zone."""
+    """The types that read any of these masked lines, the likeliest first. Raises `ConfigError` for an unknown zone.
+
+    A format is known by its form: lines whose times are not plausible count in the order, not in the confidence.
+    """
     context = Context(zone_of(zone), now_ms)
-    read = {name: sum(_reads(name, line, context) for line in lines) for name in _TELLING}
-    most = max(read.values(), default=0)
+    known = dict.fromkeys(_TELLING, 0)
+    plausible = dict.fromkeys(_TELLING, 0)
+    for line in lines:
+        for name, ts in _reads(line, context).items():
+            known[name] += 1
+            plausible[name] += EARLIEST_MS <= ts <= now_ms + DAY_MS
+    near = max(known.values()) - _ABOUT * len(lines)
+    order = _order(lines)
+    found = sorted((name for name in order if known[name]), key=lambda name: min(known[name] - near, 0), reverse=True)
+    return [
+        Proposal(name, round(plausible[name] / len(lines), 3), plausible[name], len(lines) - plausible[name])
+        for name in found
+    ]
+
+
+def _order(lines: Sequence[str]) -> list[str]:
     order = list(_TELLING)
     if any(_APACHE.search(line) for line in lines):
         order.remove("apache.access")
         order.insert(order.index("nginx.access"), "apache.access")
-
-    def rank(name: str) -> tuple[bool, float]:
-        near = read[name] >= most - _ABOUT * len(lines)
-        return not near, order.index(name) if near else -read[name]
-
-    found = sorted((name for name in _TELLING if read[name]), key=rank)
-    return [Proposal(name, round(read[name] / len(lines), 3), read[name], len(lines) - read[name]) for name in found]
+    return order
 
 
-def _reads(name: str, line: str, context: Context) -> bool:
+def _reads(line: str, context: Context) -> dict[str, int]:
+    """The types that read a line, each with the time that it reads, ms since 1970 UTC."""
+    fields = _fields("syslog", line, context)
+    if fields is not None:  # an envelope: only what opens it reads the line right
+        names = ("syslog", "linux.auth") if fields.get("event.dataset") == "linux.auth" else ("syslog",)
+        return {name: _time(fields) for name in names}
+    read = ((name, _fields(name, line, context)) for name in _TELLING if name not in ("syslog", "linux.auth"))
+    return {name: _time(fields) for name, fields in read if fields is not None}
+
+
+def _fields(name: str, line: str, context: Context) -> Fields | None:
     try:
-        fields = PARSERS[name](line, context)
+        return PARSERS[name](line, context)
     except ParseError:
-        return False
-    except Exception:  # noqa: BLE001 - as for a record: whatever it stumbles over, this line is not of its format
-        return False
+        return None
+    except Exception:  # noqa: BLE001 - as for a record: whatever it stumbles over, the line is not of its format
+        return None
+
+
+def _time(fields: Fields) -> int:
     at = fields.get("@timestamp")
-    return isinstance(at, int) and EARLIEST_MS <= at <= context.now_ms + DAY_MS and _told(name, fields)
-
-
-def _told(name: str, fields: Fields) -> bool:
-    """Any syslog line is a line of linux.auth to its parser: only what it understood counts."""
-    return name != "linux.auth" or "event.action" in fields
+    return at if isinstance(at, int) else 0

@@ -140,8 +140,9 @@ def _lines(data: bytes, remarks: Counter[Remark]) -> list[tuple[int, bytes]]:
 
 def _every_second_is_nul(head: bytes) -> bool:
     """UTF-16 of a log that forgot its byte order mark."""
-    sample = head[:4096]
-    return len(sample) > 8 and max(sample[0::2].count(0), sample[1::2].count(0)) > 0.4 * len(sample) / 2
+    half = len(head[:4096]) // 2
+    nuls = sorted((head[: 2 * half : 2].count(0), head[1 : 2 * half : 2].count(0)))
+    return half > 4 and nuls[0] < 0.1 * half and nuls[1] > 0.4 * half
 
 
 def _is_binary(line: bytes) -> bool:
