@@ -93,7 +93,7 @@ def _as_json(found: Preview, outcome: Outcome) -> dict[str, object]:
         "parsed": found.parsed,
         "unparsed": found.unparsed,
         "masked": found.masked,
-        "remarks": found.remarks,
+        "remarks": {remark.value: count for remark, count in found.remarks.items()},
         "lines": [asdict(line) for line in found.lines],
         "matches": [
             {"line": m.line, "rule_id": m.rule.id, "title": m.rule.title, "level": m.rule.level, "matched": m.matched}

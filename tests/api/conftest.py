@@ -134,9 +134,6 @@ def fill(folder: Path) -> World:
             f"{org}-portal", f"Portal {org}", org, "nginx.access", Transport.FILE, ("/var/log/nginx/access.log",)
         )
         world.stores.sources.add(source, None, by="test")
-    world.stores.sources.add(
-        Source("hungyen-otp", "OTP", "hungyen", "otp.gateway", Transport.PUSH), "digest-otp", by="test"
-    )
     SqliteHealth(open_collected(folder)).report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
     return world
 
@@ -159,6 +156,14 @@ def world(filled, tmp_path):
     world.events |= {org: list(events) for org, events in first.events.items()}
     yield world
     world.log.close()
+
+
+@pytest.fixture
+def pushed(world):
+    """The id of a source that has a token."""
+    source = Source("hungyen-otp", "OTP", "hungyen", "otp.gateway", Transport.PUSH)
+    world.stores.sources.add(source, "digest-otp", by="test")
+    return source.id
 
 
 @pytest.fixture

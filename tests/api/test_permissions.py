@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from fastapi.routing import iter_route_contexts
 
+pytestmark = pytest.mark.usefixtures("pushed")
 ROLES = ("viewer", "analyst", "admin")
 NEW_SOURCE = {"id": "new-1", "org": "hungyen", "type": "nginx.access", "transport": "push"}
 DECISION = {"version": 0, "status": "acknowledged"}
