@@ -150,7 +150,7 @@ def check(
     _, stores = stores_of(config, data_dir)
     found = check_source(stores, stores.sources.get(name, EVERYTHING), EVERYTHING, now_ms())
     if json:
-        print_json(asdict(found) | {"text": in_words(found)})
+        print_json(asdict(found) | {"works": found.works, "text": in_words(found)})
     else:
         console().print(f"{found.state}: {shown(in_words(found))}")
     if not found.works:
