@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -161,7 +159,6 @@ def test_no_lines_no_proposals():
     assert propose([], "UTC", NOW) == []
 
 
-def test_a_thousand_hostile_lines_do_not_hang():
-    began = time.process_time()
-    preview((b'"[' * 500 + b"\n") * MAX_LINES, NOW)
-    assert time.process_time() - began < 60  # a quadratic search over these would take hours
+def test_a_thousand_hostile_lines_are_no_lines_of_any_format():
+    found = preview((b'"[' * 500 + b"\n") * MAX_LINES, NOW)
+    assert (found.proposals, found.unparsed) == ((), MAX_LINES)
