@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import partial
 
 from collector.parse.base import Context, Parser
 from collector.parse.lgsp import parse_lgsp
@@ -40,7 +40,6 @@ def parse_syslog(line: str, context: Context) -> Fields:
     return envelope.fields
 
 
-@cache
 def parser_of(type_: str, *, by_syslog: bool) -> Parser | None:
     """The parser of a source type; what comes by syslog is taken out of its envelope first, where it has one."""
     parser = PARSERS.get(type_)
