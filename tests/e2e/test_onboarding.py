@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
@@ -53,6 +54,12 @@ def window(product):
     assert wrong == []
 
 
+def photograph(page, name: str, **options) -> None:
+    if folder := os.environ.get("SOC_SCREENSHOTS"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=Path(folder) / f"{name}.png", **options)
+
+
 def sign_in(page, product) -> None:
     password = re.search(r"with the password \(shown once\): (\S+)", product.log.read_text())[1]
     page.goto("/")
@@ -76,6 +83,7 @@ def test_the_page_turns_green_after_one_line(product):
         expect(preview).to_contain_text("phone number: 1")
         assert "0912345678" not in preview.inner_text()
         assert page.title() == "Connect a source · govsoc"
+        photograph(page, "connect-a-source", full_page=True)
         page.fill(".enrol input[name=name]", "portal")
         page.fill(".enrol input[name=org]", "hungyen")
         page.click("text=Enrol, and show how to send")
@@ -90,6 +98,7 @@ def test_the_page_turns_green_after_one_line(product):
         assert eventually(lambda: push(product, token, line()) == 200, 10)
         expect(page.locator("#check .fresh.live")).to_be_visible(timeout=15_000)
         expect(page.locator("#check")).to_contain_text("Nothing is left to do.")
+        photograph(page, "source", full_page=True)
 
 
 @pytest.fixture
@@ -127,7 +136,7 @@ def test_a_real_nginx_through_a_real_rsyslog_with_the_printed_configuration(prod
     rsyslog(printed.decode())
     urllib.request.urlopen(f"{nginx.url}/thu-tuc-1.html", timeout=10).close()
     eventually(lambda: diagnosis(product, "portal")["works"], 40, "the source is green")
-    [event] = product.get("/events?q=govsoc.source.id:portal")["items"]
+    [event] = eventually(lambda: product.get("/events?q=govsoc.source.id:portal")["items"], 30, "its event is found")
     assert event["fields"]["event.dataset"] == "nginx.access"
     assert event["fields"]["url.path"] == "/thu-tuc-1.html"
 
