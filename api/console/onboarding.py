@@ -41,7 +41,9 @@ def preview(request: Request, pasted: PastedLines, state: Here, account: Analyst
         tried = try_lines(state, pasted.lines, chosen["type"] or None, chosen["zone"])
     except Refused as error:
         return _new_page(request, state, account, _BLANK | chosen, error=error)
-    found = chosen | {"type": tried[0].source_type}
+    found_type = tried[0].source_type
+    # What writes files has rsyslog beside it; a gateway speaks HTTP.
+    found = chosen | {"type": found_type, "transport": "push" if found_type.endswith(".gateway") else "syslog"}
     return _new_page(request, state, account, _BLANK | found, tried=tried)
 
 

@@ -86,6 +86,7 @@ def test_the_page_turns_green_after_one_line(product):
         photograph(page, "connect-a-source", full_page=True)
         page.fill(".enrol input[name=name]", "portal")
         page.fill(".enrol input[name=org]", "hungyen")
+        page.check(".enrol input[value=push]")
         page.click("text=Enrol, and show how to send")
         token = page.locator("#token").inner_text()
         expect(page.locator("#check")).to_contain_text("Waiting for the first line")
