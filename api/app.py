@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
@@ -20,6 +20,7 @@ from api.directory import Organisations
 from api.live import Feed
 from api.middleware import Envelope
 from api.notifications import Tests
+from api.onboarding import Rehearsal
 from api.routes import (
     alerts,
     backtests,
@@ -29,6 +30,7 @@ from api.routes import (
     health,
     incidents,
     notifications,
+    onboarding,
     rules,
     session,
     sources,
@@ -36,6 +38,7 @@ from api.routes import (
 from api.state import RuleBook, State
 from api.throttle import SignIns
 from api.tuning.settings import DAILY_BUDGET
+from collector.snippets import Place
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.notify.route import Route
@@ -65,10 +68,13 @@ def create_app(
     live_interval_s: float = 1.0,
     daily_budget: float = DAILY_BUDGET,
     token: Callable[[str, str, str], str | None] | None = None,
+    place: Place | None = None,
+    pipelines: Sequence[Path] = (),
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `send_test`: see `Tests`. `token`: see `State`.
+    `send_test`: see `Tests`. `token`: see `State`. `place`: where senders reach the collector. `pipelines`: those that the
+    detector's rules went through.
     """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
@@ -106,6 +112,8 @@ def create_app(
         daily_budget=daily_budget,
         token=token,
         backtests=jobs,
+        rehearsal=Rehearsal(pipelines),
+        place=place or Place(),
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
@@ -117,6 +125,7 @@ def create_app(
         rules,
         exceptions,
         backtests,
+        onboarding,
         sources,
         coverage,
         notifications,

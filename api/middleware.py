@@ -16,7 +16,8 @@ from api.errors import INTERNAL, Failure, problem
 from soc.telemetry import REQUESTS
 
 MAX_BODY_BYTES = 64 * 1024
-_TOO_LARGE = f"the body may have {MAX_BODY_BYTES} bytes at most"
+MAX_PASTED_BYTES = 1 << 20
+_PASTED = frozenset({"/api/v1/sources/preview", "/sources/new/preview"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 _HEADERS = {
@@ -51,14 +52,14 @@ class Envelope:
                 self._add_headers(scope, MutableHeaders(scope=message), request_id)
             await send(message)
 
-        received = 0
+        received, most = 0, _most_bytes(scope)
 
         async def receive_counted() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > MAX_BODY_BYTES:
-                raise HTTPException(413, _TOO_LARGE)
+            if received > most:
+                raise HTTPException(413, _too_large(most))
             return message
 
         try:
@@ -83,11 +84,20 @@ class Envelope:
         headers.setdefault("Cache-Control", "no-cache" if scope["path"].startswith("/static/") else "no-store")
 
 
+def _most_bytes(scope: Scope) -> int:
+    return MAX_PASTED_BYTES if scope["path"] in _PASTED else MAX_BODY_BYTES
+
+
+def _too_large(most: int) -> str:
+    advice = "; of a log, the first thousand lines are enough" if most == MAX_PASTED_BYTES else ""
+    return f"the body may have {most} bytes at most{advice}"
+
+
 def _refusal(scope: Scope) -> Failure | None:
     headers = Headers(scope=scope)
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        return Failure(413, "too-large", _TOO_LARGE)
+    if not length.isdecimal() or int(length) > _most_bytes(scope):
+        return Failure(413, "too-large", _too_large(_most_bytes(scope)))
     if scope["method"] not in _SAFE and _cross_site(headers):
         return Failure(403, "cross-site", "another site asked for this change: do it from the console itself")
     return None

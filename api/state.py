@@ -16,7 +16,9 @@ from api.console.render import Pages
 from api.directory import Organisations
 from api.live import Feed
 from api.notifications import Tests
+from api.onboarding import Rehearsal
 from api.throttle import SignIns
+from collector.snippets import Place
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault
@@ -93,6 +95,8 @@ class State:
     token: Callable[[str, str, str], str | None] | None
     backtests: Jobs
     daily_budget: float
+    rehearsal: Rehearsal
+    place: Place
 
 
 def _state(request: Request) -> State:

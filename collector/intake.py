@@ -142,23 +142,37 @@ class Meter:
         self._clock = clock
         self._began = clock()
         self._lock = threading.Lock()
-        self._recent: deque[tuple[int, int]] = deque()  # (second, records) of the last minute
-        self._records = self._dead = 0
+        self._recent: deque[tuple[int, int, int]] = deque()  # (second, records, dead letters) of the last minute
+        self._records = self._dead = self._refused = 0
         self._last_event: int | None = None
         self._last_received: int | None = None
+        self._last_refused: int | None = None
+        self._lag_ms: int | None = None
+        self._dead_reason: str | None = None
 
     def count(self, events: Sequence[Stored], records: int, now_ms: int) -> None:
         second = int(self._clock())
         newest = max((event.ts for event in events), default=0)
+        dead = sum(event.dead for event in events)
+        reason = _reason(next(event for event in reversed(events) if event.dead)) if dead else None
         with self._lock:
             self._records += records
-            self._dead += sum(event.dead for event in events)
+            self._dead += dead
             self._last_received = now_ms
+            self._dead_reason = reason or self._dead_reason
             if newest:
                 self._last_event = max(newest, self._last_event or 0)
+                self._lag_ms = now_ms - newest
             if self._recent and self._recent[-1][0] == second:
-                records += self._recent.pop()[1]
-            self._recent.append((second, records))
+                _, before, dead_before = self._recent.pop()
+                records, dead = records + before, dead + dead_before
+            self._recent.append((second, records, dead))
+
+    def refuse(self, now_ms: int) -> None:
+        """A request came with a token of this source that is not valid."""
+        with self._lock:
+            self._refused += 1
+            self._last_refused = now_ms
 
     def health(self, problem: str | None) -> SourceHealth:
         now = self._clock()
@@ -166,7 +180,8 @@ class Meter:
             while self._recent and self._recent[0][0] < int(now) - 59:
                 self._recent.popleft()
             span_s = min(60.0, max(1.0, now - self._began))
-            rate = sum(records for _, records in self._recent) / span_s
+            rate = sum(records for _, records, _ in self._recent) / span_s
+            dead_rate = sum(dead for _, _, dead in self._recent) / span_s
             return SourceHealth(
                 source_id=self._source_id,
                 last_event=self._last_event,
@@ -175,4 +190,14 @@ class Meter:
                 dead=self._dead,
                 rate=round(rate, 3),
                 problem=problem,
+                dead_rate=round(dead_rate, 3),
+                dead_reason=self._dead_reason,
+                lag_ms=self._lag_ms,
+                refused=self._refused,
+                last_refused=self._last_refused,
             )
+
+
+def _reason(dead: Stored) -> str:
+    """Why a dead letter could not be parsed; it never repeats the line."""
+    return str(dead.event.fields.get("error.message", ""))[:500]

@@ -13,9 +13,11 @@ import socket
 import threading
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
+from typing import Any
 
 import structlog
 import uvicorn
@@ -26,7 +28,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from collector.base import DeliverTo
+from collector import beats
+from collector.base import DeliverTo, Record
 from collector.body import Limits, RefusedError, elements, lines, parts
 from soc.errors import Busy, NotFound, StoreUnavailable
 
@@ -53,18 +56,20 @@ def ingest_app(
     limits: Limits | None = None,
     ready: Callable[[], str | None] = lambda: None,
     count: Callable[[int], None] = lambda _: None,
+    refused_token: Callable[[str], None] = lambda _: None,
     registry: CollectorRegistry = REGISTRY,
 ) -> Starlette:
     """The ASGI application.
 
     `authenticate`: bearer token -> source id, or None. `digest(source_id, data)`: a short text, keyed by the source's
-    organisation. Both may block. `ready` says why nothing can be taken now; `count` is told each answer's status.
+    organisation. Both may block. `ready` says why nothing can be taken now; `count` is told each answer's status, and
+    `refused_token` each token that is not valid.
     """
-    ingest = _Ingest(deliver_to, authenticate, digest, limits or Limits())
+    ingest = _Ingest(deliver_to, authenticate, digest, limits or Limits(), refused_token)
 
-    async def post(request: Request) -> Response:
+    async def answered(work: Awaitable[Any]) -> Response:
         try:
-            response: Response = JSONResponse({"accepted": await ingest.handle(request)})
+            response: Response = JSONResponse(await work)
         except RefusedError as refused:
             response = _problem(refused)
         except NotFound:  # the source was disabled while it sent
@@ -78,6 +83,18 @@ def ingest_app(
         count(response.status_code)
         return response
 
+    async def post(request: Request) -> Response:
+        return await answered(ingest.handle(request))
+
+    async def bulk(request: Request) -> Response:
+        return await answered(ingest.bulk(request))
+
+    async def who(request: Request) -> Response:
+        return await answered(ingest.known(request, beats.WHO))
+
+    async def license_(request: Request) -> Response:
+        return await answered(ingest.known(request, beats.LICENSE))
+
     def readiness(_: Request) -> Response:
         reason = ready()
         return _problem(RefusedError(503, reason)) if reason else PlainTextResponse("ready\n")
@@ -88,6 +105,10 @@ def ingest_app(
     return Starlette(
         routes=[
             Route("/ingest", post, methods=["POST"]),
+            Route("/elasticsearch", who),
+            Route("/elasticsearch/", who),
+            Route("/elasticsearch/_license", license_),
+            Route("/elasticsearch/_bulk", bulk, methods=["POST"]),
             Route("/livez", lambda _: PlainTextResponse("alive\n")),
             Route("/readyz", readiness),
             Route("/metrics", metrics),
@@ -135,7 +156,9 @@ class _Ingest:
         authenticate: Callable[[str], str | None],
         digest: Callable[[str, bytes], str],
         limits: Limits,
+        refused_token: Callable[[str], None],
     ) -> None:
+        self._refused_token = refused_token
         self._deliver_to = deliver_to
         self._authenticate = authenticate
         self._digest = digest
@@ -143,22 +166,41 @@ class _Ingest:
         self._busy: Counter[str] = Counter()  # requests by source; touched by the event loop only
         self._array = threading.Lock()
 
-    async def handle(self, request: Request) -> int:
-        """The number of records stored. Raises `RefusedError`."""
+    async def known(self, request: Request, answer: dict[str, Any]) -> dict[str, Any]:
+        """The answer, for who has a token. Raises `RefusedError`."""
+        await self._source(request)
+        return answer
+
+    async def bulk(self, request: Request) -> dict[str, Any]:
+        """What Elasticsearch would answer to a bulk request, once its records are on disk. Raises `RefusedError`."""
+        source_id = await self._source(request)
+        packed = _packed(request)
+        with self._slot(source_id):
+            body = await self._body(request)
+            return await run_in_threadpool(self._store_bulk, source_id, body, packed)
+
+    async def _source(self, request: Request) -> str:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token = token.strip()
+        token = beats.token_of(token.strip()) if scheme.lower() == "apikey" else token.strip()
         source_id = None
-        if scheme.lower() == "bearer" and token:
+        if scheme.lower() in ("bearer", "apikey") and token:
             source_id = await run_in_threadpool(self._authenticate, token)
         if source_id is None:
+            self._refused_token(token)
             raise _not_known()
+        return source_id
+
+    async def handle(self, request: Request) -> dict[str, int]:
+        """The number of records stored. Raises `RefusedError`."""
+        source_id = await self._source(request)
         packed, array_allowed = _format(request)
         key = request.headers.get("idempotency-key", "")
         if len(key) > _KEY_BYTES:
             raise RefusedError(400, f"The Idempotency-Key is longer than {_KEY_BYTES} characters.")
         with self._slot(source_id):
             body = await self._body(request)
-            return await run_in_threadpool(self._store, source_id, body, packed, array_allowed, key)
+            accepted = await run_in_threadpool(self._store, source_id, body, packed, array_allowed, key)
+        return {"accepted": accepted}
 
     @contextmanager
     def _slot(self, source_id: str) -> Iterator[None]:
@@ -196,6 +238,33 @@ class _Ingest:
         return body
 
     def _store(self, source_id: str, body: bytearray, packed: bool, array_allowed: bool, key: str) -> int:
+        checksum, head = self._look_over(body, packed)
+        prefix = f"{key or self._digest(source_id, checksum)}:"
+        text = parts(body, packed, self._limits)
+        if array_allowed and head == b"[":
+            with self._array:
+                records = elements(text, prefix, self._limits)
+        else:
+            records = lines(text, prefix, self._limits)
+        return self._deliver(source_id, records)
+
+    def _store_bulk(self, source_id: str, body: bytearray, packed: bool) -> dict[str, Any]:
+        checksum, _ = self._look_over(body, packed)
+        prefix = f"{self._digest(source_id, checksum)}:"
+        answers: list[dict[str, object]] = []
+
+        def records() -> Iterator[Record]:
+            found = lines(parts(body, packed, self._limits), "", self._limits)
+            for item in beats.items(found, prefix, partial(self._digest, source_id)):
+                answers.append(item.answer)
+                if item.record is not None:
+                    yield item.record
+
+        accepted = self._deliver(source_id, records())
+        return {"took": 0, "errors": accepted < len(answers), "items": answers}
+
+    def _look_over(self, body: bytearray, packed: bool) -> tuple[bytes, bytes]:
+        """A checksum of the whole, and its first letter. Raises `RefusedError` for what is over a limit."""
         checksum, head, newlines = hashlib.sha256(), b"", 0
         for part in parts(body, packed, self._limits):
             checksum.update(part)
@@ -203,13 +272,9 @@ class _Ingest:
             newlines += part.count(b"\n")
         if newlines > self._limits.records:
             raise RefusedError(413, f"More than {self._limits.records} lines. Send them in parts.")
-        prefix = f"{key or self._digest(source_id, checksum.digest())}:"
-        text = parts(body, packed, self._limits)
-        if array_allowed and head == b"[":
-            with self._array:
-                records = elements(text, prefix, self._limits)
-        else:
-            records = lines(text, prefix, self._limits)
+        return checksum.digest(), head
+
+    def _deliver(self, source_id: str, records: Iterator[Record]) -> int:
         accepted = 0
         try:
             while batch := list(islice(records, self._limits.batch)):
@@ -226,17 +291,22 @@ def _not_known() -> RefusedError:
     return RefusedError(401, "The token is missing or not valid. Send `Authorization: Bearer <token of the source>`.")
 
 
-def _format(request: Request) -> tuple[bool, bool]:
-    """(gzip?, may it be a JSON array?)"""
+def _packed(request: Request) -> bool:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         raise RefusedError(415, "This Content-Encoding is not supported. Use gzip, or none.")
+    return encoding == "gzip"
+
+
+def _format(request: Request) -> tuple[bool, bool]:
+    """(gzip?, may it be a JSON array?)"""
+    packed = _packed(request)
     type_ = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if type_ not in _TYPES:
         raise RefusedError(
             415, "This Content-Type is not supported. Use application/x-ndjson, application/json or text/plain."
         )
-    return encoding == "gzip", type_ == "application/json"
+    return packed, type_ == "application/json"
 
 
 def _problem(refused: RefusedError) -> Response:

@@ -135,6 +135,11 @@ class Collector:
         if meter := self._meters.get(source.id):  # whoever is not known could have any number of names
             meter.count(events, len(records), self._now_ms())
 
+    def refuse(self, source_id: str) -> None:
+        """Count a request that came with a token of this source that is not valid."""
+        if meter := self._meters.get(source_id):
+            meter.refuse(self._now_ms())
+
     def _deliver_to(self, source_id: str, records: Sequence[Record]) -> None:
         source = self._enabled.get(source_id)
         if source is None and self._revision() != self._enabled_revision:  # it may have been enabled a moment ago

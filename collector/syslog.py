@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -30,6 +30,7 @@ log = structlog.get_logger(__name__)
 _TICK_S = 0.05
 _FLOOD = 4  # batches
 _PARTING_S = 5.0  # for what is in memory when told to stop
+_STRANGERS = 10
 _SHOWN_S = 60.0  # how long a loss stays in `problem`
 
 
@@ -62,6 +63,9 @@ class Syslog:
         self.host, self.udp_port, self.tcp_port = host, udp_port, tcp_port
         # udp, tcp, unknown, connections, refused, closed, framing_errors, udp_dropped, udp_dropped_by_kernel
         self.counts: Counter[str] = Counter()
+        self.strangers: OrderedDict[str, int] = (
+            OrderedDict()
+        )  # the latest addresses that belong to no source: their messages
         self._route = route
         self._unknown = unknown
         self._limits = limits or TcpLimits()
@@ -156,12 +160,18 @@ class Syslog:
                 if source_id is not None:
                     by_source.setdefault(source_id, []).append(sender)
                 elif insist(partial(self._unknown, sender, records), stop, self._wait):
-                    self.counts["unknown"] += len(self._pending.pop(sender))
+                    self._count_stranger(sender, len(self._pending.pop(sender)))
             for source_id, senders in by_source.items():
                 if not self._flush_source(source_id, senders, stop):
                     return  # `_part` tries once more; the positions are the same, so nothing is stored twice
         self._size = sum(map(len, self._pending.values()))
         self._due = None
+
+    def _count_stranger(self, sender: str, messages: int) -> None:
+        self.counts["unknown"] += messages
+        self.strangers[sender] = self.strangers.pop(sender, 0) + messages
+        if len(self.strangers) > _STRANGERS:
+            self.strangers.popitem(last=False)
 
     def _flush_source(self, source_id: str, senders: Sequence[str], stop: threading.Event) -> bool:
         """Deliver what `senders` sent, or find another way for it if the source is gone. False if told to stop first."""

@@ -37,6 +37,13 @@ def loads(text: str, path: str = "<text>", pipelines: Sequence[Path] = ()) -> Ru
     return _assemble(list(documents(text, path, errors)), errors, pipelines)
 
 
+def of_texts(texts: Iterable[tuple[str, str]], pipelines: Sequence[Path] = ()) -> RuleSet:
+    """The rules of several texts, as (name, text): of rules that were loaded before, say, and are kept without their files."""
+    errors: list[RuleError] = []
+    found = [document for path, text in texts for document in documents(text, path, errors)]
+    return _assemble(found, errors, pipelines)
+
+
 def _files(path: Path, errors: list[RuleError]) -> list[Path]:
     if path.is_dir():
         found = sorted(

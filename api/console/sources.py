@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from api.auth import Viewer
 from api.standing import standings
 from api.state import Here
+from soc.model.account import Role
 from soc.model.silence import CLEARED_SHOWN_MS
 
 router = APIRouter(prefix="/sources")
@@ -33,4 +34,5 @@ def sources_page(request: Request, state: Here, account: Viewer, org: _Only = ""
         silent=[outage for outage in outages if outage.cleared_at is None],
         cleared=[outage for outage in outages if outage.cleared_at is not None],
         rules={rule.id: rule for rule in state.rules.running()[0]} if outages else {},
+        may_preview=account.role.includes(Role.ANALYST),
     )

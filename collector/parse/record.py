@@ -9,12 +9,12 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from collector.base import Record
-from collector.parse.registry import PARSERS, Context, Parser
+from collector.parse.registry import Context, Parser, parser_of
 from collector.parse.time import DAY_MS, iso_time
 from collector.privacy import Masked, Masker
 from soc.errors import ConfigError, ParseError
 from soc.model.event import PIPELINE_ERROR, Event, Fields, Scalar, event_id
-from soc.model.source import Source
+from soc.model.source import Source, Transport
 
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: what claims to be older is a clock that was never set
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
@@ -80,7 +80,7 @@ def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -
     if not masked.text.strip():
         return {}, "the line is empty"
     try:
-        chosen = parser or PARSERS.get(source.type)
+        chosen = parser or parser_of(source.type, by_syslog=source.transport is Transport.SYSLOG)
         if chosen is None:
             return {}, "the source's type is unknown"
         return chosen(masked.text, _context(source.zone, now_ms)), None

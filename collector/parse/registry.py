@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from collector.parse.base import Context, Parser
 from collector.parse.lgsp import parse_lgsp
 from collector.parse.linux_auth import PROGRAMS, parse_linux_auth, read_auth
@@ -12,7 +14,7 @@ from collector.parse.web_error import parse_apache_error, parse_nginx_error
 from soc.errors import ParseError
 from soc.model.event import Fields
 
-__all__ = ["PARSERS", "Context", "Parser", "parse_any"]
+__all__ = ["PARSERS", "Context", "Parser", "parse_any", "parser_of"]
 
 _WEB_SERVERS = {
     "nginx": (("nginx.access", parse_access), ("nginx.error", parse_nginx_error)),
@@ -20,6 +22,7 @@ _WEB_SERVERS = {
         ("apache", "apache2", "httpd"), (("apache.access", parse_access), ("apache.error", parse_apache_error))
     ),
 }
+_SYSLOG = ("syslog", "linux.auth")  # whose lines are syslog themselves
 _GATEWAYS = {"otp-gateway": ("otp.gateway", parse_otp), "lgsp-gateway": ("lgsp.gateway", parse_lgsp)}
 
 
@@ -35,6 +38,20 @@ def parse_syslog(line: str, context: Context) -> Fields:
     if app in _GATEWAYS and (inner := _carried(envelope, _GATEWAYS[app][1], context)):
         return inner | {"event.dataset": _GATEWAYS[app][0]}
     return envelope.fields
+
+
+def parser_of(type_: str, *, by_syslog: bool) -> Parser | None:
+    """The parser of a source type; what comes by syslog is taken out of its envelope first, where it has one."""
+    parser = PARSERS.get(type_)
+    return partial(_enveloped, parser) if parser and by_syslog and type_ not in _SYSLOG else parser
+
+
+def _enveloped(parser: Parser, line: str, context: Context) -> Fields:
+    try:
+        envelope = open_envelope(line, context)
+    except ParseError:  # sent as it is, without an envelope
+        return parser(line, context)
+    return envelope.fields | parser(envelope.message, context)
 
 
 def _carried(envelope: Envelope, parser: Parser, context: Context) -> Fields | None:

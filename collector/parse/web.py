@@ -15,8 +15,9 @@ from collector.parse.time import parse_clf
 from soc.errors import ParseError
 from soc.model.event import Fields
 
-# "GET /a?b HTTP/1.1", with \" inside where Apache escaped a quote
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+# "GET /a?b HTTP/1.1", with \" inside where Apache escaped a quote. What is never closed ends with the line: a pattern that
+# fails there would be tried again from each quote, in time quadratic in the line.
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)', re.DOTALL)
 # 89 0.001 [default-web-8080] [] 172.17.0.5:8080, 172.17.0.6:8080 59, 60 0.000, 0.001 200, 200 529a007902362a5f
 _INGRESS = re.compile(
     r"\s(?P<length>\d+) (?P<time>[\d.]+) \[(?P<name>[^\]]*)\] \[[^\]]*\] (?P<upstream>\S+(?:, \S+)*)"

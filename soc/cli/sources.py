@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import glob
-import hashlib
-import ipaddress
-import re
-import secrets
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
 
+from collector.enrol import check, new_token, token_hash
+from soc.cli import onboarding
 from soc.cli.context import (
     ConfigOption,
     DataDirOption,
@@ -34,8 +31,7 @@ from soc.model.system import SYSTEMS
 from soc.service.process import now_ms
 
 app = typer.Typer(help="Enrol log sources, and see how they are doing.", no_args_is_help=True)
-
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+onboarding.register(app)
 
 
 @app.command()
@@ -70,11 +66,11 @@ def add(
     transport, where = _way(path, sender, push)
     if system and system not in SYSTEMS:
         raise ConfigError(f"there is no system {system!r}: choose one of {', '.join(SYSTEMS)}")
-    _check(name, type_, org, zone)
-    settings, stores = stores_of(config, data_dir)
-    token = f"govsoc_src_{secrets.token_urlsafe(32)}" if push else None
-    digest = hashlib.sha256(token.encode()).hexdigest() if token else None
     source = Source(name, title or name, org, type_, transport, where, zone, created_at=now_ms())
+    check(source)
+    settings, stores = stores_of(config, data_dir)
+    token = new_token(name) if push else None
+    digest = token_hash(token) if token else None
     stores.sources.add(source, digest, by=caller())
     if system:
         expect(stores.policies, name, {"system": system}, by=caller(), now=source.created_at)
@@ -144,24 +140,4 @@ def _way(path: list[str] | None, sender: list[str] | None, push: bool) -> tuple[
         raise ConfigError("say how the lines arrive with exactly one of --path, --from and --push")
     if path:
         return Transport.FILE, tuple(str(Path(pattern).absolute()) for pattern in path)
-    for address in sender or ():
-        try:
-            ipaddress.ip_network(address, strict=False)
-        except ValueError:
-            raise ConfigError(f"--from {address}: not an IP address or CIDR block") from None
     return (Transport.PUSH, ()) if push else (Transport.SYSLOG, tuple(sender or ()))
-
-
-def _check(name: str, type_: str, org: str, zone: str) -> None:
-    from collector.parse.registry import PARSERS
-
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} is no source name: small letters, digits, `.`, `-` and `_`, at most 64")
-    if not _NAME.fullmatch(org.lower()):
-        raise ConfigError(f"{org!r} is no agency code: letters, digits, `.`, `-` and `_`, at most 64")
-    if type_ not in PARSERS:
-        raise ConfigError(f"there is no source type {type_!r}: choose one of {', '.join(sorted(PARSERS))}")
-    try:
-        ZoneInfo(zone)
-    except (ValueError, OSError):
-        raise ConfigError(f"{zone!r} is no time zone: write for example Asia/Ho_Chi_Minh or UTC") from None

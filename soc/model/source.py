@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+STRANGERS = "~strangers"  # in place of a source's id, which has no `~`: the health of what no enrolled source has sent
+
 
 class Transport(StrEnum):
     FILE = "file"
@@ -33,7 +35,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class SourceHealth:
-    """What the collector knows of a source. Times in ms; `rate` in records/s over the last minute."""
+    """What the collector knows of a source. Times in ms; rates in records/s over the last minute.
+
+    `lag_ms`: how old the newest event was when its batch came, negative when it lay in the future. `dead_reason`: why the latest
+    dead letter could not be parsed. `refused`: requests since the start with a token of this source that is not valid (any more).
+    """
 
     source_id: str
     last_event: int | None
@@ -42,3 +48,8 @@ class SourceHealth:
     dead: int
     rate: float
     problem: str | None = None
+    dead_rate: float = 0.0
+    dead_reason: str | None = None
+    lag_ms: int | None = None
+    refused: int = 0
+    last_refused: int | None = None

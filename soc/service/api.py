@@ -14,6 +14,7 @@ import uvicorn
 from api.app import create_app
 from api.gather import Gatherer, gather
 from collector.keys import KeyRing
+from collector.snippets import Place
 from soc import __version__
 from soc.backtest.jobs import Jobs, jobs_dir
 from soc.errors import Busy, StoreUnavailable
@@ -43,10 +44,12 @@ def api(settings: Settings, stop: threading.Event) -> None:
         clock=now_ms,
         cookie_secure=serve.cookie_secure,
         jobs=jobs,
-        version=__version__,
         token=keys.token,
         send_test=partial(notify.send_test, senders, writer),
         daily_budget=settings.tuning.daily_budget,
+        version=__version__,
+        place=Place(syslog_port=settings.collect.syslog_port, http_port=settings.collect.http_port),
+        pipelines=[settings.detect.pipeline] if settings.detect.pipeline else [],
     )
     config = uvicorn.Config(
         app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1

@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from collector.base import DeliverTo, Reader, Record
 from collector.body import Limits
+from collector.enrol import claimed_source, token_hash
 from collector.keys import KeyRing
 from collector.parse.record import to_event
 from collector.parse.registry import Context
@@ -31,7 +32,7 @@ from soc.errors import ParseError, SocError
 from soc.locks import only_one
 from soc.model.event import Fields, Stored
 from soc.model.org import EVERYTHING
-from soc.model.source import Source, SourceHealth, Transport
+from soc.model.source import STRANGERS, Source, SourceHealth, Transport
 from soc.service.process import check_port, now_ms, open_event_log, ports, relax_garbage_collection, share_interpreter
 from soc.service.stores import open_control
 from soc.settings import Settings
@@ -69,7 +70,13 @@ def collector(settings: Settings, stop: threading.Event) -> None:
             route=partial(syslog_source, sources),
             unknown=lambda sender, records: running.deliver(unassigned(sender), records),
         )
-        push = push_listener(settings, sources, keys, ready=lambda: running.intake.problem)
+        push = push_listener(
+            settings,
+            sources,
+            keys,
+            ready=lambda: running.intake.problem,
+            refuse=lambda source_id: running.refuse(source_id),
+        )
         running: Collector = Collector(
             event_log,
             partial(to_events, keys),
@@ -137,11 +144,19 @@ def make_reader(settings: Settings, checkpoints: SqliteCheckpoints, source: Sour
 
 
 def push_listener(
-    settings: Settings, sources: SourceStore, keys: KeyRing, ready: Callable[[], str | None] = lambda: None
+    settings: Settings,
+    sources: SourceStore,
+    keys: KeyRing,
+    ready: Callable[[], str | None] = lambda: None,
+    refuse: Callable[[str], None] = lambda _: None,
 ) -> Push:
     def authenticate(token: str) -> str | None:
-        source = sources.by_token(hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest())
+        source = sources.by_token(token_hash(token))
         return source.id if source else None
+
+    def refused_token(token: str) -> None:
+        if claimed := claimed_source(token):
+            refuse(claimed)
 
     def digest(source_id: str, data: bytes) -> str:
         key = keys.key(sources.get(source_id, EVERYTHING).org)
@@ -151,7 +166,9 @@ def push_listener(
         telemetry.PUSH_ANSWERS.labels(str(status)).inc()
 
     def app(deliver_to: DeliverTo) -> Starlette:
-        return ingest_app(deliver_to, authenticate, digest, limits=limits, ready=ready, count=count)
+        return ingest_app(
+            deliver_to, authenticate, digest, limits=limits, ready=ready, count=count, refused_token=refused_token
+        )
 
     collect = settings.collect
     limits = Limits(line_bytes=collect.max_line_bytes)
@@ -160,6 +177,9 @@ def push_listener(
 
 def report(running: Collector, syslog: Syslog, store: HealthStore, health: Sequence[SourceHealth]) -> None:
     """Each second: what every source is doing, to the store; what the collector has done, to the metrics."""
+    if strangers := tuple(syslog.strangers):
+        number = syslog.counts["unknown"]
+        health = [*health, SourceHealth(STRANGERS, None, None, number, number, 0.0, dead_reason=" ".join(strangers))]
     store.report(health)
     intake = running.intake
     telemetry.EVENTS.set(intake.new)

@@ -17,7 +17,7 @@ import rules.load
 from rules.blind import logsources
 from rules.check import unsifted
 from rules.match import Engine
-from rules.rule import Rule
+from rules.rule import Rule, RuleSet
 from rules.tuning import Tuning
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
@@ -76,13 +76,18 @@ def _patiently(
     return None
 
 
+def load_rules(settings: Settings) -> RuleSet:
+    """The rules of the settings. Raises `ConfigError` for a pipeline that is not usable."""
+    detect = settings.detect
+    return rules.load.load(detect.rules or [rules.load.CONTENT], [detect.pipeline] if detect.pipeline else [])
+
+
 def build_pipeline(
     settings: Settings, event_log: EventLog, detections: Detections, tuning: Callable[[], Tuning]
 ) -> Pipeline:
     """Load and compile the rules, say which of them run, and put the pipeline together."""
     detect = settings.detect
-    pipelines = [detect.pipeline] if detect.pipeline else []
-    loaded = rules.load.load(detect.rules or [rules.load.CONTENT], pipelines)
+    loaded = load_rules(settings)
     for error in loaded.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
     for note in unsifted(loaded):

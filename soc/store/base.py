@@ -262,6 +262,10 @@ class SourceStore(Protocol):
 
     def set_enabled(self, source_id: str, enabled: bool, *, by: str) -> None: ...
 
+    def set_token(self, source_id: str, token_hash: str | None, *, by: str) -> None:
+        """From now on only this token is the source's; None revokes the one it had. Raises `NotFound`."""
+        ...
+
 
 class PolicyStore(Protocol):
     """What people have laid down; see `soc.model.policy`. Not scoped: who may see or change what, the API decides."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import astuple, fields
 from pathlib import Path
 
 from soc.buffer.database import Database
@@ -26,6 +27,24 @@ SCHEMA = (
         problem TEXT
     ) WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE health ADD COLUMN dead_rate REAL NOT NULL DEFAULT 0;
+    ALTER TABLE health ADD COLUMN dead_reason TEXT;
+    ALTER TABLE health ADD COLUMN lag_ms INTEGER;
+    ALTER TABLE health ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE health ADD COLUMN last_refused INTEGER;
+    """,
+)
+# In the order of the columns, which is that of the fields. A collector that was just started has seen nothing: what an earlier
+# one saw last still holds.
+_NAMES = [field.name for field in fields(SourceHealth)]
+_LAST = ("last_event", "last_received", "dead_reason", "lag_ms", "last_refused")
+_REPORT = (
+    f"INSERT INTO health VALUES ({', '.join('?' * len(_NAMES))}) ON CONFLICT (source_id) DO UPDATE SET "
+    + ", ".join(
+        f"{name} = " + (f"coalesce(excluded.{name}, {name})" if name in _LAST else f"excluded.{name}")
+        for name in _NAMES[1:]
+    )
 )
 
 
@@ -60,15 +79,9 @@ class SqliteHealth:
 
     def report(self, health: Sequence[SourceHealth]) -> None:
         with self._db.write() as db:
-            db.executemany(
-                # A collector that was just started has seen nothing: what an earlier one saw last still holds.
-                "INSERT INTO health VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source_id) DO UPDATE SET "
-                "last_event = coalesce(excluded.last_event, last_event), "
-                "last_received = coalesce(excluded.last_received, last_received), "
-                "records = excluded.records, dead = excluded.dead, rate = excluded.rate, problem = excluded.problem",
-                [(h.source_id, h.last_event, h.last_received, h.records, h.dead, h.rate, h.problem) for h in health],
-            )
+            db.executemany(_REPORT, [astuple(state) for state in health])
 
     def health(self) -> Mapping[str, SourceHealth]:
         with self._db.read() as db:
-            return {row[0]: SourceHealth(*row) for row in db.execute("SELECT * FROM health")}
+            rows = db.execute(f"SELECT {', '.join(_NAMES)} FROM health")
+            return {row[0]: SourceHealth(*row) for row in rows}

@@ -170,6 +170,13 @@ class SqliteSources:
                 raise NotFound(f"there is no source {source_id}")
             _changed(db, self._clock(), by, "source.enable" if enabled else "source.disable", source_id)
 
+    def set_token(self, source_id: str, token_hash: str | None, *, by: str) -> None:
+        with self._db.write() as db:
+            changed = db.execute("UPDATE source SET token_hash = ? WHERE id = ?", (token_hash, source_id)).rowcount
+            if not changed:
+                raise NotFound(f"there is no source {source_id}")
+            _changed(db, self._clock(), by, "source.token" if token_hash else "source.revoke", source_id)
+
 
 def _changed(db: sqlite3.Connection, at: int, by: str, action: str, target: str) -> None:
     db.execute("UPDATE revision SET number = number + 1")

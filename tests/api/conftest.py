@@ -240,6 +240,14 @@ def jobs(world):
 
 
 @pytest.fixture
+def pushed(world):
+    """The id of a source that has a token."""
+    source = Source("hungyen-otp", "OTP", "hungyen", "otp.gateway", Transport.PUSH)
+    world.stores.sources.add(source, "digest-otp", by="test")
+    return source.id
+
+
+@pytest.fixture
 def app(world, jobs):
     return create_app(
         world.stores,

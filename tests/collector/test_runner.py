@@ -16,27 +16,30 @@ from collector.runner import Collector, Worker
 from collector.syslog import Syslog
 from collector.tail import Tail
 from soc.errors import Busy, NotFound, StoreUnavailable
-from soc.model.event import PIPELINE_ERROR, Event, event_id
+from soc.model.event import PIPELINE_ERROR, Event, Stored, event_id
 from soc.model.source import Source, Transport
 
 NOW = 1_795_341_600_000
 
 
-def parse(source: Source, records) -> list[Event]:
+def parse(source: Source, records) -> list[Stored]:
     """As the real one: an event a record, and a dead letter for what is not understood."""
     events = []
     for record in records:
         dead = record.line.startswith(b"bad")
         ts = 0 if dead else NOW + len(record.line)
         text = record.line.decode()
-        fields = {"event.original": text} | ({"event.kind": PIPELINE_ERROR} if dead else {})
-        events.append(Event(event_id(ts, source.id, record.position, text), ts, source.org, source.type, fields))
+        fields = {"event.original": text} | (
+            {"event.kind": PIPELINE_ERROR, "error.message": "no such line"} if dead else {}
+        )
+        event = Event(event_id(ts, source.id, record.position, text), ts, source.org, source.type, fields)
+        events.append(Stored.of(event))
     return events
 
 
 class MemoryBuffer:
     def __init__(self) -> None:
-        self.events: dict[str, Event] = {}
+        self.events: dict[str, Stored] = {}
         self.groups: list[int] = []
         self.error: Exception | None = None
         self.poison: str | None = None
@@ -49,7 +52,7 @@ class MemoryBuffer:
         self.gate.wait(10)
         if self.error:
             raise self.error
-        if any(event.fields["event.original"] == self.poison for event in events):
+        if any(event.event.fields["event.original"] == self.poison for event in events):
             raise ValueError("a value that cannot be stored")
         self.groups.append(len(events))
         before = len(self.events)
@@ -57,7 +60,9 @@ class MemoryBuffer:
         return len(self.events) - before
 
     def lines(self, source_type: str | None = None) -> list[str]:
-        return sorted(str(e.fields["event.original"]) for e in self.events.values() if source_type in (None, e.dataset))
+        return sorted(
+            str(e.event.fields["event.original"]) for e in self.events.values() if source_type in (None, e.dataset)
+        )
 
 
 def source(id_: str, transport: Transport = Transport.FILE, *where: str, **fields: object) -> Source:
@@ -173,9 +178,17 @@ class TestMeter:
         health = meter.health("a problem")
         assert (health.records, health.dead, health.rate) == (3, 1, 0.05)
         assert (health.last_event, health.last_received, health.problem) == (NOW + 10, NOW, "a problem")
+        assert (health.dead_rate, health.dead_reason, health.lag_ms) == (0.017, "no such line", -10)
         now[0] += 61
         assert meter.health(None).rate == 0
         assert meter.health(None).records == 3
+
+    def test_refused_tokens_are_counted(self) -> None:
+        meter = Meter("s")
+        assert (meter.health(None).refused, meter.health(None).last_refused) == (0, None)
+        meter.refuse(NOW)
+        meter.refuse(NOW + 5)
+        assert (meter.health(None).refused, meter.health(None).last_refused) == (2, NOW + 5)
 
 
 class TestWorker:

@@ -425,16 +425,41 @@ def test_units_differ_by_more_than_capitals(opened):
     assert [source.id for source in sources.list(EVERYTHING)] == ["other", "portal", "same"]
 
 
+def test_a_token_is_renewed_and_revoked(opened, reopen):
+    sources = opened.stores.sources
+    otp = Source("otp", "OTP", "ninhbinh", "otp.gateway", Transport.PUSH)
+    sources.add(otp, "first", by="lan")
+    at = sources.revision()
+    sources.set_token("otp", "second", by="lan")
+    again = reopen().stores.sources
+    assert again.by_token("first") is None
+    assert again.by_token("second") == otp
+    assert again.revision() > at
+    sources.set_token("otp", None, by="lan")
+    assert again.by_token("second") is None
+    assert again.get("otp", EVERYTHING) == otp
+    with pytest.raises(NotFound):
+        sources.set_token("nope", "third", by="lan")
+    done = [(entry.action, entry.target, entry.by) for entry in opened.stores.audit.recent(2)]
+    assert done == [("source.revoke", "otp", "lan"), ("source.token", "otp", "lan")]
+
+
 def test_health(opened, reopen):
     opened.stores.health.report([SourceHealth("portal", NOON, NOON, 5, 1, 0.5)])
     opened.stores.health.report(
         [SourceHealth("portal", NOON, NOON + 1, 6, 1, 0.5, "cannot read"), SourceHealth("x", None, None, 0, 0, 0)]
     )
+    seen = SourceHealth("full", NOON, NOON, 5, 1, 0.5, None, 0.25, "the line is not JSON", -7000, 2, NOON - 1)
+    opened.stores.health.report([seen])
     health = reopen().stores.health.health()
+    assert health["full"] == seen
     assert health["portal"].records == 6
     assert health["portal"].problem == "cannot read"
     assert health["x"].last_event is None
-    reopen().stores.health.report([SourceHealth("portal", None, None, 0, 0, 0.0)])
+    reopen().stores.health.report([SourceHealth(name, None, None, 0, 0, 0.0) for name in ("portal", "full")])
+    full = opened.stores.health.health()["full"]
+    assert (full.dead_reason, full.lag_ms, full.last_refused) == ("the line is not JSON", -7000, NOON - 1)
+    assert (full.dead_rate, full.refused) == (0.0, 0)
     again = opened.stores.health.health()["portal"]
     assert (again.last_event, again.last_received, again.records) == (NOON, NOON + 1, 0), (
         "a restart forgets nothing that was seen"

@@ -74,3 +74,13 @@ listen();
 setInterval(() => {
   if (!document.hidden && queue()?.dataset.live && stream?.readyState !== EventSource.OPEN) refresh();
 }, 15000);
+
+// The first lines of a log are enough to look at: a file of any size is read here up to there, and not sent as a whole.
+const HEAD_BYTES = 300000;
+document.addEventListener("change", async (event) => {
+  const input = event.target.closest?.("input[type=file][data-head]");
+  const file = input?.files[0];
+  if (!file) return;
+  input.form.elements[input.dataset.head].value = await file.slice(0, HEAD_BYTES).text();
+  input.value = "";
+});

@@ -123,6 +123,9 @@ class KnownSources:
     def set_enabled(self, source_id: str, enabled: bool, *, by: str) -> None:
         self._store.set_enabled(source_id, enabled, by=by)
 
+    def set_token(self, source_id: str, token_hash: str | None, *, by: str) -> None:
+        self._store.set_token(source_id, token_hash, by=by)
+
     def list(self, scope: Scope) -> list[Source]:
         return [source for source in self._now.sources.values() if scope.allows(source.org)]
 

@@ -21,6 +21,7 @@ _REVISION = "revision"
 _TRIES = 20
 _SOURCE = frozenset(field.name for field in fields(Source))
 _STATE = frozenset(field.name for field in fields(SourceHealth))
+_LAST = ("last_event", "last_received", "dead_reason", "lag_ms", "last_refused")
 
 
 class ElasticSources:
@@ -67,18 +68,25 @@ class ElasticSources:
     def by_token(self, token_hash: str) -> Source | None:
         query = {"term": {"token_hash": token_hash}}
         known = next(search_all(self._client, names.SOURCES, query, "id"), None)
-        # As it is now: it may have been disabled since the search last looked.
+        # As it is now: it may have been disabled, or got another token, since the search last looked.
         found = read(self._client, names.SOURCES, _id(known["id"])) if known else None
-        return source_of(found.source) if found and found.source["enabled"] else None
+        valid = found is not None and found.source["enabled"] and found.source["token_hash"] == token_hash
+        return source_of(found.source) if found and valid else None
 
     def set_enabled(self, source_id: str, enabled: bool, *, by: str) -> None:
+        self._change(source_id, {"enabled": enabled}, by, "source.enable" if enabled else "source.disable")
+
+    def set_token(self, source_id: str, token_hash: str | None, *, by: str) -> None:
+        self._change(source_id, {"token_hash": token_hash}, by, "source.token" if token_hash else "source.revoke")
+
+    def _change(self, source_id: str, values: Json, by: str, action: str) -> None:
         self.get(source_id, EVERYTHING)
-        self._note(by, "source.enable" if enabled else "source.disable", source_id)
+        self._note(by, action, source_id)
         for _ in range(_TRIES):
             over = read(self._client, names.SOURCES, _id(source_id))
             if over is None:
                 raise NotFound(f"there is no source {source_id}")
-            if self._write({"index": {"_id": over.id, **over.unchanged}}, over.source | {"enabled": enabled}):
+            if self._write({"index": {"_id": over.id, **over.unchanged}}, over.source | values):
                 return
         raise too_contended(f"source {source_id}")
 
@@ -123,11 +131,7 @@ class ElasticHealth:
         changed = [state for state in health if self._reported.get(state.source_id) != state]
         for state in changed:
             # A collector that was just started has seen nothing: what an earlier one saw last still holds.
-            document = {
-                name: value
-                for name, value in asdict(state).items()
-                if value is not None or name not in ("last_event", "last_received")
-            }
+            document = {name: value for name, value in asdict(state).items() if value is not None or name not in _LAST}
             action = {"_index": names.HEALTH, "_id": f"source:{state.source_id}", "retry_on_conflict": 3}
             lines += ({"update": action}, {"doc": document, "upsert": asdict(state)})
         statuses = bulk(self._client, lines, refresh=True)

@@ -1,0 +1,104 @@
+"""Rules tried on lines match what they match live, and correlations say what counts towards them."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import pytest
+
+from rules.load import load, of_texts
+from rules.match import Engine
+from rules.trial import Trial
+from soc.model.event import Event
+
+NOON = 1_772_452_800_000
+SQLI = """
+title: SQL in a request
+name: sqli
+level: high
+logsource: {category: webserver}
+detection:
+  selection: {url.query|contains: UNION SELECT}
+  condition: selection
+"""
+FAILED = """
+title: One failure
+name: one_failure
+logsource: {product: linux, service: auth}
+detection:
+  selection: {event.outcome: failure}
+  condition: selection
+"""
+MANY = """
+title: Many failures
+name: many
+level: medium
+correlation:
+  type: event_count
+  rules: [one_failure]
+  group-by: [source.ip]
+  timespan: 1m
+  condition: {gte: 3}
+"""
+
+
+@pytest.fixture
+def trial():
+    ruleset = of_texts([("a", SQLI), ("b", FAILED), ("c", MANY)])
+    assert ruleset.errors == ()
+    return Trial(ruleset)
+
+
+def failures(make_event, number):
+    return [
+        (
+            i,
+            make_event(
+                NOON + i * 1000, str(i), dataset="linux.auth", event__outcome="failure", source__ip="203.0.113.9"
+            ),
+        )
+        for i in range(1, number + 1)
+    ]
+
+
+def test_a_match_names_its_line_and_fields(trial, make_event):
+    bad = make_event(NOON, "2", url__query="id=1 UNION SELECT 2")
+    outcome = trial.over([(1, make_event(NOON, "1", url__query="id=1")), (4, bad)])
+    [match] = outcome.matches
+    assert (match.line, match.rule.id, match.matched) == (4, "sqli", {"url.query": "id=1 UNION SELECT 2"})
+    assert outcome.counted == ()
+
+
+@pytest.mark.parametrize(("number", "reached"), [(2, False), (3, True)])
+def test_lines_that_count_towards_a_correlation(trial, make_event, number, reached):
+    outcome = trial.over(failures(make_event, number))
+    assert outcome.matches == ()  # the base rule only feeds it
+    [counted] = outcome.counted
+    assert (counted.rule.id, len(counted.lines), counted.at_least, counted.reached) == ("many", number, 3, reached)
+
+
+def test_nothing_is_kept_between_two_trials(trial, make_event):
+    for _ in range(3):
+        assert not trial.over(failures(make_event, 2)).counted[0].reached
+
+
+def test_a_line_that_could_not_be_parsed_matches_nothing(trial):
+    dead = Event("0" * 32, 0, "x", "nginx.access", {"event.kind": "pipeline_error", "url.query": "UNION SELECT"})
+    assert trial.over([(1, dead)]).matches == ()
+
+
+def test_it_agrees_with_the_engine_on_the_rules_that_come_with_govsoc(make_event):
+    """`of_texts` of what the detector keeps of its rules is what it runs."""
+    loaded = load()
+    again = of_texts([(rule.path, rule.text) for rule in loaded.rules])
+    assert {(rule.id, rule.hash, rule.silent) for rule in again.rules} == {
+        (rule.id, rule.hash, rule.silent) for rule in loaded.rules
+    }
+    events = [
+        make_event(NOON, str(i), url__query=q, url__original=f"/?{q}")
+        for i, q in enumerate(("a=1", "id=1' UNION SELECT password FROM users-- "))
+    ]
+    live = Engine(loaded, UTC).match(events)
+    tried = Trial(again).over(enumerate(events)).matches
+    assert [(m.rule.id, m.matched) for m in tried] == [(f.rule_id, f.matched) for f in live if not f.silent]
+    assert tried
