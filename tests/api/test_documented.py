@@ -35,4 +35,4 @@ def test_every_example_works_as_it_stands(client_of, world, command):
                 address = word.replace("http://127.0.0.1:8080", "").replace("/ID", f"/{world.alerts['hungyen']}")
     answer = client_of().request(method, address, headers=headers, content=body)
     assert answer.status_code == 200, answer.text
-    assert ('"examined":25' if address.endswith("/preview") else "203.0.113.7") in answer.text
+    assert ('"examined":25' if address.endswith("/exceptions/preview") else "203.0.113.7") in answer.text
