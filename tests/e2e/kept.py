@@ -80,7 +80,7 @@ class InCluster:
     def outcome(self) -> Outcome:
         events = [(hit["_id"], without_added(hit["_source"])) for hit in documents(self._cluster, "govsoc-events-*")]
         alerts, findings = self._values("alerts-*", _ALERT), self._values("findings-*", _FINDING)
-        return _ordered(events, alerts, findings, self._values("hidden", _HIDDEN))
+        return _ordered(events, alerts, findings, self._values("hidden*", _HIDDEN))  # it is made when it is needed
 
     def _values(self, kind: str, fields: tuple[str, ...]) -> list[tuple]:
         found = documents(self._cluster, f"govsoc-{kind}")
