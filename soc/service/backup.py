@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 
 from soc import __version__
+from soc.backtest.jobs import jobs_dir
 from soc.errors import ConfigError, StoreUnavailable
 from soc.locks import only_one
 from soc.settings import Settings
@@ -111,6 +112,8 @@ def _local(data_dir: Path) -> Iterator[Path]:
         if (data_dir / name).exists():
             yield Path(name)
     yield from _keys(data_dir)
+    for done in sorted(jobs_dir(data_dir).glob("*/outcomes.json")):  # backtests that have ended
+        yield from (path.relative_to(data_dir) for path in sorted(done.parent.glob("*.[jy]*")))
     yield from (path.relative_to(data_dir) for path in sorted(data_dir.glob("events/*.db")))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import orjson
 
+from soc.backtest.jobs import jobs_dir
 from soc.buffer.sqlite import EventLog
 from soc.model.incident import Incident
 from soc.model.org import EVERYTHING
@@ -46,3 +48,18 @@ def test_incidents_and_snoozes_come_back(tmp_path):
     assert again.incidents.get("1" * 24, EVERYTHING) == stores.incidents.get("1" * 24, EVERYTHING)
     assert again.incidents.history("1" * 24) == stores.incidents.history("1" * 24)
     assert again.triage.history("2" * 24) == stores.triage.history("2" * 24)
+
+
+def test_backtests_that_have_ended_are_in_it(tmp_path):
+    data_dir = tmp_path / "data"
+    for name, files in (("done", ("job.json", "rule.yml", "outcomes.json")), ("running", ("job.json", "rule.yml"))):
+        place = jobs_dir(data_dir) / name
+        place.mkdir(parents=True)
+        for file in files:
+            (place / file).write_text(f"{name} {file}")
+    made = back_up(load(data_dir=data_dir), tmp_path / "backups", Place(), lambda _: None, NOW)
+    back = tmp_path / "back"
+    restore(load(data_dir=back), made, None, lambda _: None)
+    there = {path.relative_to(jobs_dir(back)): path.read_text() for path in jobs_dir(back).glob("*/*")}
+    names = ("job.json", "rule.yml", "outcomes.json")
+    assert there == {Path("done") / file: f"done {file}" for file in names}
