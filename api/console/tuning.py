@@ -64,9 +64,9 @@ def set_rule(
         wanted = settings.Wanted(
             rule_id, version, old.stage, old.level, reason.strip(), old.inside(account.scope).orgs, confirm.strip()
         )
-        if org:
+        if org := org.strip():
             own = OrgSetting(enabled, level or None)
-            wanted = replace(wanted, orgs={**wanted.orgs, org.strip(): own})
+            wanted = replace(wanted, orgs={**wanted.orgs, org: own})
         else:
             wanted = replace(wanted, stage=stage or old.stage, level=level or None)
         if not wanted.reason:

@@ -110,6 +110,10 @@ def _lay_down(
             f"{len(found.confirmed)} of them confirmed true ({shown}): say in confirm_reason why that is right"
         )
     body = exception_body(wanted)
+    try:  # one that could not be read back would hide nothing and be in no list
+        exception_of(wanted.id, body)
+    except ConfigError as error:
+        raise Refused(str(error)) from None
     stores.policies.put(Policy(PolicyKind.EXCEPTION, wanted.id, version + 1, body, account.name, now, why))
     _audit(stores, account, "exception.change" if version else "exception.create", wanted, wanted.reason, now)
     return Laid(wanted, version + 1, account.name, now)

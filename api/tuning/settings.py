@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from api.errors import NeedsReason
+from api.errors import NeedsReason, Refused
 from soc.errors import ConfigError, Forbidden, NotFound
 from soc.model.account import Account
 from soc.model.org import EVERYTHING
@@ -108,6 +108,10 @@ def lay_down(
         _check_budget(forecast(stores.alerts, wanted.rule_id, now, expect), budget)
     reason = f"{wanted.reason} (over the budget: {wanted.confirm})" if wanted.confirm else wanted.reason
     body = setting_body(new)
+    try:  # one that could not be read back would count for nothing: the rule would be live for everybody
+        setting_of(wanted.rule_id, body)
+    except ConfigError as error:
+        raise Refused(str(error)) from None
     stores.policies.put(Policy(PolicyKind.RULE, wanted.rule_id, wanted.version + 1, body, account.name, now, reason))
     stores.audit.record(AuditEntry(now, account.name, "rule.setting", wanted.rule_id, f"stage {new.stage}: {reason}"))
     return new

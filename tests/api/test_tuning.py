@@ -322,3 +322,15 @@ def test_a_rule_that_does_not_run_cannot_be_set(client_of):
 
 def test_old_rule_texts_have_no_bases():
     assert RuleDoc("r", "h", "t", "low", "").bases == ()
+
+
+def test_what_could_not_be_read_back_is_refused_and_nothing_changes(client_of, world):
+    """Such a setting would count for nothing, and the rule be live for everybody."""
+    client = client_of("national")
+    setting = {"version": 0, "stage": "test", "reason": "quiet", "orgs": {"": {"enabled": False}}}
+    assert client.put("/api/v1/rules/web-sqli/setting", json=setting).status_code == 422
+    many = {f"x.{n}": {"enabled": False} for n in range(501)}
+    assert client.put("/api/v1/rules/web-sqli/setting", json=setting | {"orgs": many}).status_code == 422
+    exception = {"rule_id": "web-sqli", "condition": "source.ip:192.0.2.9", "orgs": [""], "reason": "scanner"}
+    assert client.post("/api/v1/exceptions", json=exception).status_code == 422
+    assert world.stores.policies.list(PolicyKind.RULE) == []
