@@ -19,6 +19,7 @@ from soc.model.alert import Alert, Change, Status, Triage, Verdict
 from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter, Stores
+from soc.store.paging import every
 
 _TRIES = 5
 _PAGE = 200
@@ -152,13 +153,8 @@ class Desk:
         return [self.stores.alerts.get(id_, self.account.scope) for id_ in dict.fromkeys(alert_ids)]
 
     def _members(self, incident_id: str) -> list[Alert]:
-        where, cursor = AlertFilter(incident=incident_id), None
-        members: list[Alert] = []
-        while True:
-            page = self.stores.alerts.list(where, self.account.scope, cursor=cursor, limit=_PAGE)
-            members += page.items
-            if (cursor := page.next) is None:
-                return members
+        where, alerts = AlertFilter(incident=incident_id), self.stores.alerts
+        return list(every(lambda at: alerts.list(where, self.account.scope, cursor=at, limit=_PAGE)))
 
     def _begin(self, incident_id: str, title: str, alerts: Iterable[Alert], split_from: str | None) -> None:
         """Create it, or find that this very act has done so before."""

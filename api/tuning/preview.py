@@ -16,6 +16,7 @@ from soc.model.rule import RuleDoc
 from soc.model.tuning import RuleException
 from soc.query.evaluate import predicate
 from soc.store.base import AlertFilter, AlertStore, EventStore
+from soc.store.paging import every
 
 DAYS = 30
 MOST_FINDINGS = 20_000
@@ -132,10 +133,6 @@ class _Look:
 
     def _true(self, rule_id: str) -> set[str]:
         """The alerts of the rule that somebody closed as true."""
-        found, cursor = set[str](), None
         where = AlertFilter(status=Status.CLOSED, rule_id=rule_id, since=self._since, stage=None)
-        while True:
-            page = self._alerts.list(where, self._scope, cursor=cursor, limit=_PAGE)
-            found |= {alert.id for alert in page.items if alert.triage.verdict is Verdict.TRUE_POSITIVE}
-            if (cursor := page.next) is None:
-                return found
+        closed = every(lambda at: self._alerts.list(where, self._scope, cursor=at, limit=_PAGE))
+        return {alert.id for alert in closed if alert.triage.verdict is Verdict.TRUE_POSITIVE}

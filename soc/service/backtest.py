@@ -34,6 +34,7 @@ from soc.settings import Settings
 from soc.store import sqlite
 from soc.store.base import AlertFilter, AlertStore, History
 from soc.store.detections import SqliteDetections
+from soc.store.paging import every
 
 _PAGE = 1000
 _KEPT_S = 7 * 86_400  # then what an interrupted backtest has done is forgotten
@@ -79,12 +80,9 @@ class Running:
 
     def _of(self, store: AlertStore, doc: RuleDoc) -> Iterator[Alert]:
         """The rule's alerts that began in the time; of an older one, the backtest has seen a part only."""
-        where, cursor = AlertFilter(rule_id=doc.id, since=self.span.since), None
-        while True:
-            page = store.list(where, self._scope, cursor=cursor, limit=_PAGE)
-            yield from (alert for alert in page.items if self.span.since <= alert.first_seen < self.span.until)
-            if (cursor := page.next) is None:
-                return
+        where = AlertFilter(rule_id=doc.id, since=self.span.since)
+        alerts = every(lambda at: store.list(where, self._scope, cursor=at, limit=_PAGE))
+        return (alert for alert in alerts if self.span.since <= alert.first_seen < self.span.until)
 
     def forget(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
