@@ -11,7 +11,8 @@ from collections.abc import Callable
 import structlog
 
 from api.incidents import Desk
-from soc.errors import Conflict, NotFound, SocError
+from soc.complaint import Complaint
+from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Status
 from soc.model.incident import IncidentStatus
@@ -69,10 +70,12 @@ class Gatherer:
 
 def gather(gatherer: Gatherer, clock: Callable[[], int], stop: threading.Event, look_s: float = LOOK_S) -> None:
     """Until told to stop. Nothing that fails ends it."""
+    complaint = Complaint(
+        _log, "new alerts are not joined to incidents for now", "new alerts are joined to incidents again"
+    )
     while not stop.wait(look_s):
         try:
             gatherer.look(clock())
-        except SocError as error:
-            _log.warning("new alerts are not joined to incidents for now", reason=str(error))
-        except Exception:  # noqa: BLE001 - what is wrong with one look must not end all
-            _log.exception("joining new alerts to incidents failed, trying again")
+            complaint.over()
+        except Exception as error:  # noqa: BLE001 - what is wrong with one look must not end all
+            complaint.failed(error)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import structlog
 
 from soc import telemetry
+from soc.complaint import Complaint
 from soc.errors import Busy, SocError
 from soc.model.alert import Alert
 from soc.model.org import Scope
@@ -52,6 +53,7 @@ class Feed:
 
     async def run(self) -> None:
         """For ever, until cancelled. Looks at nothing while nobody watches."""
+        complaint = Complaint(_log, "live alerts: the store did not answer, trying again", "live alerts go on")
         while True:
             await asyncio.sleep(self._interval_s)
             if not self._watchers:
@@ -59,11 +61,11 @@ class Feed:
                 continue
             try:
                 self._tell(await asyncio.to_thread(self._look))
-            except SocError as error:
-                _log.warning("live alerts: the store did not answer", reason=str(error))
-            except Exception:  # noqa: BLE001 - it is logged, and every open console lives on this task
-                telemetry.LIVE_FAILURES.inc()
-                _log.exception("live alerts: looking failed, trying again")
+                complaint.over()
+            except Exception as error:  # noqa: BLE001 - it is said, and every open console lives on this task
+                if not isinstance(error, SocError):
+                    telemetry.LIVE_FAILURES.inc()
+                complaint.failed(error)
 
     def _tell(self, newest: Page[Alert]) -> None:
         alerts = newest.items

@@ -12,11 +12,9 @@ same findings, because their ids are functions of rule and event.
 from __future__ import annotations
 
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf
 from typing import Protocol
 
 import orjson
@@ -24,7 +22,7 @@ import structlog
 
 from soc import telemetry
 from soc.buffer.base import Readable
-from soc.errors import SocError
+from soc.complaint import Complaint
 from soc.model.event import Event, Stored
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc, Stage
@@ -36,7 +34,6 @@ log = structlog.get_logger("detector")
 _FOREVER = 1 << 62
 _WATERMARK_KEY = "pipeline/watermark"
 _RETRY_S = 1.0
-_SAY_AGAIN_S = 60.0
 
 
 class State(Protocol):
@@ -260,25 +257,16 @@ class Pipeline:
 
     def run(self, stop: threading.Event, poll_s: float = 0.1) -> None:
         """Steps until told to stop. What fails is tried again, whatever the reason; nothing is skipped."""
-        said, said_at = "", -inf
+        complaint = Complaint(log, "cannot go on for now, trying again", "detection goes on")
         while not stop.is_set():
             try:
                 done = self.step()
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - it is counted and said, and detection must not end with it
                 telemetry.STEP_FAILURES.inc()
-                known = isinstance(error, SocError)
-                reason = str(error) if known else f"{type(error).__name__}: {error}"
-                now = time.monotonic()
-                if reason != said or now - said_at >= _SAY_AGAIN_S:
-                    # Where it failed is for who mends it, and once is enough.
-                    trace = not known and reason != said
-                    log.warning("cannot go on for now, trying again", reason=reason, exc_info=trace)
-                    said, said_at = reason, now
+                complaint.failed(error)
                 stop.wait(_RETRY_S)
                 continue
-            if said:
-                log.info("detection goes on")
-                said = ""
+            complaint.over()
             if not done:
                 self._watermark.rest(poll_s)
                 stop.wait(poll_s)

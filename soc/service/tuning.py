@@ -16,7 +16,8 @@ import structlog
 
 from rules.tuning import Tuning
 from soc import telemetry
-from soc.errors import ConfigError, SocError
+from soc.complaint import Complaint
+from soc.errors import ConfigError
 from soc.model.policy import PolicyKind
 from soc.model.rule import RuleFault
 from soc.model.tuning import exception_of, setting_of
@@ -26,7 +27,6 @@ log = structlog.get_logger("detector")
 T = TypeVar("T")
 
 _LOOK_S = 1.0
-_SAY_AGAIN_S = 60.0
 _STOP_S = 5.0
 
 
@@ -87,17 +87,12 @@ def keeping(known: KnownTuning, look_s: float = _LOOK_S) -> Iterator[None]:
 
 def _keep(known: KnownTuning, stop: threading.Event, look_s: float) -> None:
     """Nothing that fails ends it: a detector without it would never hear of an exception again."""
-    silent_s = _SAY_AGAIN_S
+    complaint = Complaint(log, "the tuning is the one last known", "the tuning is known again")
     while not stop.wait(look_s):
         try:
             known.load()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - it is counted and said
             telemetry.TUNING_FAILURES.inc()
-            silent_s += look_s
-            if silent_s >= _SAY_AGAIN_S:
-                foreseen = isinstance(error, SocError)
-                reason = str(error) if foreseen else f"{type(error).__name__}: {error}"
-                log.warning("the tuning is the one last known", reason=reason, exc_info=not foreseen)
-                silent_s = 0.0
+            complaint.failed(error)
         else:
-            silent_s = _SAY_AGAIN_S
+            complaint.over()

@@ -12,7 +12,7 @@ import structlog
 from api.standing import standings
 from rules.blind import blind
 from soc import telemetry
-from soc.errors import SocError
+from soc.complaint import Complaint
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
 from soc.model.silence import Freshness, Outage, Standing, outage_id
@@ -32,17 +32,14 @@ class Watch:
 
     def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
         """Look again and again until told to stop, whatever one look meets."""
-        said = ""
+        complaint = Complaint(log, "cannot look at the sources, trying again", "the sources are looked at again")
         while not stop.is_set():
             try:
                 self.look()
-                said = ""
+                complaint.over()
             except Exception as error:  # noqa: BLE001 - it is counted and said, and the alarm must not end with it
                 telemetry.WATCH_FAILURES.inc()
-                reason = str(error) if isinstance(error, SocError) else f"{type(error).__name__}: {error}"
-                if reason != said:
-                    log.warning("cannot look at the sources, trying again", reason=reason)
-                said = reason
+                complaint.failed(error)
             stop.wait(every_s)
 
     def look(self) -> None:

@@ -17,6 +17,7 @@ import orjson
 import structlog
 
 from soc import telemetry
+from soc.complaint import Complaint
 from soc.errors import NotFound, SocError, StoreUnavailable
 from soc.model.org import Scope
 from soc.model.source import Source, SourceHealth
@@ -27,7 +28,6 @@ from soc.store.elastic.records.sources import ElasticSources, source_of
 log = structlog.get_logger("collector")
 
 _LOOK_S = 1.0
-_SAY_AGAIN_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,27 +157,18 @@ def keep_in_touch(sources: KnownSources, health: LatestHealth, stop: threading.E
 
     Nothing that fails ends it: a collector without it would never hear of a source again.
     """
-    silent_s = _SAY_AGAIN_S
-    away = False
+    complaint = Complaint(
+        log,
+        "the control data is out of reach: going on with the sources last known",
+        "the control data is in reach again",
+    )
     while not stop.wait(look_s):
         try:
             sources.refresh()
             health.send()
-        except Exception as error:
-            silent_s += look_s
-            known = isinstance(error, SocError)
-            if not known:
+        except Exception as error:  # noqa: BLE001 - it is counted and said
+            if not isinstance(error, SocError):
                 telemetry.CONTROL_FAILURES.inc()
-            if silent_s >= _SAY_AGAIN_S:
-                reason = str(error) if known else f"{type(error).__name__}: {error}"
-                log.warning(
-                    "the control data is out of reach: going on with the sources last known",
-                    reason=reason,
-                    exc_info=not known,
-                )
-                silent_s = 0.0
-            away = True
-            continue
-        if away:
-            log.info("the control data is in reach again")
-        silent_s, away = _SAY_AGAIN_S, False
+            complaint.failed(error)
+        else:
+            complaint.over()

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import structlog
 
 from soc.buffer.database import Database
+from soc.complaint import Complaint
 from soc.errors import Busy, StoreUnavailable
 from soc.model.org import Scope
 from soc.model.tuning import Hidden
@@ -28,6 +29,7 @@ class HiddenCounts:
     def __init__(self, client: Client, local: Database) -> None:
         self._client = client
         self._local = local
+        self._complaint = Complaint(log, "what exceptions hid is not told yet")
 
     def send(self) -> None:
         """Tell the server what it has not heard. Where it is away it hears it the next time: nothing else waits for that."""
@@ -42,8 +44,9 @@ class HiddenCounts:
         try:
             bulk(self._client, lines, refresh=True)
         except (StoreUnavailable, Busy) as error:
-            log.warning("what exceptions hid is not told yet", reason=str(error))
+            self._complaint.failed(error)
             return
+        self._complaint.over()
         with self._local.write() as db:
             db.executemany(f"UPDATE hidden SET unsent = 0 WHERE {_KEY} AND events = ?", rows)
 
