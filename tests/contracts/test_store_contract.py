@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -146,6 +148,25 @@ def test_verdicts_by_rule(opened, make_event):
     assert opened.stores.alerts.verdicts(EVERYTHING) == {"r-1": {Verdict.FALSE_POSITIVE: 2, Verdict.TRUE_POSITIVE: 1}}
     assert opened.stores.alerts.verdicts(HUNGYEN) == opened.stores.alerts.verdicts(EVERYTHING)
     assert opened.stores.alerts.verdicts(NINHBINH) == opened.stores.alerts.verdicts(Scope(frozenset())) == {}
+
+
+def test_counts_are_those_of_the_alerts_whatever_was_decided(opened, make_event):
+    rng, stores = random.Random(5), opened.stores
+    raised = []
+    for n in range(40):
+        event = make_event(NOON, str(n), org=rng.choice(["hungyen", "ninhbinh"]))
+        found = replace(finding(event, entity=f"10.0.0.{n}"), stage=rng.choice([Stage.LIVE, Stage.LIVE, Stage.TEST]))
+        raised += commit(opened, [found])
+    for n in range(80):
+        status = rng.choice([None, *Status])
+        verdict = rng.choice(list(Verdict)) if status is Status.CLOSED else None
+        stores.triage.change(rng.choice(raised), by="lan", now=n, status=status, verdict=verdict, assignee=f"an{n}")
+    for scope in (EVERYTHING, HUNGYEN, NINHBINH, Scope(frozenset())):
+        alerts = stores.alerts.list(AlertFilter(), scope, limit=100).items
+        assert Counter(alert.triage.status for alert in alerts) == Counter(stores.alerts.counts(scope))
+        assert Counter(alert.rule_id for alert in alerts) == stores.alerts.by_rule(scope)
+        verdicts = Counter(alert.triage.verdict for alert in alerts if alert.triage.verdict)
+        assert stores.alerts.verdicts(scope) == ({"r-1": verdicts} if verdicts else {})
 
 
 def test_what_a_rule_found_comes_in_pages_with_each_alert_together(opened, make_event):
