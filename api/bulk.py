@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from api.errors import Refused
 from api.queue import find_alerts
 from api.state import State
-from api.triage import Decision, decide
+from api.triage import decide
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
-from soc.model.alert import Alert
+from soc.model.alert import Alert, Decision
 from soc.store.base import AlertFilter, AuditEntry
 
 MOST = 1000

@@ -7,10 +7,9 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
-from api.triage import Decision
 from soc.backtest.jobs import JobState, Report
 from soc.model.account import Account, Role
-from soc.model.alert import Alert, Change, Status, Verdict
+from soc.model.alert import Alert, Change, Decision, Status, Verdict
 from soc.model.event import Event, Value, iso
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc, RuleFault, Stage

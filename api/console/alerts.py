@@ -18,10 +18,10 @@ from api.errors import Refused
 from api.queue import find_alerts
 from api.schemas import AlertId, Cursor, Level, Name, by_id
 from api.state import Here, State
-from api.triage import Decision, decide
+from api.triage import decide
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
-from soc.model.alert import Alert, Status, Verdict
+from soc.model.alert import Alert, Decision, Status, Verdict
 from soc.model.event import Value
 from soc.model.finding import LEVELS, Finding
 from soc.model.incident import Incident, IncidentStatus

@@ -12,9 +12,8 @@ from api.bulk import MOST, Bulk, decide_all, found
 from api.errors import Refused
 from api.schemas import Level, Name
 from api.state import Here, State
-from api.triage import Decision
 from soc.model.account import Account
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/alerts/bulk")

@@ -41,10 +41,10 @@ from api.schemas import (
 )
 from api.state import Here, State
 from api.times import times
-from api.triage import Decision, decide
+from api.triage import decide
 from soc.errors import StoreUnavailable
 from soc.model.account import Account
-from soc.model.alert import Alert, Status
+from soc.model.alert import Alert, Decision, Status
 from soc.model.rule import Stage
 from soc.store.base import AlertFilter
 

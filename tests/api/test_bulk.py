@@ -50,10 +50,10 @@ def test_what_does_not_allow_it_is_left_and_named(client_of, world, scans):
 def test_what_somebody_changes_meanwhile_is_left_and_named(client_of, world, scans, monkeypatch):
     change = world.stores.triage.change
 
-    def raced(alert_id, **decision):
+    def raced(alert_id, decision, **by):
         if alert_id == scans[0]:
             raise Conflict("lan changed this alert meanwhile: look at it again, then decide")
-        return change(alert_id, **decision)
+        return change(alert_id, decision, **by)
 
     monkeypatch.setattr(world.stores.triage, "change", raced)
     answer = send(client_of("analyst"), CLOSE, 7, text="198.51.100").json()

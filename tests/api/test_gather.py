@@ -7,11 +7,11 @@ import threading
 import pytest
 
 from api.gather import ROBOT, Gatherer, gather
-from api.incidents import Desk, IncidentDecision
+from api.incidents import Desk
 from soc.errors import StoreUnavailable
 from soc.model.alert import Verdict
 from soc.model.finding import Finding, alert_id, finding_id
-from soc.model.incident import IncidentStatus
+from soc.model.incident import IncidentDecision, IncidentStatus
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
 
