@@ -169,6 +169,10 @@ class PersonIn(In):
 
 class ExpressionOut(BaseModel):
     q: str = Field(description="finds the tokens of the number: use it as `q` of a search")
+    searched: list[str] = Field(description="the organisations that it looks through")
+    keyless: list[str] = Field(
+        description="those it says nothing about: their masking keys are not on the machine of the API"
+    )
 
 
 class BacktestIn(In):

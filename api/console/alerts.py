@@ -11,8 +11,8 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
-from api.console.bulk import moment
 from api.console.marks import COUNTED
+from api.console.moment import moment
 from api.console.render import local
 from api.errors import Refused
 from api.queue import find_alerts
@@ -128,7 +128,7 @@ def triage(
         if action is Action.ASSIGN:
             decision = replace(decision, assignee=assignee.strip())
         elif action is Action.SNOOZE:
-            decision = replace(decision, snoozed_until=moment(state, until), reason=reason.strip() or None)
+            decision = replace(decision, snoozed_until=moment(until, state.zone), reason=reason.strip() or None)
         decide(state.stores, account, alert_id, decision, state.clock())
     except (Refused, Conflict) as error:
         return _alert_page(alert_id, request, state, account, None, error=error, comment=comment)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from api.auth import Analyst
 from api.bulk import MOST, Bulk, decide_all, found
+from api.console.moment import moment
 from api.errors import Refused
 from api.schemas import Level, Name
 from api.state import Here, State
@@ -83,20 +83,11 @@ def _decision(
         case "assign":
             return Decision(assignee=assignee or account.name, comment=said)
         case "snooze":
-            return Decision(snoozed_until=moment(state, until), reason=reason or None, comment=said)
+            return Decision(snoozed_until=moment(until, state.zone), reason=reason or None, comment=said)
         case "comment":
             if said is None:
                 raise Refused("there is no comment")
             return Decision(comment=said)
-
-
-def moment(state: State, text: str) -> int:
-    """What `<input type=datetime-local>` sends, read in the people's zone, in ms. Raises `Refused`."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused("say until when, as 2026-03-02T09:00") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=state.zone)).timestamp() * 1000)
 
 
 def _where(chosen: dict[str, str]) -> AlertFilter:
