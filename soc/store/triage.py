@@ -8,7 +8,7 @@ from dataclasses import astuple, fields
 from typing import Any
 
 from soc.buffer.database import Database
-from soc.model.alert import Change, Status, Triage, Verdict
+from soc.model.alert import Change, Decision, Status, Triage, Verdict
 from soc.store.decision import decided
 
 # Whose alert it is, of which rule and stage, and when it was raised, so that decisions are counted without looking at every alert,
@@ -62,38 +62,11 @@ class SqliteTriage:
         self._db = db
         self._facts = facts
 
-    def change(
-        self,
-        alert_id: str,
-        *,
-        by: str,
-        now: int,
-        version: int | None = None,
-        status: Status | None = None,
-        verdict: Verdict | None = None,
-        assignee: str | None = None,
-        comment: str | None = None,
-        incident: str | None = None,
-        snoozed_until: int | None = None,
-        reason: str | None = None,
-    ) -> Triage:
+    def change(self, alert_id: str, decision: Decision, *, by: str, now: int) -> Triage:
         place = _place(self._facts, alert_id)
         with self._db.write() as db:
             old = _triage(db, alert_id)
-            new, changes = decided(
-                alert_id,
-                old,
-                by=by,
-                now=now,
-                version=version,
-                status=status,
-                verdict=verdict,
-                assignee=assignee,
-                comment=comment,
-                incident=incident,
-                snoozed_until=snoozed_until,
-                reason=reason,
-            )
+            new, changes = decided(alert_id, old, decision, by=by, now=now)
             if not changes:
                 return old
             db.execute(_WRITE, (alert_id, *astuple(new), *place))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from soc.buffer.database import Database
-from soc.model.alert import Status, Triage, Verdict
+from soc.model.alert import Decision, Status, Triage, Verdict
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter
 from soc.store.control import SCHEMA, control_file
@@ -24,7 +24,7 @@ def test_decisions_of_before_incidents_are_what_they_were(tmp_path):
     assert stores.incidents.list(EVERYTHING).items == ()
     assert stores.alerts.list(AlertFilter(awake_at=1), EVERYTHING).items == ()
     assert [line.new for line in stores.triage.history("a")] == ["x"]
-    joined = stores.triage.change("a", by="lan", now=8, version=3, incident="1" * 24)
+    joined = stores.triage.change("a", Decision(version=3, incident="1" * 24), by="lan", now=8)
     assert joined == Triage(Status.CLOSED, Verdict.BENIGN, "lan", 4, 8, "lan", "1" * 24, None)
 
 
