@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from soc.backtest.jobs import Jobs
+from soc.backtest.jobs import Job, Jobs, new_id
 from soc.model.event import Event, event_id, iso
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
+from soc.model.rule import Stage
+from soc.model.tuning import OrgSetting, RuleException, RuleSetting, exception_body, setting_body
 
 RULE = """
 title: Everything with SELECT
@@ -118,6 +121,34 @@ def test_the_pages_show_the_way_from_the_text_to_the_figures(signed_in, client_o
     assert "203.0.113.2" in page
     assert "hx-trigger" not in page
     assert "Luật lẽ ra đã sinh cảnh báo nào" in browser.get(place, headers={"accept-language": "vi"}).text
+
+
+def test_what_exceptions_hide_and_the_level_that_people_set_are_in_the_figures(signed_in, client_of, events, world):
+    id_ = "8a5dd60a-1b43-4d0a-9e9b-2f0e4b3f54aa"
+    exception = RuleException("ours", id_, "source.ip:203.0.113.0", "our scanner", "lan", frozenset({"hungyen"}))
+    setting = RuleSetting(id_, Stage.DRAFT, orgs={"hungyen": OrgSetting(level="critical")})
+    world.stores.policies.put(Policy(PolicyKind.EXCEPTION, "ours", 1, exception_body(exception), "lan", 0))
+    world.stores.policies.put(Policy(PolicyKind.RULE, id_, 1, setting_body(setting), "lan", 0))
+    client = client_of("admin")
+    [outcome] = wait(client, client.post("/api/v1/backtests", json={"text": RULE, "days": 3}).json()["id"])["outcomes"]
+    assert (outcome["alerts"], outcome["hidden"], outcome["levels"]) == (2, {"ours": 1}, {"critical": 2})
+    place = f"/backtests/{client.get('/api/v1/backtests').json()['items'][0]['id']}"
+    page = signed_in("admin").get(place, headers={"accept-language": "en"}).text
+    assert 'Hidden by exceptions</dt><dd>1 event <span class="quiet">(<a href="/exceptions/ours">' in page
+    assert "By level" in page
+    assert "Bị ngoại lệ ẩn" in signed_in("admin").get(place, headers={"accept-language": "vi"}).text
+
+
+def test_one_of_an_older_version_is_still_shown(signed_in, client_of, jobs):
+    old = {
+        "rule_id": "web-sqli", "title": "Old", "level": "low", "events": 3, "alerts": 2, "by_day": {}, "forecast": None, "entities": [],
+        "known": {}, "fresh": 2, "gone": 0, "gone_true": 0, "noisy_since": None, "broken": None,
+    }  # fmt: skip
+    job = Job(new_id(), "lan", 5, ("hungyen",), 3, "web-sqli")
+    jobs.ended(job, [old])
+    [outcome] = client_of("viewer").get(f"/api/v1/backtests/{job.id}").json()["outcomes"]
+    assert (outcome["hidden"], outcome["levels"]) == ({}, {})
+    assert signed_in("viewer").get(f"/backtests/{job.id}").status_code == 200
 
 
 # Jobs by themselves: what a process leaves behind, whatever ends it.
