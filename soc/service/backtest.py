@@ -20,7 +20,7 @@ from rules.rule import Rule, RuleSet
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs, jobs_dir
 from soc.backtest.outcome import Outcome, assess
-from soc.backtest.run import Backtest
+from soc.backtest.run import BATCH, Backtest
 from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.model.alert import Alert
@@ -38,6 +38,7 @@ from soc.store.detections import SqliteDetections
 from soc.store.paging import every
 
 _PAGE = 1000
+_DAY_MS = 86_400_000
 _KEPT_S = 7 * 86_400  # then what an interrupted backtest has done is forgotten
 
 
@@ -62,7 +63,7 @@ class Running:
     faults: Sequence[RuleFault]
     _docs: Sequence[RuleDoc]
     _engine: Engine
-    _history: History
+    _began: int
     _raised: AlertStore
     _there: AlertStore
     _scope: Scope
@@ -70,9 +71,8 @@ class Running:
     _folder: Path
 
     def outcomes(self) -> list[Outcome]:
-        """Of each rule that alerts, noisiest first. Days without any event, before the first there is, do not count."""
-        began, span = self._history.began(), self.span
-        days = whole_days(max(began or span.until, span.since), span.until, self._zone)
+        """Of each rule that alerts, noisiest first. Days before the first event that is stored, and the one that it is on, do not count."""
+        days = whole_days(self._began, self.span.until, self._zone)
         hidden = self._raised.hidden(EVERYTHING, since="")
         found = [
             assess(
@@ -137,7 +137,8 @@ def open_backtest(
         )
         relax_garbage_collection()
         faults = [fault for fault in tuning.faults if fault.rule_id in (None, *(doc.id for doc in docs))]
-        yield Running(test, span, resumed, faults, docs, engine, history, raised, stores.alerts, scope, zone, place)
+        began = _began(settings, scope, span, history)
+        yield Running(test, span, resumed, faults, docs, engine, began, raised, stores.alerts, scope, zone, place)
 
 
 def jobs_at(settings: Settings) -> Jobs:
@@ -199,6 +200,15 @@ def _span(place: Path, since: int, clock: Callable[[], int]) -> tuple[Span, bool
     span = Span(since, clock())
     note.write_bytes(orjson.dumps(asdict(span)))
     return span, False
+
+
+def _began(settings: Settings, scope: Scope, span: Span, history: History) -> int:
+    """From when on (ms) there is all of it: from the first event on, or where there are older ones, from the beginning of the span."""
+    with open_history(settings, scope, span.since - _DAY_MS, span.since) as before:
+        if before.read({}, BATCH).events:
+            return span.since
+    first = history.began()
+    return span.until if first is None else first
 
 
 def _tidy(place: Path) -> None:

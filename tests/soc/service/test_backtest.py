@@ -174,6 +174,17 @@ def test_what_is_laid_down_now_holds_for_the_whole_history_as_it_will_in_product
     assert raised == in_production(stored)
 
 
+@pytest.mark.timeout(300)
+def test_the_first_day_is_whole_where_older_events_are_stored(stored):
+    def days(clock: int) -> list[str]:
+        with open_backtest(stored, choose(stored, [], [SQLI]), EVERYTHING, 1, lambda: clock) as running:
+            [outcome] = running.outcomes()
+            return list(outcome.by_day)
+
+    assert days(END + HOUR_MS) == [], "the evening is all there is of the second of March"
+    assert days(END + 24 * HOUR_MS) == ["2026-03-03"]
+
+
 def test_one_begins_again_when_what_is_laid_down_has_changed(settings, monkeypatch):
     monkeypatch.setattr(run, "BATCH", 700)
     backtest(settings, steps=2)
