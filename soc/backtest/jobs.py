@@ -16,6 +16,7 @@ import secrets
 import shutil
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -28,7 +29,7 @@ from soc.errors import Busy, NotFound
 from soc.model.org import EVERYTHING, Scope
 from soc.whole import write_whole
 
-_KEPT = 50
+_KEPT, _KEPT_IN_ALL = 50, 300  # of the same organisations, so that nobody's takes the place of another's
 _NICE = 10
 _STOP_S = 5.0
 _SAID_CHARS = 2000
@@ -199,8 +200,14 @@ class Jobs:
         return sorted(self._folder.glob("*"), key=lambda place: place.stat().st_mtime, reverse=True)
 
     def _forget_oldest(self) -> None:
-        for place in self._places()[_KEPT:]:
-            shutil.rmtree(place, ignore_errors=True)
+        kept = Counter[tuple[str, ...] | None]()
+        for place in self._places():
+            job = self._read(place.name)
+            whose = job.orgs if job else ()
+            if kept[whose] >= _KEPT or kept.total() >= _KEPT_IN_ALL:
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                kept[whose] += 1
 
 
 def _politely() -> None:

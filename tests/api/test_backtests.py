@@ -171,6 +171,17 @@ def test_one_at_a_time_and_a_stopped_one_goes_on(tmp_path):
     assert Jobs(tmp_path, SLOW, {}).get(job.id, EVERYTHING).state == "stopped"
 
 
+def test_those_of_one_organisation_do_not_push_out_those_of_another(tmp_path):
+    jobs = Jobs(tmp_path, (), {})
+    theirs = Job(new_id(), "minh", 0, ("ninhbinh",), 3, "r")
+    jobs.ended(theirs, [])
+    for at in range(1, 53):
+        jobs.ended(Job(new_id(), "lan", at, ("hungyen",), 3, "r"), [])
+    ours = jobs.recent(Scope(frozenset({"hungyen"})))
+    assert [job.at for job in ours] == list(range(52, 2, -1))
+    assert jobs.recent(Scope(frozenset({"ninhbinh"}))) == [theirs]
+
+
 def test_one_that_fails_says_why(tmp_path):
     jobs = Jobs(tmp_path, BROKEN, {})
     job = jobs.start(Scope(frozenset({"x"})), by="lan", at=5, days=3, rule_id="r")
