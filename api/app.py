@@ -37,7 +37,7 @@ from api.routes import (
 )
 from api.state import Keys, RuleBook, State
 from api.throttle import SignIns
-from api.tuning.settings import DAILY_BUDGET
+from api.tuning.budget import DAILY_BUDGET
 from collector.snippets import Place
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING

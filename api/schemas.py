@@ -199,7 +199,9 @@ class EntityOut(BaseModel):
 class OutcomeOut(BaseModel):
     rule_id: str
     title: str
-    level: str
+    level: str = Field(description="the rule's own")
+    levels: dict[str, int] = Field({}, description="alerts by the level that they would have")
+    hidden: dict[str, int] = Field({}, description="exception: events that it hid, which are in no other figure")
     events: int
     alerts: int
     by_day: dict[str, int] = Field(description="alerts of each whole local day")

@@ -1,7 +1,7 @@
 """Tuning: what becomes of findings by what people laid down, between matching and storing.
 
-Pure: settings, exceptions, findings and the time go in, so a backtest uses it as the detector does. Only findings are looked at, never
-events that nothing fired on, so it costs nothing on the way of most.
+Pure: settings, exceptions, findings and the time go in, so a backtest and the preview of a source use it as the detector does. Only
+findings are looked at, never events that nothing fired on, so it costs nothing on the way of most.
 
 An exception on a rule of single events asks the event's fields. One on a correlation asks what the correlation groups by, so that it
 holds for a whole group or for none of it, whatever the order of arrival; to leave single events out of a correlation, except them from
@@ -11,19 +11,33 @@ its base rule.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
+from itertools import chain
 
 from rules.exception import compiled
 from soc.errors import QueryError
 from soc.model.event import Fields
 from soc.model.finding import Finding, alert_id_in_test, finding_id, local_day
 from soc.model.rule import RuleFault, Stage
-from soc.model.tuning import Hidden, RuleException, RuleSetting
+from soc.model.tuning import Hidden, RuleException, RuleSetting, exception_body, setting_body
 from soc.query.evaluate import predicate
 
-MAX_EXCEPTIONS = 200  # of one rule
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of one finding. `enabled`: the rule is on in that organisation. `exception`: what hides it."""
+
+    stage: Stage
+    enabled: bool
+    exception: RuleException | None
+
+    @property
+    def off(self) -> bool:
+        """The rule does not run there."""
+        return self.stage is Stage.DRAFT or not self.enabled
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,7 @@ class Tuning:
     ) -> None:
         self._zone = zone
         self._settings = {setting.rule_id: setting for setting in settings}
-        self._excepted: dict[str, list[_Excepted]] = {}
+        self._excepted: dict[tuple[str, str | None], list[_Excepted]] = {}  # by rule and organisation, None for all
         self.faults: list[RuleFault] = []
         for exception in exceptions:
             try:
@@ -63,9 +77,38 @@ class Tuning:
             except QueryError as error:
                 self.faults.append(RuleFault(f"exception {exception.id}: {error}", rule_id=exception.rule_id))
                 continue
-            self._excepted.setdefault(exception.rule_id, []).append(_Excepted(exception, holds))
+            for org in exception.orgs or (None,):
+                self._excepted.setdefault((exception.rule_id, org), []).append(_Excepted(exception, holds))
         self.drafts = frozenset(s.rule_id for s in self._settings.values() if s.stage is Stage.DRAFT)
-        self._touched = self._settings.keys() | self._excepted.keys()
+        self._touched = self._settings.keys() | {rule_id for rule_id, _ in self._excepted}
+
+    def all_live(self) -> Tuning:
+        """The same with every rule live, which asks what a rule would raise whatever its stage."""
+        other = copy(self)
+        other._settings = {rule_id: replace(one, stage=Stage.LIVE) for rule_id, one in self._settings.items()}
+        other.drafts = frozenset()
+        return other
+
+    def about(self, rule_ids: Collection[str]) -> list[object]:
+        """All that is laid down about these rules, as JSON: two tunings that say the same of them treat them alike."""
+        settings = {
+            rule_id: setting_body(self._settings[rule_id]) for rule_id in sorted(rule_ids & self._settings.keys())
+        }
+        laid = {
+            one.exception.id: exception_body(one.exception)
+            for (rule_id, _), several in self._excepted.items()
+            for one in several
+            if rule_id in rule_ids
+        }
+        return [settings, dict(sorted(laid.items()))]
+
+    def fate(self, finding: Finding, now: int, *, correlated: bool = False) -> Fate:
+        """As `judge` decides, of one finding. The exception is looked for also where the rule does not run."""
+        setting = self._settings.get(finding.rule_id)
+        exception = self._excepting(finding, _asked(finding, correlated), now)
+        if setting is None:
+            return Fate(Stage.LIVE, True, exception)
+        return Fate(setting.stage, setting.enabled_for(finding.org), exception)
 
     def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> Judged:
         """What becomes of each. `now`: ms, the wall clock that exceptions end by. `correlated`: they are findings of correlations."""
@@ -73,26 +116,24 @@ class Tuning:
         for finding in findings:
             if finding.rule_id not in self._touched:
                 kept.append(finding)
-            elif self._off(finding):
+                continue
+            fate = self.fate(finding, now, correlated=correlated)
+            if fate.off:
                 off += 1
-            elif exception := self.excepting(finding, _asked(finding, correlated), now):
+            elif fate.exception:
                 day = local_day(finding.ts, self._zone)
-                hidden[finding.rule_id, exception.id, finding.org, day] += 1
+                hidden[finding.rule_id, fate.exception.id, finding.org, day] += 1
             else:
                 kept.append(self._tuned(finding))
         return Judged(kept, [Hidden(*key, number) for key, number in hidden.items()], off)
 
-    def excepting(self, finding: Finding, asked: Fields, now: int) -> RuleException | None:
-        """The first exception that holds for it now; `asked`: the fields that conditions ask."""
-        for one in self._excepted.get(finding.rule_id, ()):
-            exception = one.exception
-            if not exception.over(now) and exception.holds_in(finding.org) and one.holds(asked):
-                return exception
+    def _excepting(self, finding: Finding, asked: Fields, now: int) -> RuleException | None:
+        """The first exception that holds for it now, its organisation's own first; `asked`: the fields that conditions ask."""
+        own, everybodys = (self._excepted.get((finding.rule_id, org), ()) for org in (finding.org, None))
+        for one in chain(own, everybodys):
+            if not one.exception.over(now) and one.holds(asked):
+                return one.exception
         return None
-
-    def _off(self, finding: Finding) -> bool:
-        setting = self._settings.get(finding.rule_id)
-        return setting is not None and (setting.stage is Stage.DRAFT or not setting.enabled_for(finding.org))
 
     def _tuned(self, finding: Finding) -> Finding:
         setting = self._settings.get(finding.rule_id)

@@ -71,7 +71,7 @@ def set_rule(
             wanted = replace(wanted, stage=stage or old.stage, level=level or None)
         if not wanted.reason:
             raise Refused("say why: the history keeps it")
-        settings.lay_down(state.stores, account, wanted, state.clock(), budget=state.daily_budget)
+        settings.lay_down(state.stores, account, wanted, state.clock(), jobs=state.backtests, budget=state.daily_budget)
     except _SAID as error:
         kept = {"stage": stage or "", "level": level, "reason": reason}
         return show_rule(rule_id, request, state, account, error=error, kept=kept)
@@ -205,7 +205,7 @@ def _form(
         days=days,
         seen=seen,
         error=error,
-        confirm=isinstance(error, NeedsReason) or bool(seen and seen.confirmed),
+        confirm=isinstance(error, NeedsReason) or bool(seen and exceptions.doubt(seen)),
         all_orgs=account.scope == Scope(None),
     )
 

@@ -28,7 +28,8 @@ def list_exceptions(
 
 @router.post("", status_code=201)
 def create_exception(proposed: ExceptionIn, state: Here, account: Admin) -> ExceptionOut:
-    """422 `needs-reason`, with the numbers, when it would have hidden alerts that were confirmed true and no `confirm_reason` is given."""
+    """422 `needs-reason`, with the numbers, when it would have hidden alerts that were confirmed true, or there was too
+    much to look at, and no `confirm_reason` is given."""
     now = state.clock()
     return ExceptionOut.of(exceptions.create(state.stores, account, proposed.proposed(account), now, state.zone), now)
 

@@ -55,7 +55,7 @@ def get_rule(rule_id: RuleId, state: Here, account: Viewer) -> RuleDetail:
 @router.put("/{rule_id}/setting")
 def set_rule(rule_id: RuleId, wanted: SettingIn, state: Here, account: Admin) -> SettingOut:
     """Stage, level, and what organisations have of their own. 409 when somebody changed it since `version`; 422 `needs-reason` when a
-    rule that goes live would raise more than the analysts can work on."""
+    rule that goes live would raise more than the analysts can work on, or when nobody knows how much."""
     orgs = {org: OrgSetting(own.enabled, own.level) for org, own in wanted.orgs.items()}
     new = settings.lay_down(
         state.stores,
@@ -64,6 +64,7 @@ def set_rule(rule_id: RuleId, wanted: SettingIn, state: Here, account: Admin) ->
             rule_id, wanted.version, wanted.stage, wanted.level, wanted.reason, orgs, wanted.confirm_reason or ""
         ),
         state.clock(),
+        jobs=state.backtests,
         budget=state.daily_budget,
     )
     return SettingOut.of(new.inside(account.scope), wanted.version + 1)
@@ -84,6 +85,7 @@ def _detail(seen: Overview, state: Here) -> RuleDetail:
         ratio=RatioOut.of(seen.ratio),
         setting=SettingOut.of(seen.setting, seen.version),
         tested=seen.tested,
+        test_days=seen.test_days,
         exceptions=[ExceptionOut.of(laid, state.clock()) for laid in seen.exceptions],
         hidden=[HiddenOut.of(one) for one in seen.hidden],
         history=[RevisionOut.of(one) for one in seen.history],

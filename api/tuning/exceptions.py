@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 
 from api.errors import NeedsReason, Refused
+from api.triage import check_assignee
 from api.tuning.history import seen
 from api.tuning.preview import DAYS, Preview, preview
 from api.tuning.settings import running
 from rules.exception import compiled, fields
-from rules.tuning import MAX_EXCEPTIONS
 from soc.errors import ConfigError, Forbidden, NotFound
 from soc.model.account import Account
 from soc.model.org import Scope
@@ -21,8 +22,10 @@ from soc.model.rule import RuleDoc
 from soc.model.tuning import MAX_ORGS, RuleException, exception_body, exception_of
 from soc.store.base import AuditEntry, Stores
 
-MAX_ALL = 2000
+MAX_OF_RULE, MAX_OF_ORG = 200, 500  # of one organisation; those for all organisations count as of one more
+MAX_ALL = 20_000  # as many as the detector may have to hold
 _SHOWN_IDS = 5
+_ALL_ORGS = frozenset({""})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +76,7 @@ def look(stores: Stores, account: Account, proposed: RuleException, now: int, zo
 
 def create(stores: Stores, account: Account, proposed: RuleException, now: int, zone: tzinfo) -> Laid:
     """Raises `NotFound` (no such rule or alert), `Forbidden` (an organisation that is not the caller's), `QueryError`, `Refused`, and
-    `NeedsReason` where it would have hidden alerts that were true."""
-    known = _all(stores)
-    if len(known) >= MAX_ALL or sum(k.exception.rule_id == proposed.rule_id for k in known) >= MAX_EXCEPTIONS:
-        raise Refused(
-            f"there are {MAX_EXCEPTIONS} exceptions of one rule and {MAX_ALL} in all at most: withdraw some, or mend the rule"
-        )
+    `NeedsReason` where it would have hidden alerts that were true, or nobody knows whether it would."""
     return _lay_down(stores, account, replace(proposed, id=secrets.token_hex(6)), 0, "made", now, zone)
 
 
@@ -102,13 +100,10 @@ def withdraw(stores: Stores, account: Account, id_: str, version: int, why: str,
 def _lay_down(
     stores: Stores, account: Account, wanted: RuleException, version: int, why: str, now: int, zone: tzinfo
 ) -> Laid:
-    found = look(stores, account, wanted, now, zone)
-    if found.confirmed and not wanted.confirmed:
-        shown = ", ".join(found.confirmed[:_SHOWN_IDS]) + (" ..." if len(found.confirmed) > _SHOWN_IDS else "")
-        raise NeedsReason(
-            f"it would have hidden {found.events} events and {found.alerts} alerts in {DAYS} days, "
-            f"{len(found.confirmed)} of them confirmed true ({shown}): say in confirm_reason why that is right"
-        )
+    _check_room([laid.exception for laid in _all(stores)], wanted)
+    unsure = doubt(look(stores, account, wanted, now, zone))
+    if unsure and not wanted.confirmed:
+        raise NeedsReason(unsure)
     body = exception_body(wanted)
     try:  # one that could not be read back would hide nothing and be in no list
         exception_of(wanted.id, body)
@@ -125,12 +120,55 @@ def _check(stores: Stores, account: Account, proposed: RuleException, now: int, 
     _check_condition(rule, proposed.condition, zone)
     if proposed.over(now):
         raise Refused("it would be over already: give a later time, or none")
-    if proposed.owner != account.name and stores.accounts.get(proposed.owner) is None:
-        raise Refused(f"there is no account {proposed.owner} to answer for it")
+    if proposed.owner != account.name:
+        _check_owner(stores, proposed)
     if proposed.created_from is not None:
         alert = stores.alerts.get(proposed.created_from, account.scope)
         if alert.rule_id != proposed.rule_id:
             raise Refused("the alert that it is made from is of another rule")
+
+
+def doubt(found: Preview) -> str | None:
+    """Why it needs a reason; None where it would have hidden nothing that was true, and all was looked at."""
+    hidden = f"it would have hidden {found.events} events and {found.alerts} alerts in {DAYS} days"
+    cut = f"only the first {found.examined} findings could be looked at, and it may hide more"
+    if found.confirmed:
+        shown = ", ".join(found.confirmed[:_SHOWN_IDS]) + (" ..." if len(found.confirmed) > _SHOWN_IDS else "")
+        more = "" if found.complete else f"; {cut}"
+        true = f"{len(found.confirmed)} of them confirmed true ({shown})"
+        return f"{hidden}, {true}{more}: say in confirm_reason why that is right"
+    if not found.complete:
+        return f"{hidden}, but {cut}, true alerts among them: say in confirm_reason why that is right"
+    return None
+
+
+def _check_room(there: Sequence[RuleException], wanted: RuleException) -> None:
+    """What others have laid down for their organisations takes no room away from ours."""
+    others = [one for one in there if one.id != wanted.id]
+    if len(others) >= MAX_ALL:
+        raise Refused(f"there are {MAX_ALL} exceptions, and no more can be held: ask who sees all organisations")
+    held = Counter(org for one in others for org in _places(one))
+    of_rule = Counter(org for one in others if one.rule_id == wanted.rule_id for org in _places(one))
+    for org in sorted(_places(wanted)):
+        if held[org] >= MAX_OF_ORG or of_rule[org] >= MAX_OF_RULE:
+            raise Refused(
+                f"there are {of_rule[org]} exceptions of this rule and {held[org]} of all rules for {org or 'all organisations'}, and "
+                f"{MAX_OF_RULE} and {MAX_OF_ORG} at most: withdraw some, or mend the rule"
+            )
+
+
+def _places(exception: RuleException) -> frozenset[str]:
+    return exception.orgs or _ALL_ORGS
+
+
+def _check_owner(stores: Stores, proposed: RuleException) -> None:
+    """Who answers for it has to see what it hides. The same answer whether there is no such account or only not for us."""
+    check_assignee(stores, proposed.orgs, proposed.owner)
+    owner = stores.accounts.get(proposed.owner)
+    if not proposed.orgs and owner is not None and owner.scope.orgs is not None:
+        raise Refused(
+            f"{proposed.owner} cannot answer for it: it holds for all organisations, and this account sees some"
+        )
 
 
 def _check_orgs(account: Account, orgs: frozenset[str]) -> None:

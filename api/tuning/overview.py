@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from api.state import State
 from api.tuning import exceptions, settings
+from api.tuning.budget import WINDOW_DAYS, days_in
 from api.tuning.exceptions import Laid
 from api.tuning.history import Revision, revisions
 from api.tuning.ratio import Ratio, ratio
@@ -17,19 +18,21 @@ from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import Hidden, RuleSetting, setting_body
 
-HIDDEN_DAYS, TESTED_DAYS = 30, 7
+HIDDEN_DAYS = 30
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`alerts`: in the queue's stage. `tested`: alerts raised in test in the last `TESTED_DAYS`. `hidden`: of the last `HIDDEN_DAYS`."""
+    """`alerts`: in the queue's stage. `tested`: alerts raised in test in the last `WINDOW_DAYS`, in `test_days`
+    of which the rule was in test. `hidden`: of the last `HIDDEN_DAYS`."""
 
     rule: RuleDoc
     setting: RuleSetting
     version: int
     alerts: int
     tested: int
+    test_days: float
     ratio: Ratio
     exceptions: Sequence[Laid]
     hidden: Sequence[Hidden]
@@ -51,13 +54,14 @@ def overview(state: State, scope: Scope, rule_id: str) -> Overview:
         raise NotFound("no such rule is running")
     stores, now = state.stores, state.clock()
     setting, version = settings.current(stores.policies, rule_id)
-    tested = stores.alerts.by_rule(scope, stage=Stage.TEST, since=now - TESTED_DAYS * _DAY_MS)
+    tested = stores.alerts.by_rule(scope, stage=Stage.TEST, since=now - WINDOW_DAYS * _DAY_MS)
     return Overview(
         rule=rule,
         setting=setting.inside(scope),
         version=version,
         alerts=stores.alerts.by_rule(scope).get(rule_id, 0),
         tested=tested.get(rule_id, 0),
+        test_days=days_in(Stage.TEST, settings.past_of(stores.policies, rule_id), now),
         ratio=ratio(stores.alerts.verdicts(scope).get(rule_id, {})),
         exceptions=exceptions.visible(stores, scope, rule_id),
         hidden=stores.alerts.hidden(scope, since=local_day(now - HIDDEN_DAYS * _DAY_MS, state.zone), rule_id=rule_id),

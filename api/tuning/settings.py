@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from api.errors import NeedsReason, Refused
+from api.tuning.budget import DAILY_BUDGET, Past, doubt, expected, live_a_day
+from soc.backtest.jobs import Jobs
 from soc.errors import ConfigError, Forbidden, NotFound
 from soc.model.account import Account
-from soc.model.org import EVERYTHING
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import OrgSetting, RuleSetting, setting_body, setting_of
 from soc.store.base import AlertStore, AuditEntry, PolicyStore, Stores
 
-DAILY_BUDGET = 60.0
-_WEEK_DAYS = 7
-_DAY_MS = 86_400_000
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`orgs`: all that the organisations inside the caller's scope have of their own. `confirm`: why it is right over the budget."""
+    """`orgs`: all that the organisations inside the caller's scope have of their own. `confirm`: why it is right over the budget, or
+    not known."""
 
     rule_id: str
     version: int
@@ -30,33 +28,6 @@ class Wanted:
     reason: str
     orgs: Mapping[str, OrgSetting] = field(default_factory=dict)
     confirm: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """Alerts a day: what this rule would add, and what the live rules raise now."""
-
-    added: float
-    live: float
-
-    @property
-    def total(self) -> float:
-        return self.added + self.live
-
-
-# What a rule would raise, alerts a day: from the stored ones, or from a backtest.
-Expect = Callable[[AlertStore, str, int], float]
-
-
-def in_test(alerts: AlertStore, rule_id: str, now: int) -> float:
-    """What it raised in test, alerts a day over the last week."""
-    found = alerts.by_rule(EVERYTHING, stage=Stage.TEST, since=now - _WEEK_DAYS * _DAY_MS)
-    return found.get(rule_id, 0) / _WEEK_DAYS
-
-
-def forecast(alerts: AlertStore, rule_id: str, now: int, expect: Expect = in_test) -> Forecast:
-    live = alerts.by_rule(EVERYTHING, since=now - _WEEK_DAYS * _DAY_MS)
-    return Forecast(expect(alerts, rule_id, now), sum(live.values()) / _WEEK_DAYS)
 
 
 def running(alerts: AlertStore, rule_id: str) -> RuleDoc:
@@ -84,6 +55,14 @@ def all_current(policies: PolicyStore) -> dict[str, RuleSetting]:
     return {policy.id: found for policy in policies.list(PolicyKind.RULE) if (found := _read(policy))}
 
 
+def past_of(policies: PolicyStore, rule_id: str) -> Past:
+    """Where it was moved to, and when. What could not be read counted for nothing: the rule was live."""
+    return [
+        (policy.at, found.stage if (found := _read(policy)) else Stage.LIVE)
+        for policy in policies.history(PolicyKind.RULE, rule_id)
+    ]
+
+
 def _read(policy: Policy) -> RuleSetting | None:
     try:
         return None if policy.body is None else setting_of(policy.id, policy.body)
@@ -97,16 +76,18 @@ def lay_down(
     wanted: Wanted,
     now: int,
     *,
+    jobs: Jobs,
     budget: float = DAILY_BUDGET,
-    expect: Expect = in_test,
 ) -> RuleSetting:
     """Raises `NotFound` (no such rule), `Forbidden` (what is everybody's, or another's), `NeedsReason` and `Conflict`."""
-    running(stores.alerts, wanted.rule_id)
-    old, _ = current(stores.policies, wanted.rule_id)
+    rule = running(stores.alerts, wanted.rule_id)
+    old, version = current(stores.policies, wanted.rule_id)
     new = _allowed(account, old, wanted)
-    if new.stage is Stage.LIVE and old.stage is not Stage.LIVE and not wanted.confirm:
-        _check_budget(forecast(stores.alerts, wanted.rule_id, now, expect), budget)
-    reason = f"{wanted.reason} (over the budget: {wanted.confirm})" if wanted.confirm else wanted.reason
+    goes_live = new.stage is Stage.LIVE and old.stage is not Stage.LIVE and wanted.version == version
+    unsure = _unsure(stores, jobs, rule, now, budget) if goes_live else None
+    if unsure and not wanted.confirm:
+        raise NeedsReason(unsure)
+    reason = f"{wanted.reason} (right all the same: {wanted.confirm})" if unsure else wanted.reason
     body = setting_body(new)
     try:  # one that could not be read back would count for nothing: the rule would be live for everybody
         setting_of(wanted.rule_id, body)
@@ -131,9 +112,7 @@ def _allowed(account: Account, old: RuleSetting, wanted: Wanted) -> RuleSetting:
     return RuleSetting(wanted.rule_id, wanted.stage, wanted.level, others | own)
 
 
-def _check_budget(expected: Forecast, budget: float) -> None:
-    if expected.total > budget:
-        raise NeedsReason(
-            f"live, the rule would add {expected.added:.1f} alerts a day to {expected.live:.1f}, and the budget is {budget:g} a day: "
-            "keep it in test and tune it, or say in confirm_reason why it is right"
-        )
+def _unsure(stores: Stores, jobs: Jobs, rule: RuleDoc, now: int, budget: float) -> str | None:
+    found = expected(stores.alerts, jobs, rule, past_of(stores.policies, rule.id), now)
+    live = live_a_day(stores.alerts, lambda rule_id: past_of(stores.policies, rule_id), now)
+    return doubt(found, live, budget)

@@ -224,6 +224,7 @@ class RuleListed(RuleOut):
 class RuleDetail(RuleListed):
     setting: SettingOut
     tested: int = Field(description="alerts that it raised in test in the last 7 days, out of the queue")
+    test_days: float = Field(description="of these 7 days, those in which it was in test")
     exceptions: list[ExceptionOut]
     hidden: list[HiddenOut] = Field(description="what exceptions hid in the last 30 days")
     history: list[RevisionOut]

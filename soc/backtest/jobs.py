@@ -16,6 +16,7 @@ import secrets
 import shutil
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -25,9 +26,10 @@ from typing import Any
 import orjson
 
 from soc.errors import Busy, NotFound
-from soc.model.org import Scope
+from soc.model.org import EVERYTHING, Scope
+from soc.whole import write_whole
 
-_KEPT = 50
+_KEPT, _KEPT_IN_ALL = 50, 300  # of the same organisations, so that nobody's takes the place of another's
 _NICE = 10
 _STOP_S = 5.0
 _SAID_CHARS = 2000
@@ -35,6 +37,10 @@ _SAID_CHARS = 2000
 
 def jobs_dir(data_dir: Path) -> Path:
     return data_dir / "backtests" / "jobs"
+
+
+def new_id() -> str:
+    return secrets.token_hex(12)
 
 
 class JobState(StrEnum):
@@ -46,7 +52,8 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`orgs` None: of all organisations. Exactly one of `rule_id` and `text` is there. `at`: ms since 1970, when it was asked for."""
+    """`orgs` None: of all organisations. Of one that we run, exactly one of `rule_id` and `text` is there. `at`: ms since 1970, when it
+    was asked for."""
 
     id: str
     by: str
@@ -91,15 +98,19 @@ class Jobs:
     ) -> Job:
         """Raises `Busy` while another one runs."""
         orgs = None if scope.orgs is None else tuple(sorted(scope.orgs))
-        job = Job(secrets.token_hex(12), by, at, orgs, days, rule_id, text)
+        job = Job(new_id(), by, at, orgs, days, rule_id, text)
         with self._lock:
             self._check_room()
-            place = self._folder / job.id
-            place.mkdir(parents=True)
-            (place / "job.json").write_bytes(orjson.dumps(asdict(job)))
+            self._keep(job)
             self._run(job)
             self._forget_oldest()
         return job
+
+    def ended(self, job: Job, outcomes: Sequence[Mapping[str, Any]]) -> None:
+        """Keep one that was run elsewhere, and what came of it."""
+        with self._lock:
+            write_whole(self._keep(job) / "outcomes.json", orjson.dumps(outcomes))
+            self._forget_oldest()
 
     def resume(self, job_id: str, scope: Scope) -> None:
         """Raises `NotFound`, and `Busy` while another one runs."""
@@ -137,10 +148,27 @@ class Jobs:
         jobs = (self._read(place.name) for place in self._places())
         return [job for job in jobs if job and job.visible(scope)]
 
+    def latest(self, made_of: Sequence[str]) -> tuple[Job, Mapping[str, Any]] | None:
+        """The last one of all organisations that has an outcome of this very rule, and that outcome.
+
+        `made_of`: as in an outcome.
+        """
+        for job in sorted(self.recent(EVERYTHING), key=lambda job: job.at, reverse=True):
+            for outcome in self.get(job.id, EVERYTHING).outcomes if job.orgs is None else ():
+                if outcome.get("made_of") == list(made_of):
+                    return job, outcome
+        return None
+
     def close(self) -> None:
         with self._lock:
             for process in self._processes.values():
                 _end(process)
+
+    def _keep(self, job: Job) -> Path:
+        place = self._folder / job.id
+        place.mkdir(parents=True)
+        write_whole(place / "job.json", orjson.dumps(asdict(job)))
+        return place
 
     def _check_room(self) -> None:
         if any(process.poll() is None for process in self._processes.values()):
@@ -172,8 +200,14 @@ class Jobs:
         return sorted(self._folder.glob("*"), key=lambda place: place.stat().st_mtime, reverse=True)
 
     def _forget_oldest(self) -> None:
-        for place in self._places()[_KEPT:]:
-            shutil.rmtree(place, ignore_errors=True)
+        kept = Counter[tuple[str, ...] | None]()
+        for place in self._places():
+            job = self._read(place.name)
+            whose = job.orgs if job else ()
+            if kept[whose] >= _KEPT or kept.total() >= _KEPT_IN_ALL:
+                shutil.rmtree(place, ignore_errors=True)
+            else:
+                kept[whose] += 1
 
 
 def _politely() -> None:

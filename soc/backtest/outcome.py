@@ -11,6 +11,7 @@ from soc.backtest.forecast import Forecast, forecast
 from soc.model.alert import Alert, Status, Verdict
 from soc.model.finding import local_day
 from soc.model.rule import RuleDoc
+from soc.model.tuning import Hidden
 
 _TOP = 10
 OPEN = "open"
@@ -28,15 +29,20 @@ class Entity:
 class Outcome:
     """Of one rule. Days are local days of event time.
 
-    `by_day`: every whole day of the history, those without alerts as well. `known`: of the alerts that were there already, how many
-    are open or were closed with each verdict. `fresh`: alerts that were not there. `gone`: alerts of this rule that were there and
+    `made_of`: the hash of its text, and of the texts of its base rules. `level`: the rule's own; `levels`: level -> alerts, as they
+    would be raised. `hidden`: exception -> events that it hid from the rule or from what the rule is made of; they are in no other
+    figure. `by_day`: every whole day of the history, those without alerts as well. `known`: of the alerts that were there already, how
+    many are open or were closed with each verdict. `fresh`: alerts that were not there. `gone`: alerts of this rule that were there and
     would not be any more, `gone_true` of them confirmed. Where there is a `noisy_since` (ms), when the rule was given up as it raised
     too much, or a `broken`, why it stopped, all figures are too small.
     """
 
     rule_id: str
+    made_of: tuple[str, ...]
     title: str
     level: str
+    levels: Mapping[str, int]
+    hidden: Mapping[str, int]
     events: int
     alerts: int
     by_day: Mapping[str, int]
@@ -57,10 +63,13 @@ def assess(
     days: tuple[date, date],
     zone: tzinfo,
     *,
+    others: Iterable[RuleDoc] = (),
+    hidden: Iterable[Hidden] = (),
     noisy_since: int | None = None,
     broken: str | None = None,
 ) -> Outcome:
-    """`raised`: the rule's alerts of the backtest; `there`: those of production in the same time. `days`: first and last whole day."""
+    """`raised`: the rule's alerts of the backtest; `there`: those of production in the same time. `days`: first and last whole day.
+    `others`: its base rules, among others. `hidden`: what exceptions took out, of any rule."""
     now = list(raised)
     before = {alert.id: alert for alert in there}
     kept = [before[alert.id] for alert in now if alert.id in before]
@@ -68,8 +77,11 @@ def assess(
     per_day = Counter(date.fromisoformat(local_day(alert.first_seen, zone)) for alert in now)
     return Outcome(
         rule_id=rule.id,
+        made_of=made_of(rule, others),
         title=rule.title,
         level=rule.level,
+        levels=Counter(alert.level for alert in now),
+        hidden=_hidden(rule, hidden),
         events=sum(alert.count for alert in now),
         alerts=len(now),
         by_day={day.isoformat(): per_day[day] for day in _each(*days)},
@@ -86,6 +98,20 @@ def assess(
 
 def _each(first: date, last: date) -> Iterable[date]:
     return map(date.fromordinal, range(first.toordinal(), last.toordinal() + 1))
+
+
+def made_of(rule: RuleDoc, others: Iterable[RuleDoc]) -> tuple[str, ...]:
+    """Tells a rule from what it was before somebody changed it, or one of its base rules among `others`."""
+    hashes = {other.id: other.hash for other in others}
+    return (rule.hash, *(hashes.get(base, "") for base in rule.bases))
+
+
+def _hidden(rule: RuleDoc, hidden: Iterable[Hidden]) -> Mapping[str, int]:
+    counted = Counter[str]()
+    for one in hidden:
+        if one.rule_id in (rule.id, *rule.bases):
+            counted[one.exception_id] += one.events
+    return counted
 
 
 def _decided(alert: Alert) -> str:

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from soc.model.event import Event, Stored
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc
-from soc.pipeline import Pipeline, Rules, State, Tuning
+from soc.model.tuning import Hidden
+from soc.pipeline import Pipeline, Rules, Tuning
 from soc.store.base import Detections, History
 
 BATCH = 10_000
@@ -32,7 +32,10 @@ class Progress:
 
 
 class Backtest:
-    """`docs`: rule hash -> rule. `detections`: of this backtest alone; `found`: findings of each rule that it holds already."""
+    """`docs`: rule hash -> rule. `detections`: of this backtest alone; `found`: findings of each rule that it holds already.
+
+    `tuning`: what is laid down about the rules, which holds for the whole history.
+    """
 
     def __init__(
         self,
@@ -49,9 +52,9 @@ class Backtest:
         self._history = history
         self.progress = Progress(history.total())
         self._detections = detections
-        bounded = _Bounded(rules, Counter(found), self.progress.noisy)
+        bounded = _Bounded(tuning, Counter(found), self.progress.noisy)
         self._pipeline = Pipeline(
-            history, bounded, docs, detections, clock, lambda: tuning, batch=BATCH, lateness_ms=lateness_ms
+            history, rules, docs, detections, clock, lambda: bounded, batch=BATCH, lateness_ms=lateness_ms
         )
 
     def run(self) -> Iterator[Progress]:
@@ -62,41 +65,33 @@ class Backtest:
             yield self.progress
 
 
-class _Bounded:
-    """The engine, without the findings of a rule beyond `MOST_FINDINGS`."""
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    kept: list[Finding]
+    hidden: list[Hidden]
 
-    def __init__(self, rules: Rules, found: Counter[str], noisy: dict[str, int]) -> None:
-        self._rules = rules
+
+class _Bounded:
+    """The tuning, without the findings of a rule beyond `MOST_FINDINGS`; what exceptions hide does not count."""
+
+    def __init__(self, tuning: Tuning, found: Counter[str], noisy: dict[str, int]) -> None:
+        self._tuning = tuning
         self._found = found
         self._noisy = noisy
 
-    def rest(self, rule_ids: frozenset[str]) -> None:
-        self._rules.rest(rule_ids)
+    @property
+    def drafts(self) -> frozenset[str]:
+        return self._tuning.drafts
 
-    def sift(self, stored: Sequence[Stored]) -> list[Event]:
-        return self._rules.sift(stored)
+    def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> _Judged:
+        judged = self._tuning.judge(findings, now, correlated=correlated)
+        return _Judged([finding for finding in judged.kept if self._fits(finding)], judged.hidden)
 
-    def match(self, events: Sequence[Event]) -> list[Finding]:
-        return self._bounded(self._rules.match(events))
-
-    def correlate(self, findings: Sequence[Finding], state: State) -> list[Finding]:
-        return self._bounded(self._rules.correlate(findings, state))
-
-    def flush(self, state: State) -> None:
-        self._rules.flush(state)
-
-    def forget(self) -> None:
-        self._rules.forget()
-
-    def _bounded(self, findings: list[Finding]) -> list[Finding]:
-        kept = []
-        for finding in findings:
-            if finding.silent:
-                kept.append(finding)
-                continue
-            self._found[finding.rule_id] += 1
-            if self._found[finding.rule_id] <= MOST_FINDINGS:
-                kept.append(finding)
-            else:
-                self._noisy.setdefault(finding.rule_id, finding.ts)
-        return kept
+    def _fits(self, finding: Finding) -> bool:
+        if finding.silent:
+            return True
+        self._found[finding.rule_id] += 1
+        if self._found[finding.rule_id] <= MOST_FINDINGS:
+            return True
+        self._noisy.setdefault(finding.rule_id, finding.ts)
+        return False

@@ -14,12 +14,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from soc.backtest.forecast import Forecast
+from soc.backtest.jobs import Job, new_id
 from soc.backtest.outcome import Outcome
-from soc.cli.context import ConfigOption, DataDirOption, JsonOption, console, local_time, print_json, shown
+from soc.cli.context import ConfigOption, DataDirOption, JsonOption, caller, console, local_time, print_json, shown
+from soc.model.finding import LEVELS
 from soc.model.org import EVERYTHING, Scope
-from soc.service.backtest import Running, choose, open_backtest
-from soc.service.process import configure_logging
-from soc.settings import load
+from soc.service.backtest import Running, choose, jobs_at, open_backtest
+from soc.service.process import configure_logging, now_ms
+from soc.settings import Settings, load
+from soc.whole import write_whole
 
 _BAR = 40
 
@@ -46,9 +49,9 @@ def backtest(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Run rules over the stored events of the last days, with production's folding: alerts a day, the week to come, whom they are
-    about, and which of them were there already and how they were closed. Nothing is raised. Ctrl-C is safe: the same command, the same
-    day, goes on where it was.
+    """Run rules over the stored events of the last days as if they were live, with production's folding and what holds now of
+    exceptions, levels and organisations: alerts a day, the week to come, whom they are about, what exceptions hide, and which of them
+    were there already and how they were closed. Nothing is raised. Ctrl-C is safe: the same command, the same day, goes on where it was.
     """
     configure_logging()
     settings = load(config, data_dir)
@@ -57,11 +60,15 @@ def backtest(
         typer.echo(f"soc: left out: {error}", err=True)
     scope = Scope(frozenset(org)) if org else EVERYTHING
     with open_backtest(settings, chosen, scope, days) as running:
+        for fault in running.faults:
+            typer.echo(f"soc: left out: {fault.reason}", err=True)
         began = time.monotonic()
         _run(running, report_to)
         outcomes, events, took = running.outcomes(), running.test.progress.events, time.monotonic() - began
         if report_to:
             _write(report_to / "outcomes.json", [_plain(outcome) for outcome in outcomes])
+        elif len(outcomes) == 1:
+            _keep(settings, org, days, outcomes[0])
         running.forget()
         if json:
             for outcome in outcomes:
@@ -94,30 +101,34 @@ def _run(running: Running, report_to: Path | None) -> None:
 
 
 def _plain(outcome: Outcome) -> dict[str, object]:
-    return asdict(outcome) | {"known": dict(outcome.known)}
+    mappings = {"known": outcome.known, "levels": outcome.levels, "hidden": outcome.hidden}
+    return asdict(outcome) | {name: dict(counted) for name, counted in mappings.items()}
 
 
 def _write(path: Path, value: object) -> None:
-    """Whole or not at all: others read it meanwhile."""
-    new = path.with_suffix(".new")
-    new.write_bytes(orjson.dumps(value))
-    new.replace(path)
+    write_whole(path, orjson.dumps(value))
+
+
+def _keep(settings: Settings, orgs: list[str] | None, days: int, outcome: Outcome) -> None:
+    """Beside those of the console: who wants the rule live is asked what is known of it."""
+    job = Job(new_id(), caller(), now_ms(), tuple(sorted(orgs)) if orgs else None, days, outcome.rule_id)
+    jobs_at(settings).ended(job, [_plain(outcome)])
 
 
 def _print(outcomes: list[Outcome], *, detailed: bool) -> None:
     out = console()
-    columns = ("rule", "level", "alerts", "a day", "next 7 days", "events", "confirmed", "false", "benign", "open",
-               "new", "gone")  # fmt: skip
+    columns = ("rule", "level", "alerts", "a day", "next 7 days", "events", "hidden", "confirmed", "false", "benign",
+               "open", "new", "gone")  # fmt: skip
     table = Table(*columns, box=None, pad_edge=False)
-    for one in (one for one in outcomes if one.alerts or one.gone):
+    for one in (one for one in outcomes if _says_something(one)):
         known = (str(one.known.get(what, 0)) for what in ("true_positive", "false_positive", "benign", "open"))
         gone = f"{one.gone} ({one.gone_true} confirmed)" if one.gone_true else str(one.gone)
         per_day = f"{sum(one.by_day.values()) / len(one.by_day):.1f}" if one.by_day else "-"
-        table.add_row(shown(one.title), one.level, f"{one.alerts}{'+' if _cut(one) else ''}", per_day,
-                      _week(one.forecast), str(one.events), *known, str(one.fresh), gone)  # fmt: skip
+        table.add_row(shown(one.title), _levels(one), f"{one.alerts}{'+' if _cut(one) else ''}", per_day,
+                      _week(one.forecast), str(one.events), str(sum(one.hidden.values())), *known, str(one.fresh), gone)  # fmt: skip
     if table.rows:
         out.print(table)
-    if quiet := sum(not one.alerts and not one.gone for one in outcomes):
+    if quiet := sum(not _says_something(one) for one in outcomes):
         out.print(f"{quiet} rules raise nothing")
     for one in outcomes:
         if one.noisy_since is not None:
@@ -133,12 +144,29 @@ def _detail(out: Console, one: Outcome) -> None:
     out.print()
     for day, count in one.by_day.items():
         out.print(f"{day} {'█' * round(count / most * _BAR)} {count}")
+    if one.hidden:
+        table = Table("exception", "hidden events", box=None, pad_edge=False)
+        for exception, events in sorted(one.hidden.items(), key=lambda pair: -pair[1]):
+            table.add_row(exception, str(events))
+        out.print()
+        out.print(table)
     if one.entities:
         table = Table("whom", "", "alerts", "events", box=None, pad_edge=False)
         for entity in one.entities:
             table.add_row(entity.field, shown(entity.value), str(entity.alerts), str(entity.events))
         out.print()
         out.print(table)
+
+
+def _says_something(one: Outcome) -> bool:
+    return bool(one.alerts or one.gone or one.hidden)
+
+
+def _levels(one: Outcome) -> str:
+    """The rule's own level, or those that people have set in its place."""
+    if set(one.levels) <= {one.level}:
+        return one.level
+    return ", ".join(f"{level} {one.levels[level]}" for level in reversed(LEVELS) if level in one.levels)
 
 
 def _cut(one: Outcome) -> bool:

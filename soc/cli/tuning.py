@@ -25,6 +25,7 @@ from soc.model.finding import LEVELS
 from soc.model.org import EVERYTHING
 from soc.model.rule import Stage
 from soc.model.tuning import OrgSetting, RuleException
+from soc.service.backtest import jobs_at
 from soc.service.process import now_ms
 from soc.settings import Settings
 from soc.store.base import Stores
@@ -51,7 +52,7 @@ def stage(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Move a rule to another stage. Live needs a reason where the analysts' daily budget would be exceeded."""
+    """Move a rule to another stage. Live needs a reason where the analysts' daily budget would be exceeded, or nobody knows."""
     settings, stores = stores_of(config, data_dir)
     _lay_down(settings, stores, replace(_wanted(stores, rule, reason), stage=to, confirm=confirm))
     console().print(f"{rule} is {to}")
@@ -128,7 +129,7 @@ def add(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Lay an exception down. Needs one more reason where it would have hidden alerts that were confirmed true."""
+    """Lay an exception down. Needs one more reason where it would have hidden alerts that were confirmed true, or too much to look at."""
     from api.tuning.exceptions import create
 
     settings, stores = stores_of(config, data_dir)
@@ -173,7 +174,7 @@ def _wanted(stores: Stores, rule_id: str, reason: str) -> Wanted:
 def _lay_down(settings: Settings, stores: Stores, wanted: Wanted) -> None:
     from api.tuning.settings import lay_down
 
-    lay_down(stores, _me(), wanted, now_ms(), budget=settings.tuning.daily_budget)
+    lay_down(stores, _me(), wanted, now_ms(), jobs=jobs_at(settings), budget=settings.tuning.daily_budget)
 
 
 def _tell(seen: Preview) -> None:

@@ -18,18 +18,19 @@ import rules.load
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
 from rules.tuning import Tuning
-from soc.backtest.jobs import jobs_dir
+from soc.backtest.jobs import Jobs, jobs_dir
 from soc.backtest.outcome import Outcome, assess
-from soc.backtest.run import Backtest
+from soc.backtest.run import BATCH, Backtest
 from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.model.alert import Alert
 from soc.model.finding import local_day
-from soc.model.org import Scope
-from soc.model.rule import RuleDoc
+from soc.model.org import EVERYTHING, Scope
+from soc.model.rule import RuleDoc, RuleFault
 from soc.service.detector import doc_of
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.stores import open_history, open_stores, prepare
+from soc.service.tuning import read_tuning
 from soc.settings import Settings
 from soc.store import sqlite
 from soc.store.base import AlertFilter, AlertStore, History
@@ -37,6 +38,7 @@ from soc.store.detections import SqliteDetections
 from soc.store.paging import every
 
 _PAGE = 1000
+_DAY_MS = 86_400_000
 _KEPT_S = 7 * 86_400  # then what an interrupted backtest has done is forgotten
 
 
@@ -50,14 +52,18 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """An opened backtest: `test.run()` does the work, `outcomes()` says what came of it, `forget()` removes what it has written."""
+    """An opened backtest: `test.run()` does the work, `outcomes()` says what came of it, `forget()` removes what it has written.
+
+    `faults`: what is laid down and cannot be read, so it is left out here as it is in the detector.
+    """
 
     test: Backtest
     span: Span
     resumed: bool
+    faults: Sequence[RuleFault]
     _docs: Sequence[RuleDoc]
     _engine: Engine
-    _history: History
+    _began: int
     _raised: AlertStore
     _there: AlertStore
     _scope: Scope
@@ -65,12 +71,12 @@ class Running:
     _folder: Path
 
     def outcomes(self) -> list[Outcome]:
-        """Of each rule that alerts, noisiest first. Days without any event, before the first there is, do not count."""
-        began, span = self._history.began(), self.span
-        days = whole_days(max(began or span.until, span.since), span.until, self._zone)
+        """Of each rule that alerts, noisiest first. Days before the first event that is stored, and the one that it is on, do not count."""
+        days = whole_days(self._began, self.span.until, self._zone)
+        hidden = self._raised.hidden(EVERYTHING, since="")
         found = [
             assess(
-                doc, self._of(self._raised, doc), self._of(self._there, doc), days, self._zone,
+                doc, self._of(self._raised, doc), self._of(self._there, doc), days, self._zone, others=self._docs, hidden=hidden,
                 noisy_since=self.test.progress.noisy.get(doc.id), broken=self._engine.broken.get(doc.id),
             )
             for doc in self._docs
@@ -94,6 +100,9 @@ def open_backtest(
 ) -> Iterator[Running]:
     """Over the last `days` whole days and today, as the scope sees them. The same again, the same day, goes on where it was stopped.
 
+    The question is what the rules would raise from now on: they, and what they are made of, are taken as live, and what holds now of
+    levels, organisations and exceptions holds for the whole time.
+
     Raises `ConfigError` when another backtest runs, or when there is no rule.
     """
     if not chosen.rules:
@@ -101,11 +110,13 @@ def open_backtest(
     zone = ZoneInfo(settings.detect.zone)
     today = date.fromisoformat(local_day(clock(), zone))
     since = _midnight(today - timedelta(days=days), zone)
-    place = _folder(settings, chosen, scope, since)
     with ExitStack() as cleanup:
         cleanup.enter_context(only_one(settings.data_dir, "backtest"))
-        _tidy(place)
         prepare(settings)
+        stores = open_stores(settings)
+        tuning = read_tuning(stores.policies, zone).all_live()
+        place = _folder(settings, chosen, scope, since, tuning)
+        _tidy(place)
         span, resumed = _span(place, since, clock)
         detections = SqliteDetections(place)
         cleanup.callback(detections.close)
@@ -122,11 +133,17 @@ def open_backtest(
             found=detections.found(),
             lateness_ms=lateness_ms,
             clock=lambda: span.until,
-            tuning=Tuning(zone=zone),  # rules as they are written, whatever is laid down about them
+            tuning=tuning,
         )
         relax_garbage_collection()
-        there = open_stores(settings).alerts
-        yield Running(test, span, resumed, docs, engine, history, raised, there, scope, zone, place)
+        faults = [fault for fault in tuning.faults if fault.rule_id in (None, *(doc.id for doc in docs))]
+        began = _began(settings, scope, span, history)
+        yield Running(test, span, resumed, faults, docs, engine, began, raised, stores.alerts, scope, zone, place)
+
+
+def jobs_at(settings: Settings) -> Jobs:
+    """Those that were run here, to read and to add to; the API alone starts any."""
+    return Jobs(jobs_dir(settings.data_dir), (), {})
 
 
 def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> RuleSet:
@@ -165,10 +182,10 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
-def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int) -> Path:
-    """One for each set of rules, scope and first day: what has been done there is of use to nothing else."""
+def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int, tuning: Tuning) -> Path:
+    """One for each set of rules with its tuning, scope and first day: what has been done there is of use to nothing else."""
     what = [sorted(rule.hash for rule in chosen.rules), sorted(scope.orgs) if scope.orgs is not None else None, since,
-            settings.detect.zone, settings.detect.lateness_s]  # fmt: skip
+            settings.detect.zone, settings.detect.lateness_s, tuning.about({rule.id for rule in chosen.rules})]  # fmt: skip
     return settings.data_dir / "backtests" / hashlib.blake2b(orjson.dumps(what), digest_size=12).hexdigest()
 
 
@@ -183,6 +200,15 @@ def _span(place: Path, since: int, clock: Callable[[], int]) -> tuple[Span, bool
     span = Span(since, clock())
     note.write_bytes(orjson.dumps(asdict(span)))
     return span, False
+
+
+def _began(settings: Settings, scope: Scope, span: Span, history: History) -> int:
+    """From when on (ms) there is all of it: from the first event on, or where there are older ones, from the beginning of the span."""
+    with open_history(settings, scope, span.since - _DAY_MS, span.since) as before:
+        if before.read({}, BATCH).events:
+            return span.since
+    first = history.began()
+    return span.until if first is None else first
 
 
 def _tidy(place: Path) -> None:

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from soc.backtest.jobs import Jobs
+from soc.backtest.jobs import Job, Jobs, new_id
 from soc.model.event import Event, event_id, iso
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
+from soc.model.rule import Stage
+from soc.model.tuning import OrgSetting, RuleException, RuleSetting, exception_body, setting_body
 
 RULE = """
 title: Everything with SELECT
@@ -120,6 +123,34 @@ def test_the_pages_show_the_way_from_the_text_to_the_figures(signed_in, client_o
     assert "Luật lẽ ra đã sinh cảnh báo nào" in browser.get(place, headers={"accept-language": "vi"}).text
 
 
+def test_what_exceptions_hide_and_the_level_that_people_set_are_in_the_figures(signed_in, client_of, events, world):
+    id_ = "8a5dd60a-1b43-4d0a-9e9b-2f0e4b3f54aa"
+    exception = RuleException("ours", id_, "source.ip:203.0.113.0", "our scanner", "lan", frozenset({"hungyen"}))
+    setting = RuleSetting(id_, Stage.DRAFT, orgs={"hungyen": OrgSetting(level="critical")})
+    world.stores.policies.put(Policy(PolicyKind.EXCEPTION, "ours", 1, exception_body(exception), "lan", 0))
+    world.stores.policies.put(Policy(PolicyKind.RULE, id_, 1, setting_body(setting), "lan", 0))
+    client = client_of("admin")
+    [outcome] = wait(client, client.post("/api/v1/backtests", json={"text": RULE, "days": 3}).json()["id"])["outcomes"]
+    assert (outcome["alerts"], outcome["hidden"], outcome["levels"]) == (2, {"ours": 1}, {"critical": 2})
+    place = f"/backtests/{client.get('/api/v1/backtests').json()['items'][0]['id']}"
+    page = signed_in("admin").get(place, headers={"accept-language": "en"}).text
+    assert 'Hidden by exceptions</dt><dd>1 event <span class="quiet">(<a href="/exceptions/ours">' in page
+    assert "By level" in page
+    assert "Bị ngoại lệ ẩn" in signed_in("admin").get(place, headers={"accept-language": "vi"}).text
+
+
+def test_one_of_an_older_version_is_still_shown(signed_in, client_of, jobs):
+    old = {
+        "rule_id": "web-sqli", "title": "Old", "level": "low", "events": 3, "alerts": 2, "by_day": {}, "forecast": None, "entities": [],
+        "known": {}, "fresh": 2, "gone": 0, "gone_true": 0, "noisy_since": None, "broken": None,
+    }  # fmt: skip
+    job = Job(new_id(), "lan", 5, ("hungyen",), 3, "web-sqli")
+    jobs.ended(job, [old])
+    [outcome] = client_of("viewer").get(f"/api/v1/backtests/{job.id}").json()["outcomes"]
+    assert (outcome["hidden"], outcome["levels"]) == ({}, {})
+    assert signed_in("viewer").get(f"/backtests/{job.id}").status_code == 200
+
+
 # Jobs by themselves: what a process leaves behind, whatever ends it.
 
 SLOW = ("sh", "-c", 'echo "soc: starting" >&2; exec sleep 60')
@@ -138,6 +169,17 @@ def test_one_at_a_time_and_a_stopped_one_goes_on(tmp_path):
     assert jobs.get(job.id, EVERYTHING).state == "running"
     jobs.close()
     assert Jobs(tmp_path, SLOW, {}).get(job.id, EVERYTHING).state == "stopped"
+
+
+def test_those_of_one_organisation_do_not_push_out_those_of_another(tmp_path):
+    jobs = Jobs(tmp_path, (), {})
+    theirs = Job(new_id(), "minh", 0, ("ninhbinh",), 3, "r")
+    jobs.ended(theirs, [])
+    for at in range(1, 53):
+        jobs.ended(Job(new_id(), "lan", at, ("hungyen",), 3, "r"), [])
+    ours = jobs.recent(Scope(frozenset({"hungyen"})))
+    assert [job.at for job in ours] == list(range(52, 2, -1))
+    assert jobs.recent(Scope(frozenset({"ninhbinh"}))) == [theirs]
 
 
 def test_one_that_fails_says_why(tmp_path):

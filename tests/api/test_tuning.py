@@ -6,8 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from api.tuning import exceptions, preview
+from api.tuning.budget import days_in
 from api.tuning.history import revisions
 from api.tuning.ratio import ratio, wilson
+from soc.backtest.jobs import Job, new_id
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.finding import alert_id_in_test
 from soc.model.org import EVERYTHING, Scope
@@ -190,6 +193,51 @@ def test_what_holds_for_others_too_is_seen_by_its_part_and_changed_by_who_sees_a
     assert len(kept.json()["items"]) == 2, "made, and gone for us"
 
 
+def test_what_could_not_be_looked_at_needs_a_reason_as_well(client_of, world, monkeypatch):
+    monkeypatch.setattr(preview, "MOST_FINDINGS", 20)
+    monkeypatch.setattr(preview, "_PAGE", 10)
+    client = client_of("admin")
+    refused = client.post(EXCEPTIONS, json=proposal())
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:govsoc:problem:needs-reason")
+    assert "only the first 20 findings could be looked at" in refused.json()["detail"]
+    assert client.post(EXCEPTIONS, json=proposal(confirm_reason="it is our scanner")).status_code == 201
+
+
+def test_what_one_organisation_lays_down_takes_no_room_from_another(client_of, world, monkeypatch):
+    """Each of the two has two already."""
+    monkeypatch.setattr(exceptions, "MAX_OF_RULE", 3)
+    ours, theirs = client_of("admin"), client_of("outsider")
+    assert ours.post(EXCEPTIONS, json=proposal()).status_code == 201
+    full = ours.post(EXCEPTIONS, json=proposal("source.ip:192.0.2.1"))
+    assert full.status_code == 422
+    assert "3 exceptions of this rule" in full.json()["detail"]
+    assert "for hungyen" in full.json()["detail"]
+    assert theirs.post(EXCEPTIONS, json=proposal(orgs=["ninhbinh"])).status_code == 201
+    national = client_of("national")
+    made = national.post(EXCEPTIONS, json=proposal(orgs=[])).json()
+    both = {"orgs": ["hungyen", "ninhbinh"], "version": 1, "why": "only these"}
+    assert national.put(f"{EXCEPTIONS}/{made['id']}", json=proposal() | both).status_code == 422, (
+        "full by a change, too"
+    )
+    kept = proposal("source.ip:192.0.2.7", version=1, why="it moved")
+    assert ours.put(f"{EXCEPTIONS}/x-1", json=kept).status_code == 200, "one that is there may change"
+    monkeypatch.setattr(exceptions, "MAX_OF_RULE", 200)
+    monkeypatch.setattr(exceptions, "MAX_OF_ORG", 3)
+    assert ours.post(EXCEPTIONS, json=proposal("source.ip:192.0.2.1")).status_code == 422
+
+
+def test_who_answers_for_it_is_no_way_to_ask_for_names(client_of, world):
+    client = client_of("admin")
+    said = {
+        owner: client.post(EXCEPTIONS, json=proposal(owner=owner)).json()["detail"] for owner in ("nobody", "outsider")
+    }
+    assert said["nobody"].replace("nobody", "outsider") == said["outsider"]
+    assert client.post(EXCEPTIONS, json=proposal(owner="viewer")).status_code == 422
+    assert client.post(EXCEPTIONS, json=proposal(owner="analyst")).status_code == 201
+    everywhere = client_of("national").post(EXCEPTIONS, json=proposal(orgs=[], owner="admin"))
+    assert (everywhere.status_code, "all organisations" in everywhere.json()["detail"]) == (422, True)
+
+
 # Settings
 
 
@@ -223,17 +271,78 @@ def test_who_administers_some_organisations_sets_what_these_have(client_of, worl
     assert "ninhbinh" not in admin.get(f"/api/v1/rules/{RULE}").text
 
 
-def test_going_live_over_the_analysts_budget_needs_a_reason(client_of, world):
+@pytest.mark.parametrize(
+    ("days", "alerts", "seen"),
+    [(2, 119, None), (2, 121, "60.5 alerts a day (121 in 2.0 days in test)"), (30, 421, "(421 in 7.0 days in test)")],
+)
+def test_going_live_over_the_analysts_budget_needs_a_reason(client_of, world, days, alerts, seen):
+    """A day of test is worth a day, not a seventh of one."""
     client = client_of("national")
     assert client.put(SETTING, json=setting(stage="test")).status_code == 200
-    live = world.stores.alerts.by_rule(EVERYTHING)[RULE]
-    for n in range(7 * 60):
+    world.now += days * DAY
+    for n in range(alerts):
         fire_in_test(world, n)
-    refused = client.put(SETTING, json=setting(1))
-    assert (refused.status_code, refused.json()["type"]) == (422, "urn:govsoc:problem:needs-reason")
-    assert f"add 60.0 alerts a day to {live / 7:.1f}, and the budget is 60 a day" in refused.json()["detail"]
+    assert client.get(f"/api/v1/rules/{RULE}").json()["test_days"] == min(days, 7)
+    answer = client.put(SETTING, json=setting(1))
+    if seen is None:
+        assert answer.status_code == 200
+        return
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:govsoc:problem:needs-reason")
+    assert seen in answer.json()["detail"]
+    assert "and the budget is 60 a day" in answer.json()["detail"]
     assert client.put(SETTING, json=setting(1, confirm_reason="an attack is going on")).status_code == 200
     assert "an attack is going on" in client.get(f"/api/v1/rules/{RULE}/history").json()["items"][-1]["reason"]
+
+
+def test_the_days_in_a_stage_are_those_of_the_week_before():
+    past = [(NOW - 20 * DAY, Stage.TEST), (NOW - 6 * DAY, Stage.DRAFT), (NOW - 2 * DAY, Stage.TEST)]
+    assert [days_in(stage, past, NOW) for stage in (Stage.TEST, Stage.DRAFT, Stage.LIVE)] == [3, 4, 0]
+    assert days_in(Stage.LIVE, [], NOW) == 7
+    assert days_in(Stage.LIVE, [(NOW - DAY // 2, Stage.TEST)], NOW) == 6.5
+
+
+def backtested(jobs, a_day=1, at=NOW - DAY, **other):
+    """A backtest that has ended; `other`: what is different from a good one of the rule of these tests."""
+    job = Job(new_id(), "lan", at, other.pop("orgs", None), 30, RULE)
+    by_day = {f"2026-02-{day:02}": a_day for day in range(1, 11)}
+    outcome = {"made_of": ["hash-sqli"], "by_day": by_day, "noisy_since": None, "broken": None}
+    jobs.ended(job, [outcome | other])
+
+
+@pytest.mark.parametrize("stage", ["draft", "test"])
+def test_what_nobody_knows_anything_of_goes_live_with_a_reason_or_a_backtest(client_of, world, jobs, stage):
+    client = client_of("national")
+    assert client.put(SETTING, json=setting(stage=stage)).status_code == 200
+    world.now += DAY - 1 if stage == "test" else 30 * DAY
+    backtested(jobs, orgs=("hungyen",))
+    backtested(jobs, made_of=["an older text"])
+    backtested(jobs, noisy_since=NOW)
+    refused = client.put(SETTING, json=setting(1))
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:govsoc:problem:needs-reason")
+    assert "Run a backtest first" in refused.json()["detail"]
+    backtested(jobs, 70, at=NOW)
+    refused = client.put(SETTING, json=setting(1)).json()["detail"]
+    assert "add 70.0 alerts a day (by the backtest of 2026-03-02 over 10 whole days)" in refused
+    backtested(jobs, 2, at=NOW + 1)
+    assert client.put(SETTING, json=setting(1)).status_code == 200
+
+
+def test_a_rule_that_has_been_live_for_a_day_counts_with_that_day(client_of, world, jobs):
+    """Else many could go live on one day, each too young to be seen."""
+    client = client_of("national")
+    client.put(SETTING, json=setting(stage="draft"))
+    world.now += 10 * DAY
+    client.put(SETTING, json=setting(1, confirm_reason="try it"))
+    world.now += DAY
+    for n in range(61):
+        world.fire("hungyen", 1, f"198.51.100.{n}")
+    other = replace(world.stores.alerts.running()[0][0], id="other", hash="hash-other")
+    world.detections.publish([*world.stores.alerts.running()[0], other], [])
+    backtested(jobs, 0, made_of=["hash-other"])
+    path = "/api/v1/rules/other/setting"
+    assert client.put(path, json=setting(stage="draft")).status_code == 200
+    refused = client.put(path, json=setting(1))
+    assert "to 61.0, and the budget is 60 a day" in refused.json()["detail"]
 
 
 def fire_in_test(world, n):
@@ -242,7 +351,7 @@ def fire_in_test(world, n):
     found = world.stores.alerts.findings(world.alerts["hungyen"], EVERYTHING, limit=1).items[0]
     tested = replace(found, id=f"{n:024x}", alert_id=alert, event_id=event.id, stage=Stage.TEST)
     world.detections.commit(
-        [tested], {found.rule_hash: world.stores.alerts.rule(found.rule_hash)}, {}, {}, None, NOW - n
+        [tested], {found.rule_hash: world.stores.alerts.rule(found.rule_hash)}, {}, {}, None, world.now - n
     )
     return alert
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from api.console.tuning import suggested
+from api.tuning import preview
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.finding import Finding
 from soc.model.org import EVERYTHING
@@ -80,6 +81,18 @@ def test_true_alerts_ask_for_one_more_reason(signed_in, world):
     assert "typed at 3 a.m.</textarea>" in refused.text
     assert 'name="confirm"' in refused.text
     assert client.post(path, data=form | {"confirm": "an exercise"}).status_code == 303
+
+
+def test_too_much_to_look_at_asks_for_one_more_reason_before_it_is_saved(signed_in, world, monkeypatch):
+    monkeypatch.setattr(preview, "MOST_FINDINGS", 20)
+    monkeypatch.setattr(preview, "_PAGE", 10)
+    client, path = signed_in("admin"), f"/alerts/{world.alerts['hungyen']}/exception"
+    form = {"condition": "source.ip:203.0.113.7", "orgs": "hungyen", "reason": "x"}
+    looked = client.post(path, data=form | {"action": "preview"}, headers=EN).text
+    assert "Only the first 20 findings were looked at." in looked
+    assert 'name="confirm"' in looked
+    assert client.post(path, data=form | {"action": "save"}).status_code == 422
+    assert client.post(path, data=form | {"action": "save", "confirm": "ours"}).status_code == 303
 
 
 @pytest.mark.parametrize(("form", "status"), [

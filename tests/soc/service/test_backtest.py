@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from indexed import IndexedLog
 
 from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
 from rules.load import loads
-from rules.tuning import Tuning
 from soc.backtest import run
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
+from soc.model.rule import Stage
 from soc.model.source import Source, Transport
+from soc.model.tuning import OrgSetting, RuleException, RuleSetting, exception_body, setting_body
 from soc.service.backtest import choose, open_backtest
 from soc.service.detector import build_pipeline
-from soc.settings import Settings
+from soc.service.stores import open_detections, open_stores
+from soc.service.tuning import read_tuning
+from soc.settings import Settings, Store
 from soc.simulator import FILES, Rates, World, schedule
 from soc.store.base import AlertFilter
-from soc.store.detections import SqliteDetections
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.elastic.admin import setup
+from soc.store.elastic.client import connect
+from soc.store.history import SqliteHistory
+from soc.store.sqlite import events_dir
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 EVENING = int(datetime(2026, 3, 2, 22, tzinfo=ZONE).timestamp() * 1000)
@@ -68,9 +76,35 @@ def settings(history, tmp_path) -> Settings:
     return Settings(data_dir=tmp_path)
 
 
-def raised_by(running) -> set[tuple[str, str, int, int, int]]:
+@pytest.fixture(params=["sqlite", pytest.param("elasticsearch", marks=pytest.mark.server)])
+def stored(request, history, tmp_path) -> Settings:
+    """The same events, in either store."""
+    if request.param == "sqlite":
+        return request.getfixturevalue("settings")
+    url = request.getfixturevalue("elastic").url
+    with connect(url) as client:
+        setup.install(client)
+        log = IndexedLog(events_dir(tmp_path), client)
+        whole = SqliteHistory(EventLog(events_dir(history)), EVERYTHING, EVENING - HOUR_MS, END + HOUR_MS)
+        log.append([stored.event for stored in whole.read({}, 100_000).events])
+        log.close()
+    return Settings(data_dir=tmp_path, store=Store(url=url))
+
+
+def lay_down(settings, *laid: RuleSetting | RuleException, version: int = 1) -> None:
+    policies = open_stores(settings).policies
+    for one in laid:
+        kind, id_, body = (
+            (PolicyKind.RULE, one.rule_id, setting_body(one))
+            if isinstance(one, RuleSetting)
+            else (PolicyKind.EXCEPTION, one.id, exception_body(one))
+        )
+        policies.put(Policy(kind, id_, version, body, "lan", clock()))
+
+
+def raised_by(running) -> set[tuple[str, str, str, int, int, int]]:
     return {
-        (alert.id, alert.entity, alert.count, alert.first_seen, alert.last_seen)
+        (alert.id, alert.entity, alert.level, alert.count, alert.first_seen, alert.last_seen)
         for doc in running._docs
         for alert in running._of(running._raised, doc)
     }
@@ -86,12 +120,17 @@ def backtest(settings, scope=EVERYTHING, chosen=None, steps=None):
         return raised_by(running), outcomes
 
 
-def in_production(settings) -> set[tuple[str, str, int, int, int]]:
-    log, detections = EventLog(events_dir(settings.data_dir)), SqliteDetections(settings.data_dir)
-    build_pipeline(settings, log, detections, Tuning).drain()
-    detections.close()
-    alerts = open_stores(settings.data_dir).alerts.list(AlertFilter(), EVERYTHING, limit=10_000).items
-    return {(a.id, a.entity, a.count, a.first_seen, a.last_seen) for a in alerts}
+def in_production(settings) -> set[tuple[str, str, str, int, int, int]]:
+    """The detector, with what is laid down, over the same events."""
+    stores, log = open_stores(settings), EventLog(events_dir(settings.data_dir))
+    tuning = read_tuning(stores.policies, ZONE)
+    with open_detections(settings) as detections:
+        build_pipeline(settings, log, detections, lambda: tuning).drain()
+    if settings.store.url:
+        with connect(settings.store.url) as client:
+            client.indices.refresh(index="govsoc-*")
+    alerts = stores.alerts.list(AlertFilter(), EVERYTHING, limit=1000).items
+    return {(a.id, a.entity, a.level, a.count, a.first_seen, a.last_seen) for a in alerts}
 
 
 def test_production_raises_the_same_alerts_afterwards(settings):
@@ -100,6 +139,74 @@ def test_production_raises_the_same_alerts_afterwards(settings):
     assert raised == in_production(settings)
     assert sum(outcome.alerts for outcome in outcomes) == len(raised)
     assert all(outcome.fresh == outcome.alerts for outcome in outcomes), "none was there before"
+
+
+SQLI, TOOL = "e871e443-3e4a-4a4e-b3d7-f9374bc5473d", "d970b375-94b6-51a3-8168-08f7008b30b9"
+LOG4SHELL, CARRIER = "1630e1b6-c86a-5fa3-818a-cd12dd55815d", "11f2a48f-8cf0-53b3-b6ee-98617351d921"
+SSH = "105d16e4-c702-5586-b8d7-a21d5fc48165"
+
+
+@pytest.mark.timeout(300)
+def test_what_is_laid_down_now_holds_for_the_whole_history_as_it_will_in_production(stored):
+    """Exceptions of a single rule and of a base rule, a level and a rule off for one organisation; stages do not matter."""
+    [base] = choose(stored, [], [SSH]).get(SSH).correlation.rules
+    stages = [RuleSetting(LOG4SHELL, Stage.DRAFT), RuleSetting(TOOL, Stage.TEST, "critical")]
+    lay_down(
+        stored,
+        RuleException("ours", SQLI, "source.ip:192.0.2.61", "our scanner", "lan"),
+        RuleException("theirs", SQLI, "source.ip:203.0.113.95", "theirs", "lan", frozenset({"ninhbinh"})),
+        RuleException("jump", base, "source.ip:192.0.2.246", "jump host", "lan", frozenset({"ninhbinh"})),
+        RuleException("over", LOG4SHELL, "source.ip:198.51.100.129", "was", "lan", expires_at=EVENING - 1),
+        RuleSetting(CARRIER, orgs={"hungyen": OrgSetting(enabled=False)}),
+        RuleSetting(SSH, orgs={"ninhbinh": OrgSetting(level="critical")}),
+        *stages,
+    )
+    raised, outcomes = backtest(stored)
+    of = {outcome.rule_id: outcome for outcome in outcomes}
+    assert (of[SQLI].alerts, dict(of[SQLI].hidden)) == (1, {"ours": 160})
+    assert of[SSH].alerts == 1
+    assert of[SSH].hidden["jump"] >= 90
+    assert (of[SSH].level, dict(of[SSH].levels)) == ("medium", {"critical": 1})
+    assert (of[LOG4SHELL].alerts, dict(of[LOG4SHELL].hidden)) == (2, {})
+    assert dict(of[TOOL].levels) == {"critical": 1}
+    assert of[CARRIER].alerts == 0
+    lay_down(stored, *(replace(one, stage=Stage.LIVE) for one in stages), version=2)
+    assert raised == in_production(stored)
+
+
+@pytest.mark.timeout(300)
+def test_the_first_day_is_whole_where_older_events_are_stored(stored):
+    def days(clock: int) -> list[str]:
+        with open_backtest(stored, choose(stored, [], [SQLI]), EVERYTHING, 1, lambda: clock) as running:
+            [outcome] = running.outcomes()
+            return list(outcome.by_day)
+
+    assert days(END + HOUR_MS) == [], "the evening is all there is of the second of March"
+    assert days(END + 24 * HOUR_MS) == ["2026-03-03"]
+
+
+def test_one_begins_again_when_what_is_laid_down_has_changed(settings, monkeypatch):
+    monkeypatch.setattr(run, "BATCH", 700)
+    backtest(settings, steps=2)
+    lay_down(settings, RuleException("no-matter", "another rule", "source.ip:192.0.2.61", "x", "lan"))
+    resumed, _ = backtest(settings, steps=3)
+    assert resumed
+    lay_down(settings, RuleException("matters", SQLI, "source.ip:192.0.2.61", "our scanner", "lan"))
+    resumed, _ = backtest(settings, steps=2)
+    assert not resumed
+
+
+def test_what_exceptions_hide_does_not_make_a_rule_too_noisy(settings, monkeypatch):
+    monkeypatch.setattr(run, "MOST_FINDINGS", 200)
+    lay_down(settings, RuleException("ours", SQLI, "source.ip:192.0.2.61", "our scanner", "lan"))
+    _, [outcome] = backtest(settings, chosen=choose(settings, [], [SQLI]))
+    assert (outcome.events, outcome.noisy_since, dict(outcome.hidden)) == (160, None, {"ours": 160})
+
+
+def test_what_cannot_be_read_is_left_out_and_said(settings):
+    open_stores(settings).policies.put(Policy(PolicyKind.EXCEPTION, "x", 1, {"rule": "r"}, "lan", 0))
+    with open_backtest(settings, choose(settings, [], [SQLI]), EVERYTHING, 2, clock) as running:
+        assert ["exception x" in fault.reason for fault in running.faults] == [True]
 
 
 def test_an_interrupted_one_goes_on_where_it_was(settings, tmp_path, monkeypatch):
@@ -118,7 +225,7 @@ def test_an_interrupted_one_goes_on_where_it_was(settings, tmp_path, monkeypatch
 
 def test_it_is_held_against_what_was_closed(settings):
     in_production(settings)
-    stores = open_stores(settings.data_dir)
+    stores = open_stores(settings)
     first, second, *_ = stores.alerts.list(AlertFilter(), EVERYTHING, limit=100).items
     for alert, verdict in ((first, Verdict.TRUE_POSITIVE), (second, Verdict.FALSE_POSITIVE)):
         stores.triage.change(alert.id, Decision(status=Status.CLOSED, verdict=verdict), by="lan", now=1)
@@ -132,7 +239,7 @@ def test_a_scope_is_kept_to(settings):
     raised, _ = backtest(settings, Scope(frozenset({"ninhbinh"})))
     everything, _ = backtest(settings)
     in_production(settings)
-    alerts = open_stores(settings.data_dir).alerts.list(AlertFilter(), EVERYTHING, limit=10_000).items
+    alerts = open_stores(settings).alerts.list(AlertFilter(), EVERYTHING, limit=1000).items
     assert {id_ for id_, *_ in raised} == {alert.id for alert in alerts if alert.org == "ninhbinh"}
     assert len(raised) < len(everything)
 
@@ -140,7 +247,7 @@ def test_a_scope_is_kept_to(settings):
 def test_a_rule_that_raises_far_too_much_is_given_up_and_said_so(settings, monkeypatch):
     monkeypatch.setattr(run, "MOST_FINDINGS", 50)
     raised, [outcome] = backtest(settings, chosen=loads(NOISY))
-    assert (outcome.events, sum(count for _, _, count, _, _ in raised)) == (50, 50)
+    assert (outcome.events, sum(count for _, _, _, count, _, _ in raised)) == (50, 50)
     assert EVENING <= outcome.noisy_since <= END
 
 

@@ -7,7 +7,6 @@ disabled, or a token, counts up to a second late; while the server is away, what
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from soc.model.source import Source, SourceHealth
 from soc.store.base import HealthStore
 from soc.store.elastic.documents import Json
 from soc.store.elastic.records.sources import ElasticSources, source_of
+from soc.whole import write_whole
 
 log = structlog.get_logger("collector")
 
@@ -85,16 +85,10 @@ class KnownSources:
         return True
 
     def _write_file(self, revision: int, documents: Sequence[Json]) -> None:
-        """It holds hashes of tokens: for nobody else to read. Whole or not at all."""
+        """It holds hashes of tokens: for nobody else to read."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        new = self._file.with_suffix(".new")
         try:
-            new.unlink(missing_ok=True)
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                out.write(orjson.dumps({"revision": revision, "sources": documents}))
-                out.flush()
-                os.fsync(out.fileno())
-            new.replace(self._file)
+            write_whole(self._file, orjson.dumps({"revision": revision, "sources": documents}), 0o600)
         except OSError as error:
             raise StoreUnavailable(f"{self._file} cannot be written: {error.strerror}") from None
 
