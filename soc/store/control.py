@@ -111,6 +111,7 @@ SCHEMA = (
     """,
     outages.SCHEMA,
     deliveries.SCHEMA,
+    deliveries.SENT_SCHEMA,
 )
 _SOURCE = "SELECT id, name, org, type, transport, places, zone, enabled, created_at FROM source"
 _ACCOUNT = "SELECT a.name, a.role, a.orgs, a.disabled FROM account a"

@@ -674,7 +674,12 @@ def test_messages_are_counted_and_what_is_finished_is_dropped(opened):
     assert deliveries.messages("route-a", NOON) == 3
     assert deliveries.messages("route-a", NOON + 2) == 2
     assert deliveries.messages("route-b", NOON) == 0
+    partly = delivery(20, route="route-b", state=DeliveryState.FAILED, sent_at=NOON, message="m4")
+    again = delivery(21, route="route-b", sent_at=NOON, message="")
+    deliveries.add([partly, again])
+    assert deliveries.messages("route-b", NOON) == 2, "what some receivers have, and what is sent once more"
+    assert deliveries.update([replace(again, state=DeliveryState.SENT)])
     assert deliveries.drop(NOON + 3) == 3
     assert deliveries.drop(NOON + 3) == 0
-    assert deliveries.drop(NOON + DAY) == 2
+    assert deliveries.drop(NOON + DAY) == 4
     assert deliveries.waiting() == {"route-a": 1}

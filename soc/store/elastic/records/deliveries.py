@@ -84,11 +84,7 @@ class ElasticDeliveries:
         }
 
     def messages(self, route_id: str, since: int) -> int:
-        wanted: list[Json] = [
-            {"term": {"state": DeliveryState.SENT}},
-            {"term": {"route_id": route_id}},
-            {"range": {"sent_at": {"gte": since}}},
-        ]
+        wanted: list[Json] = [{"term": {"route_id": route_id}}, {"range": {"sent_at": {"gte": since}}}]
         count = {"messages": {"cardinality": {"field": "message", "precision_threshold": _EXACT}}}
         answer = self._search(wanted, size=0, aggs=count)
         return int(answer.get("aggregations", {}).get("messages", {}).get("value", 0))
