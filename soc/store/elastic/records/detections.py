@@ -112,6 +112,7 @@ class ElasticDetections:
             move_on(db, state, cursor, watermark, hidden)
             db.execute("DELETE FROM pending")
         self._hidden.send()
+        self._hidden.forget(now)
         return [id_ for id_, alert in done.items() if alert.fresh]
 
     def _store(
