@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import threading
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -14,17 +15,20 @@ from receivers import Hook, Mailbox
 from servers import eventually, need
 from test_console import FLAGS, PASSWORD, photograph, serving
 
+from api import notifications
 from api.app import create_app
 from api.passwords import hash_password
 from soc.backtest.jobs import Jobs
 from soc.model.account import Account, Role
 from soc.model.org import EVERYTHING
+from soc.model.policy import PolicyKind
 from soc.service import notify
 from soc.service.process import now_ms
 from soc.settings import Notify, Settings
 
 pytestmark = pytest.mark.server
 
+LAN = Account("lan", Role.ADMIN, EVERYTHING)
 SAID = {
     "vi": {
         "page": "Thông báo",
@@ -34,6 +38,7 @@ SAID = {
         "arrived": "Tin thử đã đến nơi:",
         "lost": "Tin thử không đến nơi:",
         "retry": "Gửi lại",
+        "take over": "Tiếp quản",
         "delivered": "Mọi thông báo đã được gửi hoặc đang được gửi.",
     },
     "en": {
@@ -44,6 +49,7 @@ SAID = {
         "arrived": "The test arrived:",
         "lost": "The test did not arrive:",
         "retry": "Try again",
+        "take over": "Take over",
         "delivered": "Everything has been delivered, or is on its way.",
     },
 }
@@ -63,7 +69,7 @@ def receivers():
 def office(tmp_path, receivers):
     """The address of a console whose notifications go out, and the store behind it."""
     opened = open_sqlite(tmp_path)
-    opened.stores.accounts.put(Account("lan", Role.ADMIN, EVERYTHING), hash_password(PASSWORD), by="test")
+    opened.stores.accounts.put(LAN, hash_password(PASSWORD), by="test")
     smtp = {"smtp_host": "127.0.0.1", "smtp_port": receivers[0].port, "smtp_security": "none"}
     settings = Settings(notify=Notify(**smtp, sender="soc@example.vn", allowed_networks=["127.0.0.0/8"]))
     senders, writer = notify.senders(settings), notify.writer(settings)
@@ -160,6 +166,16 @@ def test_routes_are_made_tried_and_what_failed_is_tried_again(page, office, rece
     page.goto("/notifications")
     expect(page.locator("#failed")).to_contain_text(said["delivered"])
     assert hook.secret not in page.content()
+
+    opened.stores.accounts.put(Account("minh", Role.ADMIN, EVERYTHING), None, by="test")
+    gone = opened.stores.policies.get(PolicyKind.ROUTE, notifications.routes(opened.stores, LAN)[0].id)
+    opened.stores.policies.put(replace(gone, version=gone.version + 1, by="minh"))
+    opened.stores.accounts.put(Account("minh", Role.ADMIN, EVERYTHING, disabled=True), None, by="test")
+    page.goto("/notifications")
+    photograph(page, "notifications-taken-over")
+    expect(page.locator("#routes .notice")).to_have_count(1)
+    page.get_by_role("button", name=said["take over"]).click()
+    expect(page.locator("#routes .notice")).to_have_count(0)
     assert not re.search(r"token=t", page.locator("#routes").inner_text()), (
         "the path of a webhook is for its form alone"
     )
