@@ -101,6 +101,7 @@ class ElasticDetections:
         now: int,
         hidden: Sequence[Hidden] = (),
     ) -> list[str]:
+        self._hidden.forget(now)  # at first: who dies in it has noted nothing
         by_alert = _by_alert(findings)
         seeds = {id_: _seed(group[0], rules[group[0].rule_hash], now) for id_, group in by_alert.items()}
         before = self._pending(now)
@@ -112,7 +113,6 @@ class ElasticDetections:
             move_on(db, state, cursor, watermark, hidden)
             db.execute("DELETE FROM pending")
         self._hidden.send()
-        self._hidden.forget(now)
         return [id_ for id_, alert in done.items() if alert.fresh]
 
     def _store(

@@ -53,9 +53,11 @@ class HiddenCounts:
             db.executemany(f"UPDATE hidden SET unsent = 0 WHERE {_KEY} AND events = ?", rows)
 
     def forget(self, now: int) -> None:
-        """What is too old, once a day; here as well as on the server, which may be away: then another time."""
+        """What is too old, once a day; here as well as on the server. Where that is away it is not asked again at each commit, which
+        would hold up detection, but a day later."""
         if not self._daily.due(now):
             return
+        self._daily.done(now)
         before = oldest_day(now)
         try:
             drop(self._client, names.HIDDEN, {"range": {"day": {"lt": before}}})
@@ -64,7 +66,6 @@ class HiddenCounts:
             return
         with self._local.write() as db:
             db.execute("DELETE FROM hidden WHERE day < ?", (before,))
-        self._daily.done(now)
 
 
 def read(client: Client, scope: Scope, since: str, rule_id: str | None) -> Sequence[Hidden]:
