@@ -72,9 +72,11 @@ class RouteOut(BaseModel):
     digest_minutes: int
     enabled: bool
     version: int = Field(description="send it with a change")
+    by: str = Field(description="the account that laid it down as it is")
+    orphaned: bool = Field(description="that account is gone or may no longer lay it down; any change takes it over")
 
     @classmethod
-    def of(cls, route: Route) -> Self:
+    def of(cls, route: Route, *, orphaned: bool = False) -> Self:
         return cls(
             id=route.id,
             name=route.name,
@@ -88,6 +90,8 @@ class RouteOut(BaseModel):
             digest_minutes=route.digest_minutes,
             enabled=route.enabled,
             version=route.version,
+            by=route.by,
+            orphaned=orphaned,
         )
 
 

@@ -1,12 +1,13 @@
 """What may be laid down about notifications, and by whom. The API, the console and the command line all go through here.
 
-An administrator of some organisations lays down routes of these alone, and of others does not learn that they exist.
+An administrator of some organisations lays down routes of these alone, and of others does not learn that they exist. A route belongs to
+its organisations and outlives the account that laid it down; that it has nobody who answers for it is shown, and any change takes it over.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Lock
@@ -14,7 +15,7 @@ from typing import Any
 
 from api.errors import Refused
 from soc.errors import Busy, ConfigError, Conflict, Forbidden, NotFound
-from soc.model.account import Account
+from soc.model.account import Account, Role
 from soc.model.delivery import Delivery, DeliveryState
 from soc.model.policy import Policy, PolicyKind
 from soc.notify.channel import Undelivered
@@ -22,7 +23,9 @@ from soc.notify.plan import again
 from soc.notify.route import Channel, Route, body_of, check, route_of
 from soc.store.base import AuditEntry, Page, Stores
 
-MOST_ROUTES = 500
+# Each who may see some organisations has room of their own; who fills it can clear it. The other one keeps the notifier quick.
+MOST_ROUTES = 100
+MOST_IN_ALL = 5000
 _TEST_PAUSE_MS = 5000
 # What was raised so shortly before may not have been looked at by then.
 _GRACE_MS = 10_000
@@ -43,6 +46,19 @@ def routes(stores: Stores, account: Account) -> list[Route]:
     return found
 
 
+def orphans(stores: Stores, some: Iterable[Route]) -> set[str]:
+    """The ids of those that nobody answers for: the account that laid them down is gone, is off, or could not lay them down today."""
+    known: dict[str, Account | None] = {}
+    found = set()
+    for route in some:
+        if route.by not in known:
+            known[route.by] = stores.accounts.get(route.by)
+        maker = known[route.by]
+        if maker is None or maker.disabled or maker.role is not Role.ADMIN or not route.inside(maker.scope):
+            found.add(route.id)
+    return found
+
+
 def find(stores: Stores, account: Account, route_id: str) -> Route:
     """Raises `NotFound`, also for a route of others."""
     with suppress(ConfigError):  # one that cannot be read is as good as none
@@ -57,28 +73,39 @@ def add(stores: Stores, account: Account, values: Mapping[str, Any], now: int) -
 
     The secret of a webhook is in what is returned: show it once. Raises `Refused` and `Forbidden`.
     """
-    if len(stores.policies.list(PolicyKind.ROUTE)) >= MOST_ROUTES:
-        raise Refused(f"there are {MOST_ROUTES} routes, which is the most: withdraw one")
+    _room(stores, account)
     orgs = values.get("orgs")
     if orgs is None:
         orgs = tuple(sorted(account.scope.orgs or ()))
     channel = Channel(values["channel"])
     secret = secrets.token_urlsafe(32) if channel is Channel.WEBHOOK else ""
-    fields = dict(values) | {"channel": channel, "orgs": tuple(orgs)}
+    fields = dict(values) | {"channel": channel, "orgs": tuple(orgs), "by": account.name}
     route = Route(id=secrets.token_hex(6), **fields, since=now - _GRACE_MS, secret=secret, version=1)
     _put(stores, account, route, "route.add", now)
     return route
 
 
+def _room(stores: Stores, account: Account) -> None:
+    if account.scope.orgs is not None and len(routes(stores, account)) >= MOST_ROUTES:
+        raise Refused(f"there are {MOST_ROUTES} routes of your organisations, which is the most: withdraw one")
+    if len(stores.policies.list(PolicyKind.ROUTE)) >= MOST_IN_ALL:
+        raise Refused(
+            f"there are {MOST_IN_ALL} routes in all, which is the most: whoever sees all has to withdraw some"
+        )
+
+
 def change(stores: Stores, account: Account, route_id: str, version: int, values: Mapping[str, Any], now: int) -> Route:
-    """Change some fields. `version`: of the route that was looked at. Raises `NotFound`, `Refused`, `Forbidden` and `Conflict`."""
+    """Change some fields, or none to take it over. `version`: of the route that was looked at.
+
+    Raises `NotFound`, `Refused`, `Forbidden` and `Conflict`.
+    """
     old = find(stores, account, route_id)
     new = replace(old, **values)
     if any(getattr(old, name) != getattr(new, name) for name in _ANEW):
         new = replace(new, since=now - _GRACE_MS)
     if new.channel is Channel.WEBHOOK and not new.secret:
         raise Refused("a route by mail cannot become a webhook, which has a secret: make a new route")
-    route = replace(new, version=version + 1)
+    route = replace(new, version=version + 1, by=account.name)
     _put(stores, account, route, "route.change", now)
     return route
 

@@ -89,7 +89,7 @@ def change_route(
 @router.post("/routes/{route_id}/{act}")
 def act_on_route(
     route_id: RouteId,
-    act: Literal["test", "enable", "disable", "withdraw"],
+    act: Literal["test", "enable", "disable", "withdraw", "take-over"],
     request: Request,
     state: Here,
     account: Admin,
@@ -102,7 +102,8 @@ def act_on_route(
         if act == "withdraw":
             notifications.withdraw(state.stores, account, route_id, version, now)
         else:
-            notifications.change(state.stores, account, route_id, version, {"enabled": act == "enable"}, now)
+            values = {} if act == "take-over" else {"enabled": act == "enable"}
+            notifications.change(state.stores, account, route_id, version, values, now)
     except (Refused, Forbidden, Conflict, Busy) as error:
         return _page(request, state, account, error=error)
     return RedirectResponse("/notifications", 303)
@@ -159,6 +160,7 @@ def _page(
         status,
         account=account,
         routes=routes,
+        orphans=notifications.orphans(state.stores, routes),
         names={route.id: route.name for route in routes},
         failed=[
             (delivery, alert, state.rules.get(alert.rule_hash) if alert else None)

@@ -20,7 +20,9 @@ DeliveryId = Annotated[str, Path(pattern="^[0-9a-f]{24}$", description="24 hex d
 
 @router.get("/routes")
 def list_routes(state: Here, account: Admin) -> ItemsOut[RouteOut]:
-    return ItemsOut(items=[RouteOut.of(route) for route in notifications.routes(state.stores, account)])
+    routes = notifications.routes(state.stores, account)
+    orphans = notifications.orphans(state.stores, routes)
+    return ItemsOut(items=[RouteOut.of(route, orphaned=route.id in orphans) for route in routes])
 
 
 @router.post("/routes", status_code=201)
@@ -32,7 +34,7 @@ def add_route(body: RouteIn, state: Here, account: Admin) -> RouteMadeOut:
 
 @router.patch("/routes/{route_id}")
 def change_route(route_id: RouteId, body: RouteChangeIn, state: Here, account: Admin) -> RouteOut:
-    """409 when somebody changed it since `version`."""
+    """Whoever changes it answers for it. 409 when somebody changed it since `version`."""
     changes = {name: value for name, value in _fields(body).items() if value is not None and name != "version"}
     return RouteOut.of(notifications.change(state.stores, account, route_id, body.version, changes, state.clock()))
 

@@ -9,7 +9,6 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,7 +17,9 @@ from rich.console import Console
 
 from api.standing import standings
 from soc.buffer.sqlite import days, size_bytes
+from soc.cli.check import Check
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time, print_json
+from soc.cli.notify_checks import notify_checks
 from soc.errors import SocError
 from soc.model.org import EVERYTHING
 from soc.model.silence import Freshness
@@ -31,16 +32,6 @@ from soc.store.sqlite import events_dir, keys_dir
 EMBEDDED = ("control", "detector", "collector")
 LOCAL = ("detector", "indexer")  # what is on this machine also where the rest is on a server
 _MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """`state` is `ok`, `warn` or `bad`; `advice` says what to do when it is not ok."""
-
-    name: str
-    state: str
-    found: str
-    advice: str = ""
 
 
 def doctor(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
@@ -82,6 +73,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _accounts(stores)
     yield from _rules(stores)
     yield from _sources(stores)
+    yield from notify_checks(settings, stores)
 
 
 def _space(settings: Settings) -> Check:

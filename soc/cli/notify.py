@@ -35,11 +35,12 @@ def routes(json: JsonOption = False, config: ConfigOption = None, data_dir: Data
 
     _, stores = stores_of(config, data_dir)
     found = notifications.routes(stores, _me())
+    orphans = notifications.orphans(stores, found)
     if json:
         for route in found:
-            print_json(RouteOut.of(route).model_dump())
+            print_json(RouteOut.of(route, orphaned=route.id in orphans).model_dump())
         return
-    table = Table("id", "name", "to", "organisations", "level", "an hour", "digest", "", box=None, pad_edge=False)
+    table = Table("id", "name", "to", "organisations", "level", "an hour", "digest", "by", "", box=None, pad_edge=False)
     for route in found:
         table.add_row(
             route.id,
@@ -49,6 +50,7 @@ def routes(json: JsonOption = False, config: ConfigOption = None, data_dir: Data
             route.level,
             str(route.per_hour),
             f"{route.digest_minutes} min" if route.digest_minutes else "-",
+            shown(route.by) + (" (gone)" if route.id in orphans else ""),
             "" if route.enabled else "off",
         )
     console().print(table if found else "No routes yet: the console's Notifications page, or POST /api/v1/routes.")

@@ -74,7 +74,7 @@ class Alert:
     first_seen: int
     last_seen: int
     count: int  # distinct folded events
-    raised_at: int  # wall clock of the first finding's arrival, ms
+    raised_at: int  # wall clock when it was first written, ms
     tags: tuple[str, ...] = ()
     triage: Triage = Triage()
     stage: Stage = Stage.LIVE

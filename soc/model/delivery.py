@@ -29,8 +29,8 @@ class Delivery:
     attempts: int = 0
     claimed_until: int = 0  # somebody is sending it until then
     error: str = ""  # what the last try said, one short line
-    sent_at: int | None = None
-    message: str = ""  # id of the message that it was sent in
+    sent_at: int | None = None  # one that was given up may have it, too: some of the receivers took it, others did not
+    message: str = ""  # id of the message that it goes or went in, since the first try
     version: int = 1
 
 

@@ -16,11 +16,13 @@ Send = Callable[[Message], str]
 
 
 class Undelivered(SocError):  # noqa: N818 - as in soc.errors, the bare name reads better
-    """It did not arrive, and why, in one line. `again`: it may later, as a server that is away comes back."""
+    """It did not arrive, and why, in one line. `again`: it may later, as a server that is away comes back. `partly`: some of the
+    receivers have it, and would have it twice."""
 
-    def __init__(self, reason: str, *, again: bool = False) -> None:
+    def __init__(self, reason: str, *, again: bool = False, partly: bool = False) -> None:
         super().__init__(line(reason, 300))
         self.again = again
+        self.partly = partly
 
 
 class Sender(Protocol):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import smtplib
+import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,12 +21,17 @@ from soc.notify.message import Message
 from soc.notify.route import Route
 from soc.notify.text import line
 
+_GOODBYE_S = 2.0
+
 Security = Literal["starttls", "tls", "none"]
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """`security`: `starttls`, `tls` from the first byte, or `none`, for a relay on this machine. `sender`: the address in From."""
+    """`security`: `starttls`, `tls` from the first byte, or `none`, for a relay on this machine. `sender`: the address in From.
+
+    `timeout_s`: for each mail, connecting included, however slowly the server answers.
+    """
 
     host: str
     port: int
@@ -45,53 +52,111 @@ class Mailer:
 
     @contextmanager
     def open(self, route: Route) -> Iterator[Send]:
-        connection: smtplib.SMTP | None = None
+        connection: _Connection | None = None
 
         def send(message: Message) -> str:
             nonlocal connection
+            connection = connection or self._connection()
             try:
-                connection = connection or self._connect()
-                return self._send(connection, route, message)
+                with connection.within(self._server.timeout_s):
+                    if not connection.signed_in:
+                        self._sign_in(connection)
+                    return self._send(connection, route, message)
             except (OSError, smtplib.SMTPException) as error:  # ssl's errors are OSErrors
-                raise _undelivered(error, self._where) from None
+                raise _undelivered(TimeoutError() if connection.was_cut else error, self._where) from None
 
         try:
             yield send
         finally:
             if connection is not None:
-                with suppress(OSError, smtplib.SMTPException):
-                    connection.quit()
+                connection.leave()
 
     @property
     def _where(self) -> str:
         return f"{self._server.host}:{self._server.port}"
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connection(self) -> _Connection:
+        """Not connected yet."""
         server = self._server
         if not server.host:
             raise Undelivered("no mail server is set: notify.smtp_host in the settings")
-        context = ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
-        connection: smtplib.SMTP
-        if server.security == "tls":
-            connection = smtplib.SMTP_SSL(server.host, server.port, timeout=server.timeout_s, context=context)
-        else:
-            connection = smtplib.SMTP(server.host, server.port, timeout=server.timeout_s)
-        try:
-            if server.security == "starttls":
-                connection.starttls(context=context)
-            if server.user:
-                connection.login(server.user, server.password)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return _Encrypted(server, _context(server)) if server.security == "tls" else _Connection(server)
 
-    def _send(self, connection: smtplib.SMTP, route: Route, message: Message) -> str:
+    def _sign_in(self, connection: _Connection) -> None:
+        server = self._server
+        connection.connect(server.host, server.port)
+        if server.security == "starttls":
+            connection.starttls(context=_context(server))
+        if server.user:
+            connection.login(server.user, server.password)
+        connection.signed_in = True
+
+    def _send(self, connection: _Connection, route: Route, message: Message) -> str:
         letter = mail(message, self._server.sender, route.addresses, self._clock())
         refused = connection.send_message(letter, self._server.sender, list(route.addresses))
-        if refused:  # the others have it; who tries again sends it to them once more
-            raise _refused(refused)
+        if refused:  # who tried again for these would tell the others twice
+            raise Undelivered(f"the others have it, {_named(refused)}", partly=True)
         return f"{self._where} took it for {route.target}"
+
+
+class _Connection(smtplib.SMTP):
+    """One that can be cut from another thread, whatever it waits for. `signed_in`: mails may be sent."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(timeout=server.timeout_s)
+        self._host = server.host  # what the certificate must say, as the base class notes it when it connects at once
+        self._wire: socket.socket | None = None
+        self.signed_in = False
+        self.was_cut = False
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        plain = socket.create_connection((host, port), timeout)
+        self._wire = plain.dup()  # the other one is given away to TLS, and out of reach while that shakes hands
+        if self.was_cut:
+            raise TimeoutError
+        return plain
+
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Whoever still waits for the server after so long gets an error, and the connection is of no more use."""
+        cut = threading.Timer(seconds, self._cut)
+        cut.daemon = True
+        cut.start()
+        try:
+            yield
+        finally:
+            cut.cancel()
+
+    def _cut(self) -> None:
+        self.was_cut = True
+        with suppress(OSError):  # it has gone already
+            if self._wire:
+                self._wire.shutdown(socket.SHUT_RDWR)
+
+    def leave(self) -> None:
+        try:
+            if self.signed_in and not self.was_cut:
+                with self.within(_GOODBYE_S), suppress(OSError, smtplib.SMTPException):
+                    self.quit()
+        finally:
+            self.close()
+            if self._wire:
+                self._wire.close()
+
+
+class _Encrypted(_Connection):
+    """By TLS from the first byte."""
+
+    def __init__(self, server: Server, context: ssl.SSLContext) -> None:
+        super().__init__(server)
+        self._context = context
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return self._context.wrap_socket(super()._get_socket(host, port, timeout), server_hostname=host)
+
+
+def _context(server: Server) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=str(server.ca_file) if server.ca_file else None)
 
 
 def mail(message: Message, sender: str, to: tuple[str, ...], now: int) -> EmailMessage:
@@ -131,8 +196,13 @@ def _undelivered(error: OSError | smtplib.SMTPException, where: str) -> Undelive
 
 
 def _refused(recipients: dict[str, tuple[int, bytes]]) -> Undelivered:
+    """By all of them. Whoever refuses for now may take it later, also where another never will."""
+    return Undelivered(_named(recipients), again=any(code < 500 for code, _ in recipients.values()))
+
+
+def _named(recipients: dict[str, tuple[int, bytes]]) -> str:
     said = "; ".join(f"{address}: {code} {_said(text)}" for address, (code, text) in recipients.items())
-    return Undelivered(f"not taken for {said}", again=all(code < 500 for code, _ in recipients.values()))
+    return f"not taken for {said}"
 
 
 def _said(answer: bytes | str) -> str:

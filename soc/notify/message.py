@@ -3,8 +3,7 @@ and escaped where it becomes HTML."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
@@ -35,10 +34,6 @@ class Message:
     text: str
     html: str
     data: dict[str, object]
-
-
-def message_id(deliveries: Iterable[str]) -> str:
-    return hashlib.sha256("\0".join(sorted(deliveries)).encode()).hexdigest()[:24]
 
 
 class Writer:

@@ -45,47 +45,58 @@ def messages(pending: Sequence[Delivery], route: Route, sent: int, now: int) -> 
     """Which of a route's pending deliveries go now, one list a message, oldest first. `sent`: messages of the last hour.
 
     - After a try that failed the whole route rests until that one is due again.
-    - With a digest, everything goes as soon as the oldest has waited long enough.
+    - What has been in a message goes in the same one again: the other side may have had it, and knows it by its id.
+    - With a digest, everything else goes as soon as the oldest has waited long enough.
     - The last message that the hour has room for takes all that is left, so nothing waits for want of messages but a whole hour's
       worth of them.
     """
     free = [d for d in pending if d.claimed_until <= now]
-    if any(d.attempts and d.next_at > now for d in free):
-        return []
-    due = [d for d in free if d.next_at <= now]
     room = route.per_hour - sent
+    if room <= 0 or any(d.attempts and d.next_at > now for d in free):
+        return []
+    begun: dict[str, list[Delivery]] = {}
+    for delivery in free:
+        if delivery.message:
+            begun.setdefault(delivery.message, []).append(delivery)
+    again = list(begun.values())[:room]
+    return again + _fresh([d for d in free if not d.message], route, room - len(again), now)
+
+
+def _fresh(free: Sequence[Delivery], route: Route, room: int, now: int) -> list[list[Delivery]]:
+    """As `messages`, for what has been in none yet."""
+    due = [d for d in free if d.next_at <= now]
     if not due or room <= 0:
         return []
     if route.digest_minutes:
-        return [free]
+        return [list(free)]
     alone = due if len(due) <= room else due[: room - 1]
     together = due[len(alone) :]
     return [[d] for d in alone] + ([together] if together else [])
 
 
-def claimed(deliveries: Iterable[Delivery], until: int) -> list[Delivery]:
-    return [replace(d, claimed_until=until) for d in deliveries]
+def claimed(deliveries: Iterable[Delivery], until: int, message: str = "") -> list[Delivery]:
+    """`message`: the id of the one that they go in, unless they have been in one; none: they are not sent for now."""
+    return [replace(d, claimed_until=until, message=d.message or message) for d in deliveries]
 
 
-def sent(deliveries: Iterable[Delivery], message: str, now: int) -> list[Delivery]:
+def sent(deliveries: Iterable[Delivery], now: int) -> list[Delivery]:
     return [
-        replace(
-            d,
-            state=DeliveryState.SENT,
-            attempts=d.attempts + 1,
-            claimed_until=0,
-            error="",
-            sent_at=now,
-            message=message,
-        )
+        replace(d, state=DeliveryState.SENT, attempts=d.attempts + 1, claimed_until=0, error="", sent_at=now)
         for d in deliveries
     ]
 
 
-def failed(deliveries: Iterable[Delivery], error: str) -> list[Delivery]:
-    """Given up: trying again would come to the same."""
+def failed(deliveries: Iterable[Delivery], error: str, sent_at: int | None = None) -> list[Delivery]:
+    """Given up: trying again would come to the same. `sent_at`: when some of the receivers took it, where some did."""
     return [
-        replace(d, state=DeliveryState.FAILED, attempts=d.attempts + 1, claimed_until=0, error=error)
+        replace(
+            d,
+            state=DeliveryState.FAILED,
+            attempts=d.attempts + 1,
+            claimed_until=0,
+            error=error,
+            sent_at=sent_at or d.sent_at,
+        )
         for d in deliveries
     ]
 
@@ -101,9 +112,16 @@ def put_off(deliveries: Sequence[Delivery], error: str, now: int, chance: Random
 
 
 def again(delivery: Delivery, now: int) -> Delivery:
-    """A person wants what was given up to be tried for one more day."""
+    """A person wants what was given up to be tried for one more day. It goes in a message of its own: under the id of the one before,
+    which may have told of others as well, it could be dropped as known."""
     return replace(
-        delivery, state=DeliveryState.PENDING, attempts=0, next_at=now, give_up_at=now + GIVE_UP_MS, claimed_until=0
+        delivery,
+        state=DeliveryState.PENDING,
+        attempts=0,
+        next_at=now,
+        give_up_at=now + GIVE_UP_MS,
+        claimed_until=0,
+        message="",
     )
 
 

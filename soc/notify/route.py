@@ -24,6 +24,7 @@ LONGEST_URL = 2000
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _ORG = re.compile(r"[^\s*,;\x00-\x1f\x7f]{1,64}")
 _BELOW = ".*"
+_OF_POLICY = ("id", "version", "by")
 
 
 class Channel(StrEnum):
@@ -37,6 +38,7 @@ class Route:
 
     `per_hour`: messages at most; what is too many waits and goes together in the next one. `digest_minutes`: how long alerts are
     collected into one message; 0: each is told at once. `since`: alerts raised before (ms) are not told. `version`: the policy's.
+    `by`: the account that laid this version down, and answers for it.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Route:
     since: int = 0
     secret: str = field(default="", repr=False)  # signs what is sent to a webhook
     version: int = 0
+    by: str = ""
 
     def wants(self, alert: Alert) -> bool:
         return (
@@ -90,13 +93,13 @@ def covers(pattern: str, org: str) -> bool:
 def route_of(policy: Policy) -> Route:
     """Raises `ConfigError` when the policy holds no route that we can read."""
     body = policy.body or {}
-    known = {f.name for f in fields(Route)} - {"id", "version"}
+    known = {f.name for f in fields(Route)} - set(_OF_POLICY)
     values: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in body.items() if name in known
     }
     try:
         values["channel"] = Channel(values["channel"])
-        return Route(id=policy.id, version=policy.version, **values)
+        return Route(id=policy.id, version=policy.version, by=policy.by, **values)
     except (TypeError, ValueError, KeyError):
         raise ConfigError(f"route {policy.id} cannot be read: it is of a newer govsoc, so upgrade this one") from None
 
@@ -104,8 +107,7 @@ def route_of(policy: Policy) -> Route:
 def body_of(route: Route) -> dict[str, object]:
     """What is kept of it as the body of a policy."""
     body = asdict(route) | {"channel": str(route.channel), "addresses": list(route.addresses), "orgs": list(route.orgs)}
-    del body["id"], body["version"]
-    return body
+    return {name: value for name, value in body.items() if name not in _OF_POLICY}
 
 
 def check(route: Route) -> None:

@@ -27,7 +27,6 @@ from soc.service.process import now_ms
 from soc.settings import Settings
 from soc.store.base import AlertFilter, Stores
 
-_PAGE = 50
 _LOOK_S = 1.0
 _STOP_S = 5.0
 log = structlog.get_logger("notify")
@@ -89,8 +88,8 @@ class StoreDesk:
         self._stores = stores
         self._routes: tuple[int, list[Route]] = (-1, [])
 
-    def newest(self, cursor: str | None) -> tuple[Sequence[Alert], str | None]:
-        page = self._stores.alerts.list(AlertFilter(), EVERYTHING, cursor=cursor, limit=_PAGE)
+    def newest(self, cursor: str | None, limit: int) -> tuple[Sequence[Alert], str | None]:
+        page = self._stores.alerts.list(AlertFilter(), EVERYTHING, cursor=cursor, limit=limit)
         return page.items, page.next
 
     def alert(self, alert_id: str) -> Alert:

@@ -13,10 +13,11 @@ from api.standing import standings
 from rules.blind import blind
 from soc import telemetry
 from soc.complaint import Complaint
+from soc.model.calendar import DAY_MS
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
 from soc.model.silence import Freshness, Outage, Standing, outage_id
-from soc.store.base import Stores
+from soc.store.base import KEPT_DAYS, Stores
 
 log = structlog.get_logger("watch")
 
@@ -29,6 +30,7 @@ class Watch:
     def __init__(self, stores: Stores, clock: Callable[[], int]) -> None:
         self._stores = stores
         self._clock = clock
+        self._tidied_at = 0
 
     def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
         """Look again and again until told to stop, whatever one look meets."""
@@ -53,6 +55,9 @@ class Watch:
             if outage.id not in silent and self._stores.outages.clear(outage.id, now):
                 log.info("a source is no longer silent", source=outage.source, org=outage.org)
         telemetry.SILENT_SOURCES.set(len(silent))
+        if now - self._tidied_at >= DAY_MS:
+            self._stores.outages.drop(now - KEPT_DAYS * DAY_MS)
+            self._tidied_at = now
 
     def _note(self, new: Mapping[str, Standing], known: list[Standing], now: int) -> None:
         if not new:

@@ -28,6 +28,10 @@ from soc.query.ast import Query
 
 T = TypeVar("T")
 
+KEPT_DAYS = (
+    400  # of what is counted and noted about the past, such as outages: the same month of last year can be looked at
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
@@ -99,7 +103,7 @@ class Detections(Protocol):
 
         `rules`: rule hash -> rule, of the findings. `state`: key -> (value, expires). State that expires before `watermark` is dropped.
         `cursor` takes the place of the one before. `hidden` is added to what was hidden before, in one step with the cursor, so that
-        each event counts once.
+        each event counts once; counts of days more than `KEPT_DAYS` ago are forgotten, once a day.
         Idempotent by finding id: an alert's counter and times are derived from the set of its findings.
         """
         ...
@@ -330,6 +334,10 @@ class OutageStore(Protocol):
 
     def list(self, scope: Scope, *, since: int) -> list[Outage]:
         """Those that are open, and those cleared at `since` or later; most recently noticed first."""
+        ...
+
+    def drop(self, before: int) -> int:
+        """Forget those cleared before (ms); returns how many."""
         ...
 
 

@@ -112,6 +112,7 @@ SCHEMA = (
     outages.SCHEMA,
     deliveries.SCHEMA,
     triage.COUNTED,
+    deliveries.SENT_SCHEMA,
 )
 _SOURCE = "SELECT id, name, org, type, transport, places, zone, enabled, created_at FROM source"
 _ACCOUNT = "SELECT a.name, a.role, a.orgs, a.disabled FROM account a"

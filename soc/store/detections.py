@@ -13,9 +13,11 @@ from pathlib import Path
 import orjson
 
 from soc.buffer.database import Database
+from soc.model.calendar import DAY_MS, day_of
 from soc.model.finding import Finding
 from soc.model.rule import LogSource, RuleDoc, RuleFault
 from soc.model.tuning import Hidden
+from soc.store.base import KEPT_DAYS
 
 SCHEMA = (
     """
@@ -103,6 +105,7 @@ class SqliteDetections:
 
     def __init__(self, data_dir: Path) -> None:
         self._db = Database(detections_file(data_dir), SCHEMA)
+        self._daily = Daily()
 
     def cursor(self) -> Mapping[str, int]:
         with self._db.read() as db:
@@ -126,6 +129,9 @@ class SqliteDetections:
         with self._db.write() as db:
             new = _fold(db, findings, rules, now)
             move_on(db, state, cursor, watermark, hidden)
+            if self._daily.due(now):
+                db.execute("DELETE FROM hidden WHERE day < ?", (oldest_day(now),))
+        self._daily.done(now)
         return new
 
     def found(self) -> Mapping[str, int]:
@@ -141,6 +147,25 @@ class SqliteDetections:
 
     def close(self) -> None:
         self._db.close()
+
+
+class Daily:
+    """What is to be done at the first commit, and a day after it was done again."""
+
+    def __init__(self) -> None:
+        self._done_at: int | None = None
+
+    def due(self, now: int) -> bool:
+        return self._done_at is None or now - self._done_at >= DAY_MS
+
+    def done(self, now: int) -> None:
+        if self.due(now):
+            self._done_at = now
+
+
+def oldest_day(now: int) -> str:
+    """The first day whose counts are kept; a day more than by the zone of the place."""
+    return day_of(now - (KEPT_DAYS + 1) * DAY_MS).isoformat()
 
 
 def move_on(

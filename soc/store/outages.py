@@ -51,6 +51,10 @@ class SqliteOutages:
         with self._db.read() as db:
             return [outage_of(row) for row in db.execute(sql, (since,)) if scope.allows(row[2])]
 
+    def drop(self, before: int) -> int:
+        with self._db.write() as db:
+            return db.execute("DELETE FROM outage WHERE cleared_at < ?", (before,)).rowcount
+
 
 def outage_of(row: tuple[Any, ...]) -> Outage:
     id_, source, org, since, noticed_at, blind, cleared_at = row

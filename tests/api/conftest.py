@@ -122,7 +122,7 @@ class World:
     def lay_down_route(self, org: str) -> Delivery:
         """A route of the organisation, named as it, and a delivery by it that was given up."""
         route = Route(f"route-{org}", f"Trực ban {org}", Channel.EMAIL, (f"soc@{org}.gov.vn",), orgs=(org,))
-        self.stores.policies.put(Policy(PolicyKind.ROUTE, route.id, 1, body_of(route), "test", NOW))
+        self.stores.policies.put(Policy(PolicyKind.ROUTE, route.id, 1, body_of(route), "national", NOW))
         alert = self.alerts[org]
         failed = Delivery(
             delivery_id(route.id, alert, "raised"), route.id, alert, org, "raised", NOW, NOW, NOW,

@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from api import notifications
+from soc.model.account import Account, Role
 from soc.model.alert import Alert
 from soc.model.delivery import DeliveryState
-from soc.model.org import EVERYTHING
+from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import PolicyKind
 from soc.notify.route import route_of
 
@@ -115,6 +117,56 @@ def test_an_administrator_of_some_organisations_makes_routes_of_these_alone(clie
         answer = client.request(method, f"/api/v1/routes/{national['id']}{path}", json={"version": 1})
         assert answer.status_code == 404
     assert world.tests == []
+
+
+def test_one_tenant_who_fills_its_room_leaves_that_of_the_others(client_of, monkeypatch):
+    monkeypatch.setattr(notifications, "MOST_ROUTES", 3)
+    admin, outsider = client_of("admin"), client_of("outsider")
+    answers = [admin.post("/api/v1/routes", json=MAIL) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [201, 201, 422, 422, 422], "there was one before"
+    assert "3 routes of your organisations" in answers[-1].json()["detail"]
+    assert outsider.post("/api/v1/routes", json=MAIL | {"orgs": ["ninhbinh"]}).status_code == 201
+    assert client_of("national").post("/api/v1/routes", json=MAIL | {"orgs": []}).status_code == 201
+    made = answers[0].json()
+    assert admin.delete(f"/api/v1/routes/{made['id']}?version=1").status_code == 204
+    assert admin.post("/api/v1/routes", json=MAIL).status_code == 201
+    monkeypatch.setattr(notifications, "MOST_IN_ALL", 4)
+    assert "in all" in outsider.post("/api/v1/routes", json=MAIL | {"orgs": ["ninhbinh"]}).json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        None,
+        Account("leaver", Role.ADMIN, Scope(frozenset({"hungyen"})), disabled=True),
+        Account("leaver", Role.ANALYST, Scope(frozenset({"hungyen"}))),
+        Account("leaver", Role.ADMIN, Scope(frozenset({"ninhbinh"}))),
+    ],
+    ids=["gone", "off", "no administrator", "of another organisation"],
+)
+def test_a_route_whose_maker_may_lay_it_down_no_longer_is_shown_and_taken_over(signed_in, client_of, world, after):
+    leaver = Account("leaver", Role.ADMIN, Scope(frozenset({"hungyen"})))
+    values = {**MAIL, "addresses": tuple(MAIL["addresses"]), "orgs": ("hungyen",)}
+    made = notifications.add(world.stores, leaver, values, world.now)
+    client = signed_in("admin")
+
+    def shown():
+        return {r["id"]: (r["by"], r["orphaned"]) for r in client_of("admin").get("/api/v1/routes").json()["items"]}
+
+    if after:
+        world.stores.accounts.put(leaver, None, by="test")
+        assert shown()[made.id] == ("leaver", False)
+        page = client.get("/notifications", headers=EN).text
+        assert "Laid down by leaver" in page
+        assert "Take over" not in page
+        world.stores.accounts.put(after, None, by="test")
+    assert shown()[made.id] == ("leaver", True)
+    page = client.get("/notifications", headers=EN).text
+    assert "This account is gone" in page
+    assert f"/notifications/routes/{made.id}/take-over" in page
+    assert form(client, f"/notifications/routes/{made.id}/take-over", version=1).status_code == 303
+    assert shown()[made.id] == ("admin", False)
+    assert routes(world)[made.id].since == made.since, "it goes on as it was"
 
 
 def test_a_route_tells_of_what_is_raised_from_now_on(client_of, world):
@@ -249,7 +301,10 @@ def test_the_forms_are_for_administrators_of_the_organisation(client_of, world, 
     before = routes(world)
     for path in (
         "/notifications/routes/route-hungyen",
-        *(f"/notifications/routes/route-hungyen/{act}" for act in ("test", "enable", "disable", "withdraw")),
+        *(
+            f"/notifications/routes/route-hungyen/{act}"
+            for act in ("test", "enable", "disable", "withdraw", "take-over")
+        ),
         f"/notifications/deliveries/{failed.id}/retry",
     ):
         answer = form(client, path, version=1, name="x", to="a@b.vn", orgs="ninhbinh")

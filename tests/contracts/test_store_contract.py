@@ -140,6 +140,22 @@ def test_what_was_hidden_adds_up_and_keeps_to_the_scope(opened, reopen):
     assert list(alerts.hidden(Scope(frozenset()), since="")) == []
 
 
+def test_what_was_hidden_long_ago_is_forgotten_once_a_day(opened, reopen):
+    old, kept = Hidden("r-1", "x", "hungyen", "2025-01-24", 3), Hidden("r-1", "x", "hungyen", "2025-01-27", 3)
+
+    def hidden():
+        return list(reopen().stores.alerts.hidden(EVERYTHING, since=""))
+
+    commit(opened, [], hidden=[old, kept], cursor={"a": 1}, now=NOON - 2 * DAY)
+    assert hidden() == [old, kept]
+    commit(opened, [], cursor={"a": 2}, now=NOON - DAY - 1)
+    assert hidden() == [old, kept]
+    commit(opened, [], cursor={"a": 3}, now=NOON)
+    assert hidden() == [kept]
+    commit(opened, [], hidden=[kept], cursor={"a": 4}, now=NOON)
+    assert hidden() == [replace(kept, events=6)]
+
+
 def test_verdicts_by_rule(opened, make_event):
     for n, verdict in enumerate([Verdict.FALSE_POSITIVE, Verdict.FALSE_POSITIVE, Verdict.TRUE_POSITIVE, None]):
         [id_] = commit(opened, [finding(make_event(NOON, str(n)), entity=f"10.0.0.{n}")])
@@ -557,6 +573,19 @@ def test_an_outage_opens_once_and_clears_once_whoever_notices_it(opened, reopen)
     assert other.list(EVERYTHING, since=NOON + 9_000_000) == [first]
 
 
+def test_outages_that_are_long_over_are_forgotten_and_no_others(opened):
+    outages = opened.stores.outages
+    over, later, still = outage(), outage("otp"), outage("gateway", since=0, noticed_at=1)
+    for one in (over, later, still):
+        outages.open(one)
+    outages.clear(over.id, NOON + 1)
+    outages.clear(later.id, NOON + 2)
+    assert outages.drop(NOON + 1) == 0
+    assert outages.drop(NOON + 2) == 1
+    assert {o.id for o in outages.list(EVERYTHING, since=0)} == {later.id, still.id}
+    assert outages.drop(NOON + 2) == 0
+
+
 def test_outages_are_listed_latest_first_inside_the_scope(opened):
     ours, later = outage(), outage("otp", noticed_at=NOON + 1_000_000)
     theirs = outage("gateway", org="ninhbinh")
@@ -698,7 +727,12 @@ def test_messages_are_counted_and_what_is_finished_is_dropped(opened):
     assert deliveries.messages("route-a", NOON) == 3
     assert deliveries.messages("route-a", NOON + 2) == 2
     assert deliveries.messages("route-b", NOON) == 0
+    partly = delivery(20, route="route-b", state=DeliveryState.FAILED, sent_at=NOON, message="m4")
+    again = delivery(21, route="route-b", sent_at=NOON, message="")
+    deliveries.add([partly, again])
+    assert deliveries.messages("route-b", NOON) == 2, "what some receivers have, and what is sent once more"
+    assert deliveries.update([replace(again, state=DeliveryState.SENT)])
     assert deliveries.drop(NOON + 3) == 3
     assert deliveries.drop(NOON + 3) == 0
-    assert deliveries.drop(NOON + DAY) == 2
+    assert deliveries.drop(NOON + DAY) == 4
     assert deliveries.waiting() == {"route-a": 1}

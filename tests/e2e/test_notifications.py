@@ -83,6 +83,7 @@ def test_a_real_alert_reaches_people(product, receivers):
     eventually(lambda: pushed(product, token, (line * 3).encode()), 10, "the collector knows the source")
     alerts = eventually(product.alerts, 30, "an alert")
     eventually(lambda: len(mailbox.mails) == len(product.alerts()), 30, "the mails")
+    eventually(lambda: "notifications do not go out" in product.log.read_text(), 30, "the webhook is found away")
     hook.start()
     eventually(lambda: {a["id"] for d in hook.got for a in d["alerts"]} >= {a["id"] for a in alerts}, 60, "the webhook")
     for letter in mailbox.mails:

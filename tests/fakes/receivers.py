@@ -7,6 +7,7 @@ import hmac
 import json
 import socket
 import threading
+from collections.abc import Callable
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,7 +62,8 @@ class Mailbox:
 
 
 class Hook:
-    """`secret`: what signs. Whatever does not verify is answered 403. `answer`: status and headers instead of 200."""
+    """`secret`: what signs. Whatever does not verify is answered 403. `answer`: status and headers instead of 200. `slow`:
+    called before each answer."""
 
     def __init__(self, secret: str = "") -> None:
         self.port = free_port()
@@ -70,6 +72,7 @@ class Hook:
         self.raw: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.answer: tuple[int, dict[str, str]] = (200, {})
+        self.slow: Callable[[], None] = lambda: None
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -100,6 +103,7 @@ class Hook:
         expected = "v1=" + hmac.new(self.secret.encode(), signed, hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, headers["X-Govsoc-Signature"]):
             return 403, {}
+        self.slow()
         if self.answer[0] == 200:
             self.raw.append(body)
             self.got.append(json.loads(body))

@@ -181,3 +181,24 @@ def search_all(client: Client, index: str, query: Json, sort: str) -> Iterator[J
         if len(hits) < _PAGE:
             return
         after = hits[-1]["sort"]
+
+
+def drop(client: Client, index: str, query: Json) -> int:
+    """Delete every document that matches, some at a time by their ids; returns how many. What begins to match meanwhile may go, too."""
+    dropped = 0
+    while True:
+        answer = client.search(
+            index=index,
+            query=query,
+            size=_PAGE,
+            source=False,
+            track_total_hits=False,
+            ignore_unavailable=True,
+            allow_partial_search_results=False,
+        )
+        hits = answer["hits"]["hits"]
+        lines: list[Json] = [{"delete": {"_index": index, "_id": hit["_id"]}} for hit in hits]
+        gone = sum(status < 300 for status in bulk(client, lines, refresh=True)) if lines else 0
+        dropped += gone
+        if not gone:  # another process drops the same, or nothing is left
+            return dropped

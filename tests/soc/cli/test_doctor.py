@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 from typer.testing import CliRunner
 
 from soc.buffer.sqlite import EventLog
 from soc.cli import build
-from soc.store.sqlite import events_dir
+from soc.model.account import Account, Role
+from soc.model.delivery import Delivery, DeliveryState
+from soc.model.org import EVERYTHING
+from soc.model.policy import Policy, PolicyKind
+from soc.notify.route import Channel, Route, body_of
+from soc.store.sqlite import events_dir, open_stores
 
 
 def doctor(data_dir):
@@ -42,3 +49,32 @@ def test_an_event_log_at_its_limit_is_said(tmp_path, monkeypatch, make_event):
     monkeypatch.delenv("SOC_STORE__MAX_BYTES")
     assert not any("limit" in check["found"] for check in doctor(tmp_path))
     log.close()
+
+
+def test_notifications_are_looked_at(tmp_path, monkeypatch):
+    stores = open_stores(tmp_path)
+
+    def said():
+        return [(check["state"], check["found"]) for check in doctor(tmp_path) if check["name"] == "notifications"]
+
+    assert said() == [("ok", "no routes: nobody is told of alerts but who looks")]
+    stores.accounts.put(Account("lan", Role.ADMIN, EVERYTHING), None, by="test")
+    mail = Route("m", "On duty", Channel.EMAIL, ("a@b.vn",))
+    hook = Route("h", "Chat\x1b[31m", Channel.WEBHOOK, url="https://chat.vn/token", secret="s")
+    for route, by in ((mail, "lan"), (hook, "minh")):
+        stores.policies.put(Policy(PolicyKind.ROUTE, route.id, 1, body_of(route), by, 1))
+    tried = Delivery("d1", "h", "a", "H42", "raised", 1, 2, 3, attempts=4, error="chat.vn answered 503")
+    given_up = replace(tried, id="d2", state=DeliveryState.FAILED, error="chat.vn answered 410")
+    stores.deliveries.add([tried, given_up, replace(tried, id="d3", route_id="m", attempts=0, error="")])
+    (_, first), *others = said()
+    assert first == "2 routes, 2 of them on; 2 deliveries wait"
+    assert [state for state, _ in others] == ["bad", "warn", "warn", "warn"]
+    assert "no mail server is set" in others[0][1]
+    assert others[1][1].startswith("route h (Chat")
+    assert others[1][1].endswith("to chat.vn: 1 wait, the last try said: chat.vn answered 503")
+    assert others[2][1] == "1 could not be delivered in the last 30 days, the newest: chat.vn answered 410"
+    assert "minh, who laid it down, is gone" in others[3][1]
+    assert "token" not in str(others)
+    assert "\x1b" not in str([found for _, found in others])
+    monkeypatch.setenv("SOC_NOTIFY__SMTP_HOST", "mail.vn")
+    assert "bad" not in [state for state, _ in said()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
@@ -28,6 +29,7 @@ from soc.store.sqlite import open_stores
 NOW = 1_772_452_800_000
 MINUTE = 60_000
 LOOPBACK = networks(["127.0.0.0/8"])
+_SEEDS = count()
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Office:
         }
         stores = open_stores(self.folder, self.clock)
         writer = Writer("https://soc.hungyen.gov.vn/", ZoneInfo("Asia/Ho_Chi_Minh"))
-        return Notifier(StoreDesk(stores), stores.deliveries, senders, writer, self.clock, Random(1))
+        return Notifier(StoreDesk(stores), stores.deliveries, senders, writer, self.clock, Random(next(_SEEDS)))
 
     def mail_route(self, id_: str = "mail", **changed) -> Route:
         changed.setdefault("addresses", ("lan@hungyen.gov.vn", "minh@hungyen.gov.vn"))
@@ -74,8 +76,15 @@ class Office:
         return route
 
     def fire(
-        self, title: str = "SQL injection", level: str = "high", org: str = "H42", entity: str | None = None
+        self,
+        title: str = "SQL injection",
+        level: str = "high",
+        org: str = "H42",
+        entity: str | None = None,
+        at: int | None = None,
     ) -> str:
+        """A new alert, which the store says was raised at `at`, or now."""
+        now = self.now if at is None else at
         self.fired += 1
         entity = entity or f"203.0.113.{self.fired}"
         rule = RuleDoc(
@@ -88,10 +97,8 @@ class Office:
         )
         alert = alert_id(rule.id, org, entity, str(self.fired))
         event = f"{self.fired:032x}"
-        finding = Finding(
-            finding_id(alert, event), alert, rule.id, rule.hash, org, "source.ip", entity, self.now, event, {}
-        )
-        self.detections.commit([finding], {rule.hash: rule}, {}, {}, None, self.now)
+        finding = Finding(finding_id(alert, event), alert, rule.id, rule.hash, org, "source.ip", entity, now, event, {})
+        self.detections.commit([finding], {rule.hash: rule}, {}, {}, None, now)
         return alert
 
     def states(self, route_id: str) -> list[str]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import subprocess
+import threading
+import time
+from contextlib import suppress
 
 import pytest
 from aiosmtpd.smtp import AuthResult
@@ -89,8 +93,9 @@ def test_a_server_without_starttls_gets_no_mail_in_the_clear(office):
     [
         ({"DATA": "451 try later"}, True, "answered 451 try later"),
         ({"DATA": "554 never"}, False, "answered 554 never"),
-        ({"lan@example.vn": "450 greylisted"}, True, "not taken for lan@example.vn: 450 greylisted"),
-        ({"lan@example.vn": "550 unknown", "minh@example.vn": "450 later"}, False, "550 unknown; minh@example.vn: 450 later"),
+        ({"lan@example.vn": "450 greylisted"}, False, "the others have it, not taken for lan@example.vn: 450 greylisted"),
+        ({"lan@example.vn": "550 unknown", "minh@example.vn": "450 later"}, True, "550 unknown; minh@example.vn: 450 later"),
+        ({"lan@example.vn": "550 unknown", "minh@example.vn": "551 unknown"}, False, "550 unknown; minh@example.vn: 551 unknown"),
         ({"lan@example.vn": "550 <script>\u202e" + "x" * 400}, False, "550 <script>"),
     ],
 )  # fmt: skip
@@ -110,3 +115,57 @@ def test_no_server_and_none_there(office):
     with pytest.raises(Undelivered, match="Connection refused") as failure:
         send(Server("127.0.0.1", free_port(), "none", "soc@example.vn", timeout_s=5))
     assert failure.value.again
+
+
+@pytest.fixture
+def tarpit():
+    """Greets one line at a time, and never comes to an end."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = threading.Event()
+
+        def drip():
+            with suppress(OSError):
+                peer, _ = listener.accept()
+                with peer:
+                    while not over.wait(0.05):
+                        peer.sendall(b"220-wait\r\n")
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        yield listener.getsockname()[1]
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("security", ["none", "tls", "starttls"])
+def test_a_server_that_answers_without_end_holds_us_up_no_longer_than_the_timeout(tarpit, security):
+    server, began = Server("127.0.0.1", tarpit, security, "soc@example.vn", timeout_s=1), time.monotonic()
+    with pytest.raises(Undelivered) as failure:
+        send(server)
+    assert failure.value.again
+    assert time.monotonic() - began < 4
+    assert security == "tls" or "did not answer in time" in str(failure.value)
+
+
+def test_a_server_that_never_shakes_hands_is_left_as_well():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        began = time.monotonic()
+        with pytest.raises(Undelivered, match="did not answer in time"):
+            send(Server("127.0.0.1", listener.getsockname()[1], "tls", "soc@example.vn", timeout_s=1))
+    assert time.monotonic() - began < 4
+
+
+def test_tls_from_the_first_byte(certificate):
+    key, cert = certificate
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    mailbox = Mailbox(ssl_context=context)
+    mailbox.start()
+    try:
+        said = send(Server("localhost", mailbox.port, "tls", "soc@example.vn", ca_file=cert, timeout_s=5))
+        with pytest.raises(Undelivered, match=r"certificate of .* is not trusted"):
+            send(Server("127.0.0.1", mailbox.port, "tls", "soc@example.vn", ca_file=cert, timeout_s=5))
+    finally:
+        mailbox.stop()
+    assert said.startswith(f"localhost:{mailbox.port} took it")
+    assert len(mailbox.mails) == 1

@@ -58,6 +58,18 @@ def test_what_somebody_else_is_sending_is_left_alone():
     assert plan.messages([taken, delivery(1)], ROUTE, 0, NOW + 100) == [[taken], [delivery(1)]]
 
 
+def test_what_was_in_a_message_goes_in_the_same_one_and_first():
+    begun = [delivery(0, message="m"), delivery(1, message="m")]
+    other = [delivery(2, message="o"), delivery(3), delivery(4)]
+    assert plan.messages(begun + other, ROUTE, 0, NOW + 9) == [begun, other[:1], [other[1]], [other[2]]]
+    assert plan.messages(begun + other, ROUTE, 2, NOW + 9) == [begun, other[:1], other[1:]]
+    assert plan.messages(begun + other, ROUTE, 4, NOW + 9) == [begun]
+    digest = replace(ROUTE, digest_minutes=5)
+    assert plan.messages(begun + other, digest, 0, NOW + 9) == [begun, other[:1], other[1:]]
+    claimed = plan.claimed([*begun, delivery(3)], NOW + 9, "new")
+    assert [d.message for d in claimed] == ["m", "m", "new"]
+
+
 def test_pauses_double_up_to_ten_minutes_and_differ():
     chance = Random(7)
     for tries, expected_s in enumerate((30, 60, 120, 240, 480, 600, 600)):
@@ -103,9 +115,9 @@ def test_a_route_comes_back_from_its_policy_as_it_was():
     ):
         check(route)
         policy = Policy(PolicyKind.ROUTE, route.id, 3, body_of(route), "lan", NOW)
-        assert route_of(policy) == replace(route, version=3)
+        assert route_of(policy) == replace(route, version=3, by="lan")
         newer = replace(policy, body={**policy.body, "new": 1})
-        assert route_of(newer) == replace(route, version=3), "what a newer govsoc adds is left alone"
+        assert route_of(newer) == replace(route, version=3, by="lan"), "what a newer govsoc adds is left alone"
 
 
 @pytest.mark.parametrize("body", [None, {}, {"channel": "pigeon", "name": "x"}, {"channel": "email"}])

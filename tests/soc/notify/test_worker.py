@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from soc.errors import StoreUnavailable
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.delivery import DeliveryState
 from soc.model.org import EVERYTHING
@@ -15,6 +16,11 @@ from soc.notify.route import Channel
 
 MINUTE = 60_000
 HOUR = 60 * MINUTE
+
+
+def told(office):
+    """The alerts that the webhook has been told of, as often as it was."""
+    return [alert["id"] for data in office.hook.got for alert in data["alerts"]]
 
 
 def test_an_alert_arrives_by_mail_and_at_the_webhook(office):
@@ -100,27 +106,33 @@ def test_two_notifiers_on_one_store_send_once(office):
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(lambda notifier: notifier.step(), notifiers))
     office.notifier().step()
-    told = [alert["id"] for data in office.hook.got for alert in data["alerts"]]
-    assert (len(told), len(set(told))) == (30, 30)
+    assert (len(told(office)), len(set(told(office)))) == (30, 30)
+
+
+class Killed(BaseException):
+    pass
+
+
+class Dies:
+    """An outbox whose process ends between sending a message and noting it."""
+
+    def __init__(self, outbox):
+        self._outbox = outbox
+
+    def __getattr__(self, name):
+        return getattr(self._outbox, name)
+
+    def update(self, deliveries):
+        if any(d.state is DeliveryState.SENT for d in deliveries):
+            raise Killed
+        return self._outbox.update(deliveries)
 
 
 def test_who_is_killed_after_sending_has_it_sent_again_under_the_same_id(office):
-    class Killed(BaseException):
-        pass
-
-    class Dies:
-        def __getattr__(self, name):
-            return getattr(office.outbox, name)
-
-        def update(self, deliveries):
-            if any(d.state is DeliveryState.SENT for d in deliveries):
-                raise Killed
-            return office.outbox.update(deliveries)
-
     office.hook_route()
     office.fire()
     notifier = office.notifier()
-    notifier._outbox = Dies()
+    notifier._outbox = Dies(office.outbox)
     with pytest.raises(Killed):
         notifier.step()
     survivor = office.notifier()
@@ -130,6 +142,67 @@ def test_who_is_killed_after_sending_has_it_sent_again_under_the_same_id(office)
     survivor.step()
     assert office.hook.got[0] == office.hook.got[1]
     assert office.states("hook") == ["sent"]
+
+
+def test_a_digest_that_is_sent_again_is_the_same_message_whatever_came_meanwhile(office):
+    office.hook_route(digest_minutes=15)
+    notifier = office.notifier()
+    for _ in range(3):
+        office.fire()
+    notifier.step()
+    office.now += 15 * MINUTE
+    notifier._outbox = Dies(office.outbox)
+    with pytest.raises(Killed):
+        notifier.step()
+    later = office.fire()
+    office.now += 6 * MINUTE
+    office.notifier().step()
+    first, again = office.hook.got
+    assert again == first
+    assert office.hook.headers[0]["X-Govsoc-Delivery"] == office.hook.headers[1]["X-Govsoc-Delivery"]
+    office.now += 15 * MINUTE
+    office.notifier().step()
+    assert [alert["id"] for alert in office.hook.got[2]["alerts"]] == [later]
+    assert office.hook.got[2]["id"] != first["id"]
+
+
+def test_a_digest_whose_answer_was_lost_keeps_its_id_and_what_came_meanwhile_goes_after_it(office):
+    office.hook_route(digest_minutes=1)
+    office.fire()
+    office.fire()
+    notifier = office.notifier()
+    notifier.step()
+    office.hook.answer = (503, {})
+    office.now += MINUTE
+    notifier.step()
+    office.fire()
+    office.now += MINUTE
+    office.hook.answer = (200, {})
+    notifier.step()
+    office.now += MINUTE
+    notifier.step()
+    refused, again, other = (headers["X-Govsoc-Delivery"] for headers in office.hook.headers)
+    assert refused == again != other
+    assert [len(data["alerts"]) for data in office.hook.got] == [2, 1]
+
+
+def test_what_a_person_has_tried_again_is_a_message_of_its_own(office):
+    from soc.notify.plan import again
+
+    office.hook_route(per_hour=1)
+    office.fire()
+    office.fire()
+    notifier = office.notifier()
+    office.hook.answer = (410, {})
+    notifier.step()
+    office.hook.answer = (200, {})
+    office.now += 2 * HOUR
+    for failed in office.outbox.list(DeliveryState.FAILED, EVERYTHING).items:
+        office.outbox.update([again(failed, office.now)])
+        notifier.step()
+        office.now += 2 * HOUR
+    assert len({headers["X-Govsoc-Delivery"] for headers in office.hook.headers}) == 3
+    assert len(told(office)) == 2
 
 
 def test_no_more_messages_an_hour_than_wished_and_nothing_is_dropped(office):
@@ -201,15 +274,72 @@ def test_an_alert_that_people_have_closed_already_is_no_news(office):
     assert [data["alerts"][0]["id"] for data in office.hook.got] == [open_]
 
 
-def test_alerts_raised_while_nobody_ran_are_told_and_those_of_the_day_before_yesterday_are_not(office):
-    office.hook_route()
-    office.fire()
-    office.now += 20 * HOUR
-    missed = [office.fire() for _ in range(250)]  # more than a page
+def test_alerts_raised_while_nobody_ran_are_told_once_however_long_that_was(office):
+    office.hook_route(per_hour=1000)
+    missed = [office.fire() for _ in range(60)]  # more than a page
+    office.now += 12 * 24 * HOUR
+    missed += [office.fire() for _ in range(5)]
     office.now += 5 * HOUR
+    for _ in range(10):
+        office.notifier().step()
+    assert sorted(told(office)) == sorted(missed)
+    office.now += 25 * 24 * HOUR  # what was sent first is forgotten soon, and was raised before what a start looks at
     office.notifier().step()
-    assert {a["id"] for d in office.hook.got for a in d["alerts"]} < set(missed)
-    assert office.states("hook") == ["sent"] * 250
+    office.now += 6 * 24 * HOUR
+    office.notifier().step()
+    office.notifier().step()
+    assert len(told(office)) == len(missed)
+
+
+@pytest.mark.parametrize("late", [3 * MINUTE, 23 * HOUR])
+def test_an_alert_that_becomes_visible_long_after_it_was_raised_is_told_once(office, late):
+    office.hook_route()
+    notifier = office.notifier()
+    first = office.fire()
+    notifier.step()
+    raised = office.now
+    office.now += late
+    between = office.fire()
+    notifier.step()
+    second = office.fire(at=raised)  # the store that it was written to was away, or the clock there is late
+    for _ in range(30):
+        office.now += MINUTE
+        notifier.step()
+    assert told(office) == [first, between, second]
+
+
+def test_a_detector_whose_clock_is_ahead_hides_no_alert_of_the_others(office):
+    office.hook_route()
+    notifier = office.notifier()
+    ahead = office.fire(at=office.now + HOUR)
+    notifier.step()
+    office.now += MINUTE
+    other = office.fire()
+    notifier.step()
+    assert told(office) == [ahead, other]
+
+
+def test_alerts_are_found_again_after_the_outbox_could_not_be_written(office):
+    office.hook_route()
+    notifier = office.notifier()
+    notifier.step()
+
+    class Away:
+        def __getattr__(self, name):
+            return getattr(office.outbox, name)
+
+        def add(self, deliveries):
+            raise StoreUnavailable("the store is away")
+
+    outbox, notifier._outbox = notifier._outbox, Away()
+    alert = office.fire()
+    for _ in range(20):
+        with pytest.raises(StoreUnavailable):
+            notifier.step()
+        office.now += MINUTE
+    notifier._outbox = outbox
+    notifier.step()
+    assert told(office) == [alert]
 
 
 def test_one_refused_message_does_not_hold_up_the_others_and_a_dead_route_no_other_route(office):
@@ -236,8 +366,60 @@ def test_an_address_that_is_refused_is_named(office):
     office.fire()
     office.notifier().step()
     [failed] = office.outbox.list(DeliveryState.FAILED, EVERYTHING).items
-    assert failed.error == "not taken for minh@hungyen.gov.vn: 550 no such user"
+    assert failed.error == "the others have it, not taken for minh@hungyen.gov.vn: 550 no such user"
     assert len(office.mailbox.mails) == 1, "the other address has it"
+
+
+def test_an_address_that_is_refused_for_now_has_nobody_told_twice_and_holds_up_nothing(office):
+    office.mail_route()
+    office.mailbox.refuse["minh@hungyen.gov.vn"] = "450 greylisted"
+    office.fire()
+    notifier = office.notifier()
+    notifier.step()
+    del office.mailbox.refuse["minh@hungyen.gov.vn"]
+    office.fire()
+    for _ in range(20):
+        notifier.step()
+        office.now += MINUTE
+    assert [mail["Subject"].split(" · ")[1] for mail in office.mailbox.mails] == ["203.0.113.1", "203.0.113.2"]
+    [partly] = office.outbox.list(DeliveryState.FAILED, EVERYTHING).items
+    assert partly.error == "the others have it, not taken for minh@hungyen.gov.vn: 450 greylisted"
+    assert partly.sent_at is not None
+    assert office.outbox.messages("mail", 0) == 2, "it counts as sent"
+
+
+def test_a_mail_that_nobody_takes_is_tried_again_for_whoever_may_take_it_later(office):
+    office.mail_route()
+    office.mailbox.refuse = {"lan@hungyen.gov.vn": "550 gone", "minh@hungyen.gov.vn": "450 later"}
+    office.fire()
+    notifier = office.notifier()
+    notifier.step()
+    del office.mailbox.refuse["minh@hungyen.gov.vn"]
+    office.now += MINUTE
+    notifier.step()
+    assert len(office.mailbox.mails) == 1
+    [partly] = office.outbox.list(DeliveryState.FAILED, EVERYTHING).items
+    assert partly.error == "the others have it, not taken for lan@hungyen.gov.vn: 550 gone"
+
+
+def test_a_round_of_one_route_is_bounded_so_that_the_others_have_their_turn(office):
+    office.hook_route("slow", per_hour=1000)
+    office.mail_route("mail", level="critical")
+    for _ in range(25):
+        office.fire()
+    notifier = office.notifier()
+    notifier.step()
+    assert len(office.hook.got) == 10
+    office.hook.slow = lambda: setattr(office, "now", office.now + 6000)
+    notifier.step()
+    assert len(office.hook.got) == 12, "none is begun after ten seconds"
+    office.fire(level="critical")
+    notifier.step()
+    assert len(office.mailbox.mails) == 1
+    for _ in range(7):
+        notifier.step()
+    assert sorted(told(office)) == sorted(set(told(office)))
+    assert len(told(office)) == 26
 
 
 def test_what_waits_for_a_route_that_is_withdrawn_or_switched_off_is_listed(office):

@@ -14,6 +14,7 @@ from soc.errors import StoreUnavailable
 from soc.model.org import EVERYTHING
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import LogSource, RuleDoc
+from soc.model.silence import Outage
 from soc.model.source import Source, SourceHealth, Transport
 from soc.service.watch import Watch
 from soc.store.collected import SqliteHealth, open_collected
@@ -156,3 +157,17 @@ def test_the_directory_is_read_again_when_it_has_changed(country):
     country.stores.policies.put(Policy(PolicyKind.ORGANISATION, "x", 1, body, "x", 0))
     assert directory.directory().get("x").name == "X"
     assert directory.directory() is directory.directory()
+
+
+def test_an_outage_is_forgotten_after_four_hundred_days(country):
+    day = 1440 * MINUTE
+    country.add("portal")
+    old = Outage("a" * 24, "portal", "hungyen", START - day, START, ())
+    country.stores.outages.open(old)
+    country.stores.outages.clear(old.id, START)
+    for country.now in (START + day, START + 400 * day):
+        country.watch.look()
+        assert old.id in {o.id for o in country.stores.outages.list(EVERYTHING, since=0)}
+    country.now += day
+    country.watch.look()
+    assert old.id not in {o.id for o in country.stores.outages.list(EVERYTHING, since=0)}

@@ -10,6 +10,7 @@ from soc.store.control import SCHEMA, control_file
 from soc.store.detections import SCHEMA as DETECTIONS
 from soc.store.detections import detections_file
 from soc.store.sqlite import open_stores
+from soc.store.triage import COUNTED
 
 
 def test_decisions_of_before_incidents_are_what_they_were(tmp_path):
@@ -36,7 +37,7 @@ def test_decisions_of_before_they_were_counted_are_counted(tmp_path):
             [(str(n), str(n), n, "test" if n == 9 else "live") for n in range(10)],
         )
     facts.close()
-    old = Database(control_file(tmp_path), SCHEMA[:-1])
+    old = Database(control_file(tmp_path), SCHEMA[: SCHEMA.index(COUNTED)])
     columns = "alert_id, status, verdict, version, updated_at, updated_by"
     with old.write() as db:
         for alert in ("1", "2", "9", "unknown"):

@@ -14,11 +14,10 @@ from soc.store.base import Page
 from soc.store.cursor import decode, encode
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
-from soc.store.elastic.documents import Json, bulk, read
+from soc.store.elastic.documents import Json, bulk, drop, read
 
 _FIELDS = frozenset(field.name for field in fields(Delivery))
 _MANY_ROUTES = 10_000
-_DROPPED_AT_ONCE = 1000
 _EXACT = 3000  # more than a route may send in an hour
 
 
@@ -84,11 +83,7 @@ class ElasticDeliveries:
         }
 
     def messages(self, route_id: str, since: int) -> int:
-        wanted: list[Json] = [
-            {"term": {"state": DeliveryState.SENT}},
-            {"term": {"route_id": route_id}},
-            {"range": {"sent_at": {"gte": since}}},
-        ]
+        wanted: list[Json] = [{"term": {"route_id": route_id}}, {"range": {"sent_at": {"gte": since}}}]
         count = {"messages": {"cardinality": {"field": "message", "precision_threshold": _EXACT}}}
         answer = self._search(wanted, size=0, aggs=count)
         return int(answer.get("aggregations", {}).get("messages", {}).get("value", 0))
@@ -98,11 +93,7 @@ class ElasticDeliveries:
             {"terms": {"state": [DeliveryState.SENT, DeliveryState.FAILED]}},
             {"range": {"created_at": {"lt": before}}},
         ]
-        dropped = 0
-        while hits := self._search(finished, size=_DROPPED_AT_ONCE, source=False).get("hits", {}).get("hits", []):
-            lines: list[Json] = [{"delete": {"_index": names.DELIVERIES, "_id": hit["_id"]}} for hit in hits]
-            dropped += sum(status < 300 for status in bulk(self._client, lines, refresh=True))
-        return dropped
+        return drop(self._client, names.DELIVERIES, {"bool": {"filter": finished}})
 
     def _search(self, wanted: Sequence[Json], **body: Any) -> Mapping[str, Any]:
         answer: Mapping[str, Any] = self._client.search(

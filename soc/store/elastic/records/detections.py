@@ -101,9 +101,10 @@ class ElasticDetections:
         now: int,
         hidden: Sequence[Hidden] = (),
     ) -> list[str]:
+        self._hidden.forget(now)  # at first: who dies in it has noted nothing
         by_alert = _by_alert(findings)
         seeds = {id_: _seed(group[0], rules[group[0].rule_hash], now) for id_, group in by_alert.items()}
-        before = self._pending()
+        before = self._pending(now)
         done: dict[str, _Pending] = {}
         if seeds or before:
             self._rules.keep_fired({seed["rule_hash"]: rules[seed["rule_hash"]] for seed in seeds.values()})
@@ -134,10 +135,12 @@ class ElasticDetections:
 
     # 1: what a crash may leave behind
 
-    def _pending(self) -> dict[str, _Pending]:
+    def _pending(self, now: int) -> dict[str, _Pending]:
+        """One that is written only now is raised now: whoever looks for new alerts looks at the latest."""
+        raised = {"raised_at": now}
         with self._local.read() as db:
             rows = db.execute("SELECT alert_id, seed, fresh FROM pending")
-            return {id_: _Pending(orjson.loads(seed), bool(fresh)) for id_, seed, fresh in rows}
+            return {id_: _Pending(orjson.loads(seed) | raised, bool(fresh)) for id_, seed, fresh in rows}
 
     def _note(self, started: Mapping[str, _Pending]) -> None:
         if started:

@@ -14,10 +14,11 @@ from soc.complaint import Complaint
 from soc.errors import Busy, StoreUnavailable
 from soc.model.org import Scope
 from soc.model.tuning import Hidden
+from soc.store.detections import Daily, oldest_day
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.digest import digest
-from soc.store.elastic.documents import Json, bulk, search_all
+from soc.store.elastic.documents import Json, bulk, drop, search_all
 
 log = structlog.get_logger("store")
 _KEY = "rule_id = ? AND exception_id = ? AND org = ? AND day = ?"
@@ -29,6 +30,7 @@ class HiddenCounts:
     def __init__(self, client: Client, local: Database) -> None:
         self._client = client
         self._local = local
+        self._daily = Daily()
         self._complaint = Complaint(log, "what exceptions hid is not told yet")
 
     def send(self) -> None:
@@ -49,6 +51,21 @@ class HiddenCounts:
         self._complaint.over()
         with self._local.write() as db:
             db.executemany(f"UPDATE hidden SET unsent = 0 WHERE {_KEY} AND events = ?", rows)
+
+    def forget(self, now: int) -> None:
+        """What is too old, once a day; here as well as on the server. Where that is away it is not asked again at each commit, which
+        would hold up detection, but a day later."""
+        if not self._daily.due(now):
+            return
+        self._daily.done(now)
+        before = oldest_day(now)
+        try:
+            drop(self._client, names.HIDDEN, {"range": {"day": {"lt": before}}})
+        except (StoreUnavailable, Busy) as error:
+            self._complaint.failed(error)
+            return
+        with self._local.write() as db:
+            db.execute("DELETE FROM hidden WHERE day < ?", (before,))
 
 
 def read(client: Client, scope: Scope, since: str, rule_id: str | None) -> Sequence[Hidden]:

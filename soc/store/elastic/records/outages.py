@@ -9,7 +9,7 @@ from soc.model.org import Scope
 from soc.model.silence import Outage
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
-from soc.store.elastic.documents import Json, change, search_all
+from soc.store.elastic.documents import Json, change, drop, search_all
 
 
 class ElasticOutages:
@@ -50,6 +50,9 @@ class ElasticOutages:
         shown = {"bool": {"should": [still, {"range": {"cleared_at": {"gte": since}}}]}}
         found = map(outage_of, search_all(self._client, names.OUTAGES, shown, "id"))
         return sorted((o for o in found if scope.allows(o.org)), key=lambda o: (-o.noticed_at, o.id))
+
+    def drop(self, before: int) -> int:
+        return drop(self._client, names.OUTAGES, {"range": {"cleared_at": {"lt": before}}})
 
 
 def document(outage: Outage) -> Json:

@@ -86,6 +86,25 @@ def test_a_detector_that_dies_anywhere_gives_exact_facts_at_the_next_commit(
     assert points >= 4, "alerts read, rule kept, findings stored, facts written"
 
 
+def test_an_alert_whose_writing_had_to_wait_is_raised_when_it_is_written(elastic, client, tmp_path):
+    """Who is told of alerts looks for those raised of late: one that says it was raised an hour ago would be passed by."""
+    hour, written_late, points = 3_600_000, 0, 0
+    while True:
+        entity, folder = f"10.0.1.{points}", tmp_path / str(points)
+        points += 1
+        dying = mortal(elastic.url, points, False)
+        try:
+            commit(open_detections(dying, folder), [finding(entity, 1)], now=NOON)
+            break
+        except Killed:
+            there = facts(client, entity) is not None
+        commit(open_detections(client, folder), [finding(entity, 1)], now=NOON + hour)
+        [alert] = open_stores(client).alerts.list(AlertFilter(entity=entity), EVERYTHING).items
+        assert alert.raised_at == (NOON if there else NOON + hour)
+        written_late += not there
+    assert written_late >= 2
+
+
 def test_a_batch_that_was_there_already_is_counted_not_added(client, tmp_path):
     batch = [finding("10.0.0.1", number) for number in range(5)]
     commit(open_detections(client, tmp_path / "a"), batch)
