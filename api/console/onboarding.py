@@ -1,21 +1,19 @@
-"""Connecting a source: the page that looks at pasted lines and enrols, and the page of one source that turns green."""
+"""Connecting a source: the page that looks at pasted lines, and enrols."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Path, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 
-from api.auth import Admin, Analyst, Viewer
+from api.auth import Admin, Analyst
+from api.console.source import show_source
 from api.errors import Refused
-from api.onboarding import check_source, enrol_source, renew_token, revoke_token
+from api.onboarding import enrol_source
 from api.pasted import PastedLines, refusing, try_lines
-from api.place import place_for
 from api.state import Here, State
 from collector.parse.registry import PARSERS
 from collector.preview import Preview
-from collector.snippets import NO_TOKEN, snippet, ways
 from rules.trial import Outcome
 from soc.errors import Conflict
 from soc.model.account import Account, Role
@@ -24,7 +22,6 @@ from soc.model.source import Source, Transport
 router = APIRouter(prefix="/sources")
 _ZONE = "Asia/Ho_Chi_Minh"
 _Short = Annotated[str, Form(max_length=200)]
-_SourceId = Annotated[str, Path(max_length=200)]
 _BLANK = {"name": "", "title": "", "org": "", "type": "", "transport": "push", "senders": "", "zone": _ZONE}
 
 
@@ -72,43 +69,7 @@ def add(
     except (Refused, Conflict) as error:
         given = {"name": name, "title": title, "org": org, "type": type, "transport": transport}
         return _new_page(request, state, account, given | {"senders": senders, "zone": zone}, error=error)
-    return _source_page(request, state, account, source, token=token, status=201)
-
-
-@router.get("/{source_id}")
-def source_page(source_id: _SourceId, request: Request, state: Here, account: Viewer) -> Response:
-    return _source_page(request, state, account, state.stores.sources.get(source_id, account.scope))
-
-
-@router.get("/{source_id}/check")
-def check(source_id: _SourceId, request: Request, state: Here, account: Viewer) -> Response:
-    """The part of the page that is asked for again and again."""
-    source = state.stores.sources.get(source_id, account.scope)
-    return state.pages.html(request, "check.html", **_checked(state, account, source))
-
-
-@router.post("/{source_id}/token")
-def token(
-    source_id: _SourceId,
-    request: Request,
-    state: Here,
-    account: Admin,
-    action: Annotated[Literal["renew", "revoke"], Form()],
-) -> Response:
-    source = state.stores.sources.get(source_id, account.scope)
-    with refusing():
-        if action == "renew":
-            fresh = renew_token(state.stores, source, by=account.name)
-            return _source_page(request, state, account, source, token=fresh)
-        revoke_token(state.stores, source, by=account.name)
-    return RedirectResponse(f"/sources/{source.id}", 303)
-
-
-@router.post("/{source_id}/enabled")
-def enable(source_id: _SourceId, state: Here, account: Admin, enabled: Annotated[bool, Form()]) -> Response:
-    source = state.stores.sources.get(source_id, account.scope)
-    state.stores.sources.set_enabled(source.id, enabled, by=account.name)
-    return RedirectResponse(f"/sources/{source.id}", 303)
+    return show_source(request, state, account, source, token=token, status=201)
 
 
 def _new_page(
@@ -138,29 +99,3 @@ def _new_page(
         matches=matches,
         error=error,
     )
-
-
-def _source_page(
-    request: Request, state: State, account: Account, source: Source, *, token: str | None = None, status: int = 200
-) -> Response:
-    place = place_for(request, state.place)
-    with refusing():
-        snippets = [(way, snippet(source, way, place, token=token or NO_TOKEN)) for way in ways(source)]
-    return state.pages.html(
-        request,
-        "source.html",
-        status,
-        may_change=account.role.includes(Role.ADMIN),
-        snippets=snippets,
-        token=token,
-        **_checked(state, account, source),
-    )
-
-
-def _checked(state: State, account: Account, source: Source) -> dict[str, Any]:
-    return {
-        "account": account,
-        "source": source,
-        "found": check_source(state.stores, source, account.scope, state.clock()),
-        "health": state.stores.health.health().get(source.id),
-    }

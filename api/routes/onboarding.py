@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from api.auth import Admin, Viewer
 from api.enrolment import CheckOut, ConfigOut, EnrolledOut, PreviewOut, SourceChangeIn, SourceIn, TokenOut
-from api.onboarding import check_source, enrol_source, renew_token, revoke_token
+from api.onboarding import check_source, enrol_source, renew_token, revoke_token, switch_source
 from api.pasted import PastedLines, refusing, try_lines
 from api.place import place_for
 from api.schemas import ItemsOut, Name
@@ -52,7 +52,8 @@ def add_source(wanted: SourceIn, state: Here, account: Admin) -> EnrolledOut:
 def change_source(source_id: SourceId, change: SourceChangeIn, state: Here, account: Admin) -> SourceOut:
     """Switch a source off or on. Its events stay; its token works only while it is on."""
     source = state.stores.sources.get(source_id, account.scope)
-    state.stores.sources.set_enabled(source.id, change.enabled, by=account.name)
+    with refusing():
+        switch_source(state.stores, source, account.scope, on=change.enabled, by=account.name)
     return _shown(state, state.stores.sources.get(source_id, account.scope))
 
 

@@ -153,6 +153,21 @@ def test_nobody_takes_over_what_another_organisation_sends(client_of, world):
     assert client_of("outsider").get("/api/v1/sources/portal-2/check").status_code == 404
 
 
+def test_what_is_switched_on_again_takes_over_nothing(client_of, world):
+    ours = Source("srv", "srv", "hungyen", "syslog", Transport.SYSLOG, ("10.1.2.3",))
+    world.stores.sources.add(ours, None, by="test")
+    client, path = client_of("admin"), "/api/v1/sources/srv"
+    assert client.patch(path, json={"enabled": False}).status_code == 200
+    theirs = NEW | {"id": "nb", "org": "ninhbinh", "transport": "syslog", "type": "syslog", "where": ["10.1.2.3"]}
+    assert client_of("outsider").post("/api/v1/sources", json=theirs).status_code == 201
+    answer = client.patch(path, json={"enabled": True})
+    assert answer.status_code == 409
+    assert "another organisation" in answer.json()["detail"]
+    assert client.get(path).json()["enabled"] is False
+    client_of("outsider").patch("/api/v1/sources/nb", json={"enabled": False})
+    assert client.patch(path, json={"enabled": True}).json()["enabled"] is True
+
+
 def test_a_file_has_no_token(client_of):
     answer = client_of("admin").post("/api/v1/sources/hungyen-portal/token")
     assert answer.status_code == 422

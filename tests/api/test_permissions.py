@@ -110,6 +110,10 @@ ROUTES = {
     ("GET", "/sources/{source_id}/check"): ("viewer", {}),
     ("POST", "/sources/{source_id}/token"): ("admin", {"data": {"action": "renew"}}),
     ("POST", "/sources/{source_id}/enabled"): ("admin", {"data": {"enabled": "true"}}),
+    ("POST", "/sources/{source_id}/expectation"): (
+        "admin",
+        {"data": {"version": "1", "schedule": "always", "limit": "30"}},
+    ),
     ("GET", "/rules"): ("viewer", {}),
     ("GET", "/rules/{rule_id}"): ("viewer", {}),
     ("POST", "/rules/{rule_id}/setting"): ("admin", {"data": {"version": 1, "org": "hungyen", "reason": "noisy"}}),

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from soc.cli import build
-from soc.errors import ConfigError
+from soc.errors import ConfigError, Conflict
 from soc.store.sqlite import open_stores
 
 SQLI = (
@@ -22,7 +22,7 @@ def soc(tmp_path):
     def run(*arguments, stdin=None, data=True):
         where = ["--data-dir", str(tmp_path / "data")] if data else []
         result = CliRunner().invoke(build("sources"), ["sources", *arguments, *where], input=stdin)
-        if isinstance(result.exception, ConfigError):
+        if isinstance(result.exception, ConfigError | Conflict):
             raise result.exception
         return result
 
@@ -83,3 +83,16 @@ def test_configuration_is_only_for_the_way_of_the_source(soc):
     assert "access_log syslog:server=10.0.0.5" in soc("config", "web", "--for", "nginx", "--host", "10.0.0.5").stdout
     with pytest.raises(ConfigError, match="not for curl"):
         soc("config", "web", "--for", "curl")
+
+
+def test_one_address_is_one_source_when_it_is_added_and_when_it_is_switched_on_again(soc):
+    soc("add", "web", "--type", "nginx.access", "--org", "hungyen", "--from", "10.1.2.3")
+    other = ("add", "srv", "--type", "syslog", "--org", "ninhbinh", "--from", "10.1.2.0/24")
+    with pytest.raises(Conflict, match="another organisation"):
+        soc(*other)
+    soc("disable", "web")
+    assert soc(*other).exit_code == 0
+    with pytest.raises(Conflict, match="another organisation"):
+        soc("enable", "web")
+    soc("disable", "srv")
+    assert "is enabled" in soc("enable", "web").stdout

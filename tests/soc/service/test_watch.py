@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.directory import Organisations
 from api.standing import expect, rearrange
@@ -131,6 +132,17 @@ def test_an_expectation_that_cannot_be_read_hides_no_other(country):
     for id_ in ("portal", ":calendar"):
         country.stores.policies.put(Policy(PolicyKind.SILENCE, id_, 1, {"newer": True}, "x", 0))
     assert len(country.look(16)) == 1
+
+
+def test_an_expectation_that_cannot_be_read_is_said_once_and_not_at_each_look(country):
+    country.stores.policies.put(Policy(PolicyKind.SILENCE, "from-a-newer-one", 1, {"newer": True}, "x", 0))
+    with capture_logs() as said:
+        for _ in range(3):
+            country.look(1)
+    assert [line["reason"] for line in said if "from-a-newer-one" in line.get("reason", "")] == [
+        "source from-a-newer-one: newer is not known here; "
+        "known are schedule, limit_minutes, exempt_until, reason, system"
+    ]
 
 
 def test_the_thread_goes_on_whatever_a_look_meets(country):
