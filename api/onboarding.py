@@ -13,6 +13,7 @@ from collector.diagnose import Diagnosis, State, diagnose
 from collector.guess import propose
 from rules.load import of_texts
 from rules.trial import Outcome, Trial
+from rules.tuning import Tuning
 from soc.errors import Busy, ConfigError, NotFound
 from soc.model.event import Event
 from soc.model.org import EVERYTHING, Scope
@@ -38,8 +39,10 @@ class Rehearsal:
         self._hashes: frozenset[str] | None = None
         self._trial: Trial | None = None
 
-    def over(self, running: Sequence[RuleDoc], events: Iterable[tuple[int, Event]]) -> Outcome:
-        """Raises `Busy` when too many others are trying."""
+    def over(
+        self, running: Sequence[RuleDoc], events: Iterable[tuple[int, Event]], tuning: Tuning, now: int
+    ) -> Outcome:
+        """Raises `Busy` when too many others are trying. `now`: ms, by which exceptions end."""
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise Busy("others are trying their lines: wait a moment")
         try:
@@ -47,7 +50,7 @@ class Rehearsal:
             if self._trial is None or hashes != self._hashes:
                 ruleset = of_texts(((rule.path, rule.text) for rule in running), self._pipelines)
                 self._trial, self._hashes = Trial(ruleset), hashes
-            return self._trial.over(events)
+            return self._trial.over(events, tuning, now)
         finally:
             self._lock.release()
 

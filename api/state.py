@@ -19,6 +19,7 @@ from api.notifications import Tests
 from api.onboarding import Rehearsal
 from api.throttle import SignIns
 from collector.snippets import Place
+from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault
@@ -78,6 +79,7 @@ class State:
 
     `token`: what stands for a number (organisation, kind, number) in the lines of an organisation, None where nothing was masked yet.
     It is None itself where the masking keys are not on this machine. `daily_budget`: alerts a day that the analysts can work on.
+    `tuning`: what people have laid down about rules, as the detector knows it.
     """
 
     stores: Stores
@@ -96,6 +98,7 @@ class State:
     backtests: Jobs
     daily_budget: float
     rehearsal: Rehearsal
+    tuning: Callable[[], Tuning]
     place: Place
 
 

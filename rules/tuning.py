@@ -73,7 +73,7 @@ class Tuning:
         for finding in findings:
             if finding.rule_id not in self._touched:
                 kept.append(finding)
-            elif self._off(finding):
+            elif not self.runs(finding.rule_id, finding.org):
                 off += 1
             elif exception := self.excepting(finding, _asked(finding, correlated), now):
                 day = local_day(finding.ts, self._zone)
@@ -90,9 +90,10 @@ class Tuning:
                 return exception
         return None
 
-    def _off(self, finding: Finding) -> bool:
-        setting = self._settings.get(finding.rule_id)
-        return setting is not None and (setting.stage is Stage.DRAFT or not setting.enabled_for(finding.org))
+    def runs(self, rule_id: str, org: str) -> bool:
+        """Whether it is evaluated for that organisation: live or in test, and not switched off there."""
+        setting = self._settings.get(rule_id)
+        return setting is None or (setting.stage is not Stage.DRAFT and setting.enabled_for(org))
 
     def _tuned(self, finding: Finding) -> Finding:
         setting = self._settings.get(finding.rule_id)

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Form, Request, Response
 
 from api.auth import Admin, Analyst
 from api.console.source import show_source
-from api.errors import Refused
+from api.errors import Refused, of_soc
 from api.onboarding import enrol_source
 from api.pasted import PastedLines, refusing, try_lines
 from api.state import Here, State
 from collector.parse.registry import PARSERS
 from collector.preview import Preview
 from rules.trial import Outcome
-from soc.errors import Conflict
+from soc.errors import Conflict, NotFound, SocError
 from soc.model.account import Account, Role
 from soc.model.source import Source, Transport
 
@@ -33,10 +33,11 @@ def new_page(request: Request, state: Here, account: Analyst) -> Response:
 @router.post("/new/preview")
 def preview(request: Request, pasted: PastedLines, state: Here, account: Analyst) -> Response:
     """The same page with what would become of the lines; the lines themselves are not given back."""
-    chosen = {"type": pasted.fields.get("type", "")[:64], "zone": pasted.fields.get("zone", "")[:64] or _ZONE}
+    chosen = {name: pasted.fields.get(name, "").strip()[:64] for name in ("type", "zone", "org")}
+    chosen["zone"] = chosen["zone"] or _ZONE
     try:
-        tried = try_lines(state, pasted.lines, chosen["type"] or None, chosen["zone"])
-    except Refused as error:
+        tried = try_lines(state, pasted.lines, chosen["type"] or None, chosen["zone"], chosen["org"], account.scope)
+    except (Refused, NotFound) as error:
         return _new_page(request, state, account, _BLANK | chosen, error=error)
     found_type = tried[0].source_type
     # What writes files has rsyslog beside it; a gateway speaks HTTP.
@@ -66,7 +67,7 @@ def add(
     try:
         with refusing():
             token = enrol_source(state.stores, source, account.scope, by=account.name)
-    except (Refused, Conflict) as error:
+    except (Refused, Conflict, NotFound) as error:
         given = {"name": name, "title": title, "org": org, "type": type, "transport": transport}
         return _new_page(request, state, account, given | {"senders": senders, "zone": zone}, error=error)
     return show_source(request, state, account, source, token=token, status=201)
@@ -79,7 +80,7 @@ def _new_page(
     given: dict[str, str],
     *,
     tried: tuple[Preview, Outcome] | None = None,
-    error: Exception | None = None,
+    error: SocError | None = None,
 ) -> Response:
     found, outcome = tried or (None, None)
     matches: dict[int, list[object]] = {}
@@ -88,7 +89,7 @@ def _new_page(
     return state.pages.html(
         request,
         "source_new.html",
-        200 if error is None else 409 if isinstance(error, Conflict) else 422,
+        200 if error is None else of_soc(error).status,
         account=account,
         may_add=account.role.includes(Role.ADMIN),
         types=list(PARSERS),

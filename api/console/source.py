@@ -19,7 +19,7 @@ from api.standing import expect, expected_history, standing_of
 from api.state import Here, State
 from api.tuning.history import revisions
 from collector.snippets import NO_TOKEN, snippet, ways
-from soc.errors import Conflict
+from soc.errors import Conflict, SocError
 from soc.model.account import Account, Role
 from soc.model.calendar import day_of
 from soc.model.silence import LATEST_EXEMPT, LONGEST_LIMIT_MINUTES, Expectation, Schedule, Standing
@@ -114,7 +114,7 @@ def enable(
         with refusing():
             switch_source(state.stores, source, account.scope, on=enabled, by=account.name)
     except (Refused, Conflict) as error:
-        return show_source(request, state, account, source, error=error, status=of_soc(error).status)
+        return show_source(request, state, account, source, error=error)
     return RedirectResponse(f"/sources/{source.id}", 303)
 
 
@@ -151,7 +151,7 @@ def show_source(
     *,
     token: str | None = None,
     status: int = 200,
-    error: Exception | None = None,
+    error: SocError | None = None,
     given: Silence | None = None,
     wrong: Wrong | None = None,
 ) -> Response:
@@ -163,7 +163,7 @@ def show_source(
     return state.pages.html(
         request,
         "source.html",
-        status,
+        of_soc(error).status if error else status,
         may_change=account.role.includes(Role.ADMIN),
         snippets=snippets,
         token=token,

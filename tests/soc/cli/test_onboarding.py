@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from soc.cli import build
 from soc.errors import ConfigError, Conflict
+from soc.model.policy import Policy, PolicyKind
 from soc.store.sqlite import open_stores
 
 SQLI = (
@@ -37,6 +38,17 @@ def test_a_pasted_attack_names_the_rule_that_would_match(soc):
     assert "SQL Injection in a Request" in [match["title"] for match in found["matches"]]
     assert "0912345678" not in result.stdout
     assert "phone_" in result.stdout
+
+
+def test_with_an_organisation_it_says_what_is_tuned_there(soc, tmp_path):
+    [matched] = [m for m in json.loads(soc("preview", "--json", stdin=SQLI).stdout)["matches"] if "SQL" in m["title"]]
+    assert matched["fate"] == "live"
+    body = {"stage": "live", "orgs": {"hungyen": {"enabled": False}}}
+    stores = open_stores(tmp_path / "data")
+    stores.policies.put(Policy(PolicyKind.RULE, matched["rule_id"], 1, body, "test", 0))
+    said = soc("preview", "--org", "hungyen", stdin=SQLI).stdout
+    assert "[medium, off] SQL Injection in a Request" in said
+    assert "[medium, live] SQL Injection in a Request" in soc("preview", "--org", "ninhbinh", stdin=SQLI).stdout
 
 
 def test_for_people_it_says_what_could_not_be_parsed_and_ends_with_3(soc, tmp_path):
