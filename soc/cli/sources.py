@@ -84,7 +84,8 @@ def add(
     elif transport is Transport.FILE and not any(glob.glob(pattern) for pattern in where):  # noqa: PTH207 - the pattern is absolute
         out.print("no file matches yet: it is read as soon as one is there")
     elif transport is Transport.SYSLOG:
-        out.print(f"rsyslog: *.* @@{collect.syslog_host}:{collect.syslog_port};RSYSLOG_SyslogProtocol23Format")
+        out.print(f"what its sender needs: soc sources config {name} --host ADDRESS-OF-THIS-MACHINE")
+    out.print(f"whether it works: soc sources check {name}")
 
 
 @app.command("list")
