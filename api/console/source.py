@@ -18,12 +18,12 @@ from api.place import place_for
 from api.standing import expect, expected_history, standing_of
 from api.state import Here, State
 from api.tuning.history import revisions
-from collector.snippets import NO_TOKEN, snippet, ways
+from collector.snippets import NO_HOST, NO_TOKEN, snippet, ways
 from soc.errors import Conflict, SocError
 from soc.model.account import Account, Role
 from soc.model.calendar import day_of
 from soc.model.silence import LATEST_EXEMPT, LONGEST_LIMIT_MINUTES, Expectation, Schedule, Standing
-from soc.model.source import Source
+from soc.model.source import Source, Transport
 
 router = APIRouter(prefix="/sources")
 _SourceId = Annotated[str, Path(max_length=200)]
@@ -166,6 +166,7 @@ def show_source(
         of_soc(error).status if error else status,
         may_change=account.role.includes(Role.ADMIN),
         snippets=snippets,
+        nameless=place.host == NO_HOST and source.transport is not Transport.FILE,
         token=token,
         error=error,
         standing=standing,

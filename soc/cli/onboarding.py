@@ -211,7 +211,7 @@ def config_(
             "--for", help="collector, rsyslog, nginx, curl or filebeat; else the first that fits.", show_default=False
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="The collector's address as the sender sees it.")] = "GOVSOC",
+    host: Annotated[str, typer.Option(help="The collector's address as the sender sees it.")] = snippets.NO_HOST,
     path: Annotated[str | None, typer.Option(help="The log file on the sender.", show_default=False)] = None,
     token_: Annotated[str, typer.Option("--token", help="The source's token, to stand in it.")] = snippets.NO_TOKEN,
     config: ConfigOption = None,

@@ -106,3 +106,10 @@ def test_an_exemption_that_is_over_is_not_offered_again(client_of, world):
     text = client_of("admin").get(PAGE, headers=EN).text
     assert 'name="exempt_until" value=""' in text
     assert "not until after" not in text
+
+
+def test_what_stands_for_our_address_is_said_where_it_is_not_known(client_of, pushed):
+    client, said = client_of("viewer"), "GOVSOC stands for the address of this machine"
+    assert said in client.get(f"/sources/{pushed}", headers=EN | {"host": "127.0.0.1:8080"}).text
+    assert said not in client.get(f"/sources/{pushed}", headers=EN | {"host": "soc.hungyen.gov.vn"}).text
+    assert said not in client.get(PAGE, headers=EN | {"host": "127.0.0.1:8080"}).text  # a file is read here
