@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import structlog
 
+from api.tuning.history import Revision, revisions
 from soc.complaint import Complaint
 from soc.errors import ConfigError, Conflict, NotFound
 from soc.model.calendar import Calendar
@@ -54,9 +55,15 @@ def laid_down(policies: PolicyStore) -> tuple[Mapping[str, Expectation], Calenda
     return expectations, calendar
 
 
-def expected_history(policies: PolicyStore, source_id: str) -> Sequence[Policy]:
-    """What was laid down of a source, oldest first."""
-    return policies.history(PolicyKind.SILENCE, source_id)
+def expected_version(policies: PolicyStore, source_id: str) -> int:
+    """Of what is laid down of a source; 0: nobody has said anything."""
+    old = _latest(policies, source_id)
+    return old.version if old else 0
+
+
+def expected_history(policies: PolicyStore, source_id: str, scope: Scope) -> list[Revision]:
+    """What was laid down of a source of that scope, oldest first, and what each time changed."""
+    return revisions(policies.history(PolicyKind.SILENCE, source_id), scope, _DEFAULT.body())
 
 
 def expect(
@@ -74,13 +81,13 @@ def expect(
     is wrong, and `Conflict` when somebody else changed it first.
     """
     old = _latest(policies, source_id)
-    if version is not None and version != (old.version if old else 0):
+    known = old.version if old else 0
+    if version not in (None, known):
         raise Conflict("somebody else has changed what is expected of this source: look again")
     if changes.get("exempt_until", "") is None:
         changes = {**changes, "reason": None}
     new = Expectation.read(f"source {source_id}", {**((old and old.body) or {}), **changes})
-    version = old.version + 1 if old else 1
-    policies.put(Policy(PolicyKind.SILENCE, source_id, version, new.body(), by, now, new.reason))
+    policies.put(Policy(PolicyKind.SILENCE, source_id, known + 1, new.body(), by, now, new.reason))
     return new
 
 

@@ -15,14 +15,13 @@ from api.errors import Refused, of_soc
 from api.onboarding import check_source, renew_token, revoke_token, switch_source
 from api.pasted import refusing
 from api.place import place_for
-from api.standing import expect, expected_history, standing_of
+from api.standing import expect, expected_history, expected_version, standing_of
 from api.state import Here, State
-from api.tuning.history import revisions
 from collector.snippets import NO_HOST, NO_TOKEN, snippet, ways
 from soc.errors import Conflict, SocError
 from soc.model.account import Account, Role
 from soc.model.calendar import day_of
-from soc.model.silence import LATEST_EXEMPT, LONGEST_LIMIT_MINUTES, Expectation, Schedule, Standing
+from soc.model.silence import LATEST_EXEMPT, LONGEST_LIMIT_MINUTES, Schedule, Standing
 from soc.model.source import Source, Transport
 
 router = APIRouter(prefix="/sources")
@@ -159,7 +158,7 @@ def show_source(
     place, now = place_for(request, state.place), state.clock()
     with refusing():
         snippets = [(way, snippet(source, way, place, token=token or NO_TOKEN)) for way in ways(source)]
-    standing, laid = standing_of(state.stores, source, now), expected_history(state.stores.policies, source.id)
+    standing = standing_of(state.stores, source, now)
     return state.pages.html(
         request,
         "source.html",
@@ -172,8 +171,8 @@ def show_source(
         standing=standing,
         given=given or Silence.of(standing, now),
         wrong=wrong,
-        version=laid[-1].version if laid else 0,
-        history=revisions(laid, account.scope, Expectation().body()),
+        version=expected_version(state.stores.policies, source.id),
+        history=expected_history(state.stores.policies, source.id, account.scope),
         today=day_of(now),
         latest=LATEST_EXEMPT,
         longest=LONGEST_LIMIT_MINUTES,

@@ -75,6 +75,7 @@ ROUTES = {
     ("GET", "/api/v1/sources"): ("viewer", {}),
     ("GET", "/api/v1/sources/{source_id}"): ("viewer", {}),
     ("PATCH", "/api/v1/sources/{source_id}/expectation"): ("admin", {"json": {"limit_minutes": 30}}),
+    ("GET", "/api/v1/sources/{source_id}/expectation/history"): ("viewer", {}),
     ("GET", "/api/v1/outages"): ("viewer", {}),
     ("GET", "/api/v1/organisations"): ("viewer", {}),
     ("GET", "/api/v1/coverage"): ("viewer", {}),

@@ -93,6 +93,14 @@ def test_who_changed_it_meanwhile_is_said_and_nothing_is_lost(client_of, world):
     assert len(laid_down(world)) == 1
 
 
+def test_what_is_saved_without_a_change_does_not_stand_in_the_way_of_the_next(client_of, world):
+    client = client_of("admin")
+    for version in range(3):
+        assert f'name="version" value="{version}"' in client.get(PAGE, headers=EN).text
+        answer = client.post(f"{PAGE}/expectation", data=FORM | {"version": str(version)})
+        assert answer.status_code == 303
+
+
 def test_who_may_not_change_it_sees_it_and_no_form(client_of, world):
     client_of("admin").post(f"{PAGE}/expectation", data=FORM)
     text = client_of("viewer").get(PAGE, headers=EN).text
