@@ -47,7 +47,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         cookie_secure=serve.cookie_secure,
         jobs=jobs,
         tuning=partial(read_tuning, stores.policies, ZoneInfo(settings.detect.zone)),
-        token=keys.token,
+        keys=keys,
         send_test=partial(notify.send_test, senders, writer),
         daily_budget=settings.tuning.daily_budget,
         version=__version__,
