@@ -39,6 +39,7 @@ from api.state import Keys, RuleBook, State
 from api.throttle import SignIns
 from api.tuning.budget import DAILY_BUDGET
 from collector.snippets import Place
+from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.notify.route import Route
@@ -61,6 +62,7 @@ def create_app(
     clock: Callable[[], int],
     cookie_secure: bool,
     jobs: Jobs,
+    tuning: Callable[[], Tuning],
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
@@ -73,7 +75,7 @@ def create_app(
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `send_test`: see `Tests`. `keys`: see `State`. `place`: where senders reach the collector. `pipelines`: those that the
+    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `place`: where senders reach the collector. `pipelines`: those that the
     detector's rules went through.
     """
     feed = Feed(
@@ -113,6 +115,7 @@ def create_app(
         keys=keys,
         backtests=jobs,
         rehearsal=Rehearsal(pipelines),
+        tuning=tuning,
         place=place or Place(),
     )
     errors.install(app)

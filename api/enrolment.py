@@ -12,7 +12,7 @@ from collector.diagnose import Diagnosis, State, in_words
 from collector.guess import Proposal
 from collector.preview import Line, Preview, Remark
 from rules.rule import Rule
-from rules.trial import Counted, Match, Outcome
+from rules.trial import Counted, Fate, Match, Outcome
 from soc.model.event import Value
 from soc.model.source import Source, Transport
 
@@ -107,7 +107,12 @@ class LineOut(BaseModel):
 class TriedOut(BaseModel):
     rule_id: str
     titles: dict[str, str]
-    level: Level | str
+    level: Level | str = Field(description="what people set, else the rule's own")
+    fate: Fate = Field(
+        description="live: an alert; test: one that is kept from the queue; draft: not evaluated; off: switched off in the "
+        "organisation; hidden: by an exception"
+    )
+    exception: str | None = Field(description="the exception that hides it")
 
     @staticmethod
     def titles_of(rule: Rule) -> dict[str, str]:
@@ -122,7 +127,13 @@ class MatchOut(TriedOut):
     def of(cls, match: Match) -> MatchOut:
         rule = match.rule
         return cls(
-            rule_id=rule.id, titles=cls.titles_of(rule), level=rule.level, line=match.line, matched=match.matched
+            rule_id=rule.id,
+            titles=cls.titles_of(rule),
+            level=match.tuned.level,
+            fate=match.tuned.fate,
+            exception=match.tuned.exception,
+            line=match.line,
+            matched=match.matched,
         )
 
 
@@ -138,7 +149,9 @@ class CountedOut(TriedOut):
         return cls(
             rule_id=rule.id,
             titles=cls.titles_of(rule),
-            level=rule.level,
+            level=found.tuned.level,
+            fate=found.tuned.fate,
+            exception=found.tuned.exception,
             lines=list(found.lines),
             at_least=found.at_least,
             timespan_s=found.timespan_ms // 1000,
@@ -156,7 +169,7 @@ class PreviewOut(BaseModel):
         description="what is to be said of the whole; `old` counts days, the others lines"
     )
     lines: list[LineOut] = Field(description="the first of them, as they would be stored")
-    matches: list[MatchOut] = Field(description="rules that would raise an alert")
+    matches: list[MatchOut] = Field(description="rules that would match, and what would become of it")
     counted: list[CountedOut] = Field(description="correlations that lines would count towards")
 
     @classmethod

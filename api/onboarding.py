@@ -13,6 +13,7 @@ from collector.diagnose import Diagnosis, State, diagnose
 from collector.guess import propose
 from rules.load import of_texts
 from rules.trial import Outcome, Trial
+from rules.tuning import Tuning
 from soc.errors import Busy, ConfigError, NotFound
 from soc.model.event import Event
 from soc.model.org import EVERYTHING, Scope
@@ -38,8 +39,10 @@ class Rehearsal:
         self._hashes: frozenset[str] | None = None
         self._trial: Trial | None = None
 
-    def over(self, running: Sequence[RuleDoc], events: Iterable[tuple[int, Event]]) -> Outcome:
-        """Raises `Busy` when too many others are trying."""
+    def over(
+        self, running: Sequence[RuleDoc], events: Iterable[tuple[int, Event]], tuning: Tuning, now: int
+    ) -> Outcome:
+        """Raises `Busy` when too many others are trying. `now`: ms, by which exceptions end."""
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise Busy("others are trying their lines: wait a moment")
         try:
@@ -47,31 +50,42 @@ class Rehearsal:
             if self._trial is None or hashes != self._hashes:
                 ruleset = of_texts(((rule.path, rule.text) for rule in running), self._pipelines)
                 self._trial, self._hashes = Trial(ruleset), hashes
-            return self._trial.over(events)
+            return self._trial.over(events, tuning, now)
         finally:
             self._lock.release()
 
 
-def enrol_source(stores: Stores, source: Source, scope: Scope, *, by: str) -> str | None:
-    """Enrol what sends to us by itself; its token, where it has one: it is shown to people once and kept as a hash.
+def enrol_source(stores: Stores, source: Source, scope: Scope, *, by: str, here: bool = False) -> str | None:
+    """Enrol a source; its token, where it has one: it is shown to people once and kept as a hash.
 
     Raises `ConfigError`, `Conflict` and `NotFound`. A file is read by the collector's machine with the collector's rights, so
-    it is enrolled there, by somebody who may already read that machine's files.
+    it is enrolled there (`here`), by somebody who may already read that machine's files.
     """
     enrol.check(source)
     if not scope.allows(source.org):
         raise NotFound("there is no such organisation, or it is not one of yours")
-    if source.transport is Transport.FILE:
+    if source.transport is Transport.FILE and not here:
         raise ConfigError("files are enrolled on the machine that reads them: `soc sources add NAME --path FILE`")
-    if source.transport is Transport.SYSLOG:
-        _check_senders(stores, source, scope)
+    _check_senders(stores, source, scope)
     token = enrol.new_token(source.id) if source.transport is Transport.PUSH else None
     stores.sources.add(source, enrol.token_hash(token) if token else None, by=by)
     return token
 
 
+def switch_source(stores: Stores, source: Source, scope: Scope, *, on: bool, by: str) -> None:
+    """Let a source be read or not; its events stay, its token works only while it is on.
+
+    Raises `ConfigError` and `Conflict` as enrolling does: while it was off, its senders may have become another's.
+    """
+    if on:
+        _check_senders(stores, source, scope)
+    stores.sources.set_enabled(source.id, on, by=by)
+
+
 def _check_senders(stores: Stores, source: Source, scope: Scope) -> None:
     """Nobody takes over what others send: a block in one organisation's hands may not hold the addresses of another."""
+    if source.transport is not Transport.SYSLOG:
+        return
     if scope.orgs is not None and any(block.num_addresses > _MOST_ADDRESSES for block in enrol.blocks(source.where)):
         raise ConfigError(f"at most {_MOST_ADDRESSES} addresses a block: name the senders more exactly")
     enrol.check_senders(source, stores.sources.list(EVERYTHING))

@@ -15,9 +15,10 @@ from api.auth import Analyst
 from api.errors import Refused
 from api.middleware import MAX_PASTED_BYTES
 from api.state import State
-from collector.preview import Preview, preview
+from collector.preview import NOBODY, Preview, preview
 from rules.trial import Outcome
-from soc.errors import Busy, ConfigError
+from soc.errors import Busy, ConfigError, NotFound
+from soc.model.org import Scope
 
 _MAX_PART = MAX_PASTED_BYTES  # the whole body may be so long, so no part of it is ever put into a file
 _AT_ONCE = threading.BoundedSemaphore(2)
@@ -48,14 +49,22 @@ async def _pasted(request: Request, _: Analyst) -> Pasted:
 PastedLines = Annotated[Pasted, Depends(_pasted)]
 
 
-def try_lines(state: State, lines: bytes, source_type: str | None, zone: str) -> tuple[Preview, Outcome]:
-    """What would become of the lines, and which of the running rules would match. Raises `Refused` and `Busy`."""
+def try_lines(
+    state: State, lines: bytes, source_type: str | None, zone: str, org: str, scope: Scope
+) -> tuple[Preview, Outcome]:
+    """What would become of the lines as `org`'s, and which of the running rules would match. An empty `org` is the caller's, where the
+    caller has only one. Raises `NotFound`, `Refused` and `Busy`."""
+    if org and not scope.allows(org):
+        raise NotFound("there is no such organisation, or it is not one of yours")
+    if not org and scope.orgs and len(scope.orgs) == 1:
+        [org] = scope.orgs
     if not _AT_ONCE.acquire(timeout=10):
         raise Busy("others are trying their lines: wait a moment")
     try:
         with refusing():
-            found = preview(lines, state.clock(), source_type=source_type, zone=zone)
-        return found, state.rehearsal.over(state.stores.alerts.running()[0], found.events)
+            found = preview(lines, state.clock(), source_type=source_type, zone=zone, org=org or NOBODY)
+        running = state.stores.alerts.running()[0]
+        return found, state.rehearsal.over(running, found.events, state.tuning(), state.clock())
     finally:
         _AT_ONCE.release()
 

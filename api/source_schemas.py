@@ -12,7 +12,7 @@ from api.schemas import In, moment
 from soc.model.event import iso
 from soc.model.org import Organisation, OrgKind
 from soc.model.rule import RuleDoc
-from soc.model.silence import LONGEST_LIMIT_MINUTES, Freshness, Outage, Schedule, Standing
+from soc.model.silence import LATEST_EXEMPT, LONGEST_LIMIT_MINUTES, Freshness, Outage, Schedule, Standing
 from soc.model.source import SourceHealth, Transport
 from soc.model.system import SYSTEMS
 
@@ -79,7 +79,7 @@ class ExpectationIn(In):
         None, ge=1, le=LONGEST_LIMIT_MINUTES, description="minutes of that time without a record"
     )
     exempt_until: date | None = Field(
-        None, ge=date(2000, 1, 1), lt=date(2100, 1, 1), description="the last day on which its silence is allowed"
+        None, ge=date(2000, 1, 1), le=LATEST_EXEMPT, description="the last day on which its silence is allowed"
     )
     reason: str | None = Field(None, max_length=400, description="why it is allowed; needed for it")
     system: str | None = Field(None, max_length=20, description="a column of the coverage matrix")

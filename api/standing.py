@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from soc.errors import ConfigError, NotFound
+from api.tuning.history import Revision, revisions
+from soc.complaint import Complaint
+from soc.errors import ConfigError, Conflict, NotFound
 from soc.model.calendar import Calendar
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
@@ -16,7 +18,8 @@ from soc.store.base import PolicyStore, Stores
 
 CALENDAR = ":calendar"  # the policy of the calendar; no source can have this name
 
-_log = structlog.get_logger()
+# Asked at each look of several processes; an error names its policy, so each is said once a minute.
+_unread = Complaint(structlog.get_logger(), "what is expected of a source cannot be read, the default holds")
 _DEFAULT = Expectation()
 
 
@@ -48,21 +51,43 @@ def laid_down(policies: PolicyStore) -> tuple[Mapping[str, Expectation], Calenda
             else:
                 expectations[policy.id] = Expectation.read(f"source {policy.id}", policy.body or {})
         except ConfigError as error:  # written by a newer govsoc: one that cannot be read must not hide all others
-            _log.warning("what is expected cannot be read, the default holds", policy=policy.id, reason=str(error))
+            _unread.failed(error)
     return expectations, calendar
 
 
-def expect(policies: PolicyStore, source_id: str, changes: Mapping[str, object], *, by: str, now: int) -> Expectation:
+def expected_version(policies: PolicyStore, source_id: str) -> int:
+    """Of what is laid down of a source; 0: nobody has said anything."""
+    old = _latest(policies, source_id)
+    return old.version if old else 0
+
+
+def expected_history(policies: PolicyStore, source_id: str, scope: Scope) -> list[Revision]:
+    """What was laid down of a source of that scope, oldest first, and what each time changed."""
+    return revisions(policies.history(PolicyKind.SILENCE, source_id), scope, _DEFAULT.body())
+
+
+def expect(
+    policies: PolicyStore,
+    source_id: str,
+    changes: Mapping[str, object],
+    *,
+    by: str,
+    now: int,
+    version: int | None = None,
+) -> Expectation:
     """Lay down some fields of what is expected of a source; the others stay, and None takes one back: an exemption with its reason.
 
-    Raises `ConfigError` with the field that is wrong, and `Conflict` when somebody else did the same at the same time.
+    `version`: the one that was looked at, 0 where there was none; None: whichever there is. Raises `ConfigError` with the field that
+    is wrong, and `Conflict` when somebody else changed it first.
     """
     old = _latest(policies, source_id)
+    known = old.version if old else 0
+    if version not in (None, known):
+        raise Conflict("somebody else has changed what is expected of this source: look again")
     if changes.get("exempt_until", "") is None:
         changes = {**changes, "reason": None}
     new = Expectation.read(f"source {source_id}", {**((old and old.body) or {}), **changes})
-    version = old.version + 1 if old else 1
-    policies.put(Policy(PolicyKind.SILENCE, source_id, version, new.body(), by, now, new.reason))
+    policies.put(Policy(PolicyKind.SILENCE, source_id, known + 1, new.body(), by, now, new.reason))
     return new
 
 

@@ -19,6 +19,7 @@ from api.notifications import Tests
 from api.onboarding import Rehearsal
 from api.throttle import SignIns
 from collector.snippets import Place
+from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault
@@ -87,6 +88,7 @@ class State:
     """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it.
 
     `keys`: None where there are no masking keys on this machine. `daily_budget`: alerts a day that the analysts can work on.
+    `tuning`: what people have laid down about rules, as the detector knows it.
     """
 
     stores: Stores
@@ -105,6 +107,7 @@ class State:
     backtests: Jobs
     daily_budget: float
     rehearsal: Rehearsal
+    tuning: Callable[[], Tuning]
     place: Place
 
 

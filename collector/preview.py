@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from collector.base import Record
@@ -21,6 +21,7 @@ from soc.errors import ConfigError, ParseError
 from soc.model.event import Event, Fields
 from soc.model.source import Source, Transport
 
+NOBODY = "preview"  # the organisation of lines of which nobody says whose they are
 MAX_BYTES = 1 << 20
 MAX_LINES = 1000
 SHOWN_LINES = 20
@@ -81,10 +82,12 @@ def preview(
     *,
     source_type: str | None = None,
     zone: str = "Asia/Ho_Chi_Minh",
+    org: str = NOBODY,
     shown: int = SHOWN_LINES,
     more: int = 0,
 ) -> Preview:
-    """Look at 1 MiB and 1,000 lines of `data`, at most. `source_type`: None takes the likeliest. `more`: lines left out before.
+    """Look at 1 MiB and 1,000 lines of `data`, at most. `source_type`: None takes the likeliest. `org`: whose events these would be.
+    `more`: lines left out before.
 
     Raises `ConfigError` for an unknown type or zone; nothing for any data.
     """
@@ -97,8 +100,10 @@ def preview(
     masked = [masker.mask(line.decode("utf-8", "backslashreplace")).text for _, line in lines]
     proposals = propose(masked, zone, now_ms)
     chosen = source_type or (proposals[0].source_type if proposals else "syslog")
-    events = _events(lines, chosen, zone, masker, now_ms)
-    _remark(events, _events(lines, chosen, "UTC" if zone != "UTC" else "+07:00", masker, now_ms), now_ms, remarks)
+    source = Source("preview", "preview", org, chosen, Transport.PUSH, zone=zone)
+    events = _events(lines, source, masker, now_ms)
+    elsewhere = replace(source, zone="UTC" if zone != "UTC" else "+07:00")
+    _remark(events, _events(lines, elsewhere, masker, now_ms), now_ms, remarks)
     dead = sum(event.dead for _, event in events)
     return Preview(
         chosen,
@@ -151,10 +156,7 @@ def _is_binary(line: bytes) -> bool:
     return b"\0" in line or odd > _NO_TEXT * len(line)
 
 
-def _events(
-    lines: Sequence[tuple[int, bytes]], source_type: str, zone: str, masker: Masker, now_ms: int
-) -> list[tuple[int, Event]]:
-    source = Source("preview", "preview", "preview", source_type, Transport.PUSH, zone=zone)
+def _events(lines: Sequence[tuple[int, bytes]], source: Source, masker: Masker, now_ms: int) -> list[tuple[int, Event]]:
     return [(number, to_event(Record(line, str(number)), source, masker, now_ms)) for number, line in lines]
 
 

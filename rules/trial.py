@@ -1,24 +1,53 @@
-"""Trying rules on a handful of events, such as pasted lines: what would match, and what would count towards a correlation."""
+"""Trying rules on a handful of events, such as pasted lines: what would match, what would count towards a correlation, and what would
+become of it by what people laid down."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
+from enum import StrEnum
 
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
 from rules.sweep import Sweep
+from rules.tuning import Tuning
 from soc.model.event import Event, Fields
+from soc.model.finding import Finding
+from soc.model.rule import Stage
+
+
+class Fate(StrEnum):
+    """What becomes of what a rule finds. Only the first two are evaluated and count towards correlations."""
+
+    LIVE = "live"  # an alert
+    TEST = "test"  # an alert that is kept from the queue
+    DRAFT = "draft"  # the rule is not evaluated
+    OFF = "off"  # the organisation has switched the rule off
+    HIDDEN = "hidden"  # by an exception
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """`exception`: the id of the one that hides it. `level`: what people set in place of the rule's own, else that."""
+
+    fate: Fate
+    level: str
+    exception: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        return self.fate in (Fate.LIVE, Fate.TEST)
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A rule that would raise an alert for the event of a line."""
+    """A rule that would match the event of a line."""
 
     line: int
     rule: Rule
     matched: Fields
+    tuned: Tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +62,7 @@ class Counted:
     at_least: int
     timespan_ms: int
     reached: bool
+    tuned: Tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +78,49 @@ class Trial:
         self._engine = Engine(ruleset, UTC)
         self._rules = {rule.id: rule for rule in ruleset.rules}
 
-    def over(self, events: Iterable[tuple[int, Event]]) -> Outcome:
-        """`events`: (line number, event). A line that could not be parsed matches nothing, as when it is collected."""
+    def over(self, events: Iterable[tuple[int, Event]], tuning: Tuning, now: int) -> Outcome:
+        """`events`: (line number, event), each of the organisation whose tuning counts. `now`: ms, by which exceptions end.
+
+        A line that could not be parsed matches nothing, as when it is collected.
+        """
         matches = []
         sweeps = [Sweep(rule, rule.correlation, {}) for rule in self._rules.values() if rule.correlation is not None]
         for number, event in events:
             for finding in self._engine.match([event]):
+                rule = self._rules[finding.rule_id]
+                tuned = _tuned(rule, finding, tuning, now)
                 if not finding.silent:
-                    matches.append(Match(number, self._rules[finding.rule_id], finding.matched))
+                    matches.append(Match(number, rule, finding.matched, tuned))
                 for sweep in sweeps:
-                    if finding.rule_id in sweep.correlation.rules:
-                        sweep.add(finding.rule_id, event.org, event.ts, number, event.fields)
-        return Outcome(tuple(matches), tuple(counted for sweep in sweeps if (counted := _counted(sweep))))
+                    if tuned.counts and rule.id in sweep.correlation.rules:
+                        sweep.add(rule.id, event.org, event.ts, number, event.fields)
+        counted = (_counted(sweep, tuning, now) for sweep in sweeps if sweep.groups)
+        return Outcome(tuple(matches), tuple(counted))
 
 
-def _counted(sweep: Sweep) -> Counted | None:
-    lines = sorted({line for group in sweep.groups.values() for _, line, _ in group})
-    if not lines:
-        return None
-    asked = sweep.correlation
-    return Counted(sweep.rule, tuple(lines), asked.at_least, asked.timespan_ms, any(True for _ in sweep.hits()))
+def _tuned(rule: Rule, finding: Finding, tuning: Tuning, now: int, *, correlated: bool = False) -> Tuned:
+    judged = tuning.judge([finding], now, correlated=correlated)
+    if judged.hidden:
+        return Tuned(Fate.HIDDEN, rule.level, judged.hidden[0].exception_id)
+    if not judged.kept:
+        return Tuned(Fate.DRAFT if rule.id in tuning.drafts else Fate.OFF, rule.level)
+    [kept] = judged.kept
+    return Tuned(Fate.TEST if kept.stage is Stage.TEST else Fate.LIVE, kept.level or rule.level)
+
+
+def _counted(sweep: Sweep, tuning: Tuning, now: int) -> Counted:
+    """What is said of it is what holds for the group of its lines that gets furthest."""
+    rule, asked = sweep.rule, sweep.correlation
+    groups = [
+        _tuned(rule, _group(rule, org, dict(zip(asked.group_by, by, strict=True))), tuning, now, correlated=True)
+        for org, *by in sweep.groups
+    ]
+    lines = tuple(sorted({line for group in sweep.groups.values() for _, line, _ in group}))
+    reached = any(True for _ in sweep.hits())
+    tuned = next((one for one in groups if one.counts), groups[0])
+    return Counted(rule, lines, asked.at_least, asked.timespan_ms, reached, tuned)
+
+
+def _group(rule: Rule, org: str, matched: Fields) -> Finding:
+    """As far as tuning asks what a correlation finds: whose it is, and what it groups by."""
+    return Finding("", "", rule.id, rule.hash, org, "", "", 0, "", matched)

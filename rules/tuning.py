@@ -135,6 +135,11 @@ class Tuning:
                 return one.exception
         return None
 
+    def runs(self, rule_id: str, org: str) -> bool:
+        """Whether it is evaluated for that organisation: live or in test, and not switched off there."""
+        setting = self._settings.get(rule_id)
+        return setting is None or (setting.stage is not Stage.DRAFT and setting.enabled_for(org))
+
     def _tuned(self, finding: Finding) -> Finding:
         setting = self._settings.get(finding.rule_id)
         if setting is None or finding.silent:

@@ -1,30 +1,27 @@
-"""Connecting a source: the page that looks at pasted lines and enrols, and the page of one source that turns green."""
+"""Connecting a source: the page that looks at pasted lines, and enrols."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Path, Request, Response
-from fastapi.responses import RedirectResponse
+from fastapi import APIRouter, Form, Request, Response
 
-from api.auth import Admin, Analyst, Viewer
-from api.errors import Refused
-from api.onboarding import check_source, enrol_source, renew_token, revoke_token
+from api.auth import Admin, Analyst
+from api.console.source import show_source
+from api.errors import Refused, of_soc
+from api.onboarding import enrol_source
 from api.pasted import PastedLines, refusing, try_lines
-from api.place import place_for
 from api.state import Here, State
 from collector.parse.registry import PARSERS
 from collector.preview import Preview
-from collector.snippets import NO_TOKEN, snippet, ways
 from rules.trial import Outcome
-from soc.errors import Conflict
+from soc.errors import Conflict, NotFound, SocError
 from soc.model.account import Account, Role
 from soc.model.source import Source, Transport
 
 router = APIRouter(prefix="/sources")
 _ZONE = "Asia/Ho_Chi_Minh"
 _Short = Annotated[str, Form(max_length=200)]
-_SourceId = Annotated[str, Path(max_length=200)]
 _BLANK = {"name": "", "title": "", "org": "", "type": "", "transport": "push", "senders": "", "zone": _ZONE}
 
 
@@ -36,10 +33,11 @@ def new_page(request: Request, state: Here, account: Analyst) -> Response:
 @router.post("/new/preview")
 def preview(request: Request, pasted: PastedLines, state: Here, account: Analyst) -> Response:
     """The same page with what would become of the lines; the lines themselves are not given back."""
-    chosen = {"type": pasted.fields.get("type", "")[:64], "zone": pasted.fields.get("zone", "")[:64] or _ZONE}
+    chosen = {name: pasted.fields.get(name, "").strip()[:64] for name in ("type", "zone", "org")}
+    chosen["zone"] = chosen["zone"] or _ZONE
     try:
-        tried = try_lines(state, pasted.lines, chosen["type"] or None, chosen["zone"])
-    except Refused as error:
+        tried = try_lines(state, pasted.lines, chosen["type"] or None, chosen["zone"], chosen["org"], account.scope)
+    except (Refused, NotFound) as error:
         return _new_page(request, state, account, _BLANK | chosen, error=error)
     found_type = tried[0].source_type
     # What writes files has rsyslog beside it; a gateway speaks HTTP.
@@ -69,46 +67,10 @@ def add(
     try:
         with refusing():
             token = enrol_source(state.stores, source, account.scope, by=account.name)
-    except (Refused, Conflict) as error:
+    except (Refused, Conflict, NotFound) as error:
         given = {"name": name, "title": title, "org": org, "type": type, "transport": transport}
         return _new_page(request, state, account, given | {"senders": senders, "zone": zone}, error=error)
-    return _source_page(request, state, account, source, token=token, status=201)
-
-
-@router.get("/{source_id}")
-def source_page(source_id: _SourceId, request: Request, state: Here, account: Viewer) -> Response:
-    return _source_page(request, state, account, state.stores.sources.get(source_id, account.scope))
-
-
-@router.get("/{source_id}/check")
-def check(source_id: _SourceId, request: Request, state: Here, account: Viewer) -> Response:
-    """The part of the page that is asked for again and again."""
-    source = state.stores.sources.get(source_id, account.scope)
-    return state.pages.html(request, "check.html", **_checked(state, account, source))
-
-
-@router.post("/{source_id}/token")
-def token(
-    source_id: _SourceId,
-    request: Request,
-    state: Here,
-    account: Admin,
-    action: Annotated[Literal["renew", "revoke"], Form()],
-) -> Response:
-    source = state.stores.sources.get(source_id, account.scope)
-    with refusing():
-        if action == "renew":
-            fresh = renew_token(state.stores, source, by=account.name)
-            return _source_page(request, state, account, source, token=fresh)
-        revoke_token(state.stores, source, by=account.name)
-    return RedirectResponse(f"/sources/{source.id}", 303)
-
-
-@router.post("/{source_id}/enabled")
-def enable(source_id: _SourceId, state: Here, account: Admin, enabled: Annotated[bool, Form()]) -> Response:
-    source = state.stores.sources.get(source_id, account.scope)
-    state.stores.sources.set_enabled(source.id, enabled, by=account.name)
-    return RedirectResponse(f"/sources/{source.id}", 303)
+    return show_source(request, state, account, source, token=token, status=201)
 
 
 def _new_page(
@@ -118,7 +80,7 @@ def _new_page(
     given: dict[str, str],
     *,
     tried: tuple[Preview, Outcome] | None = None,
-    error: Exception | None = None,
+    error: SocError | None = None,
 ) -> Response:
     found, outcome = tried or (None, None)
     matches: dict[int, list[object]] = {}
@@ -127,7 +89,7 @@ def _new_page(
     return state.pages.html(
         request,
         "source_new.html",
-        200 if error is None else 409 if isinstance(error, Conflict) else 422,
+        200 if error is None else of_soc(error).status,
         account=account,
         may_add=account.role.includes(Role.ADMIN),
         types=list(PARSERS),
@@ -138,29 +100,3 @@ def _new_page(
         matches=matches,
         error=error,
     )
-
-
-def _source_page(
-    request: Request, state: State, account: Account, source: Source, *, token: str | None = None, status: int = 200
-) -> Response:
-    place = place_for(request, state.place)
-    with refusing():
-        snippets = [(way, snippet(source, way, place, token=token or NO_TOKEN)) for way in ways(source)]
-    return state.pages.html(
-        request,
-        "source.html",
-        status,
-        may_change=account.role.includes(Role.ADMIN),
-        snippets=snippets,
-        token=token,
-        **_checked(state, account, source),
-    )
-
-
-def _checked(state: State, account: Account, source: Source) -> dict[str, Any]:
-    return {
-        "account": account,
-        "source": source,
-        "found": check_source(state.stores, source, account.scope, state.clock()),
-        "health": state.stores.health.health().get(source.id),
-    }

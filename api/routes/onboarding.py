@@ -6,9 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
 
-from api.auth import Admin, Viewer
+from api.auth import Admin, Analyst, Viewer
 from api.enrolment import CheckOut, ConfigOut, EnrolledOut, PreviewOut, SourceChangeIn, SourceIn, TokenOut
-from api.onboarding import check_source, enrol_source, renew_token, revoke_token
+from api.onboarding import check_source, enrol_source, renew_token, revoke_token, switch_source
 from api.pasted import PastedLines, refusing, try_lines
 from api.place import place_for
 from api.schemas import ItemsOut, Name
@@ -29,14 +29,18 @@ _LINES = {"schema": {"type": "string"}}
 def preview_lines(
     pasted: PastedLines,
     state: Here,
+    account: Analyst,
     type: Annotated[Name | None, Query(description="take them for this type")] = None,  # noqa: A002
     zone: Annotated[str, Query(max_length=64)] = "Asia/Ho_Chi_Minh",
+    org: Annotated[
+        Name, Query(description="whose lines they would be, for what it has tuned; empty: yours, if you have one")
+    ] = "",
 ) -> PreviewOut:
     """What would become of these lines: their format, the masked events, and the rules that would match.
 
     The body is the lines themselves, at most 1 MiB; 1,000 lines are looked at. Nothing is kept.
     """
-    return PreviewOut.of(*try_lines(state, pasted.lines, type or None, zone))
+    return PreviewOut.of(*try_lines(state, pasted.lines, type or None, zone, org, account.scope))
 
 
 @router.post("", status_code=201)
@@ -52,7 +56,8 @@ def add_source(wanted: SourceIn, state: Here, account: Admin) -> EnrolledOut:
 def change_source(source_id: SourceId, change: SourceChangeIn, state: Here, account: Admin) -> SourceOut:
     """Switch a source off or on. Its events stay; its token works only while it is on."""
     source = state.stores.sources.get(source_id, account.scope)
-    state.stores.sources.set_enabled(source.id, change.enabled, by=account.name)
+    with refusing():
+        switch_source(state.stores, source, account.scope, on=change.enabled, by=account.name)
     return _shown(state, state.stores.sources.get(source_id, account.scope))
 
 

@@ -10,8 +10,9 @@ from pydantic import AwareDatetime
 from api.auth import Admin, Viewer
 from api.schemas import ItemsOut, ms
 from api.source_schemas import ExpectationIn, OutageOut, SourceOut
-from api.standing import expect, standing_of, standings
+from api.standing import expect, expected_history, standing_of, standings
 from api.state import Here
+from api.tuning.shapes import RevisionOut
 from soc.model.silence import CLEARED_SHOWN_MS
 
 router = APIRouter(tags=["sources"])
@@ -37,6 +38,17 @@ def change_expectation(
     now = state.clock()
     expect(state.stores.policies, source_id, change.changes(), by=account.name, now=now)
     return SourceOut.of(standing_of(state.stores, source, now))
+
+
+@router.get("/sources/{source_id}/expectation/history")
+def expectation_history(
+    source_id: Annotated[str, Path(max_length=200)], state: Here, account: Viewer
+) -> ItemsOut[RevisionOut]:
+    """Who changed what of it and why, oldest first."""
+    source = state.stores.sources.get(source_id, account.scope)
+    return ItemsOut(
+        items=[RevisionOut.of(one) for one in expected_history(state.stores.policies, source.id, account.scope)]
+    )
 
 
 @router.get("/outages")

@@ -34,12 +34,12 @@ def number(document: dict[str, object], key: str) -> int | float | None:
     return value if abs(value) < 1 << 53 else None
 
 
-def take_time(document: dict[str, object], context: Context, key: str = "time") -> int:
-    """RFC 3339 (without zone: the source's), or seconds or milliseconds since 1970."""
-    value = document.get(key)
+def take_time(document: dict[str, object], context: Context) -> int:
+    """The field `time`: RFC 3339 (without zone: the source's), or seconds or milliseconds since 1970."""
+    value = document.get("time")
     if isinstance(value, str) and not value.replace(".", "", 1).isdigit():
         return parse_iso(value, context.zone)
-    moment = number(document, key)
+    moment = number(document, "time")
     if moment is None:
-        raise ParseError(f"the field {key} is missing or not a time")
+        raise ParseError("the field time is missing or not a time")
     return parse_epoch(moment)

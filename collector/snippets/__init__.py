@@ -13,6 +13,7 @@ from soc.errors import ConfigError
 from soc.model.source import Source, Transport
 
 NO_TOKEN = "TOKEN"  # noqa: S105 - what stands where the token belongs
+NO_HOST = "GOVSOC"  # the same of our address
 # By the way that its lines take: the first is what most want.
 WAYS = {
     Transport.FILE: ("collector",),
@@ -38,7 +39,7 @@ _PATH = re.compile(r"/[A-Za-z0-9._/*?\[\]-]{1,500}")
 class Place:
     """Where the collector is reached from the sender's machine: the host, and the ports of syslog and HTTP push."""
 
-    host: str = "GOVSOC"
+    host: str = NO_HOST
     syslog_port: int = 5514
     http_port: int = 8081
 

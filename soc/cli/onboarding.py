@@ -6,14 +6,16 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.table import Table
 
 from collector import snippets
 from collector.diagnose import in_words
-from collector.preview import MAX_BYTES, Preview, Remark, preview
-from rules.trial import Outcome, Trial
+from collector.preview import MAX_BYTES, NOBODY, Preview, Remark, preview
+from rules.trial import Outcome, Trial, Tuned
+from rules.tuning import Tuning
 from soc.cli.context import (
     ConfigOption,
     DataDirOption,
@@ -53,12 +55,17 @@ def preview_(
     file: Annotated[str, typer.Argument(help="A file of log lines; - is standard input.")] = "-",
     type_: Annotated[str | None, typer.Option("--type", help="Take them for this type.", show_default=False)] = None,
     zone: Annotated[str, typer.Option(help="Zone of times that name none.")] = "Asia/Ho_Chi_Minh",
+    org: Annotated[
+        str,
+        typer.Option(help="Say what becomes of it by what is tuned there for this agency code.", show_default=False),
+    ] = "",
     json: JsonOption = False,
     config: ConfigOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
     """What would become of these lines: their format, the masked events, and the rules that would match. Nothing is kept.
 
-    Exit status: 0 all parsed, 2 bad usage, 3 some lines could not be parsed.
+    The data directory is asked for the tuning, with --org only. Exit status: 0 all parsed, 2 bad usage, 3 some lines could not be parsed.
     """
     from soc.service.detector import load_rules  # compiles rules: only for this command
 
@@ -67,14 +74,27 @@ def preview_(
             data, more = _head(stream)
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from None
-    found = preview(data, now_ms(), source_type=type_, zone=zone, more=more)
-    outcome = Trial(load_rules(load(config, None))).over(found.events)
+    found = preview(data, now_ms(), source_type=type_, zone=zone, org=org or NOBODY, more=more)
+    settings = load(config, data_dir)
+    tuning = _tuning_of(config, data_dir) if org else Tuning()
+    outcome = Trial(load_rules(settings)).over(found.events, tuning, now_ms())
     if json:
         print_json(_as_json(found, outcome))
     else:
         _print(found, outcome)
     if found.unparsed or found.remarks.keys() & {Remark.NOTHING, Remark.BINARY}:
         raise typer.Exit(3)
+
+
+def _tuning_of(config: Path | None, data_dir: Path | None) -> Tuning:
+    from soc.service.tuning import read_tuning
+
+    settings, stores = stores_of(config, data_dir)
+    return read_tuning(stores.policies, ZoneInfo(settings.detect.zone))
+
+
+def _fate(tuned: Tuned) -> str:
+    return f"{tuned.fate} {tuned.exception}" if tuned.exception else tuned.fate
 
 
 def _head(stream: IO[bytes]) -> tuple[bytes, int]:
@@ -96,12 +116,16 @@ def _as_json(found: Preview, outcome: Outcome) -> dict[str, object]:
         "remarks": {remark.value: count for remark, count in found.remarks.items()},
         "lines": [asdict(line) for line in found.lines],
         "matches": [
-            {"line": m.line, "rule_id": m.rule.id, "title": m.rule.title, "level": m.rule.level, "matched": m.matched}
+            {
+                "line": m.line, "rule_id": m.rule.id, "title": m.rule.title, "level": m.tuned.level,
+                "fate": m.tuned.fate, "exception": m.tuned.exception, "matched": m.matched,
+            }
             for m in outcome.matches
         ],
         "counted": [
             {
-                "rule_id": c.rule.id, "title": c.rule.title, "level": c.rule.level, "lines": c.lines,
+                "rule_id": c.rule.id, "title": c.rule.title, "level": c.tuned.level,
+                "fate": c.tuned.fate, "exception": c.tuned.exception, "lines": c.lines,
                 "at_least": c.at_least, "timespan_s": c.timespan_ms // 1000, "reached": c.reached,
             }
             for c in outcome.counted
@@ -130,12 +154,13 @@ def _print(found: Preview, outcome: Outcome) -> None:
         out.print(table)
     out.print("\nrules that would match:" if outcome.matches else "\nno rule would match")
     for match in outcome.matches:
-        out.print(f"  line {match.line}: [{match.rule.level}] {match.rule.title} ({', '.join(match.matched)})")
+        out.print(
+            f"  line {match.line}: [{match.tuned.level}, {_fate(match.tuned)}] {match.rule.title} ({', '.join(match.matched)})"
+        )
     for one in outcome.counted:
         reached = "these are enough" if one.reached else f"it asks for {one.at_least} in {one.timespan_ms // 1000} s"
-        out.print(
-            f"  {len(one.lines)} lines would count towards: [{one.rule.level}] {one.rule.title or one.rule.id}; {reached}"
-        )
+        rule = f"[{one.tuned.level}, {_fate(one.tuned)}] {one.rule.title or one.rule.id}"
+        out.print(f"  {len(one.lines)} lines would count towards: {rule}; {reached}")
 
 
 def check(
@@ -186,7 +211,7 @@ def config_(
             "--for", help="collector, rsyslog, nginx, curl or filebeat; else the first that fits.", show_default=False
         ),
     ] = None,
-    host: Annotated[str, typer.Option(help="The collector's address as the sender sees it.")] = "GOVSOC",
+    host: Annotated[str, typer.Option(help="The collector's address as the sender sees it.")] = snippets.NO_HOST,
     path: Annotated[str | None, typer.Option(help="The log file on the sender.", show_default=False)] = None,
     token_: Annotated[str, typer.Option("--token", help="The source's token, to stand in it.")] = snippets.NO_TOKEN,
     config: ConfigOption = None,

@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from collector.enrol import check, new_token, token_hash
 from soc.cli import onboarding
 from soc.cli.context import (
     ConfigOption,
@@ -61,17 +60,15 @@ def add(
 ) -> None:
     """Enrol a source. Exactly one of --path, --from and --push says how its lines arrive."""
     from api.directory import read_directory
+    from api.onboarding import enrol_source
     from api.standing import expect
 
     transport, where = _way(path, sender, push)
     if system and system not in SYSTEMS:
         raise ConfigError(f"there is no system {system!r}: choose one of {', '.join(SYSTEMS)}")
     source = Source(name, title or name, org, type_, transport, where, zone, created_at=now_ms())
-    check(source)
     settings, stores = stores_of(config, data_dir)
-    token = new_token(name) if push else None
-    digest = token_hash(token) if token else None
-    stores.sources.add(source, digest, by=caller())
+    token = enrol_source(stores, source, EVERYTHING, by=caller(), here=True)
     if system:
         expect(stores.policies, name, {"system": system}, by=caller(), now=source.created_at)
     out = console()
@@ -87,7 +84,8 @@ def add(
     elif transport is Transport.FILE and not any(glob.glob(pattern) for pattern in where):  # noqa: PTH207 - the pattern is absolute
         out.print("no file matches yet: it is read as soon as one is there")
     elif transport is Transport.SYSLOG:
-        out.print(f"rsyslog: *.* @@{collect.syslog_host}:{collect.syslog_port};RSYSLOG_SyslogProtocol23Format")
+        out.print(f"what its sender needs: soc sources config {name} --host ADDRESS-OF-THIS-MACHINE")
+    out.print(f"whether it works: soc sources check {name}")
 
 
 @app.command("list")
@@ -124,15 +122,22 @@ def list_(json: JsonOption = False, config: ConfigOption = None, data_dir: DataD
 @app.command()
 def disable(name: str, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Stop reading a source; its token stops working. Its events stay."""
-    stores_of(config, data_dir)[1].sources.set_enabled(name, False, by=caller())
+    _switch(name, False, config, data_dir)
     console().print(f"source {name} is disabled; its events stay")
 
 
 @app.command()
 def enable(name: str, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Read a disabled source again."""
-    stores_of(config, data_dir)[1].sources.set_enabled(name, True, by=caller())
+    _switch(name, True, config, data_dir)
     console().print(f"source {name} is enabled")
+
+
+def _switch(name: str, on: bool, config: Path | None, data_dir: Path | None) -> None:
+    from api.onboarding import switch_source
+
+    _, stores = stores_of(config, data_dir)
+    switch_source(stores, stores.sources.get(name, EVERYTHING), EVERYTHING, on=on, by=caller())
 
 
 def _way(path: list[str] | None, sender: list[str] | None, push: bool) -> tuple[Transport, tuple[str, ...]]:

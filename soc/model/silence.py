@@ -15,6 +15,7 @@ from soc.model.system import SYSTEMS, system_of
 
 LIMIT_MINUTES = 15
 LONGEST_LIMIT_MINUTES = 31 * 1440
+LATEST_EXEMPT = date(2099, 12, 31)  # a later day is a slip of the pen
 CLEARED_SHOWN_MS = DAY_MS  # how long people are shown an outage that is over
 
 

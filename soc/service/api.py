@@ -7,6 +7,7 @@ import threading
 from contextlib import suppress
 from functools import partial
 from math import inf
+from zoneinfo import ZoneInfo
 
 import structlog
 import uvicorn
@@ -21,6 +22,7 @@ from soc.errors import Busy, StoreUnavailable
 from soc.service import notify
 from soc.service.process import check_port, now_ms
 from soc.service.stores import open_stores, prepare
+from soc.service.tuning import read_tuning
 from soc.service.watch import Watch
 from soc.settings import Settings, as_environment
 from soc.store.base import Stores
@@ -44,6 +46,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         clock=now_ms,
         cookie_secure=serve.cookie_secure,
         jobs=jobs,
+        tuning=partial(read_tuning, stores.policies, ZoneInfo(settings.detect.zone)),
         keys=keys,
         send_test=partial(notify.send_test, senders, writer),
         daily_budget=settings.tuning.daily_budget,

@@ -6,17 +6,20 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC
 
 import structlog
 
 from api.standing import standings
 from rules.blind import blind
+from rules.tuning import Tuning
 from soc import telemetry
 from soc.complaint import Complaint
 from soc.model.calendar import DAY_MS
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
 from soc.model.silence import Freshness, Outage, Standing, outage_id
+from soc.service.tuning import read_tuning
 from soc.store.base import KEPT_DAYS, Stores
 
 log = structlog.get_logger("watch")
@@ -63,9 +66,10 @@ class Watch:
         if not new:
             return
         rules, live = self._stores.alerts.running()[0], _live(known)
+        tuning = read_tuning(self._stores.policies, UTC)  # of which only the settings are asked, no times
         for id_, one in new.items():
             source = one.source
-            outage = Outage(id_, source.id, source.org, one.last, now, _blind(rules, one, live))
+            outage = Outage(id_, source.id, source.org, one.last, now, _blind(rules, one, live, tuning))
             if self._stores.outages.open(outage):
                 log.warning("a source is silent", source=source.id, org=source.org, blind_rules=len(outage.blind))
 
@@ -79,5 +83,12 @@ def _live(known: list[Standing]) -> Mapping[str, set[str]]:
     return types
 
 
-def _blind(rules: Sequence[RuleDoc], one: Standing, live: Mapping[str, set[str]]) -> tuple[str, ...]:
-    return tuple(rule.id for rule in blind(rules, one.source.type, live.get(one.source.org, ())))
+def _blind(rules: Sequence[RuleDoc], one: Standing, live: Mapping[str, set[str]], tuning: Tuning) -> tuple[str, ...]:
+    """Of the rules that run for its organisation; a correlation runs where one of its base rules does."""
+    org = one.source.org
+    running = [
+        rule
+        for rule in rules
+        if tuning.runs(rule.id, org) and (not rule.bases or any(tuning.runs(base, org) for base in rule.bases))
+    ]
+    return tuple(rule.id for rule in blind(running, one.source.type, live.get(org, ())))

@@ -9,6 +9,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import UTC
 from pathlib import Path
 
 import orjson
@@ -33,6 +34,7 @@ from soc.model.tuning import RuleException, exception_body
 from soc.notify.channel import Undelivered
 from soc.notify.route import Channel, Route, body_of
 from soc.service.api import BACKTEST
+from soc.service.tuning import read_tuning
 from soc.store.base import Detections, Stores
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
@@ -257,6 +259,7 @@ def app(world, jobs):
         live_interval_s=0.05,
         keys=world.keys,
         jobs=jobs,
+        tuning=lambda: read_tuning(world.stores.policies, UTC),
         send_test=world.send_test,
     )
 

@@ -4,6 +4,7 @@ import pytest
 
 from api.auth import COOKIE
 from api.passwords import digest, hash_password, verify
+from rules.tuning import Tuning
 
 PASSWORD = "a password of the tests"
 
@@ -32,7 +33,9 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
     from api.auth import keep_session
     from soc.backtest.jobs import Jobs
 
-    state = create_app(world.stores, clock=world.clock, cookie_secure=True, jobs=Jobs(tmp_path, (), {})).state.soc
+    state = create_app(
+        world.stores, clock=world.clock, cookie_secure=True, jobs=Jobs(tmp_path, (), {}), tuning=Tuning
+    ).state.soc
     response = Response()
     keep_session(state, response, "secret")
     assert "Secure" in response.headers["set-cookie"]

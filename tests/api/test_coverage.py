@@ -137,6 +137,11 @@ def test_an_administrator_says_what_is_expected(world, client_of):
         (1, "admin", world.now),
         (2, "admin", world.now),
     ]
+    first, second = client.get(f"{path}/history").json()["items"]
+    assert (first["by"], first["reason"], first["version"]) == ("admin", "moving", 1)
+    changed = {line["field"]: (line["old"], line["new"]) for line in second["lines"]}
+    assert changed["limit_minutes"] == ("60", "15")
+    assert changed["exempt_until"] == ("2026-12-31", None)
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import pytest
 
 from rules.load import loads
 from soc.model.event import Event, event_id
+from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
 from soc.model.source import STRANGERS, Source, SourceHealth, Transport
+from soc.model.tuning import RuleException, exception_body
 from soc.store.collected import SqliteHealth, open_collected
 
 pytestmark = pytest.mark.usefixtures("pushed")
@@ -26,6 +28,7 @@ LINE = (
     '203.0.113.7 - - [02/Mar/2026:18:59:58 +0700] "GET /?id=1%20UNION%20SELECT%202&sdt=0912345678 HTTP/1.1" '
     '200 512 "-" "<script>alert(1)</script>"\n'
 )
+NOW = 0
 NEW = {"id": "portal-2", "org": "hungyen", "type": "nginx.access", "transport": "push"}
 PREVIEW = "/api/v1/sources/preview"
 
@@ -62,6 +65,40 @@ def test_a_pasted_attack_is_parsed_masked_and_matched(client_of, running):
     assert found["masked"] == {"phone": 1}
     assert found["remarks"] == {"empty": 1}
     assert "0912345678" not in answer.text
+
+
+def fate(client, **query):
+    found = client.post(PREVIEW, content=LINE, params=query).json()
+    [match] = found["matches"]
+    return match["fate"], match["level"], match["exception"]
+
+
+def lay_down(world, kind, id_, body, version=1):
+    world.stores.policies.put(Policy(kind, id_, version, body, "test", NOW))
+
+
+def test_a_match_says_what_is_tuned_for_the_organisation(client_of, running, world):
+    admin, national = client_of("admin"), client_of("national")
+    assert fate(admin) == fate(national) == ("live", "high", None)
+    own = {"stage": "live", "orgs": {"hungyen": {"level": "low"}, "ninhbinh": {"enabled": False}}}
+    lay_down(world, PolicyKind.RULE, "sqli", own)
+    assert fate(admin) == fate(admin, org="hungyen") == ("live", "low", None)  # its only organisation
+    assert fate(national) == ("live", "high", None)
+    assert fate(national, org="ninhbinh") == ("off", "high", None)
+    lay_down(world, PolicyKind.RULE, "sqli", {"stage": "draft"}, 2)
+    assert fate(admin) == ("draft", "high", None)
+    lay_down(world, PolicyKind.RULE, "sqli", {"stage": "test"}, 3)
+    assert fate(admin) == ("test", "high", None)
+    scanner = RuleException("mine", "sqli", "source.ip:203.0.113.7", "scanner", "lan", frozenset({"hungyen"}))
+    lay_down(world, PolicyKind.EXCEPTION, "mine", exception_body(scanner))
+    assert fate(admin) == ("hidden", "high", "mine")
+    assert fate(client_of("outsider")) == ("test", "high", None)
+    assert fate(national, org="hungyen") == ("hidden", "high", "mine")
+
+
+def test_nobody_is_told_what_another_organisation_has_tuned(client_of, running):
+    answer = client_of("admin").post(PREVIEW, content=LINE, params={"org": "ninhbinh"})
+    assert answer.status_code == 404
 
 
 def test_nothing_of_what_was_pasted_is_kept(client_of, running, world, tmp_path):
@@ -151,6 +188,21 @@ def test_nobody_takes_over_what_another_organisation_sends(client_of, world):
     assert answer.status_code == 409
     assert "ninhbinh" not in answer.text
     assert client_of("outsider").get("/api/v1/sources/portal-2/check").status_code == 404
+
+
+def test_what_is_switched_on_again_takes_over_nothing(client_of, world):
+    ours = Source("srv", "srv", "hungyen", "syslog", Transport.SYSLOG, ("10.1.2.3",))
+    world.stores.sources.add(ours, None, by="test")
+    client, path = client_of("admin"), "/api/v1/sources/srv"
+    assert client.patch(path, json={"enabled": False}).status_code == 200
+    theirs = NEW | {"id": "nb", "org": "ninhbinh", "transport": "syslog", "type": "syslog", "where": ["10.1.2.3"]}
+    assert client_of("outsider").post("/api/v1/sources", json=theirs).status_code == 201
+    answer = client.patch(path, json={"enabled": True})
+    assert answer.status_code == 409
+    assert "another organisation" in answer.json()["detail"]
+    assert client.get(path).json()["enabled"] is False
+    client_of("outsider").patch("/api/v1/sources/nb", json={"enabled": False})
+    assert client.patch(path, json={"enabled": True}).json()["enabled"] is True
 
 
 def test_a_file_has_no_token(client_of):

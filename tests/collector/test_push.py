@@ -195,7 +195,7 @@ def test_arrays_are_parsed_one_at_a_time(client, monkeypatch) -> None:
         inside.pop()
         return elements(*arguments)
 
-    monkeypatch.setattr("collector.push.elements", slow)
+    monkeypatch.setattr("collector.ingest.elements", slow)
     headers = {"Content-Type": "application/json"}
     with ThreadPoolExecutor(2) as pool:
         answers = list(pool.map(lambda n: client.post("/ingest", content=b"[%d]" % n, headers=headers), range(2)))

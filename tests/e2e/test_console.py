@@ -21,6 +21,7 @@ from servers import need
 
 from api.app import create_app
 from api.passwords import hash_password
+from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
@@ -175,7 +176,7 @@ def province(opened, tmp_path_factory):
     log.close()
     jobs = Jobs(tmp_path_factory.mktemp("jobs"), (), {})
     with serving(
-        create_app(stores, clock=lambda: time.time_ns() // 1_000_000, cookie_secure=False, jobs=jobs)
+        create_app(stores, clock=lambda: time.time_ns() // 1_000_000, cookie_secure=False, jobs=jobs, tuning=Tuning)
     ) as address:
         yield address, alerts, stores
 

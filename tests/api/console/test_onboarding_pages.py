@@ -6,7 +6,11 @@ import re
 
 import pytest
 
+from rules.load import loads
+from soc.model.policy import Policy, PolicyKind
+from soc.model.rule import RuleDoc
 from soc.model.source import SourceHealth
+from soc.model.tuning import RuleException, exception_body
 from soc.store.collected import SqliteHealth, open_collected
 
 EN = {"accept-language": "en"}
@@ -15,6 +19,14 @@ LINE = (
     '"<script>alert(1)</script>{{7*7}}"\n'
 )
 NEW = {"name": "portal-2", "org": "hungyen", "type": "nginx.access", "transport": "push", "zone": "Asia/Ho_Chi_Minh"}
+SQLI = """title: SQL in a request
+name: sqli
+level: high
+logsource: {category: webserver}
+detection:
+  selection: {url.query|contains: UNION SELECT}
+  condition: selection
+"""
 
 
 def preview(client, **sent):
@@ -33,6 +45,20 @@ def test_pasted_lines_become_a_preview_with_nothing_raw_in_it(client_of):
     assert "<script>alert" not in text
     assert "{{7*7}}" in text  # as text
     assert '<option value="nginx.access" selected>' in text  # of the form that enrols
+
+
+def test_what_is_tuned_is_said_beside_each_rule(client_of, world):
+    [rule] = loads(SQLI).rules
+    world.detections.publish([RuleDoc(rule.id, rule.hash, rule.title, rule.level, rule.text)], [])
+    body = exception_body(RuleException("x-9", "sqli", "source.ip:203.0.113.7", "scanner", "lan"))
+    attack = {"file": LINE.replace("/?sdt", "/?id=1%20UNION%20SELECT&sdt").encode()}
+    assert '<span class="tag">Live</span> SQL' in preview(client_of("analyst"), files=attack).text
+    world.stores.policies.put(Policy(PolicyKind.EXCEPTION, "x-9", 1, body, "test", 0))
+    text = preview(client_of("analyst"), files=attack).text
+    assert 'Hidden by an exception <a href="/exceptions/x-9">x-9</a>' in text
+    wrong = preview(client_of("analyst"), data={"org": "ninhbinh"}, files=attack)
+    assert wrong.status_code == 404
+    assert "not one of yours" in wrong.text
 
 
 def test_an_empty_form_and_binary_are_answered_in_words(client_of):

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from soc.cli import build
-from soc.errors import ConfigError
+from soc.errors import ConfigError, Conflict
+from soc.model.policy import Policy, PolicyKind
 from soc.store.sqlite import open_stores
 
 SQLI = (
@@ -22,7 +23,7 @@ def soc(tmp_path):
     def run(*arguments, stdin=None, data=True):
         where = ["--data-dir", str(tmp_path / "data")] if data else []
         result = CliRunner().invoke(build("sources"), ["sources", *arguments, *where], input=stdin)
-        if isinstance(result.exception, ConfigError):
+        if isinstance(result.exception, ConfigError | Conflict):
             raise result.exception
         return result
 
@@ -37,6 +38,17 @@ def test_a_pasted_attack_names_the_rule_that_would_match(soc):
     assert "SQL Injection in a Request" in [match["title"] for match in found["matches"]]
     assert "0912345678" not in result.stdout
     assert "phone_" in result.stdout
+
+
+def test_with_an_organisation_it_says_what_is_tuned_there(soc, tmp_path):
+    [matched] = [m for m in json.loads(soc("preview", "--json", stdin=SQLI).stdout)["matches"] if "SQL" in m["title"]]
+    assert matched["fate"] == "live"
+    body = {"stage": "live", "orgs": {"hungyen": {"enabled": False}}}
+    stores = open_stores(tmp_path / "data")
+    stores.policies.put(Policy(PolicyKind.RULE, matched["rule_id"], 1, body, "test", 0))
+    said = soc("preview", "--org", "hungyen", stdin=SQLI).stdout
+    assert "[medium, off] SQL Injection in a Request" in said
+    assert "[medium, live] SQL Injection in a Request" in soc("preview", "--org", "ninhbinh", stdin=SQLI).stdout
 
 
 def test_for_people_it_says_what_could_not_be_parsed_and_ends_with_3(soc, tmp_path):
@@ -83,3 +95,16 @@ def test_configuration_is_only_for_the_way_of_the_source(soc):
     assert "access_log syslog:server=10.0.0.5" in soc("config", "web", "--for", "nginx", "--host", "10.0.0.5").stdout
     with pytest.raises(ConfigError, match="not for curl"):
         soc("config", "web", "--for", "curl")
+
+
+def test_one_address_is_one_source_when_it_is_added_and_when_it_is_switched_on_again(soc):
+    soc("add", "web", "--type", "nginx.access", "--org", "hungyen", "--from", "10.1.2.3")
+    other = ("add", "srv", "--type", "syslog", "--org", "ninhbinh", "--from", "10.1.2.0/24")
+    with pytest.raises(Conflict, match="another organisation"):
+        soc(*other)
+    soc("disable", "web")
+    assert soc(*other).exit_code == 0
+    with pytest.raises(Conflict, match="another organisation"):
+        soc("enable", "web")
+    soc("disable", "srv")
+    assert "is enabled" in soc("enable", "web").stdout

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from api.directory import Organisations
 from api.standing import expect, rearrange
@@ -89,6 +90,37 @@ def test_a_syslog_source_is_taken_to_carry_sign_ins(country):
     assert country.look(16)[0].blind == ("ssh", "both")
 
 
+def tune(country, rule_id, stage="live", **orgs):
+    body = {"stage": stage, "orgs": {org: {"enabled": enabled} for org, enabled in orgs.items()}}
+    country.stores.policies.put(Policy(PolicyKind.RULE, rule_id, 1, body, "test", 0))
+
+
+def test_only_rules_that_run_for_the_organisation_are_blind(country):
+    tune(country, "ssh", "test")
+    tune(country, "both", "draft")
+    tune(country, "web", hungyen=False)
+    for id_, org, type_ in (
+        ("h", "hungyen", "syslog"), ("w", "hungyen", "nginx.access"),
+        ("n", "ninhbinh", "nginx.access"), ("c", "caobang", "linux.auth"),
+    ):  # fmt: skip
+        country.add(id_, org, type_)
+    country.hear("h", "w", "n", "c")
+    blind = {outage.source: outage.blind for outage in country.look(16)}
+    assert blind == {"h": ("ssh",), "w": (), "n": ("web",), "c": ("ssh",)}
+
+
+def test_a_correlation_of_which_no_base_rule_runs_is_not_blind(country, tmp_path):
+    many = replace(SSH, id="many", hash="h5", bases=("base", "other"))
+    SqliteDetections(tmp_path).publish([BASE, replace(BASE, id="other"), many], [])
+    country.add("h", "hungyen", "linux.auth")
+    country.hear("h")
+    tune(country, "base", "draft")
+    assert country.look(16)[0].blind == ("many",)
+    tune(country, "other", "draft")
+    country.hear("h")
+    assert country.look(16)[0].blind == ()
+
+
 def test_two_processes_that_watch_one_store_note_and_clear_together(country, tmp_path):
     other = Watch(open_stores(tmp_path), lambda: country.now + 7)
     country.add("portal")
@@ -132,6 +164,17 @@ def test_an_expectation_that_cannot_be_read_hides_no_other(country):
     for id_ in ("portal", ":calendar"):
         country.stores.policies.put(Policy(PolicyKind.SILENCE, id_, 1, {"newer": True}, "x", 0))
     assert len(country.look(16)) == 1
+
+
+def test_an_expectation_that_cannot_be_read_is_said_once_and_not_at_each_look(country):
+    country.stores.policies.put(Policy(PolicyKind.SILENCE, "from-a-newer-one", 1, {"newer": True}, "x", 0))
+    with capture_logs() as said:
+        for _ in range(3):
+            country.look(1)
+    assert [line["reason"] for line in said if "from-a-newer-one" in line.get("reason", "")] == [
+        "source from-a-newer-one: newer is not known here; "
+        "known are schedule, limit_minutes, exempt_until, reason, system"
+    ]
 
 
 def test_the_thread_goes_on_whatever_a_look_meets(country):
