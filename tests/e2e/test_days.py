@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 from day import Day, chromium, day_of
+from day_admin import Admin
 from day_analyst import Analyst
 from day_helper import Helper
 from elastic import empty
@@ -95,3 +96,20 @@ def test_the_day_of_a_communes_it_helper(day: Day) -> None:
     helper.sends_in_another_zone()
     helper.renews_and_revokes_the_token()
     helper.sees_what_is_covered()
+
+
+def test_the_day_of_an_administrator(day: Day, service: Service) -> None:
+    admin = Admin(day, {"vi": "H30", "en": "H31"}[day.language])
+    admin.signs_in()
+    admin.sees_how_often_the_rule_was_wrong()
+    admin.asks_what_it_would_have_raised()
+    admin.puts_the_rule_in_test()
+    admin.brings_it_to_life_against_the_budget()
+    admin.makes_an_exception()
+    admin.sees_what_it_hides()
+    admin.raises_the_level_for_one_organisation()
+    admin.sees_that_an_exception_ends()
+    admin.sees_the_history()
+    done = [action for action, _, _ in service.kept.audited(admin.name)]
+    assert {"sign-in", "backtest.start", "exception.create"} <= set(done)
+    assert done.count("rule.setting") == 3
