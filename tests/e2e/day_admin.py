@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import office
 from day import Day
 from office import Portal, taken_up
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from servers import eventually
 
 # Each has a rule of its own, as the stage of a rule is everybody's: the rule, and a request that nothing else fires on.
@@ -37,6 +37,7 @@ class Admin:
                 for address in (*WRONG, TRUE, OPEN)
             )
         )
+        self.portal.found(4 * DAYS)
         verdicts = dict.fromkeys(WRONG, "false_positive") | {TRUE: "true_positive"}
         for alert in self.portal.raised(4 * DAYS):
             if verdict := verdicts.get(alert["entity"]):
@@ -102,7 +103,7 @@ class Admin:
 
     def makes_an_exception(self) -> None:
         self.day.open("/alerts?status=closed")
-        self.page.locator("#queue tbody tr").filter(has_text=TRUE).first.get_by_role("link", name=self.title).click()
+        self._row(TRUE).first.get_by_role("link", name=self.title).click()
         self.day.follow(self.say("Make an exception"))
         expect(self.day.named("Hide what this finds")).to_have_value(re.compile(f'^source.ip:"{TRUE}"'))
         expect(self.day.named("Organisation")).to_have_value(self.org)
@@ -110,7 +111,9 @@ class Admin:
         self.day.press("What would it hide?")
         self.day.sees(self.say("In the last 30 days it would have hidden"), within="#preview")
         for message in ("Alerts", "of them confirmed true"):
-            fact = self.page.locator("#preview dl > div").filter(has_text=re.compile(f"^\\s*{self.say(message)}\\s*{DAYS}\\s*$"))
+            fact = self.page.locator("#preview dl > div").filter(
+                has_text=re.compile(f"^\\s*{self.say(message)}\\s*{DAYS}\\s*$")
+            )
             expect(fact).to_have_count(1)
         self.day.fill("Reason", "máy quét của đơn vị kiểm thử")
         with self.day.refused(422):
@@ -144,20 +147,23 @@ class Admin:
         self.portal.logs(self._attack("203.0.113.31"))
         self.portal.raised(4 * DAYS + 2)
         self.day.go("Alerts")
-        row = self.page.locator("#queue tbody tr").filter(has_text="203.0.113.31")
-        expect(row.locator(".level")).to_have_text(self.say("critical"))
-        before = self.page.locator("#queue tbody tr").filter(has_text="203.0.113.22")
-        expect(before.locator(".level")).to_have_text(self.say("medium"))
+        expect(self._row("203.0.113.31").locator(".level")).to_have_text(self.say("critical"))
+        expect(self._row("203.0.113.22").locator(".level")).to_have_text(self.say("medium"))
 
     def sees_that_an_exception_ends(self) -> None:
         """By the API, as the page knows no end that is nearer than tomorrow."""
         product = self.day.product
         [made] = product.get(f"/rules/{self.rule_id}")["exceptions"]
         over = datetime.now(UTC) + timedelta(seconds=3)
-        kept = {name: made[name] for name in ("rule_id", "condition", "orgs", "reason", "owner", "confirm_reason", "version")}
+        kept = {
+            name: made[name]
+            for name in ("rule_id", "condition", "orgs", "reason", "owner", "confirm_reason", "version")
+        }
         with taken_up(product):
             product.request(
-                "PUT", f"/exceptions/{made['id']}", kept | {"why": "đợt kiểm thử đã xong", "expires_at": over.isoformat()}
+                "PUT",
+                f"/exceptions/{made['id']}",
+                kept | {"why": "đợt kiểm thử đã xong", "expires_at": over.isoformat()},
             )
         time.sleep(max(0.0, (over - datetime.now(UTC)).total_seconds() + 0.1))  # nothing is written, time passes
         self.portal.logs(self._attack(TRUE))
@@ -186,6 +192,9 @@ class Admin:
     def _attack(self, address: str, *, ago: timedelta = timedelta()) -> str:
         path, agent = self.attack
         return office.line(address, path, agent, ago=ago)
+
+    def _row(self, address: str) -> Locator:
+        return self.page.locator("#queue tbody tr").filter(has_text=self.org).filter(has_text=address)
 
     def _today(self, address: str) -> list[dict]:
         return [

@@ -67,7 +67,9 @@ class Analyst:
 
     def looks_through_the_queue(self) -> None:
         self.day.go("Alerts")
-        self.day.sees(*(self.titles[key] for key in ("log4shell", "sqli", "traversal", "tool")), *NOISE, within="#queue")
+        self.day.sees(
+            *(self.titles[key] for key in ("log4shell", "sqli", "traversal", "tool")), *NOISE, within="#queue"
+        )
         self.day.sees(self.say("Organisation"), self.say("Last seen"), self.say("critical"), self.org)
         first = self.page.locator("#queue tbody tr").filter(has_text=self.titles["log4shell"])
         first.get_by_role("link", name=self.titles["log4shell"]).click()
@@ -101,7 +103,10 @@ class Analyst:
         self.day.fill("Snooze until", until.strftime("%Y-%m-%dT09:00"))
         self.day.fill("because", "chờ đơn vị trả lời")
         self.day.press("Snooze")
-        self.day.sees(self.say("snoozed until"), f"09:00:00 {until:%d/%m/%Y}" if self.day.language == "vi" else f"{until:%Y-%m-%d} 09:00:00")
+        self.day.sees(
+            self.say("snoozed until"),
+            f"09:00:00 {until:%d/%m/%Y}" if self.day.language == "vi" else f"{until:%Y-%m-%d} 09:00:00",
+        )
         self.day.sees(self.say("snoozed it because"), "chờ đơn vị trả lời", within="#history")
         self.day.go("Alerts")
         self.day.misses(self.titles["traversal"], within="#queue")

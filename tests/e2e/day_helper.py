@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import office
@@ -31,13 +32,19 @@ class Helper:
         self.day.follow(self.say("Connect a source"))
         self.day.sees(self.say("They are parsed and masked here, and not kept."))
         attack = office.line("203.0.113.7", f"{office.SQLI}&sdt={PHONE}", office.HOSTILE)
-        self.day.fill("Lines of the log", "\n".join((attack, office.line("203.0.113.8", "/"), "khong phai nhat ky", BROKEN)))
+        self.day.fill(
+            "Lines of the log", "\n".join((attack, office.line("203.0.113.8", "/"), "khong phai nhat ky", BROKEN))
+        )
         self.day.press("See what would become of them")
         self.day.sees(self.say("nginx: access log"), "67 %", self.say("Parsed"), within="#preview")
         self.day.sees(f"{self.say('Lines that are no text (binary), not shown:')} 1", within="#preview")
         self.day.sees(f"{self.say('phone number')}: 1", within="#preview")
-        self.day.sees(self.say("Rules that would match"), office.title("sql_injection", self.day.language), within="#preview")
-        self.day.sees("203.0.113.7", "url.path", "<script>", "khong phai nhat ky", self.say("Not parsed"), within="#preview")
+        self.day.sees(
+            self.say("Rules that would match"), office.title("sql_injection", self.day.language), within="#preview"
+        )
+        self.day.sees(
+            "203.0.113.7", "url.path", "<script>", "khong phai nhat ky", self.say("Not parsed"), within="#preview"
+        )
         assert PHONE not in self.page.content()
 
     def enrols(self) -> None:
@@ -54,7 +61,11 @@ class Helper:
 
     def sends_with_a_token_that_was_cut_short(self) -> None:
         self._until("Requests come with a wrong token", lambda: self._sends(self.token[:-4], 401))
-        self.day.sees(self.say("The token was renewed, revoked or cut short. Copy the whole token into the sender, or renew it here."))
+        self.day.sees(
+            self.say(
+                "The token was renewed, revoked or cut short. Copy the whole token into the sender, or renew it here."
+            )
+        )
 
     def sends_as_it_is_printed(self) -> None:
         """What stands in the printed command, word by word; who looks at the console on its own machine puts in where that is."""
@@ -62,13 +73,16 @@ class Helper:
         assert words[0] == "curl"
         assert f"Authorization: Bearer {self.token}" in words
         assert words[-1].replace("GOVSOC", "127.0.0.1") == self.day.product.ingest_url
-        self._until("Receiving: its lines arrive, are parsed, and their times are right", lambda: self._sends(self.token))
+        self._until(
+            "Receiving: its lines arrive, are parsed, and their times are right", lambda: self._sends(self.token)
+        )
         expect(self.page.locator("#check .fresh.live")).to_be_visible()
         self.day.sees(self.say("Nothing is left to do."), within="#check")
 
     def sends_with_a_clock_that_is_ahead(self) -> None:
         self._until(
-            "Lines arrive, and their times lie in the future", lambda: self._sends(self.token, ago=timedelta(minutes=-20))
+            "Lines arrive, and their times lie in the future",
+            lambda: self._sends(self.token, ago=timedelta(minutes=-20)),
         )
         self.day.sees("20", self.say("minutes"), "NTP", within="#check")
 
@@ -88,15 +102,21 @@ class Helper:
             return office.push(self.day.product.ingest_url, token, said) == 200
 
         self._until("Lines arrive, and their times are of another zone", sends)
-        self.day.sees(self.say("Enrol the source with this zone, or set the zone of the sender:"), "+00:00", within="#check")
+        self.day.sees(
+            self.say("Enrol the source with this zone, or set the zone of the sender:"), "+00:00", within="#check"
+        )
 
     def renews_and_revokes_the_token(self) -> None:
         self.day.open(f"/sources/{self.source}")
         self.day.press("Renew the token")
-        self.day.sees(self.say("It is shown now and never again: copy it to the sender. Below it stands where it belongs."))
+        self.day.sees(
+            self.say("It is shown now and never again: copy it to the sender. Below it stands where it belongs.")
+        )
         old, self.token = self.token, self.page.locator("#token").inner_text()
         eventually(lambda: self._sends(old, 401), 20, "the token of before is refused")
-        self._until("Receiving: its lines arrive, are parsed, and their times are right", lambda: self._sends(self.token))
+        self._until(
+            "Receiving: its lines arrive, are parsed, and their times are right", lambda: self._sends(self.token)
+        )
         self.day.press("Revoke the token")
         self._until("Requests come with a wrong token", lambda: self._sends(self.token, 401))
         assert self.page.locator("#token").count() == 0
@@ -116,8 +136,8 @@ class Helper:
         line = office.line("203.0.113.8", "/thu-tuc-1.html", ago=ago)
         return office.push(self.day.product.ingest_url, token, line) == status
 
-    def _until(self, message: str, send: object) -> None:
-        """Send until it is taken as it should be; then the page says by itself what is the matter."""
-        assert callable(send)
-        eventually(send, 20, "the collector has heard of it")
-        self.day.sees(self.say(message), within="#check")
+    def _until(self, message: str, send: Callable[[], bool]) -> None:
+        """Send again and again, as senders do, until it is answered as it should be and the page says by itself what is the matter."""
+        check = self.page.locator("#check")
+        eventually(lambda: send() and self.say(message) in check.inner_text(), 30, f"the page says: {message}")
+        self.day.look()

@@ -76,6 +76,11 @@ class Portal:
         assert isinstance(found, list)
         return found
 
+    def found(self, number: int) -> None:
+        """A search finds so many events of this organisation: on a server, some seconds after they were written."""
+        path = f"/events?q=organization.id:{self.org}&limit=200"
+        eventually(lambda: len(self._product.get(path)["items"]) >= number, 30, f"{number} events of {self.org}")
+
     def _enough(self, path: str, number: int) -> list[dict]:
         items = self._product.get(path)["items"]
         return items if len(items) >= number else []
