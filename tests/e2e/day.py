@@ -85,11 +85,12 @@ def _only_of(language: str) -> set[str]:
 
 @dataclass
 class Day:
-    """One person's day. `wrong`: what the browser complained of; the day fails by it when it is over."""
+    """One person's day. `name`: of its photographs. `wrong`: what the browser complained of; the day fails by it when it is over."""
 
     product: Product
     page: Page
     language: str
+    name: str
     wrong: list[str] = field(default_factory=list)
     looked: int = 0
 
@@ -167,7 +168,7 @@ class Day:
         self.looked += 1
         if folder := os.environ.get("SOC_SCREENSHOTS"):
             Path(folder).mkdir(parents=True, exist_ok=True)
-            page.screenshot(path=Path(folder) / f"{self.language}-{self.looked:02}.png", full_page=True)
+            page.screenshot(path=Path(folder) / f"{self.name}-{self.looked:02}.png", full_page=True)
 
     @contextmanager
     def refused(self, status: int) -> Iterator[None]:
@@ -190,11 +191,11 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def day_of(browser: Browser, product: Product, language: str) -> Iterator[Day]:
+def day_of(browser: Browser, product: Product, language: str, name: str) -> Iterator[Day]:
     context = browser.new_context(
         base_url=product.url, locale=_LOCALES[language], viewport={"width": WIDTH, "height": HEIGHT}
     )
-    day = Day(product, context.new_page(), language)
+    day = Day(product, context.new_page(), language, name)
     yield day
     context.close()
     assert day.wrong == []

@@ -63,7 +63,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(params=["vi", "en"])
 def day(request: pytest.FixtureRequest, service: Service, browser: Browser) -> Iterator[Day]:
-    with day_of(browser, service.product, request.param) as day:
+    with day_of(browser, service.product, request.param, request.node.name) as day:
         yield day
 
 
