@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -17,8 +18,9 @@ BROKEN = "\x7fELF\x02\x01\x01\x00\x00 \x03"
 
 
 class Helper:
-    def __init__(self, day: Day, org: str) -> None:
-        self.day, self.say, self.page, self.org = day, day.say, day.page, org
+    def __init__(self, day: Day, org: str, sender: str) -> None:
+        """`sender`: an address of this machine that nobody else sends from."""
+        self.day, self.say, self.page, self.org, self.sender = day, day.say, day.page, org, sender
         self.name, self.source = f"hoa-{day.language}", f"{org.lower()}-cong"
         self.password = office.account(day.product, self.name, "admin", org)
 
@@ -105,6 +107,26 @@ class Helper:
         self.day.sees(
             self.say("Enrol the source with this zone, or set the zone of the sender:"), "+00:00", within="#check"
         )
+
+    def connects_a_machine_by_syslog(self) -> None:
+        """The other way of the form: known by its address, which is one of this machine's own."""
+        self.day.open("/sources/new")
+        self.day.fill("Short name: small letters, digits, . - _", f"{self.source}-may", within=".enrol")
+        self.day.named("Type", within=".enrol").select_option("nginx.access")
+        self.day.choose("syslog (rsyslog, nginx), known by its address")
+        self.page.get_by_role("textbox", name=self.say("Addresses that send"), exact=True).fill(self.sender)
+        self.day.press("Enrol, and show how to send")
+        self.day.sees("omfwd", f'port="{self.day.product.syslog_port}"', within="#config")
+        assert self.page.locator("#token").count() == 0
+
+        def sends() -> bool:
+            where = ("127.0.0.1", self.day.product.syslog_port)
+            said = f"<190>1 {datetime.now(UTC).isoformat()} may-chu nginx - - - {office.line('203.0.113.8', '/')}\n"
+            with socket.create_connection(where, source_address=(self.sender, 0)) as sender:
+                sender.sendall(said.encode())
+            return True
+
+        self._until("Receiving: its lines arrive, are parsed, and their times are right", sends)
 
     def renews_and_revokes_the_token(self) -> None:
         self.day.open(f"/sources/{self.source}")

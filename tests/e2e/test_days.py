@@ -19,7 +19,7 @@ from playwright.sync_api import Browser
 from receivers import Mailbox
 from servers import Product
 
-pytestmark = [pytest.mark.server, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.server
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def test_the_day_of_an_analyst(day: Day, service: Service) -> None:
 
 
 def test_the_day_of_a_communes_it_helper(day: Day) -> None:
-    helper = Helper(day, {"vi": "H28", "en": "H29"}[day.language])
+    helper = Helper(day, *{"vi": ("H28", "127.0.0.28"), "en": ("H29", "127.0.0.29")}[day.language])
     helper.signs_in()
     helper.pastes_lines()
     helper.enrols()
@@ -94,6 +94,7 @@ def test_the_day_of_a_communes_it_helper(day: Day) -> None:
     helper.sends_as_it_is_printed()
     helper.sends_with_a_clock_that_is_ahead()
     helper.sends_in_another_zone()
+    helper.connects_a_machine_by_syslog()
     helper.renews_and_revokes_the_token()
     helper.sees_what_is_covered()
 
