@@ -173,12 +173,9 @@ class Day:
     @contextmanager
     def refused(self, status: int) -> Iterator[None]:
         """What is done in here is answered with this status, which the browser tells as an error."""
-        before = len(self.wrong)
-        with self.page.expect_response(lambda answer: answer.status == status):
+        with self.page.expect_console_message(lambda said: f"with a status of {status}" in said.text) as told:
             yield
-        self.page.wait_for_load_state()
-        new = [said for said in self.wrong[before:] if f"the server responded with a status of {status}" not in said]
-        self.wrong[before:] = new
+        self.wrong.remove(told.value.text)
 
 
 @contextmanager
