@@ -35,14 +35,14 @@ run-embedded: setup ## `make run`
 
 run-elasticsearch: setup-elasticsearch ## `make run STORE=elasticsearch`
 	deploy/elasticsearch/install
-	deploy/elasticsearch/server.py --keep demo $(BIN)/soc run --demo --data-dir $(DATA_DIR)
+	deploy/elasticsearch/server.py --keep demo $(BIN)/soc run --demo --data-dir $(DATA_DIR)-elasticsearch
 
 check: setup-dev ## format, lint, types, import contract, unit tests: under 3 minutes
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -m "not server"
+	$(BIN)/pytest -m "not server" -n auto
 
 servers: ## install the real servers that the tests start (Debian, root)
 	deploy/install-test-servers
@@ -60,6 +60,7 @@ lock: setup-dev ## make the lock files again from pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --build-deps-for editable -o requirements.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --extra elasticsearch -o requirements-elasticsearch.lock pyproject.toml
 	$(BIN)/pip-compile $(LOCK) --build-deps-for editable --extra dev --extra elasticsearch -o requirements-dev.lock pyproject.toml
+	rm -rf *.egg-info # pip-compile leaves one, and then the packages have two owners
 
 LOCK := --quiet --generate-hashes --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --strip-extras --allow-unsafe
 

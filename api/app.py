@@ -35,7 +35,7 @@ from api.routes import (
     session,
     sources,
 )
-from api.state import RuleBook, State
+from api.state import Keys, RuleBook, State
 from api.throttle import SignIns
 from api.tuning.settings import DAILY_BUDGET
 from collector.snippets import Place
@@ -67,13 +67,13 @@ def create_app(
     zone: tzinfo = _ZONE,
     live_interval_s: float = 1.0,
     daily_budget: float = DAILY_BUDGET,
-    token: Callable[[str, str, str], str | None] | None = None,
+    keys: Keys | None = None,
     place: Place | None = None,
     pipelines: Sequence[Path] = (),
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `send_test`: see `Tests`. `token`: see `State`. `place`: where senders reach the collector. `pipelines`: those that the
+    `send_test`: see `Tests`. `keys`: see `State`. `place`: where senders reach the collector. `pipelines`: those that the
     detector's rules went through.
     """
     feed = Feed(
@@ -110,7 +110,7 @@ def create_app(
         feed=feed,
         pages=Pages(zone, clock),
         daily_budget=daily_budget,
-        token=token,
+        keys=keys,
         backtests=jobs,
         rehearsal=Rehearsal(pipelines),
         place=place or Place(),

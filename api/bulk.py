@@ -2,40 +2,59 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 from api.errors import Refused
-from api.queue import find_alerts
+from api.queue import matching
 from api.state import State
-from api.triage import Decision, decide
+from api.triage import decide
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
-from soc.model.alert import Alert
+from soc.model.alert import Alert, Decision
 from soc.store.base import AlertFilter, AuditEntry
+from soc.store.paging import every
 
 MOST = 1000
-_PAGE = 200
+MOST_LOOKED_AT = 20_000
+LONGEST_S = 10.0
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """`alerts`: the latest `MOST`. `more`: there are others. `whole`: all that the text might be in were looked at; else only the
+    latest `looked_at`, since that took `LONGEST_S` or they are `MOST_LOOKED_AT`."""
+
+    alerts: list[Alert]
+    more: bool
+    whole: bool
+    looked_at: int
 
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """`refused`: alert id -> why it was left as it is. `more`: there are others, beyond `MOST`."""
+    """`refused`: alert id -> why it was left as it is. `found`: what it was decided for."""
 
     changed: int
     refused: dict[str, str]
-    more: bool
+    found: Found
 
 
-def found(state: State, account: Account, where: AlertFilter, text: str) -> tuple[list[Alert], bool]:
-    """The alerts that the filter finds, the latest `MOST` of them, and whether there are more."""
-    alerts: list[Alert] = []
-    cursor = None
-    while len(alerts) <= MOST:
-        page = find_alerts(state, where, account.scope, text=text, cursor=cursor, limit=_PAGE)
-        alerts += page.items
-        if (cursor := page.next) is None:
-            break
-    return alerts[:MOST], len(alerts) > MOST or cursor is not None
+def find(state: State, account: Account, where: AlertFilter, text: str) -> Found:
+    """The alerts that the filter and the words find."""
+    matches, ends = matching(state, text), time.monotonic() + LONGEST_S
+    found: list[Alert] = []
+    looked_at = 0
+    for alert in every(lambda at: state.stores.alerts.list(where, account.scope, cursor=at, limit=_PAGE)):
+        if looked_at >= MOST_LOOKED_AT or time.monotonic() > ends:
+            return Found(found, more=False, whole=False, looked_at=looked_at)
+        looked_at += 1
+        if matches(alert):
+            if len(found) == MOST:
+                return Found(found, more=True, whole=True, looked_at=looked_at)
+            found.append(alert)
+    return Found(found, more=False, whole=True, looked_at=looked_at)
 
 
 def decide_all(
@@ -45,19 +64,17 @@ def decide_all(
 
     `expected`: how many the person was shown. Raises `Refused` when there are more by now: a decision is about what was seen.
     """
-    alerts, more = found(state, account, where, text)
-    if len(alerts) > expected:
-        raise Refused(f"there are {len(alerts)} by now, not {expected}: look at them again, then decide")
-    state.stores.audit.record(
-        AuditEntry(
-            state.clock(), account.name, "alert.bulk", f"{len(alerts)} alerts", f"{where} {text} {decision}"[:4000]
-        )
-    )
+    found = find(state, account, where, text)
+    number = len(found.alerts)
+    if number > expected:
+        raise Refused(f"there are {number} by now, not {expected}: look at them again, then decide")
+    said = f"{where} {text} {decision}"[:4000]
+    state.stores.audit.record(AuditEntry(state.clock(), account.name, "alert.bulk", f"{number} alerts", said))
     refused: dict[str, str] = {}
-    for alert in alerts:
+    for alert in found.alerts:
         one = replace(decision, version=alert.triage.version)
         try:
             decide(state.stores, account, alert.id, one, state.clock())
         except (Refused, Conflict, NotFound) as error:
             refused[alert.id] = str(error)
-    return Bulk(len(alerts) - len(refused), refused, more)
+    return Bulk(number - len(refused), refused, found)

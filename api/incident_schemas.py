@@ -64,9 +64,10 @@ class IncidentChangeOut(BaseModel):
     at: str
     by: str
     field: Literal[
-        "title", "status", "verdict", "assignee", "orgs", "split_from", "merged", "merged_into", "comment"
+        "title", "status", "verdict", "assignee", "orgs", "alerts", "split_from", "merged", "merged_into", "comment"
     ] = Field(
-        description="`merged`: the incident `new` into this one; `split_from`: this one out of the incident `new`"
+        description="`merged`: the incident `new` into this one; `split_from`: this one out of the incident `new`; "
+        "`alerts`: those of the ids in `new` came into it, those in `old` left it"
     )
     old: str | None
     new: str | None

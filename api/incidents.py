@@ -3,38 +3,28 @@
 Every act may end after any of its writes, and doing it again finishes it. The order sees to that: an incident is widened to an
 alert's organisation before the alert joins; an alert goes from one incident to another in one write, of its own triage; an incident
 is closed, or open again, once its alerts are; one that was merged leads to the other from the first moment, and what is still in
-it is found there.
+it is found there. That alerts have come is written into the incident after they have: whoever closes it over what they had read
+before finds another version, and whoever brings them finds it closed. So none that is open stays in one that is closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 from api.errors import Refused
 from api.triage import check_assignee, measure
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
-from soc.model.alert import Alert, Change, Status, Triage, Verdict
-from soc.model.incident import Incident, IncidentStatus
+from soc.model.alert import Alert, Change, Decision, Status, Triage, Verdict
+from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter, Stores
 from soc.store.paging import every
 
 _TRIES = 5
 _PAGE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class IncidentDecision:
-    """What is None stays as it is; `assignee=""` unassigns. `version`: the incident that the decision was made on."""
-
-    version: int | None = None
-    title: str | None = None
-    status: IncidentStatus | None = None
-    verdict: Verdict | None = None
-    assignee: str | None = None
-    comment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +58,7 @@ class Desk:
         _check_free(alerts, ours)
         for alert in alerts:
             self._move(alert, ours, None)
-        return chain[-1]
+        return self._say(chain[-1], IncidentDecision(left=[alert.id for alert in alerts if alert.triage.incident]))
 
     def split(self, incident_id: str, alert_ids: Collection[str], new_id: str, title: str) -> Incident:
         """Some of its alerts become a new incident, which is returned. `new_id`: as for `open`."""
@@ -79,7 +69,9 @@ class Desk:
             if alert.triage.incident not in (*ours, new_id):
                 raise Refused(f"alert {alert.id} is not in incident {incident_id}")
         self._begin(new_id, title, alerts, chain[-1].id)
-        return self._join(new_id, alerts, ours)
+        new = self._join(new_id, alerts, ours)
+        self._say(chain[-1], IncidentDecision(left=[alert.id for alert in alerts if alert.triage.incident in ours]))
+        return new
 
     def merge(self, source_id: str, target_id: str) -> Incident:
         """All alerts of the source go over to the target; the source is closed and stays readable, with its history.
@@ -94,9 +86,8 @@ class Desk:
             raise Conflict(f"incident {source.id} was merged into {source.merged_into} already")
         if source.merged_into is None:
             _check_open(target)
-            who, closed, change = self.account.name, IncidentStatus.CLOSED, self.stores.incidents.change
-            change(target.id, by=who, now=self.now, version=target.version, orgs=source.orgs, merged=source.id)
-            change(source.id, by=who, now=self.now, version=source.version, status=closed, merged_into=target.id)
+            self._say(target, IncidentDecision(target.version, orgs=source.orgs, merged=source.id))
+            self._say(source, IncidentDecision(source.version, status=IncidentStatus.CLOSED, merged_into=target.id))
         return self._hand_over(source.id)
 
     def decide(self, incident_id: str, decision: IncidentDecision) -> Incident:
@@ -108,21 +99,14 @@ class Desk:
         if decision.assignee:
             check_assignee(self.stores, incident.orgs, decision.assignee)
         if decision.status is IncidentStatus.CLOSED:
-            self._settle(incident.id, lambda t: t.status is not Status.CLOSED, Status.CLOSED, decision.verdict)
+            closed = Decision(status=Status.CLOSED, verdict=decision.verdict)
+            self._settle(self._members(incident.id), incident.id, _is_open, closed)
         elif decision.status is IncidentStatus.OPEN and incident.verdict is not None:
-            self._settle(incident.id, lambda t: t.verdict is incident.verdict, Status.NEW, None)
-        return self.stores.incidents.change(
-            incident.id,
-            by=self.account.name,
-            now=self.now,
-            # What was done to its alerts holds for the incident that was read; a comment for any.
-            version=decision.version if decision.status is None else incident.version,
-            title=decision.title,
-            status=decision.status,
-            verdict=decision.verdict,
-            assignee=decision.assignee,
-            comment=decision.comment,
-        )
+            again = Decision(status=Status.NEW)
+            self._settle(self._members(incident.id), incident.id, lambda t: t.verdict is incident.verdict, again)
+        # What was done to its alerts holds for the incident that was read; a comment for any.
+        version = decision.version if decision.status is None else incident.version
+        return self._say(incident, replace(decision, version=version))
 
     def history(self, incident_id: str) -> list[Change]:
         """Of the incident and of those merged into it, oldest first."""
@@ -176,68 +160,91 @@ class Desk:
         _check_open(incident)
         sources = {*others, *(merged.id for merged in before)}
         _check_free(alerts, {incident.id, *sources})
-        self.stores.incidents.change(
-            incident.id, by=self.account.name, now=self.now, orgs=[alert.org for alert in alerts]
-        )
+        self._say(incident, IncidentDecision(orgs=[alert.org for alert in alerts]))
         for alert in alerts:
             self._move(alert, {None, *sources}, incident.id)
-        joined = self.stores.incidents.get(incident.id, self.account.scope)
-        # Merged meanwhile: whoever did it may have looked for its alerts before these joined.
-        return self._join(incident.id, alerts, sources) if joined.merged_into else joined
+        new = [alert for alert in alerts if alert.triage.incident != incident.id]
+        there = self._arrived(incident.id, new)
+        if there.merged_into:  # meanwhile: whoever did it may have looked for its alerts before these joined
+            return self._join(incident.id, alerts, sources)
+        if there.status is IncidentStatus.CLOSED and [alert for alert in new if self._back(alert, incident.id)]:
+            _check_open(there)
+        return there
+
+    def _arrived(self, incident_id: str, alerts: Sequence[Alert]) -> Incident:
+        """The incident, which now says that these came; or as it is, closed, where somebody has closed it meanwhile."""
+        for _ in range(_TRIES):
+            there = self.stores.incidents.get(incident_id, self.account.scope)
+            if not alerts or there.status is IncidentStatus.CLOSED:
+                return there
+            with suppress(Conflict):
+                return self._say(there, IncidentDecision(there.version, joined=[alert.id for alert in alerts]))
+        raise Conflict(f"incident {incident_id} is being changed by {there.updated_by} all the time: try again")
+
+    def _back(self, alert: Alert, incident_id: str) -> bool:
+        """Where it came from (`alert` as it was then), out of an incident that is closed; False where the closing took it along."""
+        return (
+            self._change(
+                self.stores.alerts.get(alert.id, self.account.scope),
+                lambda triage: triage.incident == incident_id and _is_open(triage),
+                Decision(incident=alert.triage.incident or ""),
+            ).incident
+            != incident_id
+        )
+
+    def _say(self, incident: Incident, decision: IncidentDecision) -> Incident:
+        return self.stores.incidents.change(incident.id, decision, by=self.account.name, now=self.now)
 
     def _hand_over(self, incident_id: str) -> Incident:
         """The alerts of an incident that was merged go to where it leads, and those that were left on the way."""
         *merged, last = self._chain(incident_id)
-        for source in merged:
-            self._pass_on(source.id, last.id)
-        there = self.stores.incidents.get(last.id, self.account.scope)
-        return self._hand_over(incident_id) if there.merged_into else there  # merged meanwhile, too
+        passed = [alert for source in merged for alert in self._pass_on(source.id, last.id)]
+        there = self._arrived(last.id, passed)
+        if there.merged_into:  # meanwhile, too
+            return self._hand_over(incident_id)
+        if there.status is IncidentStatus.CLOSED:  # by somebody who knew of the merge, since it is written first
+            self._settle(passed, there.id, _is_open, Decision(status=Status.CLOSED, verdict=there.verdict))
+        return there
 
-    def _pass_on(self, source_id: str, target_id: str) -> None:
-        for alert in self._members(source_id):
-            self._change(alert, lambda triage: triage.incident == source_id, incident=target_id)
+    def _pass_on(self, source_id: str, target_id: str) -> list[Alert]:
+        """The alerts that went over, as they are then."""
+        onward = Decision(incident=target_id)
+        passed = [
+            replace(alert, triage=self._change(alert, lambda t: t.incident == source_id, onward))
+            for alert in self._members(source_id)
+        ]
+        return [alert for alert in passed if alert.triage.incident == target_id]
 
     def _move(self, alert: Alert, sources: Collection[str | None], target: str | None) -> None:
         """Bring the alert from one of the sources to the target (None: out of all). Raises `Conflict` where it has gone elsewhere."""
-        there = self._change(alert, lambda triage: triage.incident in sources, incident=target or "")
+        there = self._change(alert, lambda triage: triage.incident in sources, Decision(incident=target or ""))
         if there.incident != target:
             raise Conflict(_elsewhere(alert.id, there))
 
     def _settle(
-        self, incident_id: str, wanted: Callable[[Triage], bool], status: Status, verdict: Verdict | None
+        self, alerts: Iterable[Alert], incident_id: str, wanted: Callable[[Triage], bool], decision: Decision
     ) -> None:
-        """Give the status to those of its alerts for which it is wanted."""
-        for alert in self._members(incident_id):
-            self._change(alert, lambda t: t.incident == incident_id and wanted(t), status=status, verdict=verdict)
+        """Decide so for those of the alerts for which it is wanted, while they are in the incident."""
+        for alert in alerts:
+            self._change(alert, lambda t: t.incident == incident_id and wanted(t), decision)
 
-    def _change(
-        self,
-        alert: Alert,
-        wanted: Callable[[Triage], bool],
-        *,
-        incident: str | None = None,
-        status: Status | None = None,
-        verdict: Verdict | None = None,
-    ) -> Triage:
+    def _change(self, alert: Alert, wanted: Callable[[Triage], bool], decision: Decision) -> Triage:
         """Change the triage if that is wanted of the one that is there, which is returned; again where somebody else was first."""
         for _ in range(_TRIES):
             if not wanted(alert.triage):
                 return alert.triage
+            over = replace(decision, version=alert.triage.version)
             try:
-                new = self.stores.triage.change(
-                    alert.id,
-                    by=self.account.name,
-                    now=self.now,
-                    version=alert.triage.version,
-                    incident=incident,
-                    status=status,
-                    verdict=verdict,
-                )
+                new = self.stores.triage.change(alert.id, over, by=self.account.name, now=self.now)
                 measure(alert, new)
                 return new
             except Conflict:
                 alert = self.stores.alerts.get(alert.id, self.account.scope)
         raise Conflict(f"alert {alert.id} is being changed by {alert.triage.updated_by} all the time: try again")
+
+
+def _is_open(triage: Triage) -> bool:
+    return triage.status is not Status.CLOSED
 
 
 def _check_free(alerts: Iterable[Alert], ours: Collection[str]) -> None:

@@ -6,33 +6,68 @@ Who looked is written down before the answer is given; the number itself is kept
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
 
 from api.errors import Refused
 from api.state import State
 from collector.recognise import recognise
+from soc.errors import ConfigError
 from soc.model.account import Account
 from soc.store.base import AuditEntry
 
-MOST_ORGS = 100  # a search expression has 200 clauses at most
+MOST_ORGS = 60  # as many tokens as a search expression of 2,000 characters takes
 LONGEST = 40
+_log = structlog.get_logger("api")
 _KINDS = {"phone": "a phone number", "cccd": "a citizen id", "cmnd": "a citizen id"}
 
 
-def expression_for(state: State, account: Account, number: str, org: str | None = None) -> str:
-    """The search expression that finds the number in the organisations of the account, or in the one named.
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Organisations: those that a search for a person looks through, and those whose masking key is not on this machine.
 
-    Raises `Refused` when it is no number of a person, or where there is nothing to look through.
+    Of the latter nothing was ever masked, or it was masked elsewhere: that nothing is found says nothing about them.
     """
-    if state.token is None:
-        raise Refused("the masking keys are not on this machine: search on the one where the collector runs")
-    kind, value = _kind_of(number)
+
+    searched: tuple[str, ...]
+    keyless: tuple[str, ...]
+
+
+def reach(state: State, account: Account, org: str | None = None) -> Reach:
+    """In the organisations of the account, or in the one named. Raises `Refused` where there is none or too many."""
     orgs = _orgs(state, account, org)
-    tokens = [token for one in orgs if (token := state.token(one, kind, value))]
-    # One that was never masked anywhere was never seen: the same expression, which finds nothing.
-    expression = " OR ".join(tokens) or f"{kind}_unknown"
-    detail = f"{_KINDS[kind]} in {len(orgs)} organisations: {expression}"
+    searched = tuple(one for one in orgs if state.keys and state.keys.has(one))
+    return Reach(searched, tuple(one for one in orgs if one not in searched))
+
+
+def expression_for(state: State, account: Account, number: str, org: str | None = None) -> tuple[str, Reach]:
+    """The search expression that finds the number, and where.
+
+    Raises `Refused` when it is no number of a person, and where there is nothing to look through, or no key to do it with.
+    """
+    kind, value = _kind_of(number)
+    where = reach(state, account, org)
+    tokens = [token for one in where.searched if (token := _token(state, one, kind, value))]
+    expression = " OR ".join(tokens)
+    detail = f"{_KINDS[kind]} in {len(where.searched)} organisations: {expression}"
     state.stores.audit.record(AuditEntry(state.clock(), account.name, "search.person", org or "", detail[:4000]))
-    return expression
+    if not tokens:
+        raise Refused(
+            f"nothing was searched: the masking keys of {', '.join(where.keyless)} are not on this machine. "
+            "Search on the one where their collector runs"
+        )
+    return expression, where
+
+
+def _token(state: State, org: str, kind: str, value: str) -> str | None:
+    try:
+        return state.keys.token(org, kind, value) if state.keys else None
+    except ConfigError as error:  # a file that is cut, for whoever runs this; its path is not for everyone
+        _log.warning("a masking key is unusable", reason=str(error))
+        raise Refused(
+            f"the masking key of {org} is unusable: tell whoever runs this service, or name another organisation"
+        ) from None
 
 
 def _kind_of(number: str) -> tuple[str, str]:

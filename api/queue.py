@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from api.state import State
 from soc.model.alert import Alert
 from soc.model.org import Scope
@@ -18,16 +20,22 @@ def find_alerts(
 
     Diacritics and case do not count: `hung yen` finds `Hưng Yên`.
     """
-    words = fold(text).split()
+    matches = matching(state, text)
     found: list[Alert] = []
-    for _ in range(_MOST_PAGES if words else 1):
+    for _ in range(_MOST_PAGES if text else 1):
         # As many as are still missing: then no page is longer than asked for, and the store's cursor stays exact.
         page = state.stores.alerts.list(where, scope, cursor=cursor, limit=limit - len(found))
-        found += [alert for alert in page.items if all(word in _text(state, alert) for word in words)]
+        found += [alert for alert in page.items if matches(alert)]
         cursor = page.next
         if cursor is None or len(found) >= limit:
             break
     return Page(tuple(found), cursor)
+
+
+def matching(state: State, text: str) -> Callable[[Alert], bool]:
+    """Whether an alert has all words of the text."""
+    words = fold(text).split()
+    return lambda alert: not words or all(word in _text(state, alert) for word in words)
 
 
 def _text(state: State, alert: Alert) -> str:

@@ -7,14 +7,14 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
-from api.triage import Decision
 from soc.backtest.jobs import JobState, Report
 from soc.model.account import Account, Role
-from soc.model.alert import Alert, Change, Status, Verdict
+from soc.model.alert import Alert, Change, Decision, Status, Verdict
 from soc.model.event import Event, Value, iso
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc, RuleFault, Stage
 from soc.model.silence import Freshness
+from soc.store.base import AlertFilter
 
 T = TypeVar("T")
 
@@ -170,6 +170,10 @@ class PersonIn(In):
 
 class ExpressionOut(BaseModel):
     q: str = Field(description="finds the tokens of the number: use it as `q` of a search")
+    searched: list[str] = Field(description="the organisations that it looks through")
+    keyless: list[str] = Field(
+        description="those it says nothing about: their masking keys are not on the machine of the API"
+    )
 
 
 class BacktestIn(In):
@@ -308,7 +312,7 @@ class DecisionIn(ChangesIn):
 
 
 class FilterIn(In):
-    """As the parameters of the list; what is left out does not filter."""
+    """What is left out does not filter."""
 
     status: Status | None = None
     level: Level | None = None
@@ -316,10 +320,39 @@ class FilterIn(In):
     rule_id: Name | None = None
     entity: Name | None = None
     assignee: Name | None = None
-    text: Name = ""
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = None
+    stage: Literal[Stage.LIVE, Stage.TEST] = Field(
+        Stage.LIVE, description="`test`: what rules in test raise, out of the queue"
+    )
+    text: Name = Field("", description="words of the title, in any language, or of the entity")
+    since: AwareDatetime | None = Field(None, description="last seen then or later")
+    until: AwareDatetime | None = Field(None, description="last seen before")
     incident: IncidentId | None = None
+    awake: bool = Field(False, description="without those that are snoozed now")
+
+    def where(self, now: int) -> AlertFilter:
+        """But for the text (`now`: ms)."""
+        return AlertFilter(
+            self.status,
+            self.level,
+            self.org,
+            self.rule_id,
+            self.entity,
+            self.assignee,
+            ms(self.since),
+            ms(self.until),
+            self.incident,
+            now if self.awake else None,
+            self.stage,
+        )
+
+
+class AlertsIn(FilterIn):
+    """The parameters of the list. One that is not known is ignored, as everywhere in an address."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    cursor: Cursor = None
+    limit: Limit = 50
 
 
 class BulkIn(In):
@@ -334,6 +367,10 @@ class BulkOut(BaseModel):
     changed: int
     refused: dict[str, str] = Field(description="alert id: why it was left as it is")
     more: bool = Field(description="the filter finds others, beyond the latest 1,000")
+    whole: bool = Field(
+        description="false: only the latest `looked_at` alerts were looked at for the text: 20,000 at most, in 10 seconds"
+    )
+    looked_at: int
 
 
 class TimesOut(BaseModel):

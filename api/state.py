@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import PurePath
 from threading import Lock
-from typing import Annotated
+from typing import Annotated, Protocol
 
 from fastapi import Depends, Request
 
@@ -72,12 +72,21 @@ def _shown_fault(fault: RuleFault, rules: Sequence[RuleDoc]) -> RuleFault:
     return replace(fault, reason=reason, path=fault.path and _short(fault.path))
 
 
+class Keys(Protocol):
+    """The masking keys of the organisations that are on this machine."""
+
+    def has(self, org: str) -> bool: ...
+
+    def token(self, org: str, kind: str, value: str) -> str | None:
+        """What stands for a number in the lines of an organisation; None without its key. Raises `ConfigError` when that is unusable."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it.
 
-    `token`: what stands for a number (organisation, kind, number) in the lines of an organisation, None where nothing was masked yet.
-    It is None itself where the masking keys are not on this machine. `daily_budget`: alerts a day that the analysts can work on.
+    `keys`: None where there are no masking keys on this machine. `daily_budget`: alerts a day that the analysts can work on.
     """
 
     stores: Stores
@@ -92,7 +101,7 @@ class State:
     organisations: Organisations
     feed: Feed
     pages: Pages
-    token: Callable[[str, str, str], str | None] | None
+    keys: Keys | None
     backtests: Jobs
     daily_budget: float
     rehearsal: Rehearsal

@@ -3,29 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from api.errors import Refused
 from soc import telemetry
 from soc.model.account import Account, Role
-from soc.model.alert import Alert, Status, Triage, Verdict
+from soc.model.alert import Alert, Decision, Status, Triage, Verdict
 from soc.store.base import Stores
 
 _LONGEST_SNOOZE_MS = 90 * 86_400_000
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What is None stays as it is; `assignee=""` unassigns, `snoozed_until=0` (else ms) wakes. `version`: the triage that the
-    decision was made on."""
-
-    version: int | None = None
-    status: Status | None = None
-    verdict: Verdict | None = None
-    assignee: str | None = None
-    comment: str | None = None
-    snoozed_until: int | None = None
-    reason: str | None = None  # of the snooze
 
 
 def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, now: int) -> Alert:
@@ -39,18 +25,7 @@ def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, 
     _check_snooze(alert.triage, decision, now)
     if decision.assignee:
         check_assignee(stores, [alert.org], decision.assignee)
-    new = stores.triage.change(
-        alert_id,
-        by=account.name,
-        now=now,
-        version=decision.version,
-        status=decision.status,
-        verdict=decision.verdict,
-        assignee=decision.assignee,
-        comment=decision.comment,
-        snoozed_until=decision.snoozed_until,
-        reason=decision.reason,
-    )
+    new = stores.triage.change(alert_id, decision, by=account.name, now=now)
     measure(alert, new)
     return replace(alert, triage=new)
 

@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|end_to_end|latency|memory|backtest|elastic|queue] ...
+python -m bench [parts|end_to_end|latency|memory|backtest|elastic|pages] ...
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ BENCHMARKS = {
     "memory": memory.main,
     "backtest": backtest.main,
     "elastic": on_elastic("elastic"),
-    "queue": on_elastic("queue"),
+    "pages": on_elastic("pages"),
 }
 
-LONG = ("memory", "backtest", "queue")  # only when they are named
+LONG = ("memory", "backtest", "pages")  # only when they are named
 
 
 def main(names: list[str]) -> None:

@@ -24,9 +24,13 @@ class KeyRing:
             self._maskers[org] = Masker(self.key(org))
         return self._maskers[org]
 
+    def has(self, org: str) -> bool:
+        """Whether the organisation's key is on this machine and for us to read. Where it is not, nothing was ever masked, or elsewhere."""
+        return os.access(self._path(org), os.R_OK)
+
     def token(self, org: str, kind: str, value: str) -> str | None:
-        """What stands for a number in the organisation's lines; None where it has no key, so nothing was ever masked."""
-        return self.masker(org).token(kind, value) if self._path(org).exists() else None
+        """What stands for a number in the organisation's lines; None where `has` says no. Raises `ConfigError` as `key` does."""
+        return self.masker(org).token(kind, value) if self.has(org) else None
 
     def key(self, org: str) -> bytes:
         """Processes that race for a new key all get the same one: a hard link to a finished file is made by one only."""

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
-from api.console.bulk import moment
+from api.console.chosen import Filtered
 from api.console.marks import COUNTED
+from api.console.moment import moment
 from api.console.render import local
 from api.errors import Refused
 from api.queue import find_alerts
-from api.schemas import AlertId, Cursor, Level, Name, by_id
+from api.schemas import AlertId, Cursor, by_id
 from api.state import Here, State
-from api.triage import Decision, decide
+from api.triage import decide
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
-from soc.model.alert import Alert, Status, Verdict
+from soc.model.alert import Alert, Decision, Status, Verdict
 from soc.model.event import Value
 from soc.model.finding import LEVELS, Finding
 from soc.model.incident import Incident, IncidentStatus
-from soc.model.rule import RuleDoc, Stage
+from soc.model.rule import RuleDoc
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/alerts")
@@ -51,39 +52,11 @@ def queue(
     request: Request,
     state: Here,
     account: Viewer,
-    status: Status | Literal["all"] = Status.NEW,
-    level: Level | Literal[""] = "",
-    org: Annotated[Name, Query()] = "",
-    text: Annotated[Name, Query()] = "",
-    rule: Annotated[Name, Query()] = "",
-    snoozed: Literal["", "1"] = "",
-    stage: Literal[Stage.LIVE, Stage.TEST] = Stage.LIVE,
+    chosen: Filtered,
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
-    hidden = not snoozed and status in (Status.NEW, Status.ACKNOWLEDGED)
-    where = AlertFilter(
-        status=None if status == "all" else status,
-        level=level or None,
-        org=org or None,
-        rule_id=rule or None,
-        awake_at=state.clock() if hidden else None,
-        stage=stage,
-    )
-    page = find_alerts(state, where, account.scope, text=text, cursor=cursor)
-    chosen = {
-        "status": status,
-        "level": level,
-        "org": org,
-        "text": text,
-        "rule": rule,
-        "snoozed": snoozed,
-        "stage": "test" if stage is Stage.TEST else "",
-    }
-
-    def address(**changes: str | None) -> str:
-        """This queue with other filters, from its first page."""
-        return "/alerts?" + urlencode({name: value for name, value in (chosen | changes).items() if value})
-
+    where = chosen.where(state.clock())
+    page = find_alerts(state, where, account.scope, text=chosen.text, cursor=cursor)
     return state.pages.html(
         request,
         "alerts.html",
@@ -92,10 +65,8 @@ def queue(
         counts=state.stores.alerts.counts(account.scope),
         chosen=chosen,
         levels=LEVELS[::-1],
-        address=address,
-        snoozed_hidden=hidden,
         first_page=cursor is None,
-        older=address(cursor=page.next) if page.next else None,
+        older=chosen.address(cursor=page.next) if page.next else None,
         may_triage=account.role.includes(Role.ANALYST),
     )
 
@@ -128,7 +99,7 @@ def triage(
         if action is Action.ASSIGN:
             decision = replace(decision, assignee=assignee.strip())
         elif action is Action.SNOOZE:
-            decision = replace(decision, snoozed_until=moment(state, until), reason=reason.strip() or None)
+            decision = replace(decision, snoozed_until=moment(until, state.zone), reason=reason.strip() or None)
         decide(state.stores, account, alert_id, decision, state.clock())
     except (Refused, Conflict) as error:
         return _alert_page(alert_id, request, state, account, None, error=error, comment=comment)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
 from api.auth import Analyst
-from api.bulk import MOST, Bulk, decide_all, found
+from api.bulk import MOST, Bulk, decide_all, find
+from api.console.chosen import Chosen, Filtered
+from api.console.moment import moment
 from api.errors import Refused
-from api.schemas import Level, Name
 from api.state import Here, State
-from api.triage import Decision
 from soc.model.account import Account
-from soc.model.alert import Status, Verdict
-from soc.store.base import AlertFilter
+from soc.model.alert import Decision, Status, Verdict
 
 router = APIRouter(prefix="/alerts/bulk")
 _SHOWN = 30
@@ -23,17 +21,8 @@ Action = Literal["acknowledge", "close", "assign", "snooze", "comment"]
 
 
 @router.get("")
-def bulk_page(
-    request: Request,
-    state: Here,
-    account: Analyst,
-    status: Status | Literal["all"] = Status.NEW,
-    level: Level | Literal[""] = "",
-    org: Annotated[Name, Query()] = "",
-    text: Annotated[Name, Query()] = "",
-    rule: Annotated[Name, Query()] = "",
-) -> Response:
-    return _page(request, state, account, {"status": status, "level": level, "org": org, "text": text, "rule": rule})
+def bulk_page(request: Request, state: Here, account: Analyst, chosen: Filtered) -> Response:
+    return _page(request, state, account, chosen)
 
 
 @router.post("")
@@ -41,25 +30,20 @@ def bulk_change(
     request: Request,
     state: Here,
     account: Analyst,
+    chosen: Filtered,
     action: Annotated[Action, Form()],
     expected: Annotated[int, Form(ge=0, le=MOST)],
-    status: Annotated[Status | Literal["all"], Form()] = Status.NEW,
-    level: Annotated[Level | Literal[""], Form()] = "",
-    org: Annotated[str, Form(max_length=200)] = "",
-    text: Annotated[str, Form(max_length=200)] = "",
-    rule: Annotated[str, Form(max_length=200)] = "",
     verdict: Annotated[Verdict | None, Form()] = None,
     assignee: Annotated[str, Form(max_length=200)] = "",
     until: Annotated[str, Form(max_length=40)] = "",
     reason: Annotated[str, Form(max_length=4000)] = "",
     comment: Annotated[str, Form(max_length=4000)] = "",
 ) -> Response:
-    chosen = {"status": status, "level": level, "org": org, "text": text, "rule": rule}
     try:
         decision = _decision(state, account, action, verdict, assignee.strip(), until, reason.strip(), comment.strip())
-        done = decide_all(state, account, _where(chosen), text, decision, expected)
+        done = decide_all(state, account, chosen.where(state.clock()), chosen.text, decision, expected)
     except Refused as error:
-        return _page(request, state, account, chosen, error=error)
+        return _page(request, state, account, chosen, error=error, comment=comment)
     return _page(request, state, account, chosen, done=done)
 
 
@@ -84,52 +68,34 @@ def _decision(
         case "assign":
             return Decision(assignee=assignee or account.name, comment=said)
         case "snooze":
-            return Decision(snoozed_until=moment(state, until), reason=reason or None, comment=said)
+            return Decision(snoozed_until=moment(until, state.zone), reason=reason or None, comment=said)
         case "comment":
             if said is None:
                 raise Refused("there is no comment")
             return Decision(comment=said)
 
 
-def moment(state: State, text: str) -> int:
-    """What `<input type=datetime-local>` sends, read in the people's zone, in ms. Raises `Refused`."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise Refused("say until when, as 2026-03-02T09:00") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=state.zone)).timestamp() * 1000)
-
-
-def _where(chosen: dict[str, str]) -> AlertFilter:
-    status = chosen["status"]
-    return AlertFilter(
-        status=None if status == "all" else Status(status),
-        level=chosen["level"] or None,
-        org=chosen["org"] or None,
-        rule_id=chosen["rule"] or None,
-    )
-
-
 def _page(
     request: Request,
     state: State,
     account: Account,
-    chosen: dict[str, str],
+    chosen: Chosen,
     *,
     error: Refused | None = None,
+    comment: str = "",
     done: Bulk | None = None,
 ) -> Response:
-    alerts, more = ([], False) if done else found(state, account, _where(chosen), chosen["text"])
+    found = done.found if done else find(state, account, chosen.where(state.clock()), chosen.text)
     return state.pages.html(
         request,
         "bulk.html",
         422 if error else 200,
         account=account,
         chosen=chosen,
-        alerts=[(alert, state.rules.get(alert.rule_hash)) for alert in alerts[:_SHOWN]],
-        count=len(alerts),
-        more=more,
+        alerts=[(alert, state.rules.get(alert.rule_hash)) for alert in found.alerts[:_SHOWN]],
+        found=found,
         verdicts=list(Verdict),
         error=error,
+        comment=comment,
         done=done,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -10,8 +9,9 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
+from api.console.moment import moment
 from api.errors import Refused
-from api.people import LONGEST, expression_for, is_personal
+from api.people import LONGEST, Reach, expression_for, is_personal, reach
 from api.schemas import Cursor, EventId
 from api.state import Here, State
 from soc.errors import QueryError
@@ -20,6 +20,7 @@ from soc.model.event import Event
 from soc.query.parse import MAX_CHARACTERS, parse
 
 router = APIRouter(prefix="/events")
+_ALL = "*"
 
 
 @router.get("")
@@ -30,24 +31,25 @@ def search_page(
     q: Annotated[str, Query(max_length=MAX_CHARACTERS)] = "",
     since: Annotated[str, Query(max_length=40)] = "",
     until: Annotated[str, Query(max_length=40)] = "",
+    person: Annotated[str, Query(max_length=200)] = "",
     cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
+    """`person`: the search is for one, in this organisation or in all (`*`); where that was is said with what was found."""
     fault, older = None, None
     found: tuple[Event, ...] = ()
     try:
         page = state.stores.events.search(
             parse(q, state.zone),
             account.scope,
-            since=_ms(state, since),
-            until=_ms(state, until),
+            since=moment(since, state.zone) if since else None,
+            until=moment(until, state.zone) if until else None,
             cursor=cursor,
         )
-    except QueryError as error:
+    except (QueryError, Refused) as error:
         fault = error
     else:
         found = page.items
-        chosen = {"q": q, "since": since, "until": until, "cursor": page.next}
-        older = "/events?" + urlencode({k: v for k, v in chosen.items() if v}) if page.next else None
+        older = _address(q=q, since=since, until=until, person=person, cursor=page.next) if page.next else None
     return _page(
         request,
         state,
@@ -59,8 +61,13 @@ def search_page(
         fault=fault,
         events=found,
         older=older,
-        first_page=cursor is None,
+        newest=_address(q=q, since=since, until=until, person=person) if cursor else None,
+        where=reach(state, account, None if person == _ALL else person) if person else None,
     )
+
+
+def _address(**chosen: str | None) -> str:
+    return "/events?" + urlencode({name: value for name, value in chosen.items() if value})
 
 
 def _page(
@@ -72,11 +79,12 @@ def _page(
     q: str = "",
     since: str = "",
     until: str = "",
-    fault: QueryError | None = None,
+    fault: QueryError | Refused | None = None,
     person_fault: Refused | None = None,
     events: tuple[Event, ...] | None = None,
     older: str | None = None,
-    first_page: bool = True,
+    newest: str | None = None,
+    where: Reach | None = None,
 ) -> Response:
     """`events` is None where nothing was searched for."""
     return state.pages.html(
@@ -93,7 +101,8 @@ def _page(
         may_look_up=account.role.includes(Role.ANALYST),
         events=events,
         older=older,
-        first_page=first_page,
+        newest=newest,
+        where=where,
     )
 
 
@@ -107,10 +116,10 @@ def person_search(
 ) -> Response:
     """Turns the number into a search for its tokens, and goes there: the number is in no address."""
     try:
-        q = expression_for(state, account, number, org.strip() or None)
+        q, _ = expression_for(state, account, number, org.strip() or None)
     except Refused as refused:
         return _page(request, state, account, 422, person_fault=refused)
-    return RedirectResponse("/events?" + urlencode({"q": q}), 303)
+    return RedirectResponse(_address(q=q, person=org.strip() or _ALL), 303)
 
 
 @router.get("/{event_id}")
@@ -118,14 +127,3 @@ def event_page(event_id: EventId, request: Request, state: Here, account: Viewer
     event = state.stores.events.get(event_id, account.scope)
     before, after = state.stores.events.neighbours(event_id, account.scope)
     return state.pages.html(request, "event.html", account=account, event=event, around=[*before, event, *after])
-
-
-def _ms(state: State, moment: str) -> int | None:
-    """What `<input type=datetime-local>` sends, read in the people's zone."""
-    if not moment:
-        return None
-    try:
-        at = datetime.fromisoformat(moment)
-    except ValueError:
-        raise QueryError(f"{moment} is not a time: write it as 2026-03-02T09:00") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=state.zone)).timestamp() * 1000)

@@ -11,13 +11,13 @@ from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
 from api.errors import Refused
-from api.incidents import Desk, IncidentDecision
+from api.incidents import Desk
 from api.schemas import AlertId, Cursor, IncidentId
 from api.state import Here, State
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Verdict
-from soc.model.incident import Incident, IncidentStatus
+from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/incidents")

@@ -6,12 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict, replace
-from typing import Annotated, Literal
+from dataclasses import asdict
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
-from pydantic import AwareDatetime
 
 from api.auth import COOKIE, Analyst, Viewer, account_of
 from api.bulk import decide_all
@@ -20,6 +19,7 @@ from api.schemas import (
     AlertDetail,
     AlertId,
     AlertOut,
+    AlertsIn,
     AllTimesOut,
     BulkIn,
     BulkOut,
@@ -28,75 +28,47 @@ from api.schemas import (
     Cursor,
     DecisionIn,
     FindingOut,
-    IncidentId,
     ItemsOut,
-    Level,
     Limit,
-    Name,
     PageOut,
     RuleOut,
     TimesOut,
     by_id,
-    ms,
 )
 from api.state import Here, State
 from api.times import times
-from api.triage import Decision, decide
+from api.triage import decide
 from soc.errors import StoreUnavailable
 from soc.model.account import Account
-from soc.model.alert import Alert, Status
-from soc.model.rule import Stage
-from soc.store.base import AlertFilter
+from soc.model.alert import Alert, Decision
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 _RECHECK_S = 5.0  # how long a stream may outlive the session, the account or the scope it was opened with
 
 
 @router.get("")
-def list_alerts(
-    state: Here,
-    account: Viewer,
-    status: Status | None = None,
-    level: Level | None = None,
-    org: Annotated[Name | None, Query()] = None,
-    rule_id: Annotated[Name | None, Query()] = None,
-    entity: Annotated[Name | None, Query()] = None,
-    assignee: Annotated[Name | None, Query()] = None,
-    stage: Annotated[
-        Literal[Stage.LIVE, Stage.TEST], Query(description="`test`: what rules in test raise, out of the queue")
-    ] = Stage.LIVE,
-    text: Annotated[Name, Query(description="words of the title, in any language, or of the entity")] = "",
-    since: Annotated[AwareDatetime | None, Query(description="last seen then or later")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="last seen before")] = None,
-    incident: Annotated[IncidentId | None, Query()] = None,
-    awake: Annotated[bool, Query(description="without those that are snoozed now")] = False,
-    cursor: Annotated[Cursor, Query()] = None,
-    limit: Annotated[Limit, Query()] = 50,
-) -> PageOut[AlertOut]:
+def list_alerts(state: Here, account: Viewer, wanted: Annotated[AlertsIn, Query()]) -> PageOut[AlertOut]:
     """Most recently raised first. With `text`, a page may be short and still have a `next`."""
-    where = AlertFilter(status, level, org, rule_id, entity, assignee, ms(since), ms(until), incident, stage=stage)
-    where = replace(where, awake_at=state.clock()) if awake else where
-    page = find_alerts(state, where, account.scope, text=text, cursor=cursor, limit=limit)
+    page = find_alerts(
+        state,
+        wanted.where(state.clock()),
+        account.scope,
+        text=wanted.text,
+        cursor=wanted.cursor,
+        limit=wanted.limit,
+    )
     return PageOut(items=[_out(state, alert) for alert in page.items], next=page.next)
 
 
 @router.post("/bulk")
 def change_alerts(body: BulkIn, state: Here, account: Analyst) -> BulkOut:
     """One decision for all alerts that a filter finds, 1,000 at most. What changed meanwhile, or does not allow it, is left and named."""
-    where = body.where
-    filter_ = AlertFilter(
-        where.status,
-        where.level,
-        where.org,
-        where.rule_id,
-        where.entity,
-        where.assignee,
-        ms(where.since),
-        ms(where.until),
-        where.incident,
+    where = body.where.where(state.clock())
+    done = decide_all(state, account, where, body.where.text, body.change.decision(), body.expected)
+    found = done.found
+    return BulkOut(
+        changed=done.changed, refused=done.refused, more=found.more, whole=found.whole, looked_at=found.looked_at
     )
-    done = decide_all(state, account, filter_, where.text, body.change.decision(), body.expected)
-    return BulkOut(changed=done.changed, refused=done.refused, more=done.more)
 
 
 @router.get("/times")

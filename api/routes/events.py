@@ -39,7 +39,8 @@ def expression_for_person(body: PersonIn, state: Here, account: Analyst) -> Expr
 
     The number is sent in the body, so that no log of addresses holds it.
     """
-    return ExpressionOut(q=expression_for(state, account, body.number.get_secret_value(), body.org))
+    q, where = expression_for(state, account, body.number.get_secret_value(), body.org)
+    return ExpressionOut(q=q, searched=list(where.searched), keyless=list(where.keyless))
 
 
 @router.get("/{event_id}")

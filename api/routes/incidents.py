@@ -18,11 +18,11 @@ from api.incident_schemas import (
     MergeIn,
     SplitIn,
 )
-from api.incidents import Desk, IncidentDecision
+from api.incidents import Desk
 from api.schemas import AlertId, AlertOut, Cursor, IncidentId, ItemsOut, Limit, PageOut
 from api.state import Here, State
 from soc.model.account import Account
-from soc.model.incident import IncidentStatus
+from soc.model.incident import IncidentDecision, IncidentStatus
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/incidents", tags=["incidents"])

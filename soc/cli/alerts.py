@@ -22,7 +22,7 @@ from soc.cli.context import (
     stores_of,
 )
 from soc.model.account import Account, Role
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.org import EVERYTHING
 from soc.service.process import now_ms
 from soc.store.base import AlertFilter
@@ -154,7 +154,7 @@ def _change(
     config: ConfigOption,
     data_dir: DataDirOption,
 ) -> None:
-    from api.triage import Decision, decide
+    from api.triage import decide
 
     _, stores = stores_of(config, data_dir)
     me = Account(caller(), Role.ADMIN, EVERYTHING)

@@ -41,6 +41,22 @@ class Triage:
 
 
 @dataclass(frozen=True, slots=True)
+class Decision:
+    """What is to become of a triage. What is None stays as it is; `assignee=""` unassigns, `incident=""` takes the alert out of its
+    incident, `snoozed_until=0` (else ms) wakes it. `version`: the triage that the decision was made on, None for any.
+    """
+
+    version: int | None = None
+    status: Status | None = None
+    verdict: Verdict | None = None
+    assignee: str | None = None
+    comment: str | None = None
+    snoozed_until: int | None = None
+    reason: str | None = None  # of the snooze, kept in the history alone
+    incident: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Alert:
     """Findings folded by rule, organisation, entity, local day and stage. Times are ms of *event* time, except `raised_at`.
 
@@ -69,7 +85,8 @@ class Change:
     """One line of the history of an alert or an incident.
 
     `field`: of both `status`, `verdict`, `assignee`, `comment`; of an alert also `incident`, `snoozed_until` (RFC 3339) and
-    `snooze_reason`; of an incident also `title`, `orgs`, `split_from`, `merged` (another one into it) and `merged_into`.
+    `snooze_reason`; of an incident also `title`, `orgs`, `split_from`, `merged` (another one into it), `merged_into` and `alerts`
+    (ids in one line: `new` came into it, `old` left it).
     """
 
     about: str  # the alert's or the incident's id

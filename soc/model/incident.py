@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -37,3 +38,25 @@ class Incident:
     def __post_init__(self) -> None:
         if not self.orgs:
             raise ValueError("an incident of no organisation would be everybody's")
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentDecision:
+    """What is to become of an incident. What is None stays as it is; `assignee=""` unassigns, `orgs` are added. `version`: the
+    incident that the decision was made on, None for any.
+
+    `merged` (another incident's id), `joined` and `left` (ids of alerts) always are a line of the history and so a new version: whoever
+    decided on what was there before them hears of it.
+    """
+
+    version: int | None = None
+    title: str | None = None
+    status: IncidentStatus | None = None
+    verdict: Verdict | None = None
+    assignee: str | None = None
+    comment: str | None = None
+    orgs: Collection[str] | None = None
+    merged: str | None = None
+    merged_into: str | None = None
+    joined: Collection[str] = ()
+    left: Collection[str] = ()

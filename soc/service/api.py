@@ -44,7 +44,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         clock=now_ms,
         cookie_secure=serve.cookie_secure,
         jobs=jobs,
-        token=keys.token,
+        keys=keys,
         send_test=partial(notify.send_test, senders, writer),
         daily_budget=settings.tuning.daily_budget,
         version=__version__,

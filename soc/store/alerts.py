@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from soc.store.base import AlertFilter, Page
 from soc.store.control import control_file
 from soc.store.cursor import decode, decode_pair, encode, encode_pair
 from soc.store.detections import SCHEMA, detections_file, rule_doc
+from soc.store.listing import FEW, filtered, listing
 from soc.store.triage import STATE, triage_of
 
 _ALERT = f"""
@@ -26,6 +29,7 @@ _ALERT = f"""
            a.count, a.raised_at, a.tags, a.stage, {", ".join(f"t.{name}" for name in STATE)}
     FROM alert a LEFT JOIN control.triage t ON t.alert_id = a.id
 """
+_FOUND = f"{_ALERT} JOIN ({{}}) found ON found.id = a.id ORDER BY a.raised_at DESC, a.id DESC"
 _FINDING = """
     SELECT f.alert_id, f.event_id, f.rule_hash, f.ts, f.matched, a.rule_id, a.org, a.entity_field, a.entity
     FROM finding f JOIN alert a ON a.id = f.alert_id
@@ -48,14 +52,10 @@ class SqliteAlerts:
         return _alert(row)
 
     def list(self, where: AlertFilter, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Alert]:
-        conditions, values = _conditions(where, scope)
-        if cursor is not None:
-            raised_at, last_id = decode(cursor)
-            conditions.append("(a.raised_at, a.id) < (?, ?)")
-            values += [raised_at, last_id]
-        sql = f"{_ALERT} WHERE {' AND '.join(conditions)} ORDER BY a.raised_at DESC, a.id DESC LIMIT ?"
+        after = decode(cursor) if cursor is not None else None
         with self._db.read() as db:
-            rows = db.execute(sql, (*values, limit + 1)).fetchall()
+            finding, values = listing(where, scope, few=_few(db, scope)).sql(after, limit + 1)
+            rows = db.execute(_FOUND.format(finding), values).fetchall()
         alerts = tuple(_alert(row) for row in rows[:limit])
         more = len(rows) > limit
         return Page(alerts, encode(alerts[-1].raised_at, alerts[-1].id) if more else None)
@@ -72,14 +72,13 @@ class SqliteAlerts:
         return Page(found, encode(0, found[-1].event_id) if len(rows) > limit else None)
 
     def counts(self, scope: Scope) -> Mapping[Status, int]:
-        conditions, values = _conditions(AlertFilter(), scope)
+        where, values = _counted(scope, Stage.LIVE)
         with self._db.read() as db:
-            rows = db.execute(
-                "SELECT coalesce(t.status, 'new'), count(*) FROM alert a LEFT JOIN control.triage t ON t.alert_id = a.id "
-                f"WHERE {' AND '.join(conditions)} GROUP BY 1",
-                values,
-            ).fetchall()
-        return dict.fromkeys(Status, 0) | {Status(status): n for status, n in rows}
+            all_alerts = db.execute(f"SELECT coalesce(sum(alerts), 0) FROM raised WHERE {where}", values).fetchone()[0]
+            decided = db.execute(f"SELECT status, sum(alerts) FROM control.decided WHERE {where} GROUP BY 1", values)
+            counts = dict.fromkeys(Status, 0) | {Status(status): alerts for status, alerts in decided}
+        # Most new ones have no triage at all.
+        return counts | {Status.NEW: all_alerts - counts[Status.ACKNOWLEDGED] - counts[Status.CLOSED]}
 
     def rule(self, rule_hash: str) -> RuleDoc:
         with self._db.read() as db:
@@ -96,22 +95,25 @@ class SqliteAlerts:
             ]
 
     def by_rule(self, scope: Scope, *, stage: Stage = Stage.LIVE, since: int | None = None) -> Mapping[str, int]:
-        conditions, values = _conditions(AlertFilter(stage=stage), scope)
-        if since is not None:
-            conditions.append("a.raised_at >= ?")
+        if since is None:
+            where, values = _counted(scope, stage)
+            counting = f"SELECT rule_id, sum(alerts) FROM raised WHERE {where} GROUP BY 1"
+        else:
+            conditions, values = filtered(AlertFilter(stage=stage), scope)
+            where = " AND ".join([*conditions, "a.raised_at >= ?"])
             values.append(since)
+            # Told nothing, SQLite goes through all alerts by rule.
+            counting = f"SELECT rule_id, count(*) FROM alert a INDEXED BY alert_of_time WHERE {where} GROUP BY 1"
         with self._db.read() as db:
-            return dict(
-                db.execute(f"SELECT rule_id, count(*) FROM alert a WHERE {' AND '.join(conditions)} GROUP BY 1", values)
-            )
+            return dict(db.execute(counting, values))
 
     def verdicts(self, scope: Scope) -> Mapping[str, Mapping[Verdict, int]]:
-        conditions, values = _conditions(AlertFilter(status=Status.CLOSED), scope)
+        where, values = _counted(scope, Stage.LIVE)
         found: dict[str, dict[Verdict, int]] = {}
         with self._db.read() as db:
             rows = db.execute(
-                "SELECT a.rule_id, t.verdict, count(*) FROM control.triage t JOIN alert a ON a.id = t.alert_id "
-                f"WHERE {' AND '.join(conditions)} AND t.verdict IS NOT NULL GROUP BY 1, 2",
+                "SELECT rule_id, verdict, sum(alerts) FROM control.decided "
+                f"WHERE {where} AND status = 'closed' AND verdict <> '' AND alerts > 0 GROUP BY 1, 2",
                 values,
             ).fetchall()
         for rule_id, verdict, number in rows:
@@ -121,7 +123,7 @@ class SqliteAlerts:
     def of_rule(
         self, rule_id: str, scope: Scope, *, since: int, cursor: str | None = None, limit: int = 500
     ) -> Page[Finding]:
-        conditions, values = _conditions(AlertFilter(rule_id=rule_id, since=since, stage=None), scope)
+        conditions, values = filtered(AlertFilter(rule_id=rule_id, since=since, stage=None), scope)
         alert, event = decode_pair(cursor)
         with self._db.read() as db:
             rows = db.execute(
@@ -142,28 +144,20 @@ class SqliteAlerts:
             return [Hidden(*row) for row in rows if scope.allows(row[2])]
 
 
-def _conditions(where: AlertFilter, scope: Scope) -> tuple[list[str], list[object]]:
-    conditions, values = ["1"], list[object]()
-    if scope.orgs is not None:
-        conditions.append(f"a.org IN ({','.join('?' * len(scope.orgs))})")
-        values += sorted(scope.orgs)
-    for condition, value in (
-        ("coalesce(t.status, 'new') = ?", where.status),
-        ("a.level = ?", where.level),
-        ("a.org = ?", where.org),
-        ("a.rule_id = ?", where.rule_id),
-        ("a.entity = ?", where.entity),
-        ("t.assignee = ?", where.assignee),
-        ("a.last_seen >= ?", where.since),
-        ("a.last_seen < ?", where.until),
-        ("a.stage = ?", where.stage),
-        ("t.incident = ?", where.incident),
-        ("coalesce(t.snoozed_until, 0) <= ?", where.awake_at),
-    ):
-        if value is not None:
-            conditions.append(condition)
-            values.append(value)
-    return conditions, values
+def _few(db: sqlite3.Connection, scope: Scope) -> bool:
+    """Whether the scope has few alerts. Counting stops as soon as there are many."""
+    if scope.orgs is None:
+        return False
+    counted = db.execute(
+        f"SELECT alerts FROM raised WHERE org IN ({','.join('?' * len(scope.orgs))})", sorted(scope.orgs)
+    )
+    return all(so_far < FEW for so_far in accumulate(alerts for (alerts,) in counted))
+
+
+def _counted(scope: Scope, stage: Stage) -> tuple[str, list[object]]:
+    """Of the tables that count alerts; all organisations together are `` there."""
+    orgs = [""] if scope.orgs is None else sorted(scope.orgs)
+    return f"stage = ? AND org IN ({','.join('?' * len(orgs))})", [stage, *orgs]
 
 
 def _alert(row: tuple[Any, ...]) -> Alert:

@@ -13,11 +13,11 @@ from typing import Generic, Protocol, TypeVar
 
 from soc.buffer.base import Cursor, Readable
 from soc.model.account import Account
-from soc.model.alert import Alert, Change, Status, Triage, Verdict
+from soc.model.alert import Alert, Change, Decision, Status, Triage, Verdict
 from soc.model.delivery import Delivery, DeliveryState
 from soc.model.event import Event
 from soc.model.finding import Finding
-from soc.model.incident import Incident, IncidentStatus
+from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault, Stage
@@ -173,25 +173,10 @@ class AlertStore(Protocol):
 class TriageStore(Protocol):
     """What people decided. The caller has checked that the alert exists in the caller's scope."""
 
-    def change(
-        self,
-        alert_id: str,
-        *,
-        by: str,
-        now: int,
-        version: int | None = None,
-        status: Status | None = None,
-        verdict: Verdict | None = None,
-        assignee: str | None = None,
-        comment: str | None = None,
-        incident: str | None = None,
-        snoozed_until: int | None = None,
-        reason: str | None = None,
-    ) -> Triage:
-        """Apply what is not None (`assignee=""` unassigns, `incident=""` takes it out, `snoozed_until=0` wakes it); record each
-        changed field in the history. `reason`: of the snooze, kept in the history alone.
+    def change(self, alert_id: str, decision: Decision, *, by: str, now: int) -> Triage:
+        """Apply the decision; record each changed field in the history.
 
-        Raises `Conflict` when `version` is given and is not the current one. Reopening (`NEW`, `ACKNOWLEDGED`) clears the verdict.
+        Raises `Conflict` when its `version` is given and is not the current one. Reopening (`NEW`, `ACKNOWLEDGED`) clears the verdict.
         Closing and reopening end the snooze.
         """
         ...
@@ -210,27 +195,11 @@ class IncidentStore(Protocol):
 
     def get(self, incident_id: str, scope: Scope) -> Incident: ...
 
-    def change(
-        self,
-        incident_id: str,
-        *,
-        by: str,
-        now: int,
-        version: int | None = None,
-        title: str | None = None,
-        status: IncidentStatus | None = None,
-        verdict: Verdict | None = None,
-        assignee: str | None = None,
-        comment: str | None = None,
-        orgs: Collection[str] | None = None,
-        merged: str | None = None,
-        merged_into: str | None = None,
-    ) -> Incident:
-        """Apply what is not None (`assignee=""` unassigns, `orgs` are added); record each changed field in the history. `merged`
-        is another incident's id and always a line, so whoever gives it with a `version` has written over what they had read.
+    def change(self, incident_id: str, decision: IncidentDecision, *, by: str, now: int) -> Incident:
+        """Apply the decision; record each changed field in the history.
 
-        Raises `NotFound`, and `Conflict` when `version` is given and is not the current one. Reopening clears the verdict. The caller
-        has checked the scope.
+        Raises `NotFound`, and `Conflict` when its `version` is given and is not the current one. Reopening clears the verdict. The
+        caller has checked the scope.
         """
         ...
 

@@ -17,7 +17,7 @@ from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
 from soc.model.org import Scope, check_spelling
 from soc.model.source import Source, Transport
-from soc.store import deliveries, outages, policies
+from soc.store import deliveries, outages, policies, triage
 from soc.store.base import AuditEntry
 
 SCHEMA = (
@@ -111,6 +111,7 @@ SCHEMA = (
     """,
     outages.SCHEMA,
     deliveries.SCHEMA,
+    triage.COUNTED,
 )
 _SOURCE = "SELECT id, name, org, type, transport, places, zone, enabled, created_at FROM source"
 _ACCOUNT = "SELECT a.name, a.role, a.orgs, a.disabled FROM account a"

@@ -2,59 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from soc.errors import ConfigError, Conflict
-from soc.model.alert import Change, Status, Triage, Verdict
+from soc.model.alert import Change, Decision, Status, Triage
 from soc.model.event import iso
-from soc.model.incident import Incident, IncidentStatus
+from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.policy import BODY_BYTES, ID_BYTES, Policy
 
 _TRIAGE = ("status", "verdict", "assignee", "incident", "snoozed_until")
 _INCIDENT = ("title", "status", "verdict", "assignee", "orgs", "merged_into")
 
 
-def decided(
-    alert_id: str,
-    old: Triage,
-    *,
-    by: str,
-    now: int,
-    version: int | None = None,
-    status: Status | None = None,
-    verdict: Verdict | None = None,
-    assignee: str | None = None,
-    comment: str | None = None,
-    incident: str | None = None,
-    snoozed_until: int | None = None,
-    reason: str | None = None,
-) -> tuple[Triage, list[Change]]:
+def decided(alert_id: str, old: Triage, decision: Decision, *, by: str, now: int) -> tuple[Triage, list[Change]]:
     """The new triage and its changes; no change when it says nothing new. The contract is `TriageStore.change`'s."""
-    _check(version, old, "alert")
+    _check(decision.version, old, "alert")
     new = old
-    if status is not None:
-        new = replace(new, status=status, verdict=old.verdict if status is Status.CLOSED else None)
-        if Status.CLOSED in (status, old.status):
+    if decision.status is not None:
+        verdict = old.verdict if decision.status is Status.CLOSED else None
+        new = replace(new, status=decision.status, verdict=verdict)
+        if Status.CLOSED in (decision.status, old.status):
             new = replace(new, snoozed_until=None)
         new = _timed(old, new, now)
-    if verdict is not None:
-        new = replace(new, verdict=verdict)
-    if assignee is not None:
-        new = replace(new, assignee=assignee or None)
-    if incident is not None:
-        new = replace(new, incident=incident or None)
-    if snoozed_until is not None:
-        new = replace(new, snoozed_until=snoozed_until or None)
+    if decision.verdict is not None:
+        new = replace(new, verdict=decision.verdict)
+    if decision.assignee is not None:
+        new = replace(new, assignee=decision.assignee or None)
+    if decision.incident is not None:
+        new = replace(new, incident=decision.incident or None)
+    if decision.snoozed_until is not None:
+        new = replace(new, snoozed_until=decision.snoozed_until or None)
     changes = _changes(alert_id, old, new, _TRIAGE, by, now)
-    changes += [
-        Change(alert_id, now, by, field, None, text)
-        for field, text in (("snooze_reason", reason), ("comment", comment))
-        if text
-    ]
+    said = (("snooze_reason", decision.reason), ("comment", decision.comment))
+    changes += [Change(alert_id, now, by, field, None, text) for field, text in said if text]
     if changes:
         new = replace(new, version=old.version + 1, updated_at=now, updated_by=by)
     return new, changes
@@ -89,43 +73,40 @@ def begun(incident: Incident, by: str, split_from: str | None) -> list[Change]:
     return [Change(incident.id, incident.created_at, by, field, None, new) for field, new in lines]
 
 
-def decided_incident(
-    old: Incident,
-    *,
-    by: str,
-    now: int,
-    version: int | None = None,
-    title: str | None = None,
-    status: IncidentStatus | None = None,
-    verdict: Verdict | None = None,
-    assignee: str | None = None,
-    comment: str | None = None,
-    orgs: Collection[str] | None = None,
-    merged: str | None = None,
-    merged_into: str | None = None,
-) -> tuple[Incident, list[Change]]:
+def decided_incident(old: Incident, decision: IncidentDecision, *, by: str, now: int) -> tuple[Incident, list[Change]]:
     """The new incident and its changes; no change when it says nothing new. The contract is `IncidentStore.change`'s."""
-    _check(version, old, "incident")
+    _check(decision.version, old, "incident")
     new = old
-    if status is not None:
-        new = replace(new, status=status, verdict=old.verdict if status is IncidentStatus.CLOSED else None)
-    if verdict is not None:
-        new = replace(new, verdict=verdict)
-    if assignee is not None:
-        new = replace(new, assignee=assignee or None)
+    if decision.status is not None:
+        verdict = old.verdict if decision.status is IncidentStatus.CLOSED else None
+        new = replace(new, status=decision.status, verdict=verdict)
+    if decision.verdict is not None:
+        new = replace(new, verdict=decision.verdict)
+    if decision.assignee is not None:
+        new = replace(new, assignee=decision.assignee or None)
     new = replace(
         new,
-        title=title or old.title,
-        orgs=tuple(sorted({*old.orgs, *(orgs or ())})),
-        merged_into=merged_into or old.merged_into,
+        title=decision.title or old.title,
+        orgs=tuple(sorted({*old.orgs, *(decision.orgs or ())})),
+        merged_into=decision.merged_into or old.merged_into,
     )
     changes = _changes(old.id, old, new, _INCIDENT, by, now)
-    changes += [
-        Change(old.id, now, by, field, None, text) for field, text in (("merged", merged), ("comment", comment)) if text
-    ]
+    changes += [Change(old.id, now, by, *line) for line in _said(decision)]
     if changes:
         new = replace(new, version=old.version + 1, updated_at=now, updated_by=by)
     return new, changes
+
+
+def _said(decision: IncidentDecision) -> Iterator[tuple[str, str | None, str | None]]:
+    """What a decision tells of an incident besides its fields: field, old, new."""
+    if decision.merged:
+        yield "merged", None, decision.merged
+    if decision.joined:
+        yield "alerts", None, _text(tuple(decision.joined))
+    if decision.left:
+        yield "alerts", _text(tuple(decision.left)), None
+    if decision.comment:
+        yield "comment", None, decision.comment
 
 
 def _check(version: int | None, old: Triage | Incident, what: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple
 from typing import Any
 
@@ -12,7 +12,7 @@ import orjson
 from soc.buffer.database import Database
 from soc.errors import Conflict, NotFound
 from soc.model.alert import Change, Verdict
-from soc.model.incident import Incident, IncidentStatus
+from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.org import EVERYTHING, Scope
 from soc.store.base import Page
 from soc.store.cursor import decode, encode
@@ -42,37 +42,9 @@ class SqliteIncidents:
         with self._db.read() as db:
             return _get(db, incident_id, scope)
 
-    def change(
-        self,
-        incident_id: str,
-        *,
-        by: str,
-        now: int,
-        version: int | None = None,
-        title: str | None = None,
-        status: IncidentStatus | None = None,
-        verdict: Verdict | None = None,
-        assignee: str | None = None,
-        comment: str | None = None,
-        orgs: Collection[str] | None = None,
-        merged: str | None = None,
-        merged_into: str | None = None,
-    ) -> Incident:
+    def change(self, incident_id: str, decision: IncidentDecision, *, by: str, now: int) -> Incident:
         with self._db.write() as db:
-            new, changes = decided_incident(
-                _get(db, incident_id, EVERYTHING),
-                by=by,
-                now=now,
-                version=version,
-                title=title,
-                status=status,
-                verdict=verdict,
-                assignee=assignee,
-                comment=comment,
-                orgs=orgs,
-                merged=merged,
-                merged_into=merged_into,
-            )
+            new, changes = decided_incident(_get(db, incident_id, EVERYTHING), decision, by=by, now=now)
             if changes:
                 _write(db, new, changes)
         return new

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from soc.buffer.database import Database
 from soc.store.alerts import SqliteAlerts
 from soc.store.base import Stores
 from soc.store.collected import SqliteHealth, open_collected
 from soc.store.control import SqliteAccounts, SqliteAudit, SqliteSources, open_control
 from soc.store.deliveries import SqliteDeliveries
+from soc.store.detections import SCHEMA, detections_file
 from soc.store.events import SqliteEvents
 from soc.store.incidents import SqliteIncidents
 from soc.store.outages import SqliteOutages
@@ -38,10 +40,12 @@ def open_stores(data_dir: Path, clock: Callable[[], int] = lambda: time.time_ns(
     control = open_control(data_dir)
     with control.read():  # the file must be there before alerts attach it
         pass
+    triage = SqliteTriage(control, Database(detections_file(data_dir), SCHEMA))
+    triage.place()
     return Stores(
         events=SqliteEvents(events_dir(data_dir)),
         alerts=SqliteAlerts(data_dir),
-        triage=SqliteTriage(control),
+        triage=triage,
         incidents=SqliteIncidents(control),
         sources=SqliteSources(control, clock),
         policies=SqlitePolicies(control),

@@ -255,7 +255,7 @@ def app(world, jobs):
         cookie_secure=False,
         version="1.2.3",
         live_interval_s=0.05,
-        token=world.keys.token,
+        keys=world.keys,
         jobs=jobs,
         send_test=world.send_test,
     )

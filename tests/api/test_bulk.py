@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from api import bulk
 from soc.errors import Conflict
 from soc.model.alert import Status
 from soc.model.org import EVERYTHING
 
 CLOSE = {"status": "closed", "verdict": "benign", "comment": "our own scanner"}
+ENGLISH = {"accept-language": "en"}
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def send(client, change, expected, **where):
 
 def test_every_alert_that_the_filter_finds_and_no_other(client_of, world, scans):
     answer = send(client_of("analyst"), CLOSE, 7, text="198.51.100")
-    assert answer.json() == {"changed": 7, "refused": {}, "more": False}
+    assert answer.json() == {"changed": 7, "refused": {}, "more": False, "whole": True, "looked_at": 8}
     for id_ in scans:
         assert world.stores.alerts.get(id_, EVERYTHING).triage.status is Status.CLOSED
         assert [line.field for line in world.stores.triage.history(id_)] == ["status", "verdict", "comment"]
@@ -50,10 +52,10 @@ def test_what_does_not_allow_it_is_left_and_named(client_of, world, scans):
 def test_what_somebody_changes_meanwhile_is_left_and_named(client_of, world, scans, monkeypatch):
     change = world.stores.triage.change
 
-    def raced(alert_id, **decision):
+    def raced(alert_id, decision, **by):
         if alert_id == scans[0]:
             raise Conflict("lan changed this alert meanwhile: look at it again, then decide")
-        return change(alert_id, **decision)
+        return change(alert_id, decision, **by)
 
     monkeypatch.setattr(world.stores.triage, "change", raced)
     answer = send(client_of("analyst"), CLOSE, 7, text="198.51.100").json()
@@ -65,15 +67,40 @@ def test_another_organisation_is_out_of_reach(client_of, world, scans):
     assert world.stores.triage.history(scans[0]) == []
 
 
+def test_what_is_snoozed_or_of_a_rule_in_test_is_decided_where_it_was_shown_and_nowhere_else(client_of, world, scans):
+    client = client_of("analyst")
+    later = {"snoozed_until": "2026-03-03T09:00:00+07:00", "snooze_reason": "chờ xã"}
+    assert send(client, later, 1, text=".100.3").json()["changed"] == 1
+    assert send(client, CLOSE, 7, text="198.51.100", stage="test").json()["changed"] == 0
+    assert send(client, CLOSE, 7, text="198.51.100", awake=True).json()["changed"] == 6
+    assert world.stores.triage.history(scans[3])[-1].field == "snooze_reason"
+
+
+def test_looking_for_words_ends_and_that_is_said(client_of, signed_in, scans, monkeypatch):
+    monkeypatch.setattr(bulk, "MOST_LOOKED_AT", 5)
+    assert send(client_of("analyst"), {"comment": "x"}, 5, text="198.51.100").json() == {
+        "changed": 5, "refused": {}, "more": False, "whole": False, "looked_at": 5,
+    }  # fmt: skip
+    page = signed_in("analyst").get("/alerts/bulk?text=198.51.100", headers=ENGLISH).text
+    assert "Only the latest 5 alerts were looked at" in page
+    monkeypatch.setattr(bulk, "LONGEST_S", 0.0)
+    slow = send(client_of("analyst"), {"comment": "x"}, 5, text="198.51.100").json()
+    assert (slow["changed"], slow["whole"], slow["looked_at"]) == (0, False, 0)
+
+
 def test_the_page_shows_them_first_and_then_what_was_done(signed_in, scans):
-    browser, english = signed_in("analyst"), {"accept-language": "en"}
-    page = browser.get("/alerts/bulk?text=198.51.100", headers=english).text
+    browser = signed_in("analyst")
+    page = browser.get("/alerts/bulk?text=198.51.100", headers=ENGLISH).text
     assert "7 alerts" in page
-    form = {"action": "close", "expected": 7, "text": "198.51.100", "verdict": "benign"}
-    assert "7 alerts changed" in browser.post("/alerts/bulk", data=form, headers=english).text
-    refused = browser.post("/alerts/bulk", data=form | {"verdict": "", "status": "all"}, headers=english)
+    form = {"action": "close", "expected": 7, "verdict": "benign"}
+    done = browser.post("/alerts/bulk?text=198.51.100", data=form, headers=ENGLISH).text
+    assert "7 alerts changed" in done
+    refused = browser.post("/alerts/bulk?status=all", data=form | {"verdict": "", "comment": "kept"}, headers=ENGLISH)
     assert refused.status_code == 422
-    soon = {"action": "snooze", "expected": 9, "until": "2026-03-03T09:00", "reason": "a test of ours", "status": "new"}
-    assert "1 alert changed" in browser.post("/alerts/bulk", data=soon, headers=english).text
-    assert "No alerts here" in browser.get("/alerts?level=high", headers=english).text
-    assert "SQL injection" in browser.get("/alerts?level=high&snoozed=1", headers=english).text
+    assert "kept" in refused.text
+    soon = {"action": "snooze", "expected": 9, "until": "2026-03-03T09:00", "reason": "a test of ours"}
+    assert "1 alert changed" in browser.post("/alerts/bulk", data=soon, headers=ENGLISH).text
+    assert "No alerts here" in browser.get("/alerts?level=high", headers=ENGLISH).text
+    assert "SQL injection" in browser.get("/alerts?level=high&snoozed=1", headers=ENGLISH).text
+    again = browser.post("/alerts/bulk", data={"action": "close", "expected": 9, "verdict": "benign"}, headers=ENGLISH)
+    assert "0 alerts changed" in again.text, "what is snoozed was not shown"

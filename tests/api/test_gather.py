@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 
 import pytest
+from interrupted import interrupted
 
 from api.gather import ROBOT, Gatherer, gather
-from api.incidents import Desk, IncidentDecision
+from api.incidents import Desk
 from soc.errors import StoreUnavailable
 from soc.model.alert import Verdict
 from soc.model.finding import Finding, alert_id, finding_id
-from soc.model.incident import IncidentStatus
+from soc.model.incident import IncidentDecision, IncidentStatus
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
 
@@ -19,10 +20,10 @@ INCIDENT = "a" * 24
 SCAN = RuleDoc("web-scan", "hash-scan", "Scanner", "low", "title: Scanner")
 
 
-def fire(world, org="hungyen", entity="203.0.113.7", field="source.ip"):
+def fire(world, org="hungyen", entity="203.0.113.7", field="source.ip", day="2026-03-02"):
     """Another rule's alert about an entity."""
     event = world.events[org][0]
-    id_ = alert_id(SCAN.id, org, entity, "2026-03-02")
+    id_ = alert_id(SCAN.id, org, entity, day)
     found = Finding(finding_id(id_, event.id), id_, SCAN.id, SCAN.hash, org, field, entity, event.ts, event.id, {})
     world.detections.commit([found], {SCAN.hash: SCAN}, {}, {}, None, world.now + 1000)
     return id_
@@ -80,6 +81,52 @@ def test_nothing_joins_a_closed_incident(world, desk):
     desk.decide(INCIDENT, IncidentDecision(status=IncidentStatus.CLOSED, verdict=Verdict.BENIGN))
     fire(world)
     assert Gatherer(world.stores).look(world.now) == 0
+
+
+def test_of_a_burst_none_is_left_out(world, desk):
+    gatherer = Gatherer(world.stores)
+    assert gatherer.look(world.now) == 0
+    burst = [fire(world, day=f"day {n}") for n in range(250)]
+    assert gatherer.look(world.now) == 250
+    assert {incident_of(world, id_) for id_ in burst} == {INCIDENT}
+    lines = [line for line in desk.history(INCIDENT) if line.by == ROBOT.name]
+    assert len(lines) <= 3, "not a line for each alert"
+    assert gatherer.look(world.now) == 0
+
+
+def test_one_that_is_seen_late_joins_though_newer_ones_have_been_looked_at(world, desk):
+    gatherer = Gatherer(world.stores)
+    world.now += 30_000
+    fire(world, day="newer")
+    assert gatherer.look(world.now) == 1
+    world.now -= 25_000
+    late = fire(world, day="late")
+    assert gatherer.look(world.now) == 1
+    assert incident_of(world, late) == INCIDENT
+
+
+def test_what_could_not_be_written_is_tried_again(world, desk):
+    new, calls = fire(world), []
+
+    def away():
+        calls.append(1)
+        raise StoreUnavailable("away")
+
+    gatherer = Gatherer(interrupted(world.stores, 0, away))
+    with pytest.raises(StoreUnavailable):
+        gatherer.look(world.now)
+    assert (gatherer.look(world.now), calls) == (1, [1])
+    assert incident_of(world, new) == INCIDENT
+
+
+def test_one_that_cannot_join_does_not_keep_the_others_out(world, desk):
+    other, late = "b" * 24, fire(world, entity="203.0.113.8", day="first")
+    Desk(world.stores, desk.account, world.now + 2000).open(other, "Khác", [late])
+    world.now += 3000
+    mine, theirs = fire(world), fire(world, entity="203.0.113.8")
+    close = IncidentDecision(status=IncidentStatus.CLOSED, verdict=Verdict.BENIGN)
+    assert Gatherer(interrupted(world.stores, 0, lambda: desk.decide(other, close))).look(world.now) == 1
+    assert (incident_of(world, mine), incident_of(world, theirs)) == (INCIDENT, None)
 
 
 def test_a_store_that_is_away_does_not_end_it(world, desk):

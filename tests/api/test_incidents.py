@@ -32,21 +32,22 @@ def ids(answer):
 
 def test_from_alerts_to_closed_and_back(analyst, client_of, alerts):
     incident = made(analyst, alerts[:2])
-    assert (incident["status"], incident["orgs"], incident["version"]) == ("open", ["hungyen"], 0)
+    assert (incident["status"], incident["orgs"], incident["version"]) == ("open", ["hungyen"], 1)
     path = f"{BASE}/{incident['id']}"
     assert ids(client_of("viewer").get(path).json()) == sorted(alerts[:2])
     assert client_of("viewer").get(BASE).json()["items"] == [incident]
-    taken = analyst.patch(path, json={"version": 0, "title": "Cổng", "assignee": "analyst", "comment": "đang xem"})
-    assert (taken.json()["title"], taken.json()["assignee"], taken.json()["version"]) == ("Cổng", "analyst", 1)
-    closed = analyst.patch(path, json={"version": 1, "status": "closed", "verdict": "true_positive"}).json()
+    taken = analyst.patch(path, json={"version": 1, "title": "Cổng", "assignee": "analyst", "comment": "đang xem"})
+    assert (taken.json()["title"], taken.json()["assignee"], taken.json()["version"]) == ("Cổng", "analyst", 2)
+    closed = analyst.patch(path, json={"version": 2, "status": "closed", "verdict": "true_positive"}).json()
     assert (closed["status"], closed["verdict"]) == ("closed", "true_positive")
     assert {a["status"] for a in analyst.get(path).json()["alerts"]["items"]} == {"closed"}
     assert [len(analyst.get(f"{BASE}?status={s}").json()["items"]) for s in ("open", "closed")] == [0, 1]
-    again = analyst.patch(path, json={"version": 2, "status": "open", "assignee": None}).json()
+    again = analyst.patch(path, json={"version": 3, "status": "open", "assignee": None}).json()
     assert (again["status"], again["verdict"], again["assignee"]) == ("open", None, None)
     history = client_of("viewer").get(f"{path}/history").json()["items"]
     assert [(line["field"], line["new"]) for line in history] == [
         ("title", incident["title"]),
+        ("alerts", ", ".join(alerts[:2])),
         ("title", "Cổng"),
         ("assignee", "analyst"),
         ("comment", "đang xem"),
@@ -107,8 +108,8 @@ def test_alerts_of_an_incident_come_in_pages(analyst, world):
 
 def test_what_collides_is_409_with_the_reason(analyst, client_of, alerts):
     one, two = made(analyst, alerts[:1]), made(analyst, alerts[1:2])
-    analyst.patch(f"{BASE}/{one['id']}", json={"version": 0, "title": "x"})
-    late = client_of("admin").patch(f"{BASE}/{one['id']}", json={"version": 0, "title": "y"})
+    analyst.patch(f"{BASE}/{one['id']}", json={"version": 1, "title": "x"})
+    late = client_of("admin").patch(f"{BASE}/{one['id']}", json={"version": 1, "title": "y"})
     held = analyst.post(f"{BASE}/{two['id']}/alerts", json={"alerts": alerts[:1]})
     again = analyst.post(BASE, json={"title": "x", "alerts": alerts[:1]})
     assert [a.status_code for a in (late, held, again)] == [409] * 3
@@ -130,10 +131,10 @@ def test_what_collides_is_409_with_the_reason(analyst, client_of, alerts):
 )
 def test_what_makes_no_sense_is_refused_with_the_reason(analyst, alerts, body, reason):
     incident = made(analyst, alerts[:1])
-    answer = analyst.patch(f"{BASE}/{incident['id']}", json={"version": 0} | body)
+    answer = analyst.patch(f"{BASE}/{incident['id']}", json={"version": 1} | body)
     assert answer.status_code == 422
     assert reason in answer.json()["detail"]
-    assert analyst.get(f"{BASE}/{incident['id']}").json()["version"] == 0
+    assert analyst.get(f"{BASE}/{incident['id']}").json()["version"] == 1
 
 
 @pytest.mark.parametrize(
@@ -157,8 +158,8 @@ class TestTenants:
         return [
             ("GET", path, None),
             ("GET", f"{path}/history", None),
-            ("PATCH", path, {"version": 0, "title": "x"}),
-            ("PATCH", path, {"version": 0, "status": "closed", "verdict": "benign"}),
+            ("PATCH", path, {"version": 1, "title": "x"}),
+            ("PATCH", path, {"version": 1, "status": "closed", "verdict": "benign"}),
             ("POST", f"{path}/alerts", {"alerts": [alerts[1]]}),
             ("DELETE", f"{path}/alerts/{alerts[0]}", None),
             ("DELETE", f"{path}/alerts/{alerts[3]}", None),
@@ -175,7 +176,7 @@ class TestTenants:
             assert answer.status_code == 404, (method, path)
             assert both["title"] not in answer.text
         assert client.get(BASE).json()["items"] == []
-        assert client_of("national").get(f"{BASE}/{OWN}").json()["version"] == 0
+        assert client_of("national").get(f"{BASE}/{OWN}").json()["version"] == 1
         assert world.stores.alerts.get(alerts[0], EVERYTHING).triage.status is Status.NEW
 
     def test_nothing_of_it_comes_by_way_of_an_incident_of_ones_own(self, client_of, alerts, both):

@@ -12,6 +12,7 @@ from api.passwords import digest
 from api.routes import alerts as routes
 from soc import telemetry
 from soc.errors import Busy, StoreUnavailable
+from soc.model.alert import Decision
 from soc.model.org import EVERYTHING, Scope
 from soc.store.base import AlertFilter
 
@@ -42,7 +43,7 @@ def test_new_and_changed_alerts_are_heard_inside_the_scope(world):
     feed = Feed(newest(world), interval_s=0.02)
     heard = asyncio.run(watching(feed, HUNGYEN, lambda: world.fire("hungyen", 2, "198.51.100.9")))
     assert [(a.entity, a.count) for a in heard] == [("198.51.100.9", 2)]
-    act = lambda: world.stores.triage.change(world.alerts["hungyen"], by="x", now=world.now, comment="y")  # noqa: E731
+    act = lambda: world.stores.triage.change(world.alerts["hungyen"], Decision(comment="y"), by="x", now=world.now)  # noqa: E731
     assert [a.id for a in asyncio.run(watching(feed, HUNGYEN, act))] == [world.alerts["hungyen"]]
     assert asyncio.run(watching(feed, NINHBINH, lambda: world.fire("hungyen", 3, "198.51.100.9"))) == []
 

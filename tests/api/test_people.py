@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from api.people import MOST_ORGS
 from soc.model.event import Event, event_id
-from soc.query.parse import parse
+from soc.model.org import EVERYTHING
+from soc.model.source import Source, Transport
 
 NUMBERS = ("0912345678", "+84 912 345 678", "0912.345.678", " 84912345678 ")
 
@@ -64,10 +66,50 @@ def test_who_looked_is_written_down_and_the_number_is_not(client_of, world, toke
     assert "912" not in entry.detail
 
 
-def test_where_nothing_was_masked_nothing_is_found_and_no_key_is_made(client_of, world):
-    q = client_of("analyst").post("/api/v1/events/person", json={"number": NUMBERS[0]}).json()["q"]
-    assert parse(q)
-    assert world.keys.token("hungyen", "phone", NUMBERS[0]) is None
+def test_where_the_key_is_not_here_nothing_is_not_found_but_not_searched(client_of, world):
+    answer = client_of("analyst").post("/api/v1/events/person", json={"number": NUMBERS[0]})
+    assert answer.status_code == 422
+    assert "the masking keys of hungyen are not on this machine" in answer.json()["detail"]
+    assert world.keys.token("hungyen", "phone", NUMBERS[0]) is None, "and no key is made"
+    assert "search.person" in {entry.action for entry in world.stores.audit.recent()}
+
+
+def test_which_organisations_were_searched_is_said(client_of, signed_in, world):
+    world.keys.key("hungyen")
+    answer = client_of("national").post("/api/v1/events/person", json={"number": NUMBERS[0]}).json()
+    assert (answer["searched"], answer["keyless"]) == (["hungyen"], ["ninhbinh"])
+    browser, english = signed_in("national"), {"accept-language": "en"}
+    place = browser.post("/events/person", data={"number": NUMBERS[0]}).headers["location"]
+    page = browser.get(place, headers=english).text
+    assert "in the lines of these organisations: hungyen." in page
+    assert "not on this machine: ninhbinh." in page
+    mine = signed_in("analyst").get(place, headers=english).text
+    assert "ninhbinh" not in mine, "whoever gets the address sees what is theirs"
+    assert signed_in("analyst").get("/events?q=x&person=ninhbinh", headers=english).status_code == 422
+
+
+def test_all_organisations_that_may_be_searched_together_fit_into_a_search(client_of, world):
+    for n in range(MOST_ORGS - 2):
+        org = f"org{n}"
+        world.stores.sources.add(Source(org, org, org, "nginx.access", Transport.PUSH), None, by="test")
+    for source in world.stores.sources.list(EVERYTHING):
+        world.keys.key(source.org)
+    client = client_of("national")
+    answer = client.post("/api/v1/events/person", json={"number": NUMBERS[0]}).json()
+    assert len(answer["searched"]) == MOST_ORGS
+    assert client.get("/api/v1/events", params={"q": answer["q"]}).status_code == 200
+    world.stores.sources.add(Source("one-more", "x", "x", "nginx.access", Transport.PUSH), None, by="test")
+    refused = client.post("/api/v1/events/person", json={"number": NUMBERS[0]})
+    assert f"{MOST_ORGS} at most" in refused.json()["detail"]
+
+
+def test_a_key_that_is_cut_is_said_without_its_path(client_of, world):
+    world.keys.directory.mkdir(exist_ok=True)
+    (world.keys.directory / "hungyen.key").write_bytes(b"short")
+    answer = client_of("analyst").post("/api/v1/events/person", json={"number": NUMBERS[0]})
+    assert answer.status_code == 422
+    assert "the masking key of hungyen is unusable" in answer.json()["detail"]
+    assert str(world.keys.directory) not in answer.text
 
 
 def test_the_page_leads_to_a_search_without_the_number(signed_in, tokens):

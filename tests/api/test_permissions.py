@@ -46,7 +46,7 @@ ROUTES = {
     ("GET", "/api/v1/incidents"): ("viewer", {}),
     ("GET", "/api/v1/incidents/{incident_id}"): ("viewer", {}),
     ("GET", "/api/v1/incidents/{incident_id}/history"): ("viewer", {}),
-    ("PATCH", "/api/v1/incidents/{incident_id}"): ("analyst", {"json": {"version": 0, "title": "Seen"}}),
+    ("PATCH", "/api/v1/incidents/{incident_id}"): ("analyst", {"json": {"version": 1, "title": "Seen"}}),
     ("POST", "/api/v1/incidents/{incident_id}/alerts"): ("analyst", {"json": {"alerts": [JOINED]}}),
     ("POST", "/api/v1/incidents/{incident_id}/split"): ("analyst", {"json": {"title": "x", "alerts": [JOINED]}}),
     ("POST", "/api/v1/incidents/{incident_id}/merge"): ("analyst", {"json": {"incident": OTHER}}),
@@ -170,6 +170,8 @@ def incidents(world):
     assert [world.fire("hungyen", 1, f"198.51.100.{n}") for n in (1, 2, 4)] == [JOINED, FREE, FREE_TOO]
     desk.open(INCIDENT, "hungyen", [JOINED])
     desk.open(OTHER, "hungyen", [world.fire("hungyen", 1, "198.51.100.3")])
+    for org in world.alerts:
+        world.keys.key(org)  # a person is searched for where there is one
 
 
 def send(client, world, method, path, sent):

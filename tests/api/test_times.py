@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from api import times
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.org import EVERYTHING
 from soc.telemetry import ACKNOWLEDGED_AFTER
 
@@ -11,7 +11,9 @@ MINUTE = 60_000
 
 
 def act(world, id_, minutes, status, verdict=None):
-    world.stores.triage.change(id_, by="lan", now=world.now + minutes * MINUTE, status=status, verdict=verdict)
+    world.stores.triage.change(
+        id_, Decision(status=status, verdict=verdict), by="lan", now=world.now + minutes * MINUTE
+    )
 
 
 def test_median_and_tail_of_each_level(client_of, world):

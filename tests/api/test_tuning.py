@@ -8,7 +8,7 @@ import pytest
 
 from api.tuning.history import revisions
 from api.tuning.ratio import ratio, wilson
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.finding import alert_id_in_test
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
@@ -30,7 +30,9 @@ def setting(version=0, stage="live", **more):
 
 
 def closed(world, verdict, org="hungyen"):
-    world.stores.triage.change(world.alerts[org], by="analyst", now=NOW, status=Status.CLOSED, verdict=verdict)
+    world.stores.triage.change(
+        world.alerts[org], Decision(status=Status.CLOSED, verdict=verdict), by="analyst", now=NOW
+    )
 
 
 @pytest.fixture
@@ -282,7 +284,7 @@ def test_the_ratio_is_of_what_one_may_see(client_of, world):
     for n in range(10):
         alert = world.fire("hungyen", 1, f"198.51.100.{n}")
         verdict = Verdict.FALSE_POSITIVE if n < 8 else Verdict.TRUE_POSITIVE
-        world.stores.triage.change(alert, by="x", now=NOW, status=Status.CLOSED, verdict=verdict)
+        world.stores.triage.change(alert, Decision(status=Status.CLOSED, verdict=verdict), by="x", now=NOW)
     mine = client_of("viewer").get("/api/v1/rules").json()["items"][0]["ratio"]
     assert (mine["closed"], mine["share"]) == (10, 0.8)
     theirs = client_of("outsider").get("/api/v1/rules").json()["items"][0]["ratio"]

@@ -117,6 +117,7 @@ def test_gzip_of_several_members(client, sink) -> None:
         (gzip.compress(b"") * 1001, 413, "more than 1000 members"),
         (gzip.compress(b"line\n") * 1000 + b"\0", 413, "more than 1000 members"),
     ],
+    ids=["cut short", "plain", "garbage after it", "a bomb", "empty members", "zeros after members"],
 )
 def test_bad_gzip_stores_nothing(client, sink, body: bytes, status: int, word: str) -> None:
     answer = client.post("/ingest", content=body, headers={"Content-Encoding": "gzip"})

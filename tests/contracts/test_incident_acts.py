@@ -11,11 +11,11 @@ from interrupted import Killed, interrupted
 from opened import NOON, commit, finding
 
 from api.errors import Refused
-from api.incidents import Desk, IncidentDecision
+from api.incidents import Desk
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
-from soc.model.alert import Status, Verdict
-from soc.model.incident import IncidentStatus
+from soc.model.alert import Decision, Status, Verdict
+from soc.model.incident import IncidentDecision, IncidentStatus
 from soc.model.org import EVERYTHING, Scope
 from soc.store.base import AlertFilter, Stores
 
@@ -229,7 +229,7 @@ def test_an_alert_is_in_one_incident_only(case_of):
 
 def test_a_comment_on_the_alert_meanwhile_keeps_nobody_from_moving_it(case_of):
     case = case_of()
-    comment = lambda: case.stores.triage.change(case.alerts[3], by="minh", now=NOON, comment="đang xem")  # noqa: E731
+    comment = lambda: case.stores.triage.change(case.alerts[3], Decision(comment="đang xem"), by="minh", now=NOON)  # noqa: E731
     case.desk(stores=interrupted(case.stores, 1, comment)).add(case.one, [case.alerts[3]])
     assert [c.field for c in case.stores.triage.history(case.alerts[3])] == ["comment", "incident"]
 
@@ -238,8 +238,8 @@ def test_closing_closes_what_is_open_and_reopening_opens_what_it_closed(case_of)
     case = case_of()
     desk, triage = case.desk(), case.stores.triage
     desk.add(case.one, [case.alerts[3]])
-    triage.change(case.alerts[0], by="minh", now=NOON, status=Status.CLOSED, verdict=Verdict.FALSE_POSITIVE)
-    triage.change(case.alerts[1], by="minh", now=NOON, snoozed_until=NOON + 9, reason="x")
+    triage.change(case.alerts[0], Decision(status=Status.CLOSED, verdict=Verdict.FALSE_POSITIVE), by="minh", now=NOON)
+    triage.change(case.alerts[1], Decision(snoozed_until=NOON + 9, reason="x"), by="minh", now=NOON)
     closed = desk.decide(case.one, CLOSE)
     assert (closed.status, closed.verdict) == (IncidentStatus.CLOSED, Verdict.TRUE_POSITIVE)
     found = [case.stores.alerts.get(id_, EVERYTHING).triage for id_ in case.alerts]
@@ -349,3 +349,57 @@ def test_what_is_merged_while_it_is_being_closed_is_not_closed(case_of):
     assert (source.verdict, source.merged_into) == (None, case.two)
     assert target.status is IncidentStatus.OPEN
     assert case.members() == {"one": [], "two": [0, 1, 2], "new": []}
+
+
+def either_way(case_of, first, second):
+    """`first` with `second` before each of its writes in turn, and both the other way round; the case after each."""
+    for act, meanwhile in ((first, second), (second, first)):
+        for writes in count():
+            case, done = case_of(), []
+
+            def once(case=case, done=done, meanwhile=meanwhile):
+                done.append(True)
+                with suppress(Conflict, Refused, NotFound):
+                    meanwhile(case, case.desk(MINH))
+
+            with suppress(Conflict, Refused, NotFound):
+                act(case, case.desk(stores=interrupted(case.stores, writes, once)))
+            yield case
+            if not done:
+                break
+
+
+def test_no_open_alert_is_left_in_an_incident_that_is_closed_while_it_joins(case_of):
+    for case in either_way(
+        case_of,
+        lambda case, desk: desk.add(case.one, [case.alerts[3]]),
+        lambda case, desk: desk.decide(case.one, CLOSE),
+    ):
+        assert_closed_whole(case, case.one)
+
+
+def test_nor_in_one_that_is_closed_while_others_are_merged_into_it(case_of):
+    for case in either_way(
+        case_of, lambda case, desk: desk.merge(case.two, case.one), lambda case, desk: desk.decide(case.one, CLOSE)
+    ):
+        assert_closed_whole(case, case.one)
+
+
+def test_nor_in_the_new_one_that_is_closed_while_it_is_split_off(case_of):
+    for case in either_way(
+        case_of,
+        lambda case, desk: desk.split(case.one, [case.alerts[1]], case.new, "Riêng"),
+        lambda case, desk: desk.decide(case.new, CLOSE),
+    ):
+        assert case.members()["one"] in ([0], [0, 1])
+        assert_closed_whole(case, case.new)
+
+
+def assert_closed_whole(case, incident_id):
+    """Where the incident is closed, so are its alerts; and each alert is where its incident says that it is."""
+    case.members()
+    with suppress(NotFound):
+        incident = case.stores.incidents.get(incident_id, EVERYTHING)
+        inside = case.stores.alerts.list(AlertFilter(incident=incident_id), EVERYTHING).items
+        if incident.status is IncidentStatus.CLOSED:
+            assert {alert.triage.status for alert in inside} <= {Status.CLOSED}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -11,7 +13,7 @@ from opened import NOON, RULE, commit, finding
 
 from soc.errors import ConfigError, Conflict, NotFound, QueryError
 from soc.model.account import Account, Role
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.event import iso
 from soc.model.finding import finding_id
@@ -94,7 +96,7 @@ def test_filters(opened, make_event):
     low = RuleDoc("r-2", "hash-2", "Scanner", "low", "")
     [a] = commit(opened, [finding(make_event(NOON, "1"))])
     [b] = commit(opened, [finding(make_event(NOON + DAY, "2"), rule=low, entity="10.1.1.1")], rule=low)
-    opened.stores.triage.change(b, by="lan", now=NOON, status=Status.ACKNOWLEDGED, assignee="lan")
+    opened.stores.triage.change(b, Decision(status=Status.ACKNOWLEDGED, assignee="lan"), by="lan", now=NOON)
 
     def ids(**where):
         return [alert.id for alert in opened.stores.alerts.list(AlertFilter(**where), EVERYTHING).items]
@@ -142,10 +144,30 @@ def test_verdicts_by_rule(opened, make_event):
     for n, verdict in enumerate([Verdict.FALSE_POSITIVE, Verdict.FALSE_POSITIVE, Verdict.TRUE_POSITIVE, None]):
         [id_] = commit(opened, [finding(make_event(NOON, str(n)), entity=f"10.0.0.{n}")])
         if verdict:
-            opened.stores.triage.change(id_, by="lan", now=1, status=Status.CLOSED, verdict=verdict)
+            opened.stores.triage.change(id_, Decision(status=Status.CLOSED, verdict=verdict), by="lan", now=1)
     assert opened.stores.alerts.verdicts(EVERYTHING) == {"r-1": {Verdict.FALSE_POSITIVE: 2, Verdict.TRUE_POSITIVE: 1}}
     assert opened.stores.alerts.verdicts(HUNGYEN) == opened.stores.alerts.verdicts(EVERYTHING)
     assert opened.stores.alerts.verdicts(NINHBINH) == opened.stores.alerts.verdicts(Scope(frozenset())) == {}
+
+
+def test_counts_are_those_of_the_alerts_whatever_was_decided(opened, make_event):
+    rng, stores = random.Random(5), opened.stores
+    raised = []
+    for n in range(40):
+        event = make_event(NOON, str(n), org=rng.choice(["hungyen", "ninhbinh"]))
+        found = replace(finding(event, entity=f"10.0.0.{n}"), stage=rng.choice([Stage.LIVE, Stage.LIVE, Stage.TEST]))
+        raised += commit(opened, [found])
+    for n in range(80):
+        status = rng.choice([None, *Status])
+        verdict = rng.choice(list(Verdict)) if status is Status.CLOSED else None
+        decision = Decision(status=status, verdict=verdict, assignee=f"an{n}")
+        stores.triage.change(rng.choice(raised), decision, by="lan", now=n)
+    for scope in (EVERYTHING, HUNGYEN, NINHBINH, Scope(frozenset())):
+        alerts = stores.alerts.list(AlertFilter(), scope, limit=100).items
+        assert Counter(alert.triage.status for alert in alerts) == Counter(stores.alerts.counts(scope))
+        assert Counter(alert.rule_id for alert in alerts) == stores.alerts.by_rule(scope)
+        verdicts = Counter(alert.triage.verdict for alert in alerts if alert.triage.verdict)
+        assert stores.alerts.verdicts(scope) == ({"r-1": verdicts} if verdicts else {})
 
 
 def test_what_a_rule_found_comes_in_pages_with_each_alert_together(opened, make_event):
@@ -227,10 +249,10 @@ def test_a_commit_that_fails_leaves_nothing(opened, make_event):
 def test_triage_changes_are_recorded_with_who_and_when(opened, make_event):
     [id_] = commit(opened, [finding(make_event(NOON, "1"))])
     triage = opened.stores.triage
-    triage.change(id_, by="lan", now=1, status=Status.ACKNOWLEDGED, assignee="lan")
-    triage.change(id_, by="lan", now=2, comment="Đang gọi cho xã")
+    triage.change(id_, Decision(status=Status.ACKNOWLEDGED, assignee="lan"), by="lan", now=1)
+    triage.change(id_, Decision(comment="Đang gọi cho xã"), by="lan", now=2)
     closed = triage.change(
-        id_, by="minh", now=3, status=Status.CLOSED, verdict=Verdict.TRUE_POSITIVE, comment="blocked"
+        id_, Decision(status=Status.CLOSED, verdict=Verdict.TRUE_POSITIVE, comment="blocked"), by="minh", now=3
     )
     assert (closed.status, closed.verdict, closed.assignee, closed.version) == ("closed", "true_positive", "lan", 3)
     assert [(c.at, c.by, c.field, c.old, c.new) for c in triage.history(id_)] == [
@@ -247,9 +269,11 @@ def test_triage_changes_are_recorded_with_who_and_when(opened, make_event):
 
 def test_two_people_who_change_one_alert_at_once(opened, make_event):
     [id_] = commit(opened, [finding(make_event(NOON, "1"))])
-    opened.stores.triage.change(id_, by="lan", now=1, version=0, status=Status.ACKNOWLEDGED)
+    opened.stores.triage.change(id_, Decision(version=0, status=Status.ACKNOWLEDGED), by="lan", now=1)
     with pytest.raises(Conflict, match="lan"):
-        opened.stores.triage.change(id_, by="minh", now=2, version=0, status=Status.CLOSED, verdict=Verdict.BENIGN)
+        opened.stores.triage.change(
+            id_, Decision(version=0, status=Status.CLOSED, verdict=Verdict.BENIGN), by="minh", now=2
+        )
     assert opened.stores.alerts.get(id_, EVERYTHING).triage.status == Status.ACKNOWLEDGED
 
 
@@ -263,7 +287,7 @@ def test_two_people_who_click_at_the_same_moment(opened, reopen, make_event):
         def click(name: str, version: int = version, at_once: Barrier = at_once) -> str:
             at_once.wait(30)
             try:
-                people[name].change(id_, by=name, now=version, version=version, comment=f"mine, says {name}")
+                people[name].change(id_, Decision(version=version, comment=f"mine, says {name}"), by=name, now=version)
             except Conflict as told:
                 return str(told)
             return "done"
@@ -285,15 +309,15 @@ def test_two_people_who_click_at_the_same_moment(opened, reopen, make_event):
 def test_reopening_clears_the_verdict_and_nothing_changed_is_no_change(opened, make_event):
     [id_] = commit(opened, [finding(make_event(NOON, "1"))])
     triage = opened.stores.triage
-    triage.change(id_, by="lan", now=1, status=Status.CLOSED, verdict=Verdict.BENIGN)
-    again = triage.change(id_, by="lan", now=2, status=Status.NEW)
+    triage.change(id_, Decision(status=Status.CLOSED, verdict=Verdict.BENIGN), by="lan", now=1)
+    again = triage.change(id_, Decision(status=Status.NEW), by="lan", now=2)
     assert (again.status, again.verdict) == (Status.NEW, None)
-    assert triage.change(id_, by="lan", now=3, status=Status.NEW).version == again.version
+    assert triage.change(id_, Decision(status=Status.NEW), by="lan", now=3).version == again.version
 
 
 def test_new_findings_do_not_reopen_a_closed_alert(opened, make_event):
     [id_] = commit(opened, [finding(make_event(NOON, "1"))])
-    opened.stores.triage.change(id_, by="lan", now=1, status=Status.CLOSED, verdict=Verdict.BENIGN)
+    opened.stores.triage.change(id_, Decision(status=Status.CLOSED, verdict=Verdict.BENIGN), by="lan", now=1)
     commit(opened, [finding(make_event(NOON + 1, "2"))])
     alert = opened.stores.alerts.get(id_, EVERYTHING)
     assert (alert.triage.status, alert.count) == (Status.CLOSED, 2)

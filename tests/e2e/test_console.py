@@ -24,7 +24,7 @@ from api.passwords import hash_password
 from soc.backtest.jobs import Jobs
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.event import Event, event_id, iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING
@@ -292,7 +292,7 @@ def test_the_queue_by_keyboard_and_live(page, province):
     chosen = "document.activeElement.closest('tr').dataset.id"
     second = page.evaluate(chosen)
     page.wait_for_timeout(1500)  # the feed's first look
-    stores.triage.change(alerts["otp-outage"], by="minh", now=1, status=Status.ACKNOWLEDGED, assignee="minh")
+    stores.triage.change(alerts["otp-outage"], Decision(status=Status.ACKNOWLEDGED, assignee="minh"), by="minh", now=1)
     page.wait_for_selector(f"tr[data-id='{alerts['otp-outage']}'] >> text=minh", timeout=5000)
     assert page.evaluate(chosen) == second  # the row that was chosen still is
     page.goto("/alerts")

@@ -69,8 +69,8 @@ def test_closing_needs_a_verdict_and_closes_the_alerts(browser, world, scans):
 
 def test_who_changed_it_meanwhile_is_said(browser, world, scans):
     incident = opened(browser, *scans)
-    browser.post(f"/incidents/{incident}", data={"action": "rename", "title": "Tên mới", "version": 0})
-    late = browser.post(f"/incidents/{incident}", data={"action": "take", "version": 0}, headers=ENGLISH)
+    browser.post(f"/incidents/{incident}", data={"action": "rename", "title": "Tên mới", "version": 1})
+    late = browser.post(f"/incidents/{incident}", data={"action": "take", "version": 1}, headers=ENGLISH)
     assert late.status_code == 409
     assert "changed this incident meanwhile" in late.text
 

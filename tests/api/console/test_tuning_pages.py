@@ -7,7 +7,7 @@ import re
 import pytest
 
 from api.console.tuning import suggested
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.finding import Finding
 from soc.model.org import EVERYTHING
 from soc.model.tuning import Hidden
@@ -20,7 +20,9 @@ HOSTILE = "<script>alert('xss')</script>"
 
 
 def close(world, verdict):
-    world.stores.triage.change(world.alerts["hungyen"], by="x", now=NOW, status=Status.CLOSED, verdict=verdict)
+    world.stores.triage.change(
+        world.alerts["hungyen"], Decision(status=Status.CLOSED, verdict=verdict), by="x", now=NOW
+    )
 
 
 def test_the_form_is_filled_in_from_what_matched_with_the_numbers(signed_in, world):
@@ -135,7 +137,10 @@ def test_the_ratio_is_shown_with_its_interval_or_as_too_few(signed_in, world):
     for n in range(10):
         alert = world.fire("hungyen", 1, f"198.51.100.{n}")
         world.stores.triage.change(
-            alert, by="x", now=NOW, status=Status.CLOSED, verdict=Verdict.FALSE_POSITIVE if n < 5 else Verdict.BENIGN
+            alert,
+            Decision(status=Status.CLOSED, verdict=Verdict.FALSE_POSITIVE if n < 5 else Verdict.BENIGN),
+            by="x",
+            now=NOW,
         )
     for path in ("/rules", RULE):
         text = client.get(path, headers=EN).text

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.delivery import DeliveryState
 from soc.model.org import EVERYTHING
 from soc.notify.email import Mailer, Server
@@ -194,7 +194,9 @@ def test_routes_choose_by_organisation_and_level(office):
 def test_an_alert_that_people_have_closed_already_is_no_news(office):
     office.hook_route()
     closed, open_ = office.fire(), office.fire()
-    office.stores.triage.change(closed, by="lan", now=office.now, status=Status.CLOSED, verdict=Verdict.BENIGN)
+    office.stores.triage.change(
+        closed, Decision(status=Status.CLOSED, verdict=Verdict.BENIGN), by="lan", now=office.now
+    )
     office.notifier().step()
     assert [data["alerts"][0]["id"] for data in office.hook.got] == [open_]
 

@@ -16,7 +16,7 @@ from rules.tuning import Tuning
 from soc.backtest import run
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.org import EVERYTHING, Scope
 from soc.model.source import Source, Transport
 from soc.service.backtest import choose, open_backtest
@@ -121,7 +121,7 @@ def test_it_is_held_against_what_was_closed(settings):
     stores = open_stores(settings.data_dir)
     first, second, *_ = stores.alerts.list(AlertFilter(), EVERYTHING, limit=100).items
     for alert, verdict in ((first, Verdict.TRUE_POSITIVE), (second, Verdict.FALSE_POSITIVE)):
-        stores.triage.change(alert.id, by="lan", now=1, status=Status.CLOSED, verdict=verdict)
+        stores.triage.change(alert.id, Decision(status=Status.CLOSED, verdict=verdict), by="lan", now=1)
     _, outcomes = backtest(settings)
     assert sum(outcome.known.get("true_positive", 0) for outcome in outcomes) == 1
     assert sum(outcome.known.get("false_positive", 0) for outcome in outcomes) == 1

@@ -9,7 +9,8 @@ import orjson
 
 from soc.backtest.jobs import jobs_dir
 from soc.buffer.sqlite import EventLog
-from soc.model.incident import Incident
+from soc.model.alert import Decision
+from soc.model.incident import Incident, IncidentDecision
 from soc.model.org import EVERYTHING
 from soc.service.backup import MANIFEST, Place, back_up, restore
 from soc.settings import load
@@ -40,8 +41,8 @@ def test_the_key_of_an_organisation_enrolled_meanwhile_is_in_it(tmp_path, make_e
 def test_incidents_and_snoozes_come_back(tmp_path):
     stores = open_stores(tmp_path / "data")
     stores.incidents.create(Incident("1" * 24, "Sự cố", ("hungyen",), MS, "lan", MS, "lan"), by="lan")
-    stores.incidents.change("1" * 24, by="lan", now=MS, comment="đã gọi")
-    stores.triage.change("2" * 24, by="lan", now=MS, incident="1" * 24, snoozed_until=MS + 1, reason="chờ")
+    stores.incidents.change("1" * 24, IncidentDecision(comment="đã gọi"), by="lan", now=MS)
+    stores.triage.change("2" * 24, Decision(incident="1" * 24, snoozed_until=MS + 1, reason="chờ"), by="lan", now=MS)
     made = back_up(load(data_dir=tmp_path / "data"), tmp_path / "backups", Place(), lambda _: None, NOW)
     restore(load(data_dir=tmp_path / "again"), made, None, lambda _: None)
     again = open_stores(tmp_path / "again")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict
 
 from soc.errors import Conflict, NotFound
 from soc.model.alert import Change, Verdict
-from soc.model.incident import Incident, IncidentStatus
+from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.org import Scope
 from soc.store.base import Page
 from soc.store.cursor import decode, encode
@@ -40,39 +40,11 @@ class ElasticIncidents:
             raise NotFound(f"there is no incident {incident_id}")
         return _incident(found.source)
 
-    def change(
-        self,
-        incident_id: str,
-        *,
-        by: str,
-        now: int,
-        version: int | None = None,
-        title: str | None = None,
-        status: IncidentStatus | None = None,
-        verdict: Verdict | None = None,
-        assignee: str | None = None,
-        comment: str | None = None,
-        orgs: Collection[str] | None = None,
-        merged: str | None = None,
-        merged_into: str | None = None,
-    ) -> Incident:
+    def change(self, incident_id: str, decision: IncidentDecision, *, by: str, now: int) -> Incident:
         def made(known: Json | None) -> Json | None:
             if known is None:
                 raise NotFound(f"there is no incident {incident_id}")
-            new, changes = decided_incident(
-                _incident(known),
-                by=by,
-                now=now,
-                version=version,
-                title=title,
-                status=status,
-                verdict=verdict,
-                assignee=assignee,
-                comment=comment,
-                orgs=orgs,
-                merged=merged,
-                merged_into=merged_into,
-            )
+            new, changes = decided_incident(_incident(known), decision, by=by, now=now)
             if not changes:
                 return None
             return known | _document(new) | {"history": known["history"] + [line(change) for change in changes]}

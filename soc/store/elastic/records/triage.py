@@ -13,7 +13,7 @@ from typing import Any
 from elasticsearch import ConflictError, NotFoundError
 
 from soc.errors import NotFound
-from soc.model.alert import Change, Status, Triage, Verdict
+from soc.model.alert import Change, Decision, Status, Triage, Verdict
 from soc.store.decision import decided
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
@@ -30,41 +30,14 @@ class ElasticTriage:
         self._client = client
         self._org_of = org_of
 
-    def change(
-        self,
-        alert_id: str,
-        *,
-        by: str,
-        now: int,
-        version: int | None = None,
-        status: Status | None = None,
-        verdict: Verdict | None = None,
-        assignee: str | None = None,
-        comment: str | None = None,
-        incident: str | None = None,
-        snoozed_until: int | None = None,
-        reason: str | None = None,
-    ) -> Triage:
+    def change(self, alert_id: str, decision: Decision, *, by: str, now: int) -> Triage:
         org = self._org_of(alert_id)
         if org is None:
             raise NotFound(f"there is no alert {alert_id}")
 
         def made(known: Json | None) -> Json | None:
             old = triage_of(known) if known else Triage()
-            new, changes = decided(
-                alert_id,
-                old,
-                by=by,
-                now=now,
-                version=version,
-                status=status,
-                verdict=verdict,
-                assignee=assignee,
-                comment=comment,
-                incident=incident,
-                snoozed_until=snoozed_until,
-                reason=reason,
-            )
+            new, changes = decided(alert_id, old, decision, by=by, now=now)
             if not changes:
                 return None
             history = (known["history"] if known else []) + [line(change) for change in changes]

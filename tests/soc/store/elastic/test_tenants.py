@@ -6,7 +6,7 @@ import pytest
 from indexed import IndexedLog
 
 from soc.errors import NotFound
-from soc.model.alert import Status
+from soc.model.alert import Decision, Status
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
@@ -41,7 +41,7 @@ def country(elastic, tmp_path, make_event):
                 [Finding(*ids, "source.ip", "192.0.2.1", event.ts, event.id, {})], {RULE.hash: RULE}, {}, {}, None, NOON
             )
             stores.sources.add(Source(f"s-{org}", org, org, "nginx.access", Transport.PUSH), None, by="test")
-            stores.triage.change(alerts[org], by="lan", now=1, assignee="lan")
+            stores.triage.change(alerts[org], Decision(assignee="lan"), by="lan", now=1)
         yield stores, events, alerts
 
 

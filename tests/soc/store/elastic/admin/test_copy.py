@@ -17,10 +17,10 @@ from soc.cli import build
 from soc.errors import Busy, ConfigError
 from soc.locks import only_one
 from soc.model.account import Account, Role
-from soc.model.alert import Status, Verdict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.finding import Finding, alert_id, finding_id
-from soc.model.incident import Incident
+from soc.model.incident import Incident, IncidentDecision
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, Stage
@@ -82,14 +82,18 @@ def embedded(tmp_path):
     alerts = stores.alerts.list(AlertFilter(), EVERYTHING, limit=100).items
     for n, alert in enumerate(alerts[::3]):
         stores.triage.change(
-            alert.id, by="an", now=NOW + n, status=Status.ACKNOWLEDGED, assignee="an", comment="đã xem"
+            alert.id, Decision(status=Status.ACKNOWLEDGED, assignee="an", comment="đã xem"), by="an", now=NOW + n
         )
         if n % 2:
-            stores.triage.change(alert.id, by="binh", now=NOW + 10 + n, status=Status.CLOSED, verdict=Verdict.BENIGN)
+            stores.triage.change(
+                alert.id, Decision(status=Status.CLOSED, verdict=Verdict.BENIGN), by="binh", now=NOW + 10 + n
+            )
     for n, orgs in enumerate((("H42",), ("H42", "H42.01"))):
         stores.incidents.create(Incident(f"{n:024x}", f"Sự cố {n}", orgs, NOW, "an", NOW, "an"), by="an")
-        stores.triage.change(alerts[n].id, by="an", now=NOW, incident=f"{n:024x}", snoozed_until=NOW + 5, reason="chờ")
-    stores.incidents.change("0" * 24, by="binh", now=NOW + 1, comment="đã gọi", assignee="binh")
+        stores.triage.change(
+            alerts[n].id, Decision(incident=f"{n:024x}", snoozed_until=NOW + 5, reason="chờ"), by="an", now=NOW
+        )
+    stores.incidents.change("0" * 24, IncidentDecision(comment="đã gọi", assignee="binh"), by="binh", now=NOW + 1)
     for n in range(3):
         source = Source(f"s{n}", f"Cổng {n}", "H42", "nginx.access", Transport.FILE, ("/var/log/x",), created_at=NOW)
         stores.sources.add(source, f"token-{n}" if n else None, by="an")
@@ -207,7 +211,9 @@ def test_work_goes_on_in_the_cluster(settings, embedded, make_event):
         )
         assert detections.commit([found], {rule.hash: rule}, {}, {}, None, NOW) == []
         assert stores.alerts.get(alert.id, EVERYTHING).count == alert.count + 1
-        changed = stores.triage.change(alert.id, by="an", now=NOW, version=alert.triage.version, assignee="chi")
+        changed = stores.triage.change(
+            alert.id, Decision(version=alert.triage.version, assignee="chi"), by="an", now=NOW
+        )
         assert (changed.version, changed.assignee) == (alert.triage.version + 1, "chi")
         stores.accounts.add_key("an", "another", "x", by="root")
         assert stores.accounts.by_key("key-hash") == stores.accounts.by_key("another")

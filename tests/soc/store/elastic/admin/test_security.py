@@ -22,10 +22,10 @@ from typer.testing import CliRunner
 from soc.cli import build
 from soc.errors import Busy, SocError, StoreUnavailable
 from soc.model.account import Account, Role
-from soc.model.alert import Status
+from soc.model.alert import Decision, Status
 from soc.model.event import Stored
 from soc.model.finding import Finding, alert_id, finding_id
-from soc.model.incident import Incident
+from soc.model.incident import Incident, IncidentDecision
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
 from soc.model.silence import Outage, outage_id
@@ -132,10 +132,10 @@ class TestSetup:
         found = Finding(finding_id(alert, event.id), alert, "r", "h", "H42", "user.name", "x", NOW, event.id, {})
         detections.publish([rule], [])
         assert detections.commit([found], {"h": rule}, {}, {}, None, NOW) == [alert]
-        stores.triage.change(alert, by="an", now=NOW, status=Status.ACKNOWLEDGED)
+        stores.triage.change(alert, Decision(status=Status.ACKNOWLEDGED), by="an", now=NOW)
         assert stores.alerts.get(alert, EVERYTHING).triage.status is Status.ACKNOWLEDGED
         stores.incidents.create(Incident("1" * 24, "x", ("H42",), NOW, "an", NOW, "an"), by="an")
-        stores.incidents.change("1" * 24, by="an", now=NOW, title="y")
+        stores.incidents.change("1" * 24, IncidentDecision(title="y"), by="an", now=NOW)
         assert [incident.title for incident in stores.incidents.list(EVERYTHING).items] == ["y"]
         stores.sources.add(Source("s", "s", "H42", "nginx.access", Transport.PUSH), "hash", by="an")
         stores.health.report([SourceHealth("s", NOW, NOW, 1, 0, 0.0, None)])

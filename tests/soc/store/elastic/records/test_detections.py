@@ -11,7 +11,7 @@ from mortal import Killed, mortal
 from proxy import Answer, proxy
 
 from soc.errors import StoreUnavailable
-from soc.model.alert import Status
+from soc.model.alert import Decision, Status
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
@@ -132,7 +132,7 @@ def test_detector_and_analyst_write_one_alert_at_once(elastic, client, tmp_path)
                 commit(detections, [finding("10.0.0.1", 2 * i), finding("10.0.0.1", 2 * i + 1)]) for i in range(1, 25)
             ],
             lambda: [
-                stores.triage.change(alert, by="lan", now=i, assignee=f"person {i}", comment="looking")
+                stores.triage.change(alert, Decision(assignee=f"person {i}", comment="looking"), by="lan", now=i)
                 for i in range(40)
             ],
         )
@@ -153,7 +153,7 @@ def test_a_copy_that_was_left_behind_is_shown_right_and_mended_by_who_reads_it(c
 
         patched.setattr("soc.store.elastic.records.triage.copy_triage", lost)
         with pytest.raises(StoreUnavailable):
-            stores.triage.change(alert, by="lan", now=1, status=Status.ACKNOWLEDGED)
+            stores.triage.change(alert, Decision(status=Status.ACKNOWLEDGED), by="lan", now=1)
     assert stores.alerts.counts(EVERYTHING)[Status.NEW] == 1, "the copy was left behind"
     assert stores.alerts.get(alert, EVERYTHING).triage.status is Status.ACKNOWLEDGED
     assert stores.alerts.counts(EVERYTHING)[Status.ACKNOWLEDGED] == 1
@@ -165,9 +165,9 @@ def test_an_older_copy_never_takes_the_place_of_a_newer_one(client, tmp_path):
 
     [alert] = commit(open_detections(client, tmp_path), [finding("10.0.0.1", 0)])
     stores = open_stores(client)
-    stores.triage.change(alert, by="lan", now=1, status=Status.ACKNOWLEDGED)
+    stores.triage.change(alert, Decision(status=Status.ACKNOWLEDGED), by="lan", now=1)
     first = client.get(index="govsoc-triage-hungyen", id=alert)["_source"]
-    stores.triage.change(alert, by="minh", now=2, assignee="minh")
+    stores.triage.change(alert, Decision(assignee="minh"), by="minh", now=2)
     copy_triage(client, alert, first)
     assert stores.alerts.list(AlertFilter(), EVERYTHING).items[0].triage.assignee == "minh"
 

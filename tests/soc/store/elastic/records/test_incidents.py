@@ -11,7 +11,7 @@ from opened import NOON, commit, finding, open_elastic
 
 from api.incidents import Desk
 from soc.model.account import Account, Role
-from soc.model.alert import Triage
+from soc.model.alert import Decision, Triage
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter
 from soc.store.elastic.admin import setup
@@ -70,10 +70,12 @@ def test_killed_at_any_request_the_act_is_finished_by_doing_it_again(opened, ela
 
 def test_a_record_of_an_older_govsoc_is_in_no_incident(opened, elastic, make_event):
     [alert] = alerts_of(opened, make_event, 1, 1)
-    opened.stores.triage.change(alert, by="lan", now=1, comment="x")
+    opened.stores.triage.change(alert, Decision(comment="x"), by="lan", now=1)
     with_all = elastic.request("GET", f"/{TRIAGE}/_doc/{alert}")["_source"]
     old = {name: value for name, value in with_all.items() if name not in ("incident", "snoozed_until")}
     elastic.request("PUT", f"/{TRIAGE}/_doc/{alert}", old)
     assert triage_of(old) == Triage(version=1, updated_at=1, updated_by="lan")
-    assert opened.stores.triage.change(alert, by="lan", now=2, version=1, incident="1" * 24).incident == "1" * 24
+    assert (
+        opened.stores.triage.change(alert, Decision(version=1, incident="1" * 24), by="lan", now=2).incident == "1" * 24
+    )
     assert [line.field for line in opened.stores.triage.history(alert)] == ["comment", "incident"]
