@@ -14,6 +14,9 @@ from elastic import reached, set_up
 from kept import InCluster, InFiles, Kept
 from servers import Nginx, Product, eventually, free_port, need, stop
 
+# What they assert is told as in a test.
+pytest.register_assert_rewrite("day", "day_admin", "day_analyst", "day_helper")
+
 
 @pytest.fixture
 def store(request: pytest.FixtureRequest) -> dict[str, str]:

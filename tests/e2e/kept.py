@@ -42,6 +42,10 @@ class Kept(Protocol):
 
     def outcome(self) -> Outcome: ...
 
+    def audited(self, who: str) -> list[tuple[str, str, str]]:
+        """What this account did: action, target, detail."""
+        ...
+
 
 class InFiles:
     """The embedded store: the event log and `detector.db`."""
@@ -66,6 +70,10 @@ class InFiles:
         alerts = list(read(database, f"SELECT {', '.join(_ALERT)} FROM alert"))
         return _ordered(events, alerts, findings, list(read(database, f"SELECT {', '.join(_HIDDEN)} FROM hidden")))
 
+    def audited(self, who: str) -> list[tuple[str, str, str]]:
+        entries = read(self._data_dir / "control.db", "SELECT by, action, target, detail FROM audit")
+        return [(action, target, detail) for by, action, target, detail in entries if by == who]
+
 
 class InCluster:
     """Everything that the indices of a cluster hold."""
@@ -81,6 +89,10 @@ class InCluster:
         events = [(hit["_id"], without_added(hit["_source"])) for hit in documents(self._cluster, "govsoc-events-*")]
         alerts, findings = self._values("alerts-*", _ALERT), self._values("findings-*", _FINDING)
         return _ordered(events, alerts, findings, self._values("hidden*", _HIDDEN))  # it is made when it is needed
+
+    def audited(self, who: str) -> list[tuple[str, str, str]]:
+        entries = self._values("audit-*", ("by", "action", "target", "detail"))
+        return [(action, target, detail) for by, action, target, detail in entries if by == who]
 
     def _values(self, kind: str, fields: tuple[str, ...]) -> list[tuple]:
         found = documents(self._cluster, f"govsoc-{kind}")

@@ -104,7 +104,7 @@ class Product:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "soc", "run", *arguments], env=self.env, stdout=log, stderr=log
             )
-        eventually(self.ready, 60, f"soc run is ready; its log: {self.log.read_text()[-2000:]}")
+        eventually(self.ready, 60, f"soc run is ready; its log is {self.log}")
         if not self.key:
             output = self.soc("accounts", "key", "admin").stdout.decode()
             self.key = output.split()[-1]
