@@ -12,9 +12,8 @@ from api.auth import Admin
 from api.errors import Refused
 from api.schemas import Cursor, Level
 from api.state import Here, State
-from soc.errors import Busy, Conflict, Forbidden, NotFound, SocError
+from soc.errors import Busy, Conflict, Forbidden, SocError
 from soc.model.account import Account
-from soc.model.alert import Alert
 from soc.model.delivery import DeliveryState
 from soc.model.finding import LEVELS
 from soc.notify.route import LANGUAGES, Channel, Route
@@ -152,7 +151,7 @@ def _page(
 ) -> Response:
     routes = notifications.routes(state.stores, account)
     failed = notifications.deliveries(state.stores, account, DeliveryState.FAILED, cursor=cursor)
-    alerts = [_alert(state, account, delivery.alert_id) for delivery in failed.items]
+    alerts = state.stores.alerts.several([delivery.alert_id for delivery in failed.items], account.scope)
     status = {Conflict: 409, Forbidden: 403, Busy: 429}.get(type(error), 422) if error else 200
     return state.pages.html(
         request,
@@ -164,7 +163,8 @@ def _page(
         names={route.id: route.name for route in routes},
         failed=[
             (delivery, alert, state.rules.get(alert.rule_hash) if alert else None)
-            for delivery, alert in zip(failed.items, alerts, strict=True)
+            for delivery in failed.items
+            for alert in (alerts.get(delivery.alert_id),)
         ],
         more=failed.next,
         error=error,
@@ -175,10 +175,3 @@ def _page(
         levels=LEVELS[::-1],
         message_languages=LANGUAGES,
     )
-
-
-def _alert(state: State, account: Account, alert_id: str) -> Alert | None:
-    try:
-        return state.stores.alerts.get(alert_id, account.scope)
-    except NotFound:
-        return None

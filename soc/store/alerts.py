@@ -51,6 +51,11 @@ class SqliteAlerts:
             raise NotFound(f"there is no alert {alert_id}")
         return _alert(row)
 
+    def several(self, alert_ids: Sequence[str], scope: Scope) -> Mapping[str, Alert]:
+        with self._db.read() as db:
+            rows = db.execute(f"{_ALERT} WHERE a.id IN ({','.join('?' * len(alert_ids))})", alert_ids).fetchall()
+        return {alert.id: alert for alert in map(_alert, rows) if scope.allows(alert.org)}
+
     def list(self, where: AlertFilter, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Alert]:
         after = decode(cursor) if cursor is not None else None
         with self._db.read() as db:

@@ -135,6 +135,10 @@ class AlertStore(Protocol):
 
     def get(self, alert_id: str, scope: Scope) -> Alert: ...
 
+    def several(self, alert_ids: Sequence[str], scope: Scope) -> Mapping[str, Alert]:
+        """Those that there are, by id; what was decided a second ago may be missing from them, as in a list."""
+        ...
+
     def list(self, where: AlertFilter, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Alert]:
         """Most recently raised first."""
         ...

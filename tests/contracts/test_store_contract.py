@@ -156,6 +156,18 @@ def test_what_was_hidden_long_ago_is_forgotten_once_a_day(opened, reopen):
     assert hidden() == [replace(kept, events=6)]
 
 
+def test_several_alerts_by_id_keep_to_the_scope(opened, make_event):
+    raised = [
+        commit(opened, [finding(make_event(NOON, str(n), org=org), entity=f"10.0.0.{n}")])[0]
+        for n, org in enumerate(["hungyen", "hungyen", "ninhbinh"])
+    ]
+    alerts = opened.stores.alerts
+    asked = [*raised[1:], "0" * 24]
+    assert alerts.several(asked, EVERYTHING) == {id_: alerts.get(id_, EVERYTHING) for id_ in raised[1:]}
+    assert alerts.several(asked, HUNGYEN) == {raised[1]: alerts.get(raised[1], EVERYTHING)}
+    assert alerts.several([], EVERYTHING) == alerts.several(raised, Scope(frozenset())) == {}
+
+
 def test_verdicts_by_rule(opened, make_event):
     for n, verdict in enumerate([Verdict.FALSE_POSITIVE, Verdict.FALSE_POSITIVE, Verdict.TRUE_POSITIVE, None]):
         [id_] = commit(opened, [finding(make_event(NOON, str(n)), entity=f"10.0.0.{n}")])

@@ -82,6 +82,12 @@ class ElasticAlerts:
             self._mend(alert_id, record.source)
         return _alert(source)
 
+    def several(self, alert_ids: Sequence[str], scope: Scope) -> Mapping[str, Alert]:
+        wanted: Json = {"ids": {"values": list(alert_ids)}}
+        answer = _search(self._client, "alerts", scope, query=wanted, size=len(alert_ids))
+        alerts = [_alert(hit["_source"]) for hit in answer.get("hits", {}).get("hits", [])]
+        return {alert.id: alert for alert in alerts}
+
     def _mend(self, alert_id: str, record: Json) -> None:
         try:
             copy_triage(self._client, alert_id, record)
