@@ -75,3 +75,12 @@ def check_assignee(stores: Stores, orgs: Collection[str], name: str) -> None:
         raise Refused(f"{name} cannot be given this: no such account, or not for this organisation")
     if not person.role.includes(Role.ANALYST):
         raise Refused(f"{name} is {person.role} and could not work on it: give it to an analyst")
+
+
+def able(stores: Stores, orgs: Collection[str]) -> list[str]:
+    """The names of those who can be given what is of these organisations."""
+    return sorted(
+        person.name
+        for person in stores.accounts.list()
+        if not person.disabled and person.scope.allows_all(orgs) and person.role.includes(Role.ANALYST)
+    )

@@ -13,13 +13,13 @@ from fastapi.responses import RedirectResponse
 from api.auth import Analyst, Viewer
 from api.console.chosen import Filtered
 from api.console.marks import COUNTED
-from api.console.moment import moment
+from api.console.moment import moment, next_morning
 from api.console.render import local
 from api.errors import Refused
 from api.queue import find_alerts
 from api.schemas import AlertId, Cursor, by_id
 from api.state import Here, State
-from api.triage import decide
+from api.triage import able, decide
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Decision, Status, Verdict
@@ -65,6 +65,7 @@ def queue(
         counts=state.stores.alerts.counts(account.scope),
         chosen=chosen,
         levels=LEVELS[::-1],
+        now=state.clock(),
         first_page=cursor is None,
         older=chosen.address(cursor=page.next) if page.next else None,
         may_triage=account.role.includes(Role.ANALYST),
@@ -102,7 +103,7 @@ def triage(
             decision = replace(decision, snoozed_until=moment(until, state.zone), reason=reason.strip() or None)
         decide(state.stores, account, alert_id, decision, state.clock())
     except (Refused, Conflict) as error:
-        return _alert_page(alert_id, request, state, account, None, error=error, comment=comment)
+        return _alert_page(alert_id, request, state, account, None, error=error, said=(comment, until, reason))
     return RedirectResponse(local(back or f"/alerts/{alert_id}"), 303)
 
 
@@ -133,9 +134,11 @@ def _alert_page(
     cursor: str | None,
     *,
     error: Refused | Conflict | None = None,
-    comment: str = "",
+    said: tuple[str, str, str] = ("", "", ""),
 ) -> Response:
+    """`said`: comment, end and reason of a snooze, kept where they could not be written."""
     stores = state.stores
+    comment, until, reason = said
     alert = stores.alerts.get(alert_id, account.scope)
     findings = stores.alerts.findings(alert_id, account.scope, cursor=cursor, limit=_EVENTS_A_PAGE)
     events = by_id(stores.events.many([f.event_id for f in findings.items], account.scope))
@@ -162,6 +165,9 @@ def _alert_page(
         error=error,
         conflict=isinstance(error, Conflict),
         comment=comment,
+        until=until or next_morning(state.clock(), state.zone),
+        reason=reason,
+        people=able(stores, [alert.org]) if account.role.includes(Role.ANALYST) else [],
         may_triage=account.role.includes(Role.ANALYST),
         may_tune=account.role.includes(Role.ADMIN),
     )

@@ -9,11 +9,14 @@ from fastapi import APIRouter, Form, Request, Response
 from api.auth import Analyst
 from api.bulk import MOST, Bulk, decide_all, find
 from api.console.chosen import Chosen, Filtered
-from api.console.moment import moment
+from api.console.incidents import MOST_AT_ONCE
+from api.console.moment import moment, next_morning
 from api.errors import Refused
 from api.state import Here, State
+from api.triage import able
 from soc.model.account import Account
 from soc.model.alert import Decision, Status, Verdict
+from soc.model.incident import IncidentStatus
 
 router = APIRouter(prefix="/alerts/bulk")
 _SHOWN = 30
@@ -43,7 +46,7 @@ def bulk_change(
         decision = _decision(state, account, action, verdict, assignee.strip(), until, reason.strip(), comment.strip())
         done = decide_all(state, account, chosen.where(state.clock()), chosen.text, decision, expected)
     except Refused as error:
-        return _page(request, state, account, chosen, error=error, comment=comment)
+        return _page(request, state, account, chosen, error=error, said=(comment, until, reason))
     return _page(request, state, account, chosen, done=done)
 
 
@@ -82,10 +85,12 @@ def _page(
     chosen: Chosen,
     *,
     error: Refused | None = None,
-    comment: str = "",
+    said: tuple[str, str, str] = ("", "", ""),
     done: Bulk | None = None,
 ) -> Response:
     found = done.found if done else find(state, account, chosen.where(state.clock()), chosen.text)
+    comment, until, reason = said
+    free = [alert.id for alert in found.alerts if alert.triage.incident is None]
     return state.pages.html(
         request,
         "bulk.html",
@@ -97,5 +102,10 @@ def _page(
         verdicts=list(Verdict),
         error=error,
         comment=comment,
+        until=until or next_morning(state.clock(), state.zone),
+        reason=reason,
+        people=able(state.stores, {alert.org for alert in found.alerts}),
+        free=free if len(free) <= MOST_AT_ONCE else [],
+        incidents=state.stores.incidents.list(account.scope, status=IncidentStatus.OPEN).items,
         done=done,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from api.errors import Refused
 from api.incidents import Desk
 from api.schemas import AlertId, Cursor, IncidentId
 from api.state import Here, State
+from api.triage import able
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Verdict
@@ -21,14 +23,15 @@ from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.store.base import AlertFilter
 
 router = APIRouter(prefix="/incidents")
-_ALERTS_A_PAGE = 100
+MOST_AT_ONCE = 100
 _OTHERS = 50
 _Title = Annotated[str, Form(max_length=200)]
-_Alerts = Annotated[list[AlertId], Form(max_length=_ALERTS_A_PAGE)]
+_Alerts = Annotated[list[AlertId], Form(max_length=MOST_AT_ONCE)]
 
 
 class Action(StrEnum):
     TAKE = "take"
+    ASSIGN = "assign"
     COMMENT = "comment"
     RENAME = "rename"
     CLOSE = "close"
@@ -55,7 +58,7 @@ def incidents_page(
 def open_incident(
     state: Here,
     account: Analyst,
-    alert: Annotated[list[AlertId], Form(min_length=1, max_length=_ALERTS_A_PAGE)],
+    alert: Annotated[list[AlertId], Form(min_length=1, max_length=MOST_AT_ONCE)],
     title: _Title = "",
     incident: Annotated[str, Form(pattern="^([0-9a-f]{24})?$")] = "",
 ) -> Response:
@@ -85,6 +88,7 @@ def change_incident(
     verdict: Annotated[Verdict | None, Form()] = None,
     comment: Annotated[str, Form(max_length=4000)] = "",
     title: _Title = "",
+    assignee: Annotated[str, Form(max_length=200)] = "",
     other: Annotated[str, Form(pattern="^([0-9a-f]{24})?$")] = "",
     alert: _Alerts = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
@@ -100,6 +104,8 @@ def change_incident(
                 return _to(desk.remove(incident_id, alert))
             case _:
                 decision = _decision(action, account, version, verdict, comment.strip() or None, title.strip() or None)
+                if action is Action.ASSIGN:
+                    decision = replace(decision, version=version, assignee=assignee.strip())
                 return _to(desk.decide(incident_id, decision))
     except (Refused, Conflict, NotFound) as error:
         return _page(incident_id, request, state, account, None, error=error, comment=comment)
@@ -137,7 +143,7 @@ def _page(
 ) -> Response:
     stores = state.stores
     incident = stores.incidents.get(incident_id, account.scope)
-    alerts = stores.alerts.list(AlertFilter(incident=incident_id), account.scope, cursor=cursor, limit=_ALERTS_A_PAGE)
+    alerts = stores.alerts.list(AlertFilter(incident=incident_id), account.scope, cursor=cursor, limit=MOST_AT_ONCE)
     others = stores.incidents.list(account.scope, status=IncidentStatus.OPEN, limit=_OTHERS).items
     return state.pages.html(
         request,
@@ -152,5 +158,6 @@ def _page(
         verdicts=list(Verdict),
         error=error,
         comment=comment,
+        people=able(stores, incident.orgs) if account.role.includes(Role.ANALYST) else [],
         may_triage=account.role.includes(Role.ANALYST),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from api.errors import Refused
 
@@ -15,3 +15,9 @@ def moment(text: str, zone: tzinfo) -> int:
     except (ValueError, OverflowError):
         said = f"{text} is not a time" if text else "the time is missing"
         raise Refused(f"{said}: write it as 2026-03-02T09:00") from None
+
+
+def next_morning(now: int, zone: tzinfo) -> str:
+    """Eight o'clock tomorrow, as `<input type=datetime-local>` takes it: till when most things are put off (`now`: ms)."""
+    tomorrow = datetime.fromtimestamp(now / 1000, zone) + timedelta(days=1)
+    return tomorrow.strftime("%Y-%m-%dT08:00")

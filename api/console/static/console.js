@@ -12,6 +12,14 @@ function move(step) {
   links[next]?.focus();
 }
 
+// Enter in a field presses the button beside it, not the first one of the form.
+document.addEventListener("keydown", (event) => {
+  const button = event.key === "Enter" && event.target.matches?.("form input") && event.target.closest(".buttons, fieldset")?.querySelector("button");
+  if (!button) return;
+  event.preventDefault();
+  button.click();
+});
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.closest("input, textarea, select")) {

@@ -85,6 +85,53 @@ def test_a_snooze_from_the_page_needs_a_reason_and_hides_the_alert(browser, worl
     assert world.alerts["hungyen"] in browser.get("/alerts").text
 
 
+def test_what_a_filter_finds_becomes_an_incident(browser, world, scans):
+    page = browser.get("/alerts/bulk?text=198.51.100", headers=ENGLISH).text
+    together = page.partition('id="together"')[2].partition("</form>")[0]
+    assert "3 of them are in no incident" in together
+    found = [id_ for id_ in scans if f'name="alert" value="{id_}"' in together]
+    assert found == scans
+    incident = opened(browser, *found)
+    assert f'href="/incidents/{incident}"' in browser.get("/alerts").text, "the queue says which are in one"
+    assert 'id="together"' not in browser.get("/alerts/bulk?text=198.51.100").text
+
+
+def test_an_incident_is_given_to_somebody_and_the_queue_shows_what_is_mine(browser, world, scans):
+    incident = opened(browser, *scans)
+    page = browser.get(f"/incidents/{incident}").text
+    assert '<option value="admin">' in page
+    assert '<option value="viewer">' not in page, "could not work on it"
+    assert '<option value="outsider">' not in page
+    given = browser.post(f"/incidents/{incident}", data={"action": "assign", "assignee": "admin", "version": 1})
+    assert given.status_code == 303
+    assert world.stores.incidents.get(incident, EVERYTHING).assignee == "admin"
+    browser.post(f"/alerts/{scans[0]}/triage", data={"action": "take"})
+    mine = browser.get("/alerts?status=all&assignee=analyst").text
+    assert (scans[0] in mine, scans[1] in mine) == (True, False)
+
+
+def test_enter_in_a_field_decides_nothing(browser, world, scans):
+    """Without scripts it presses the first button of the form."""
+    for place in (f"/alerts/{scans[0]}", "/alerts/bulk", f"/incidents/{opened(browser, *scans)}"):
+        [form] = [form for form in browser.get(place).text.split("<form")[1:] if 'name="comment"' in form]
+        first = form.partition("<button")[2].partition(">")[0]
+        assert 'value="comment"' in first
+    browser.post(f"/alerts/{scans[0]}/triage", data={"action": "comment", "assignee": "admin"})
+    triage = world.stores.alerts.get(scans[0], EVERYTHING).triage
+    assert (triage.status, triage.assignee) == ("new", None)
+
+
+def test_what_a_snooze_says_is_kept_where_it_is_refused(browser, scans):
+    form = {"action": "snooze", "until": "2026-03-01T09:00", "reason": "chờ xã trả lời", "comment": "đã gọi"}
+    refused = browser.post(f"/alerts/{scans[0]}/triage", data=form)
+    assert refused.status_code == 422
+    assert all(kept in refused.text for kept in form.values() if kept != "snooze")
+    endless = browser.post("/alerts/bulk?text=198.51.100", data=form | {"until": "", "expected": "3"})
+    assert endless.status_code == 422
+    assert "chờ xã trả lời" in endless.text
+    assert 'value="2026-03-03T08:00"' in browser.get(f"/alerts/{scans[0]}").text, "the next morning, to begin with"
+
+
 def test_both_languages(browser, scans):
     incident = opened(browser, *scans)
     for language, word in (("vi", "Sự cố an toàn"), ("en", "Incidents")):
