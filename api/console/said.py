@@ -2,7 +2,8 @@
 
 Errors and the collector's reasons are English where they are raised and stored: the API, the commands and the logs have them so. Here
 they are put into the language of a page, by templates from `locales/<language>/said.po`: `there is no alert %(id)s`. What stands for a
-placeholder is carried over, translated where it is known itself. A text that is not known stays as it is.
+placeholder is carried over; that of `%(our_...)s` is a text of ours again, and translated in turn: a name that somebody chose is not,
+though it may be a word of ours. A text that is not known stays as it is.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Said:
             return self._whole.get(text, text)
         for template in self._templates:
             if (given := template.read(text)) is not None:
-                return template.say({name: self._in_language(value, depth - 1) for name, value in given.items()})
+                ours = {name: self._in_language(given[name], depth - 1) for name in given if name.startswith("our_")}
+                return template.say(given | ours)
         return text
 
 

@@ -27,7 +27,8 @@ _PLACES = {
 }
 # Functions whose answer is the text of an error, or a part of one.
 _SPEAKING = {"doubt", "_elsewhere", "_too_large", "_named"}
-_CALLED = {"refuse": "%(where)s: %(name)s ", "wrong": "%(where)s: %(name)s has to be "}  # with the field's name first
+# Calls whose second argument is the text of an error, or a part of one; and what is put before it.
+_CALLED = {"Expected": "", "refuse": "%(where)s: %(name)s ", "wrong": "%(where)s: %(name)s has to be "}
 
 
 def templates() -> Iterator[str]:

@@ -32,7 +32,7 @@ FROM_ELSEWHERE = {
     *("Permission denied", "No such file or directory", "Is a directory", "Not a directory"),
     *("Connection refused", "Connection reset by peer", "No route to host", "Network is unreachable"),
     *("Name or service not known", "Temporary failure in name resolution"),
-    *("Not Found", "Method Not Allowed", "Field required", "Input should be %s", "Value error, %s"),
+    *("Not Found", "Method Not Allowed", "Field required", "Value error, %s"),
     *("String should have at most %s characters", "String should have at least %s character"),
     "something broke here; the service's log has the details under the request id",
     "another site asked for this change: do it from the console itself",
@@ -91,10 +91,10 @@ SAID = Said(
         "there is no %(kind)s %(id)s": "không có %(kind)s %(id)s",
         "there is no alert %(id)s": "không có cảnh báo %(id)s",
         "one of %(these)s": "chọn một",
-        "it is %(state)s": "nó %(state)s",
+        "it is %(our_state)s": "nó %(our_state)s",
         "sent": "đã gửi",
-        "%(one)s; %(two)s": "%(one)s; %(two)s",
-        "%(where)s: cannot %(what)s": "không thể %(what)s: %(where)s",
+        "%(our_one)s; %(our_two)s": "%(our_one)s; %(our_two)s",
+        "%(where)s: cannot %(our_what)s": "không thể %(our_what)s: %(where)s",
     }
 )
 
@@ -104,11 +104,13 @@ SAID = Said(
     [
         ("sent", "đã gửi"),
         ("there is no alert 12", "không có cảnh báo 12"),
+        ("there is no sent sent", "không có sent sent"),
         ("there is no route 12", "không có route 12"),
         ("one of a, b", "chọn một"),
         ("it is sent", "nó đã gửi"),
         ("it is sent; unknown; sent", "nó đã gửi; unknown; đã gửi"),
         ("a: cannot b: cannot c", "không thể không thể c: b: a"),
+        ("sent: cannot sent", "không thể đã gửi: sent"),
         ("there is no alert %(id)s", "không có cảnh báo %(id)s"),
         ("a\nb: cannot c", "không thể c: a\nb"),
         ("something else", "something else"),
