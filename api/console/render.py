@@ -18,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api.console.language import LANGUAGES, choose, load_catalog
 from api.console.markdown import markdown
 from api.console.marks import mark
+from api.console.said import load_said
 from api.errors import Failure
 from soc.model.event import Value
 from soc.model.rule import RuleDoc
@@ -99,6 +100,7 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
         in_language=in_language,
         markdown=markdown,
         mark=mark,
+        said=load_said(language),
         search=_search,
     )
     return env

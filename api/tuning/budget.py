@@ -69,11 +69,11 @@ def doubt(found: Expected | None, live: float, budget: float) -> str | None:
     if found is None:
         return (
             "nobody knows what the rule would raise: it was less than a day in test, and there is no finished backtest of it as it is "
-            "now, over all organisations and a whole day at least. Run a backtest first, or say in confirm_reason why it is right"
+            "now, over all organisations and a whole day at least. Run a backtest first, or say why it is right all the same"
         )
     if found.a_day + live > budget:
         return (
             f"live, the rule would add {found.a_day:.1f} alerts a day ({found.seen}) to {live:.1f}, and the budget is {budget:g} a day: "
-            "keep it in test and tune it, or say in confirm_reason why it is right"
+            "keep it in test and tune it, or say why it is right all the same"
         )
     return None

@@ -134,12 +134,13 @@ def doubt(found: Preview) -> str | None:
     cut = f"only the first {found.examined} findings could be looked at, and it may hide more"
     if found.confirmed:
         shown = ", ".join(found.confirmed[:_SHOWN_IDS]) + (" ..." if len(found.confirmed) > _SHOWN_IDS else "")
-        more = "" if found.complete else f"; {cut}"
-        true = f"{len(found.confirmed)} of them confirmed true ({shown})"
-        return f"{hidden}, {true}{more}: say in confirm_reason why that is right"
-    if not found.complete:
-        return f"{hidden}, but {cut}, true alerts among them: say in confirm_reason why that is right"
-    return None
+        true = f"{hidden}, {len(found.confirmed)} of them confirmed true ({shown})"
+        doubted = true if found.complete else f"{true}; {cut}"
+    elif not found.complete:
+        doubted = f"{hidden}; {cut}, true alerts among them"
+    else:
+        return None
+    return f"{doubted}: say why it is right all the same"
 
 
 def _check_room(there: Sequence[RuleException], wanted: RuleException) -> None:

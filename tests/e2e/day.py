@@ -17,16 +17,16 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from servers import Product, need
 
 from api.console.language import LANGUAGES, LOCALES, load_catalog
+from api.console.said import PLACEHOLDER, said_messages
 
 WIDTH, HEIGHT = 1366, 768
 PATIENCE_MS = 20_000
 _FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 _LOCALES = {"vi": "vi-VN", "en": "en-GB"}
 _AROUND = " \t\n·:;,.…()←→✕?–"  # what stands around a message, and is none of it
-# Every text that a person can read, but for what comes from logs, rules and programs; and for why something is refused, which the
-# service says in English only.
+# Every text that a person can read, but for what comes from logs, rules and programs.
 _READ = """() => {
-  const foreign = "code, pre, mark, textarea, blockquote, .raw, .entity, table.fields td, [role=alert], [lang]:not(html)";
+  const foreign = "code, pre, mark, textarea, blockquote, .raw, .entity, table.fields td, [lang]:not(html)";
   const texts = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walker.nextNode()) {
     const parent = walker.currentNode.parentElement;
@@ -43,7 +43,8 @@ class Words:
 
     def __init__(self, language: str) -> None:
         self._catalog = load_catalog(language)
-        others = _only_of(next(one for one in LANGUAGES if one != language))
+        other = next(one for one in LANGUAGES if one != language)
+        others = _only_of(other) | _refusals(other)
         counted = {text for text in others if "%(num)s" in text}
         # A text of several words wherever it stands; one or two words may be a name, and have to be all there is.
         self._long = [text for text in others - counted if len(text.split()) > 2]
@@ -81,6 +82,14 @@ def _only_of(language: str) -> set[str]:
         for one in (language, *(other for other in LANGUAGES if other != language))
     ]
     return texts[0] - texts[1]
+
+
+def _refusals(language: str) -> set[str]:
+    """What stands between the placeholders of all that the service says no with; of one or two words it may be anything."""
+    messages = said_messages("vi").items()
+    texts = [said if language == "vi" else english for english, said in messages]
+    parts = {part.strip(_AROUND) for text in texts for part in PLACEHOLDER.split(text)[::2]}
+    return {part for part in parts if len(part.split()) > 2}
 
 
 @dataclass
