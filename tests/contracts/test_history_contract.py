@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from indexed import IndexedLog
 
 from soc.buffer.sqlite import EventLog
+from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
 from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
+from soc.store.elastic.events.bulk import BulkWriter
 from soc.store.elastic.events.history import ElasticHistory
 from soc.store.history import SqliteHistory
 from soc.store.sqlite import events_dir
@@ -87,3 +91,33 @@ def test_progress_grows_to_the_end(stored, events):
 def test_a_batch_is_bounded_by_bytes(stored, events):
     batch = stored[1](EVERYTHING, NOON, END).read({}, 1000, max_bytes=1)
     assert 1 <= len(batch.events) < 30 or batch.full
+
+
+def write(client, events):
+    """As the indexer does it: taken by the server, not yet found by a search."""
+    writer = BulkWriter(client, "month", clock=lambda: 0)
+    writer.write(writer.prepare([Stored.of(event) for event in events]), threading.Event(), give_up_s=10)
+
+
+@pytest.mark.server
+def test_what_was_written_a_moment_ago_is_there(elastic, make_event):
+    made = [make_event(NOON + i, str(i)) for i in range(16)]
+    with connect(elastic.url) as client:
+        setup.install(client)
+        write(client, made)
+        assert client.count(index="govsoc-events-*")["count"] == 0, "or this proves nothing"
+        assert read(ElasticHistory(client, EVERYTHING, NOON, END))[0] == made
+        write(client, [make_event(NOON + 99, "later")])
+        assert len(read(ElasticHistory(client, Scope(frozenset({"hungyen"})), NOON, END))[0]) == 17
+
+
+@pytest.mark.server
+def test_where_the_key_may_only_read_it_waits_for_the_server(secured, make_event):
+    made = [make_event(NOON + i, str(i)) for i in range(16)]
+    with connect(secured.url, ca_file=secured.ca, user="elastic", password=secured.password) as client:
+        setup.install(client)
+        write(client, made)
+        rights = {"indices": [{"names": ["govsoc-events-*"], "privileges": ["read"]}]}
+        key = client.security.create_api_key(name="reads", role_descriptors={"reads": rights})["encoded"]
+    with connect(secured.url, ca_file=secured.ca, api_key=key) as client:
+        assert read(ElasticHistory(client, EVERYTHING, NOON, END))[0] == made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from soc.buffer.base import READ_BYTES, Batch, Cursor
@@ -9,7 +10,9 @@ from soc.model.event import Event, Stored
 from soc.model.org import Scope
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
+from soc.store.elastic.events.mapping import REFRESH_S
 from soc.store.elastic.events.search import DATED, UP_BY_TIME, event_of, inside
+from soc.store.elastic.explain import NotAllowed
 
 Json = dict[str, Any]
 
@@ -18,11 +21,15 @@ _DIGITS = 10  # a third of what follows the time in an id: what fits into one po
 
 
 class ElasticHistory:
-    """`History` on Elasticsearch: by time and id. `since`, `until`: ms since 1970, the first inclusive, the second not."""
+    """`History` on Elasticsearch: by time and id. `since`, `until`: ms since 1970, the first inclusive, the second not.
+
+    All that the server has taken when the first question is asked is in the answers, though a search finds it some seconds later.
+    """
 
     def __init__(self, client: Client, scope: Scope, since: int, until: int) -> None:
         self._client, self._scope = client, scope
         self._since, self._until = since, until
+        self._current = False
 
     def began(self) -> int | None:
         first = self._events(None, 1)
@@ -50,6 +57,8 @@ class ElasticHistory:
         indices = names.patterns("events", self._scope.orgs)
         if not indices:
             return []
+        if not self._current:
+            self._make_current(indices)
         bounds = {"gte": self._since, "lt": self._until, "format": "epoch_millis"}
         answer = self._client.search(
             index=indices,
@@ -64,6 +73,13 @@ class ElasticHistory:
             filter_path="hits.hits._id,hits.hits._source,hits.hits.sort",
         )
         return [event_of(hit) for hit in answer.get("hits", {}).get("hits", [])]
+
+    def _make_current(self, indices: list[str]) -> None:
+        try:
+            self._client.indices.refresh(index=indices, ignore_unavailable=True, allow_no_indices=True)
+        except NotAllowed:  # a key of our own making may; with another, the server does it itself within this time
+            time.sleep(REFRESH_S)
+        self._current = True
 
     def close(self) -> None:
         """The client belongs to who made it."""

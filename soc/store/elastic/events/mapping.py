@@ -31,6 +31,7 @@ _ANALYSIS: Json = {
 }
 COMPONENT = f"{PREFIX}-events-fields"
 TEMPLATE = f"{PREFIX}-events"
+REFRESH_S = 5  # so long after it was written a search may not find an event
 
 
 def properties() -> Json:
@@ -58,7 +59,7 @@ def templates(shards: int = 1, replicas: int = 1) -> dict[str, Json]:
     index: Json = {
         "number_of_shards": shards,
         "auto_expand_replicas": f"0-{replicas}",
-        "refresh_interval": "5s",
+        "refresh_interval": f"{REFRESH_S}s",
     }
     body: Json = {
         "index_patterns": [f"{TEMPLATE}-*"],
