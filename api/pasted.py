@@ -58,7 +58,7 @@ def try_lines(
         raise NotFound("there is no such organisation, or it is not one of yours")
     if not org and scope.orgs and len(scope.orgs) == 1:
         [org] = scope.orgs
-    if not _AT_ONCE.acquire(timeout=10):
+    if not _AT_ONCE.acquire(timeout=1):
         raise Busy("others are trying their lines: wait a moment")
     try:
         with refusing():

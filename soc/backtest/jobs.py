@@ -16,8 +16,8 @@ import secrets
 import shutil
 import subprocess
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -29,7 +29,7 @@ from soc.errors import Busy, NotFound
 from soc.model.org import EVERYTHING, Scope
 from soc.whole import write_whole
 
-_KEPT, _KEPT_IN_ALL = 50, 300  # of the same organisations, so that nobody's takes the place of another's
+_KEPT, _KEPT_IN_ALL = 50, 300  # of the same organisations; beyond all, those go that have most
 _NICE = 10
 _STOP_S = 5.0
 _SAID_CHARS = 2000
@@ -109,7 +109,7 @@ class Jobs:
     def ended(self, job: Job, outcomes: Sequence[Mapping[str, Any]]) -> None:
         """Keep one that was run elsewhere, and what came of it."""
         with self._lock:
-            write_whole(self._keep(job) / "outcomes.json", orjson.dumps(outcomes))
+            self._keep(job, outcomes)
             self._forget_oldest()
 
     def resume(self, job_id: str, scope: Scope) -> None:
@@ -164,11 +164,13 @@ class Jobs:
             for process in self._processes.values():
                 _end(process)
 
-    def _keep(self, job: Job) -> Path:
+    def _keep(self, job: Job, outcomes: Sequence[Mapping[str, Any]] | None = None) -> None:
+        """The job last: what is cut short before it is no job at all."""
         place = self._folder / job.id
         place.mkdir(parents=True)
+        if outcomes is not None:
+            write_whole(place / "outcomes.json", orjson.dumps(outcomes))
         write_whole(place / "job.json", orjson.dumps(asdict(job)))
-        return place
 
     def _check_room(self) -> None:
         if any(process.poll() is None for process in self._processes.values()):
@@ -197,17 +199,23 @@ class Jobs:
         return Job(**known | {"orgs": None if orgs is None else tuple(orgs)})
 
     def _places(self) -> list[Path]:
-        return sorted(self._folder.glob("*"), key=lambda place: place.stat().st_mtime, reverse=True)
+        """Newest first. Another thread or process may forget one meanwhile."""
+        found = []
+        for place in self._folder.glob("*"):
+            with suppress(FileNotFoundError):
+                found.append((place.stat().st_mtime, place))
+        return [place for _, place in sorted(found, reverse=True)]
 
     def _forget_oldest(self) -> None:
-        kept = Counter[tuple[str, ...] | None]()
+        kept: dict[tuple[str, ...] | None, list[Path]] = {}
         for place in self._places():
             job = self._read(place.name)
-            whose = job.orgs if job else ()
-            if kept[whose] >= _KEPT or kept.total() >= _KEPT_IN_ALL:
-                shutil.rmtree(place, ignore_errors=True)
-            else:
-                kept[whose] += 1
+            kept.setdefault(job.orgs if job else (), []).append(place)
+        for places in kept.values():
+            while len(places) > _KEPT:
+                shutil.rmtree(places.pop(), ignore_errors=True)
+        while sum(map(len, kept.values())) > _KEPT_IN_ALL:
+            shutil.rmtree(max(kept.values(), key=len).pop(), ignore_errors=True)
 
 
 def _politely() -> None:

@@ -54,6 +54,11 @@ class News:
             self._looked_far_at = now
             self._seen = {id_: at for id_, at in self._seen.items() if at >= now - _LATE_MS}
 
+    def again(self, since: int) -> None:
+        """Hand on once more what was raised since then (ms): it is looked at for somebody new."""
+        self._seen = {id_: at for id_, at in self._seen.items() if at < since}
+        self._looked_far_at = 0
+
     def _since(self, now: int, *, far: bool) -> int:
         """By our own clock: one that is ahead elsewhere must hide nothing."""
         if self._looked_at is None:

@@ -80,6 +80,7 @@ class Notifier:
         self._clock = clock
         self._chance = chance
         self._news = News(desk.newest)
+        self._known: dict[str, int] = {}  # routes: id -> version
         self._tidied_at: int | None = None
         self._complaints: dict[str, Complaint] = {}  # by route
 
@@ -107,6 +108,10 @@ class Notifier:
 
     def _make(self, routes: Sequence[Route]) -> None:
         now = self._clock()
+        # A route may have been laid down while alerts were looked at for the others.
+        if new := [route.since for route in routes if self._known.get(route.id) != route.version]:
+            self._news.again(min(new))
+        self._known = {route.id: route.version for route in routes}
 
         def tell(alerts: Sequence[Alert]) -> None:
             self._outbox.add([delivery for alert in alerts for delivery in plan.made(alert, routes, now)])

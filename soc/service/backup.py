@@ -1,10 +1,11 @@
 """A copy of everything that is not in git, taken while everything runs; and starting again from it.
 
 The order makes a copy that is safe to start from, though nothing stands still: what says how far somebody has read is copied
-before what is read. So a restored collector, detector or indexer does a little again, which changes nothing, and skips nothing.
+before what is read. So a restored collector, detector or indexer does a little again, which changes nothing, and skips nothing. And
+decisions are copied before what they are about: there is none of an alert that is not there.
 
-    1 collector.db, detector.db, indexer.db   2 control.db, sources.json, keys   3 the event log   4 a snapshot of Elasticsearch
-    5 the keys again: an organisation that was enrolled meanwhile has events in 3 and 4, which nobody could read without its key
+    1 control.db   2 collector.db, detector.db, indexer.db   3 sources.json, keys   4 the event log   5 a snapshot of Elasticsearch
+    6 the keys again: an organisation that was enrolled meanwhile has events in 4 and 5, which nobody could read without its key
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from soc.locks import only_one
 from soc.settings import Settings
 
 MANIFEST = "manifest.json"
-_FIRST = ("collector.db", "detector.db", "indexer.db", "control.db", "sources.json")
+_FIRST = ("control.db", "collector.db", "detector.db", "indexer.db", "sources.json")
 _PRIVATE = 0o600
 
 

@@ -180,6 +180,10 @@ def test_those_of_one_organisation_do_not_push_out_those_of_another(tmp_path):
     ours = jobs.recent(Scope(frozenset({"hungyen"})))
     assert [job.at for job in ours] == list(range(52, 2, -1))
     assert jobs.recent(Scope(frozenset({"ninhbinh"}))) == [theirs]
+    for number in range(310):
+        jobs.ended(Job(new_id(), "lan", number, (f"org{number % 6}",), 3, "r"), [])
+    assert jobs.recent(Scope(frozenset({"ninhbinh"}))) == [theirs], "also when there are too many in all"
+    assert len(jobs.recent(EVERYTHING)) == 300
 
 
 def test_one_that_fails_says_why(tmp_path):

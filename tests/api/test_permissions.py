@@ -245,7 +245,8 @@ def test_another_organisation_does_not_exist(client_of, world):
         assert answer.status_code in expected, path
         # What was asked for may be repeated; nothing else.
         asked = re.sub(
-            '(no source |không có nguồn |/sources/)hungyen-(portal|otp)|(no route|không có quy tắc thông báo) route-hungyen|name="org" value="hungyen"',
+            "(no source |không có nguồn |/sources/)hungyen-(portal|otp)|(no route|không có quy tắc thông báo) route-hungyen|"
+            'name="org" value="hungyen"',
             "",
             answer.text,
         )

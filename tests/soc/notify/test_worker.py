@@ -308,6 +308,18 @@ def test_an_alert_that_becomes_visible_long_after_it_was_raised_is_told_once(off
     assert told(office) == [first, between, second]
 
 
+def test_a_route_that_is_laid_down_while_alerts_are_looked_at_for_others_is_told_of_them(office):
+    office.hook_route()
+    notifier = office.notifier()
+    alert = office.fire()
+    notifier.step()
+    office.now += 1000
+    office.hook_route("second", since=office.now - 10_000)
+    notifier.step()
+    notifier.step()
+    assert sorted(told(office)) == [alert, alert]
+
+
 def test_a_detector_whose_clock_is_ahead_hides_no_alert_of_the_others(office):
     office.hook_route()
     notifier = office.notifier()
