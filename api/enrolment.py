@@ -27,6 +27,7 @@ class SourceIn(In):
         default_factory=list, max_length=50, description="syslog: addresses and CIDR blocks that send"
     )
     zone: Annotated[str, Field(max_length=64, description="of times that name none")] = "Asia/Ho_Chi_Minh"
+    system: Annotated[str, Field(max_length=20, description="a column of the coverage matrix; empty: by its type")] = ""
 
     def source(self, now_ms: int) -> Source:
         return Source(

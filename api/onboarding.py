@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from api.standing import expect
 from collector import enrol
 from collector.diagnose import Diagnosis, State, diagnose
 from collector.guess import propose
@@ -19,6 +20,7 @@ from soc.model.event import Event
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
 from soc.model.source import STRANGERS, Source, Transport
+from soc.model.system import SYSTEMS
 from soc.query.parse import parse
 from soc.store.base import Stores
 
@@ -55,13 +57,18 @@ class Rehearsal:
             self._lock.release()
 
 
-def enrol_source(stores: Stores, source: Source, scope: Scope, *, by: str, here: bool = False) -> str | None:
+def enrol_source(
+    stores: Stores, source: Source, scope: Scope, *, by: str, system: str = "", here: bool = False
+) -> str | None:
     """Enrol a source; its token, where it has one: it is shown to people once and kept as a hash.
 
+    `system`: whose logs these are, a column of the coverage matrix; empty: the one that logs of its type are most often of.
     Raises `ConfigError`, `Conflict` and `NotFound`. A file is read by the collector's machine with the collector's rights, so
     it is enrolled there (`here`), by somebody who may already read that machine's files.
     """
     enrol.check(source)
+    if system and system not in SYSTEMS:
+        raise ConfigError(f"there is no system {system!r}: choose one of {', '.join(SYSTEMS)}")
     if not scope.allows(source.org):
         raise NotFound("there is no such organisation, or it is not one of yours")
     if source.transport is Transport.FILE and not here:
@@ -69,6 +76,8 @@ def enrol_source(stores: Stores, source: Source, scope: Scope, *, by: str, here:
     _check_senders(stores, source, scope)
     token = enrol.new_token(source.id) if source.transport is Transport.PUSH else None
     stores.sources.add(source, enrol.token_hash(token) if token else None, by=by)
+    if system:
+        expect(stores.policies, source.id, {"system": system}, by=by, now=source.created_at)
     return token
 
 

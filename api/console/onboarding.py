@@ -18,11 +18,21 @@ from rules.trial import Outcome
 from soc.errors import Conflict, NotFound, SocError
 from soc.model.account import Account, Role
 from soc.model.source import Source, Transport
+from soc.model.system import SYSTEMS
 
 router = APIRouter(prefix="/sources")
 _ZONE = "Asia/Ho_Chi_Minh"
 _Short = Annotated[str, Form(max_length=200)]
-_BLANK = {"name": "", "title": "", "org": "", "type": "", "transport": "push", "senders": "", "zone": _ZONE}
+_BLANK = {
+    "name": "",
+    "title": "",
+    "system": "",
+    "org": "",
+    "type": "",
+    "transport": "push",
+    "senders": "",
+    "zone": _ZONE,
+}
 
 
 @router.get("/new")
@@ -55,6 +65,7 @@ def add(
     type: _Short,  # noqa: A002 - the name in the form
     transport: Annotated[Literal["push", "syslog"], Form()],
     title: _Short = "",
+    system: _Short = "",
     senders: Annotated[str, Form(max_length=2000)] = "",
     zone: _Short = _ZONE,
 ) -> Response:
@@ -66,9 +77,9 @@ def add(
     )
     try:
         with refusing():
-            token = enrol_source(state.stores, source, account.scope, by=account.name)
+            token = enrol_source(state.stores, source, account.scope, by=account.name, system=system)
     except (Refused, Conflict, NotFound) as error:
-        given = {"name": name, "title": title, "org": org, "type": type, "transport": transport}
+        given = {"name": name, "title": title, "org": org, "type": type, "transport": transport, "system": system}
         return _new_page(request, state, account, given | {"senders": senders, "zone": zone}, error=error)
     return show_source(request, state, account, source, token=token, status=201)
 
@@ -93,6 +104,7 @@ def _new_page(
         account=account,
         may_add=account.role.includes(Role.ADMIN),
         types=list(PARSERS),
+        systems=SYSTEMS,
         orgs=sorted(account.scope.orgs or ()),
         given=given,
         found=found,

@@ -48,7 +48,7 @@ def add_source(wanted: SourceIn, state: Here, account: Admin) -> EnrolledOut:
     """Enrol a source that sends to the collector. Its token is in this answer and nowhere else."""
     source = wanted.source(state.clock())
     with refusing():
-        token = enrol_source(state.stores, source, account.scope, by=account.name)
+        token = enrol_source(state.stores, source, account.scope, by=account.name, system=wanted.system)
     return EnrolledOut(source=_shown(state, source), token=token)
 
 

@@ -26,7 +26,6 @@ from soc.errors import ConfigError
 from soc.model.calendar import day_of
 from soc.model.org import EVERYTHING
 from soc.model.source import Source, Transport
-from soc.model.system import SYSTEMS
 from soc.service.process import now_ms
 
 app = typer.Typer(help="Enrol log sources, and see how they are doing.", no_args_is_help=True)
@@ -61,16 +60,11 @@ def add(
     """Enrol a source. Exactly one of --path, --from and --push says how its lines arrive."""
     from api.directory import read_directory
     from api.onboarding import enrol_source
-    from api.standing import expect
 
     transport, where = _way(path, sender, push)
-    if system and system not in SYSTEMS:
-        raise ConfigError(f"there is no system {system!r}: choose one of {', '.join(SYSTEMS)}")
     source = Source(name, title or name, org, type_, transport, where, zone, created_at=now_ms())
     settings, stores = stores_of(config, data_dir)
-    token = enrol_source(stores, source, EVERYTHING, by=caller(), here=True)
-    if system:
-        expect(stores.policies, name, {"system": system}, by=caller(), now=source.created_at)
+    token = enrol_source(stores, source, EVERYTHING, by=caller(), system=system or "", here=True)
     out = console()
     out.print(f"source {name} is enrolled")
     if doubt := read_directory(stores.policies).doubt(org, day_of(source.created_at)):

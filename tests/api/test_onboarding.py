@@ -172,12 +172,21 @@ def test_a_source_gets_a_token_that_is_shown_once(client_of, world):
         ({"transport": "syslog"}, 422),
         ({"transport": "file", "where": ["/etc/shadow"]}, 422),
         ({"transport": "syslog", "where": ["0.0.0.0/0"]}, 422),
+        ({"system": "cong"}, 422),
         ({"org": "ninhbinh"}, 404),
         ({"transport": "syslog", "where": ["10.1.2.3"]}, 201),
     ],
 )
 def test_what_an_administrator_of_one_province_may_enrol(client_of, changes, status):
     assert client_of("admin").post("/api/v1/sources", json=NEW | changes).status_code == status
+
+
+def test_whose_logs_they_are_is_said_with_the_rest(client_of):
+    client = client_of("admin")
+    assert client.post("/api/v1/sources", json=NEW | {"system": "motcua"}).status_code == 201
+    assert client.post("/api/v1/sources", json=NEW | {"id": "portal-3"}).status_code == 201
+    systems = {source["id"]: source["system"] for source in client.get("/api/v1/sources").json()["items"]}
+    assert (systems["portal-2"], systems["portal-3"]) == ("motcua", "portal")
 
 
 def test_nobody_takes_over_what_another_organisation_sends(client_of, world):

@@ -53,6 +53,7 @@ class Helper:
         self.day.fill("Short name: small letters, digits, . - _", self.source, within=".enrol")
         self.day.fill("Name for people", "Cổng dịch vụ công", within=".enrol")
         expect(self.day.named("Agency code", within=".enrol")).to_have_value(self.org)
+        self.day.named("System", within=".enrol").select_option("motcua")
         self.day.choose("HTTP, with a token")
         self.day.press("Enrol, and show how to send")
         self.day.sees("Cổng dịch vụ công", within="h1")
@@ -150,7 +151,7 @@ class Helper:
         row = self.page.locator("#coverage tbody tr")
         expect(row).to_have_count(1)
         self.day.sees(self.org, within="#coverage")
-        row.locator("a.fresh").first.click()
+        row.locator("a.fresh[href*='system=motcua']").click()
         self.page.wait_for_url(re.compile(r"/sources\?org="))
         self.day.sees("Cổng dịch vụ công", within="#sources")
 
