@@ -390,7 +390,9 @@ class AuditEntry:
 class AuditStore(Protocol):
     def record(self, entry: AuditEntry) -> None: ...
 
-    def recent(self, limit: int = 100) -> list[AuditEntry]: ...
+    def list(self, *, by: str = "", action: str = "", cursor: str | None = None, limit: int = 50) -> Page[AuditEntry]:
+        """Newest first; `by`, `action`: only those, an empty text is everyone's. Raises `QueryError` for a cursor that is none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

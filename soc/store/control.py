@@ -18,7 +18,8 @@ from soc.model.account import Account, Role
 from soc.model.org import Scope, check_spelling
 from soc.model.source import Source, Transport
 from soc.store import deliveries, outages, policies, triage
-from soc.store.base import AuditEntry
+from soc.store.base import AuditEntry, Page
+from soc.store.cursor import decode, encode
 
 SCHEMA = (
     """
@@ -289,7 +290,12 @@ class SqliteAudit:
                 (entry.at, entry.by, entry.action, entry.target, entry.detail),
             )
 
-    def recent(self, limit: int = 100) -> list[AuditEntry]:
+    def list(self, *, by: str = "", action: str = "", cursor: str | None = None, limit: int = 50) -> Page[AuditEntry]:
+        wanted = [("id < ?", None if cursor is None else decode(cursor)[0]), ("by = ?", by), ("action = ?", action)]
+        asked = [(condition, value) for condition, value in wanted if value not in (None, "")]
+        where = " AND ".join(condition for condition, _ in asked) or "1"
+        sql = f"SELECT id, at, by, action, target, detail FROM audit WHERE {where} ORDER BY id DESC LIMIT ?"
         with self._db.read() as db:
-            rows = db.execute("SELECT at, by, action, target, detail FROM audit ORDER BY id DESC LIMIT ?", (limit,))
-            return [AuditEntry(*row) for row in rows]
+            rows = db.execute(sql, (*(value for _, value in asked), limit + 1)).fetchall()
+        found = tuple(AuditEntry(*row[1:]) for row in rows[:limit])
+        return Page(found, encode(rows[limit - 1][0], "") if len(rows) > limit else None)

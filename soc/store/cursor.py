@@ -20,7 +20,7 @@ def decode(cursor: str) -> tuple[int, str]:
         number, _, text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition(":")
         return _int64(number), text
     except (ValueError, binascii.Error):
-        raise QueryError("the cursor is not one that this service gave: start again without it") from None
+        raise _foreign() from None
 
 
 def encode_pair(first: str, second: str) -> str:
@@ -35,6 +35,23 @@ def decode_pair(cursor: str | None) -> tuple[str, str]:
     return first, second
 
 
+def encode_numbers(first: int, second: int) -> str:
+    return encode(first, str(second))
+
+
+def decode_numbers(cursor: str) -> tuple[int, int]:
+    """What `encode_numbers` was given. Raises `QueryError` for anything else."""
+    first, second = decode(cursor)
+    try:
+        return first, _int64(second)
+    except ValueError:
+        raise _foreign() from None
+
+
+def _foreign() -> QueryError:
+    return QueryError("the cursor is not one that this service gave: start again without it")
+
+
 def _int64(text: str) -> int:
     number = int(text)
     if not -(2**63) <= number < 2**63:
@@ -45,6 +62,6 @@ def _int64(text: str) -> int:
 def below(until: int | None, cursor: str | None) -> str:
     """What the ids of the events of the next page lie below. Raises `QueryError` for a cursor that is none."""
     if cursor is not None and not (0 < len(cursor) <= 32 and set(cursor) <= _HEX):
-        raise QueryError("the cursor is not one that this service gave: start again without it")
+        raise _foreign()
     bounds = [bound for bound in (cursor, None if until is None else f"{max(until, 0):012x}") if bound is not None]
     return min(bounds, default="g")  # "g" sorts after every hex digit

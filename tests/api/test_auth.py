@@ -80,7 +80,7 @@ def test_signing_in_is_audited_and_unknown_names_are_not_written_down(client_of,
     sign_in(client)
     sign_in(client, password="wrong")
     sign_in(client, "my secret password", "x")
-    entries = [(e.action, e.by) for e in world.stores.audit.recent(3)]
+    entries = [(e.action, e.by) for e in world.stores.audit.list(limit=3).items]
     assert entries == [("sign-in-failed", ""), ("sign-in-failed", "analyst"), ("sign-in", "analyst")]
 
 

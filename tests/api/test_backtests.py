@@ -66,7 +66,7 @@ def test_of_a_new_rule_over_what_the_account_may_see(client_of, events, world):
     day = datetime.fromtimestamp(NOON_YESTERDAY / 1000 + 7 * 3600, UTC).strftime("%Y-%m-%d")
     assert outcome["by_day"].get(day, 3) == 3
     assert [entity["value"] for entity in outcome["entities"]] == ["203.0.113.0", "203.0.113.1", "203.0.113.2"]
-    [entry] = [entry for entry in world.stores.audit.recent() if entry.action == "backtest.start"]
+    [entry] = [entry for entry in world.stores.audit.list(limit=100).items if entry.action == "backtest.start"]
     assert (entry.by, entry.target) == ("admin", report["id"])
     assert [item["id"] for item in client.get("/api/v1/backtests").json()["items"]] == [report["id"], world.job]
 

@@ -25,7 +25,7 @@ def routes(world):
 
 
 def audit(world):
-    return [(entry.action, entry.target, entry.detail) for entry in world.stores.audit.recent(20)]
+    return [(entry.action, entry.target, entry.detail) for entry in world.stores.audit.list(limit=20).items]
 
 
 def test_a_route_is_made_changed_and_withdrawn(client_of, world):

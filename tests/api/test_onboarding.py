@@ -159,9 +159,9 @@ def test_a_source_gets_a_token_that_is_shown_once(client_of, world):
     assert client.delete("/api/v1/sources/portal-2/token").status_code == 204
     assert by_token(world, renewed.json()["token"]) is None
     assert client.patch("/api/v1/sources/portal-2", json={"enabled": False}).json()["state"] == "disabled"
-    done = [entry.action for entry in world.stores.audit.recent(4)]
+    done = [entry.action for entry in world.stores.audit.list(limit=4).items]
     assert done == ["source.disable", "source.revoke", "source.token", "source.add"]
-    assert token not in repr(world.stores.audit.recent(10))
+    assert token not in repr(world.stores.audit.list(limit=10).items)
 
 
 @pytest.mark.parametrize(

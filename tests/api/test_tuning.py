@@ -112,7 +112,7 @@ def test_hiding_what_was_confirmed_true_needs_a_reason(client_of, world):
     assert world.alerts["hungyen"] in refused.json()["detail"]
     made = client.post(EXCEPTIONS, json=proposal(confirm_reason="it was the yearly exercise"))
     assert made.status_code == 201
-    entry = world.stores.audit.recent(1)[0]
+    entry = world.stores.audit.list(limit=1).items[0]
     assert (entry.by, entry.action, entry.target) == ("admin", "exception.create", made.json()["id"])
     assert "yearly exercise" in entry.detail
 
@@ -141,7 +141,7 @@ def test_an_exception_is_made_changed_and_withdrawn_with_its_history(client_of, 
     }
     assert "- condition: source.ip:203.0.113.7\n+ condition: source.ip:203.0.113.8" in second["diff"]
     assert third["reason"] == "scanner sold"
-    actions = [entry.action for entry in world.stores.audit.recent(3)]
+    actions = [entry.action for entry in world.stores.audit.list(limit=3).items]
     assert actions == ["exception.withdraw", "exception.change", "exception.create"]
 
 
@@ -248,7 +248,7 @@ def test_a_rule_goes_to_test_and_its_alerts_out_of_the_queue(client_of, world):
     assert client.get("/api/v1/rules").json()["items"][0]["stage"] == "test"
     detail = client.get(f"/api/v1/rules/{RULE}").json()
     assert [line["field"] for line in detail["history"][0]["lines"]] == ["stage"]
-    entry = world.stores.audit.recent(1)[0]
+    entry = world.stores.audit.list(limit=1).items[0]
     assert (entry.action, entry.target) == ("rule.setting", RULE)
 
 

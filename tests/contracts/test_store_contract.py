@@ -492,7 +492,7 @@ def test_a_token_is_renewed_and_revoked(opened, reopen):
     assert again.get("otp", EVERYTHING) == otp
     with pytest.raises(NotFound):
         sources.set_token("nope", "third", by="lan")
-    done = [(entry.action, entry.target, entry.by) for entry in opened.stores.audit.recent(2)]
+    done = [(entry.action, entry.target, entry.by) for entry in opened.stores.audit.list(limit=2).items]
     assert done == [("source.revoke", "otp", "lan"), ("source.token", "otp", "lan")]
 
 
@@ -555,9 +555,9 @@ def test_accounts_keys_and_sessions(opened, reopen):
 def test_audit(opened):
     for i in range(3):
         opened.stores.audit.record(AuditEntry(i, "lan", "sign-in", "lan", ""))
-    assert [entry.at for entry in opened.stores.audit.recent(2)] == [2, 1]
+    assert [entry.at for entry in opened.stores.audit.list(limit=2).items] == [2, 1]
     opened.stores.accounts.put(Account("lan", Role.ANALYST, HUNGYEN), None, by="admin")
-    [entry] = opened.stores.audit.recent(1)
+    [entry] = opened.stores.audit.list(limit=1).items
     assert (entry.by, entry.action, entry.target) == ("admin", "account.put", "lan")
     assert entry.at > NOON, "the clock of the store"
 

@@ -89,4 +89,4 @@ def test_what_could_not_be_delivered_is_tried_again(run, stores):
     assert "goes out again" in run("retry", "ab" * 12).output
     assert [d.id for d in stores.deliveries.pending("chat")] == ["ab" * 12]
     assert "Everything has been delivered" in run("failed").output
-    assert [e.action for e in stores.audit.recent(1)] == ["delivery.retry"]
+    assert [e.action for e in stores.audit.list(limit=1).items] == ["delivery.retry"]

@@ -82,7 +82,7 @@ def test_from_enrolment_to_a_token_and_the_check(soc, tmp_path):
     assert "revoked" in soc("token", "otp", "--revoke").stdout
     with pytest.raises(ConfigError, match="--renew or --revoke"):
         soc("token", "otp")
-    assert [entry.action for entry in open_stores(tmp_path / "data").audit.recent(3)] == [
+    assert [entry.action for entry in open_stores(tmp_path / "data").audit.list(limit=3).items] == [
         "source.revoke",
         "source.token",
         "source.add",

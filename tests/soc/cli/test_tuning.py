@@ -58,5 +58,5 @@ def test_an_exception_is_looked_at_made_listed_and_withdrawn(soc, tmp_path):
     assert "No exceptions." in soc("exceptions", "list").stdout
     assert isinstance(soc("exceptions", "withdraw", made["id"], "-m", "again").exception, SocError)
     assert isinstance(soc("exceptions", "add", "r", "*", "-m", "x").exception, QueryError)
-    actions = [entry.action for entry in open_stores(tmp_path).audit.recent(2)]
+    actions = [entry.action for entry in open_stores(tmp_path).audit.list(limit=2).items]
     assert actions == ["exception.withdraw", "exception.create"]

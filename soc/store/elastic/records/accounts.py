@@ -12,7 +12,8 @@ from elasticsearch import NotFoundError
 from soc.errors import NotFound
 from soc.model.account import Account, Role
 from soc.model.org import Scope
-from soc.store.base import AuditEntry, AuditStore
+from soc.store.base import AuditEntry, AuditStore, Page
+from soc.store.cursor import decode_numbers, encode_numbers
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import Json, bulk, change, read, search_all, write
@@ -185,15 +186,19 @@ class ElasticAudit:
         # Refused: it is there, the answer to the first try was lost.
         write(self._client, index, secrets.token_hex(12), document, None)
 
-    def recent(self, limit: int = 100) -> list[AuditEntry]:
+    def list(self, *, by: str = "", action: str = "", cursor: str | None = None, limit: int = 50) -> Page[AuditEntry]:
         answer = self._client.search(
             index=f"{names.PREFIX}-audit-*",
+            query={"bool": {"filter": [{"term": {k: v}} for k, v in (("by", by), ("action", action)) if v]}},
             sort=[{"at": "desc"}, {"written": "desc"}],
-            size=limit,
+            search_after=None if cursor is None else list(decode_numbers(cursor)),
+            size=limit + 1,
             track_total_hits=False,
             allow_partial_search_results=False,
         )
-        return [
+        hits = answer["hits"]["hits"]
+        found = tuple(
             AuditEntry(*(hit["_source"][name] for name in ("at", "by", "action", "target", "detail")))
-            for hit in answer["hits"]["hits"]
-        ]
+            for hit in hits[:limit]
+        )
+        return Page(found, encode_numbers(*hits[limit - 1]["sort"]) if len(hits) > limit else None)

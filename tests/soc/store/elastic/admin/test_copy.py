@@ -149,7 +149,7 @@ def everything(stores):
         "outages": stores.outages.list(EVERYTHING, since=0),
         "deliveries": [stores.deliveries.list(state, EVERYTHING).items for state in DeliveryState],
         "accounts": (stores.accounts.list(), stores.accounts.password_hash("an"), stores.accounts.by_key("key-hash")),
-        "audit": stores.audit.recent(100),
+        "audit": stores.audit.list(limit=100).items,
         "events": [e.id for e in stores.events.search(parse(""), EVERYTHING, limit=1000).items],
         "search": [e.id for e in stores.events.search(parse("dang nhap"), EVERYTHING, limit=1000).items],
     }

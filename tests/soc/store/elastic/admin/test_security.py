@@ -146,7 +146,7 @@ class TestSetup:
         stores.audit.record(AuditEntry(NOW, "an", "x", "y", "z"))
         assert setup.missing(client()) == setup.missing(writer) == []
         assert [fault.found for fault in faults(writer, NOW)] == []
-        kept = stores.audit.recent()
+        kept = stores.audit.list(limit=100).items
         audited = client().search(index=AUDIT, query={"term": {"action": "x"}})["hits"]["hits"][0]["_id"]
         for forbidden in (
             lambda: writer.indices.delete(index=WEB),
@@ -162,7 +162,7 @@ class TestSetup:
         ):
             with pytest.raises(NotAllowed, match="does not let us"):
                 forbidden()
-        assert stores.audit.recent() == kept
+        assert stores.audit.list(limit=100).items == kept
         detections.close()
         log.close()
 
