@@ -23,6 +23,7 @@ from api.notifications import Tests
 from api.onboarding import Rehearsal
 from api.routes import (
     alerts,
+    audit,
     backtests,
     coverage,
     events,
@@ -132,6 +133,7 @@ def create_app(
         sources,
         coverage,
         notifications,
+        audit,
         health,
         session,
     ):

@@ -61,6 +61,15 @@ Analyst = Annotated[Account, Depends(_at_least(Role.ANALYST))]
 Admin = Annotated[Account, Depends(_at_least(Role.ADMIN))]
 
 
+def _of_everything(account: Admin) -> Account:
+    if account.scope.orgs is not None:
+        raise Forbidden("this is of all organisations together: it needs an administrator who sees every one")
+    return account
+
+
+Auditor = Annotated[Account, Depends(_of_everything)]
+
+
 def sign_in(state: State, name: str, password: str, address: str) -> tuple[Account, str]:
     """The account and the secret of its new session.
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.console import (
     alerts,
+    audit,
     backtests,
     bulk,
     coverage,
@@ -35,5 +36,6 @@ for part in (
     tuning,
     backtests,
     notifications,
+    audit,
 ):
     router.include_router(part.router)

@@ -26,6 +26,7 @@ COMMANDS = {
     "backup": "soc.cli.backup:backup",
     "restore": "soc.cli.backup:restore",
     "retention": "soc.cli.retention:retention",
+    "audit": "soc.cli.audit:audit",
 }
 GROUPS = {
     "rules": "soc.cli.rules:app",

@@ -30,7 +30,9 @@ def test_every_alert_that_the_filter_finds_and_no_other(client_of, world, scans)
         assert world.stores.alerts.get(id_, EVERYTHING).triage.status is Status.CLOSED
         assert [line.field for line in world.stores.triage.history(id_)] == ["status", "verdict", "comment"]
     assert world.stores.alerts.get(world.alerts["hungyen"], EVERYTHING).triage.status is Status.NEW
-    assert [entry.target for entry in world.stores.audit.list(limit=100).items if entry.action == "alert.bulk"] == ["7 alerts"]
+    assert [entry.target for entry in world.stores.audit.list(limit=100).items if entry.action == "alert.bulk"] == [
+        "7 alerts"
+    ]
 
 
 def test_a_decision_is_about_what_was_seen(client_of, world, scans):
