@@ -18,6 +18,7 @@ from test_console import FLAGS, PASSWORD, photograph, serving
 from api import notifications
 from api.app import create_app
 from api.passwords import hash_password
+from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.model.account import Account, Role
 from soc.model.org import EVERYTHING
@@ -37,6 +38,7 @@ SAID = {
         "test": "Gửi thử",
         "arrived": "Tin thử đã đến nơi:",
         "lost": "Tin thử không đến nơi:",
+        "answered": "127.0.0.1 trả lời",
         "retry": "Gửi lại",
         "take over": "Tiếp quản",
         "delivered": "Mọi thông báo đã được gửi hoặc đang được gửi.",
@@ -48,6 +50,7 @@ SAID = {
         "test": "Send a test",
         "arrived": "The test arrived:",
         "lost": "The test did not arrive:",
+        "answered": "127.0.0.1 answered",
         "retry": "Try again",
         "take over": "Take over",
         "delivered": "Everything has been delivered, or is on its way.",
@@ -80,6 +83,7 @@ def office(tmp_path, receivers):
         clock=now_ms,
         cookie_secure=False,
         jobs=Jobs(tmp_path / "jobs", (), {}),
+        tuning=Tuning,
         send_test=partial(notify.send_test, senders, writer),
     )
     with serving(app) as address, notify.notifying(opened.stores, senders, writer, ready):
@@ -137,7 +141,7 @@ def test_routes_are_made_tried_and_what_failed_is_tried_again(page, office, rece
     hook.answer = (500, {})
     chat.get_by_role("button", name=said["test"]).click()
     expect(page.locator("[role=status]")).to_contain_text(said["lost"])
-    expect(page.locator("[role=status]")).to_contain_text("127.0.0.1 answered 500")
+    expect(page.locator("[role=status]")).to_contain_text(f"{said['answered']} 500")
 
     hook.answer = (410, {})
     mailbox.refuse["minh@example.vn"] = "450 greylisted"
@@ -151,7 +155,7 @@ def test_routes_are_made_tried_and_what_failed_is_tried_again(page, office, rece
 
     eventually(listed, 20, "both are listed")
     failed = page.locator("#failed tbody tr", has_text="Zalo")
-    expect(failed).to_contain_text("127.0.0.1 answered 410")
+    expect(failed).to_contain_text(f"{said['answered']} 410")
     expect(page.locator("#failed tbody tr", has_text="Trực ban")).to_contain_text("minh@example.vn: 450 greylisted")
     photograph(page, "notifications-failed")
 
