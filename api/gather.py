@@ -17,6 +17,7 @@ from soc.complaint import Complaint
 from soc.errors import Busy, Conflict, NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Status
+from soc.model.calendar import DAY_MS
 from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import EVERYTHING
 from soc.store.base import AlertFilter, Stores
@@ -26,9 +27,9 @@ ROBOT = Account("govsoc", Role.ANALYST, EVERYTHING)
 LOOK_S = 5.0
 _PAGE = 200
 _AT_ONCE = 100
-_FIRST_MS = 86_400_000  # how far back the first look goes: what came while nobody looked
+_FIRST_MS = DAY_MS  # how far back the first look goes: what came while nobody looked
 _LATE_MS = 60_000  # an alert may be seen later than others that were raised after it
-_NEAR_MS = 3 * 86_400_000
+_NEAR_MS = 3 * DAY_MS
 _log = structlog.get_logger("incidents")
 
 _About = tuple[str, str, str]

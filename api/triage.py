@@ -9,9 +9,10 @@ from api.errors import Refused
 from soc import telemetry
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Decision, Status, Triage, Verdict
+from soc.model.calendar import DAY_MS
 from soc.store.base import Stores
 
-_LONGEST_SNOOZE_MS = 90 * 86_400_000
+_LONGEST_SNOOZE_MS = 90 * DAY_MS
 
 
 def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, now: int) -> Alert:
@@ -65,7 +66,7 @@ def _check_snooze(triage: Triage, decision: Decision, now: int) -> None:
     if not decision.reason:
         raise Refused("a snooze needs a reason: what are we waiting for?")
     if not now < until <= now + _LONGEST_SNOOZE_MS:
-        raise Refused(f"a snooze ends after now, and within {_LONGEST_SNOOZE_MS // 86_400_000} days")
+        raise Refused(f"a snooze ends after now, and within {_LONGEST_SNOOZE_MS // DAY_MS} days")
 
 
 def check_assignee(stores: Stores, orgs: Collection[str], name: str) -> None:

@@ -21,6 +21,7 @@ from collector.parse.record import to_event
 from collector.privacy import Masker
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Status, Triage, Verdict
+from soc.model.calendar import DAY_MS
 from soc.model.delivery import Delivery, DeliveryState
 from soc.model.event import Stored
 from soc.model.incident import Incident
@@ -44,7 +45,6 @@ INCIDENTS = 2000
 _RULES = 40
 _AT_ONCE = 5000
 _DELIVERIES = 10_000
-_DAY_MS = 86_400_000
 _NOW = 1 << 45
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ def alerts(count: int, now: int) -> Iterator[Alert]:
     """So many alerts of a year, of all provinces, a few of which have most. Two of a hundred are not closed."""
     rng, docs = random.Random(1), rules()
     for i in range(count):
-        at = now - int((count - i) / count * 365 * _DAY_MS)
+        at = now - int((count - i) / count * 365 * DAY_MS)
         org, rule = PROVINCES[min(int(rng.expovariate(0.15)), 33)], rng.choice(docs)
         verdict = rng.choices(list(Verdict), (2, 5, 3))[0]
         closed = Triage(
@@ -178,7 +178,7 @@ def fill_desk(stores: Stores, now: int) -> None:
 def _sent(i: int, now: int) -> Delivery:
     at = now - i * 60_000
     id_ = _id(f"delivery-{i}")
-    return Delivery(id_, "route", _id(f"alert-{i}"), "province00.001", "raised", at, at, at + _DAY_MS,
+    return Delivery(id_, "route", _id(f"alert-{i}"), "province00.001", "raised", at, at, at + DAY_MS,
                     DeliveryState.SENT if i % 20 else DeliveryState.FAILED, 1, sent_at=at)  # fmt: skip
 
 

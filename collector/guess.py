@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from collector.parse.record import EARLIEST_MS, zone_of
 from collector.parse.registry import PARSERS, Context
-from collector.parse.time import DAY_MS
 from soc.errors import ParseError
+from soc.model.calendar import DAY_MS
 from soc.model.event import Fields
 
 # Most telling first: of types that read about as many lines, the earlier one is proposed.

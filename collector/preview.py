@@ -18,6 +18,7 @@ from collector.parse.record import to_event, zone_of
 from collector.parse.registry import PARSERS, Context, parse_any
 from collector.privacy import KEY_BYTES, Masker
 from soc.errors import ConfigError, ParseError
+from soc.model.calendar import DAY_MS
 from soc.model.event import Event, Fields
 from soc.model.source import Source, Transport
 
@@ -28,7 +29,6 @@ SHOWN_LINES = 20
 _SHOWN_CHARS = 4096  # of a value, after masking
 _LINE_BYTES = 64 << 10
 _AHEAD_MS = 5 * 60_000
-_DAY_MS = 86_400_000
 _NO_TEXT = 0.1  # of a line's bytes may be control characters
 _CONTROLS = bytes({*range(32)} - {9, 27})  # an escape colours the logs of some programs
 _BYTE_ORDER = (b"\xff\xfe", b"\xfe\xff")
@@ -174,7 +174,7 @@ def _remark(
     )
     remarks[Remark.AHEAD] = sum(ts > now_ms + _AHEAD_MS for ts in times)
     if times:
-        remarks[Remark.OLD] = max(0, now_ms - max(times)) // _DAY_MS
+        remarks[Remark.OLD] = max(0, now_ms - max(times)) // DAY_MS
     context = Context(zone_of("UTC"), now_ms)
     remarks[Remark.MIXED] = sum(event.dead and _is_known(event, context) for _, event in events)
 

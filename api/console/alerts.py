@@ -23,6 +23,7 @@ from api.triage import able, decide
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Decision, Status, Verdict
+from soc.model.calendar import DAY_MS
 from soc.model.event import Value
 from soc.model.finding import LEVELS, Finding
 from soc.model.incident import Incident, IncidentStatus
@@ -33,7 +34,7 @@ router = APIRouter(prefix="/alerts")
 _EVENTS_A_PAGE = 20
 _MOST_VALUES = 4
 _MOST_RELATED = 20
-_RELATED_MS = 3 * 86_400_000
+_RELATED_MS = 3 * DAY_MS
 
 
 class Action(StrEnum):

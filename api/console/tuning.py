@@ -22,6 +22,7 @@ from api.tuning.preview import Preview
 from soc.errors import Conflict, Forbidden, QueryError, SocError
 from soc.model.account import Account
 from soc.model.alert import Alert
+from soc.model.calendar import DAY_MS
 from soc.model.event import Value
 from soc.model.finding import Finding
 from soc.model.org import Scope
@@ -29,7 +30,6 @@ from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import MAX_CONDITION, MAX_REASON, OrgSetting, RuleException
 
 router = APIRouter()
-_DAY_MS = 86_400_000
 _MOST_TERMS = 4
 _SAID = (Refused, Conflict, Forbidden, QueryError)  # what a page says itself, with the form as it was filled in
 
@@ -147,7 +147,7 @@ def make_exception(
         reason=reason.strip(),
         owner=account.name,
         orgs=frozenset(orgs.replace(",", " ").split()),
-        expires_at=now + days * _DAY_MS if days else None,
+        expires_at=now + days * DAY_MS if days else None,
         created_from=alert_id,
         confirmed=confirm.strip(),
     )

@@ -41,6 +41,7 @@ from api.triage import decide
 from soc.errors import StoreUnavailable
 from soc.model.account import Account
 from soc.model.alert import Alert, Decision
+from soc.model.calendar import DAY_MS
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 _RECHECK_S = 5.0  # how long a stream may outlive the session, the account or the scope it was opened with
@@ -74,7 +75,7 @@ def change_alerts(body: BulkIn, state: Here, account: Analyst) -> BulkOut:
 @router.get("/times")
 def alert_times(state: Here, account: Viewer, days: Annotated[int, Query(ge=1, le=366)] = 30) -> AllTimesOut:
     """How long the alerts raised in the last days waited until somebody took them up, and until they were closed."""
-    found, whole = times(state.stores.alerts, account.scope, state.clock() - days * 86_400_000)
+    found, whole = times(state.stores.alerts, account.scope, state.clock() - days * DAY_MS)
     return AllTimesOut(items=[TimesOut.model_validate(asdict(one)) for one in found], whole=whole)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from soc.backtest.jobs import Jobs
 from soc.backtest.outcome import made_of
+from soc.model.calendar import DAY_MS
 from soc.model.event import iso
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc, Stage
@@ -14,7 +15,6 @@ from soc.store.base import AlertStore
 
 DAILY_BUDGET = 60.0
 WINDOW_DAYS = 7
-_DAY_MS = 86_400_000
 _LEAST_DAYS = 1.0  # of less, no number a day can be told
 
 # The stages that a rule was moved to, each with when (ms), oldest first. Before the first it was live.
@@ -31,17 +31,17 @@ class Expected:
 
 def days_in(stage: Stage, past: Past, now: int) -> float:
     """How many of the last `WINDOW_DAYS` days the rule was in this stage."""
-    at, was, spent = now - WINDOW_DAYS * _DAY_MS, Stage.LIVE, 0
+    at, was, spent = now - WINDOW_DAYS * DAY_MS, Stage.LIVE, 0
     for moved, to in (*past, (now, Stage.LIVE)):
         until = min(max(moved, at), now)
         spent += until - at if was is stage else 0
         at, was = until, to
-    return spent / _DAY_MS
+    return spent / DAY_MS
 
 
 def live_a_day(alerts: AlertStore, past_of: Callable[[str], Past], now: int) -> float:
     """What all live rules raise, alerts a day, each over the days of the window in which it was live."""
-    raised = alerts.by_rule(EVERYTHING, since=now - WINDOW_DAYS * _DAY_MS)
+    raised = alerts.by_rule(EVERYTHING, since=now - WINDOW_DAYS * DAY_MS)
     days = {rule_id: max(_LEAST_DAYS, days_in(Stage.LIVE, past_of(rule_id), now)) for rule_id in raised}
     return sum(number / days[rule_id] for rule_id, number in raised.items())
 
@@ -50,7 +50,7 @@ def expected(alerts: AlertStore, jobs: Jobs, rule: RuleDoc, past: Past, now: int
     """What the rule would raise live: as it did in test, or else by the last backtest of it as it is now. None: nobody knows."""
     days = days_in(Stage.TEST, past, now)
     if days >= _LEAST_DAYS:
-        raised = alerts.by_rule(EVERYTHING, stage=Stage.TEST, since=now - WINDOW_DAYS * _DAY_MS).get(rule.id, 0)
+        raised = alerts.by_rule(EVERYTHING, stage=Stage.TEST, since=now - WINDOW_DAYS * DAY_MS).get(rule.id, 0)
         return Expected(raised / days, f"{raised} in {days:.1f} days in test")
     found = jobs.latest(made_of(rule, alerts.running()[0]))
     if found is None:

@@ -12,6 +12,7 @@ from api.tuning.exceptions import Laid
 from api.tuning.history import Revision, revisions
 from api.tuning.ratio import Ratio, ratio
 from soc.errors import NotFound
+from soc.model.calendar import DAY_MS
 from soc.model.finding import local_day
 from soc.model.org import Scope
 from soc.model.policy import PolicyKind
@@ -19,7 +20,6 @@ from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import Hidden, RuleSetting, setting_body
 
 HIDDEN_DAYS = 30
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def overview(state: State, scope: Scope, rule_id: str) -> Overview:
         raise NotFound("no such rule is running")
     stores, now = state.stores, state.clock()
     setting, version = settings.current(stores.policies, rule_id)
-    tested = stores.alerts.by_rule(scope, stage=Stage.TEST, since=now - WINDOW_DAYS * _DAY_MS)
+    tested = stores.alerts.by_rule(scope, stage=Stage.TEST, since=now - WINDOW_DAYS * DAY_MS)
     return Overview(
         rule=rule,
         setting=setting.inside(scope),
@@ -64,6 +64,6 @@ def overview(state: State, scope: Scope, rule_id: str) -> Overview:
         test_days=days_in(Stage.TEST, settings.past_of(stores.policies, rule_id), now),
         ratio=ratio(stores.alerts.verdicts(scope).get(rule_id, {})),
         exceptions=exceptions.visible(stores, scope, rule_id),
-        hidden=stores.alerts.hidden(scope, since=local_day(now - HIDDEN_DAYS * _DAY_MS, state.zone), rule_id=rule_id),
+        hidden=stores.alerts.hidden(scope, since=local_day(now - HIDDEN_DAYS * DAY_MS, state.zone), rule_id=rule_id),
         history=revisions(stores.policies.history(PolicyKind.RULE, rule_id), scope, setting_body(RuleSetting(rule_id))),
     )

@@ -9,6 +9,7 @@ from datetime import tzinfo
 
 from rules.exception import compiled
 from soc.model.alert import Status, Verdict
+from soc.model.calendar import DAY_MS
 from soc.model.event import Fields
 from soc.model.finding import Finding
 from soc.model.org import Scope
@@ -21,7 +22,6 @@ from soc.store.paging import every
 DAYS = 30
 MOST_FINDINGS = 20_000
 _PAGE = 500
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class _Look:
         self, alerts: AlertStore, events: EventStore, holds: Callable[[Fields], bool], scope: Scope, now: int
     ) -> None:
         self._alerts, self._events, self._holds, self._scope = alerts, events, holds, scope
-        self._since = now - DAYS * _DAY_MS
+        self._since = now - DAYS * DAY_MS
         self._examined = self._gone = 0
         self._complete = True
         self._hidden: set[str] = set()

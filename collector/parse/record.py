@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 from collector.base import Record
 from collector.parse.registry import Context, Parser, parser_of
-from collector.parse.time import DAY_MS, iso_time
+from collector.parse.time import iso_time
 from collector.privacy import Masked, Masker
 from soc.errors import ConfigError, ParseError
+from soc.model.calendar import DAY_MS
 from soc.model.event import PIPELINE_ERROR, Event, Fields, Scalar, event_id
 from soc.model.source import Source, Transport
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 
 from soc.errors import ParseError
+from soc.model.calendar import DAY_MS
 
 MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
-DAY_MS = 86_400_000
 
 
 @lru_cache(maxsize=1024)

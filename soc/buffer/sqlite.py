@@ -27,6 +27,7 @@ import orjson
 from soc.buffer.base import READ_BYTES, Batch, Cursor
 from soc.buffer.database import connect, explain, migrate
 from soc.errors import Busy
+from soc.model.calendar import DAY_MS
 from soc.model.event import Event, Stored, day_of
 
 SCHEMA = (
@@ -60,7 +61,6 @@ _ROWS = 500  # a statement: a quarter cheaper than one by one, and other threads
 _READ = """SELECT seq, id, org, dataset, source, source_ip, CAST(doc AS BLOB) FROM event
     WHERE seq > ? ORDER BY seq LIMIT ?"""
 SLOT_DIGITS = 8  # of an id: 65.5 s of event time, inside which addresses are sorted, so that new ones touch few pages
-_DAY_MS = 86_400_000
 _PAGE_BYTES = 16 << 10  # with the cache, half the time in the kernel of 4 KiB and 2 MiB
 _CACHE_BYTES = 4 << 20  # a file
 _SUFFIXES = (".db", ".db-wal", ".db-shm")
@@ -284,7 +284,7 @@ def _by_day(events: Sequence[Event | Stored]) -> Iterator[tuple[str, list[Event 
     """The events of each day, oldest day first, undated ones before all."""
     groups: dict[int, list[Event | Stored]] = {}
     for event in events:
-        number = event.ts // _DAY_MS if event.ts else -1
+        number = event.ts // DAY_MS if event.ts else -1
         if number in groups:
             groups[number].append(event)
         else:

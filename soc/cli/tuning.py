@@ -21,6 +21,7 @@ from soc.cli.context import (
     stores_of,
 )
 from soc.model.account import Account, Role
+from soc.model.calendar import DAY_MS
 from soc.model.finding import LEVELS
 from soc.model.org import EVERYTHING
 from soc.model.rule import Stage
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
 
 exceptions = typer.Typer(no_args_is_help=True, help="What of a rule's findings is not to be shown.")
 
-_DAY_MS = 86_400_000
 RuleId = Annotated[str, typer.Argument(help="Id of the rule, as `soc rules list --json` shows it.")]
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the history.")]
 Confirm = Annotated[str, typer.Option(help="Why it is right all the same, when asked for it.", show_default=False)]
@@ -134,7 +134,7 @@ def add(
 
     settings, stores = stores_of(config, data_dir)
     me, now = _me(), now_ms()
-    expires_at = now + days * _DAY_MS if days else None
+    expires_at = now + days * DAY_MS if days else None
     proposed = RuleException(
         "new", rule, condition, reason, me.name, frozenset(org or ()), expires_at, confirmed=confirm
     )

@@ -24,6 +24,7 @@ from soc.backtest.run import BATCH, Backtest
 from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.model.alert import Alert
+from soc.model.calendar import DAY_MS
 from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
@@ -38,7 +39,6 @@ from soc.store.detections import SqliteDetections
 from soc.store.paging import every
 
 _PAGE = 1000
-_DAY_MS = 86_400_000
 _KEPT_S = 7 * 86_400  # then what an interrupted backtest has done is forgotten
 
 
@@ -204,7 +204,7 @@ def _span(place: Path, since: int, clock: Callable[[], int]) -> tuple[Span, bool
 
 def _began(settings: Settings, scope: Scope, span: Span, history: History) -> int:
     """From when on (ms) there is all of it: from the first event on, or where there are older ones, from the beginning of the span."""
-    with open_history(settings, scope, span.since - _DAY_MS, span.since) as before:
+    with open_history(settings, scope, span.since - DAY_MS, span.since) as before:
         if before.read({}, BATCH).events:
             return span.since
     first = history.began()

@@ -12,6 +12,7 @@ from pathlib import Path
 from soc.buffer.database import Database
 from soc.buffer.sqlite import SCHEMA, SLOT_DIGITS, day_file, days, event_of
 from soc.errors import NotFound
+from soc.model.calendar import DAY_MS
 from soc.model.event import UNDATED, Event, day_of, possible_ids
 from soc.model.org import Scope
 from soc.query.ast import Query
@@ -24,7 +25,6 @@ Row = tuple[str, str, str, str]
 
 _ROW = "SELECT id, org, dataset, doc FROM event"
 _TIME_LIMIT_S = 5.0
-_DAY_MS = 86_400_000
 _SLICE_DIGITS = SLOT_DIGITS - 1  # of an id: slices of 16 slots, 17.5 minutes
 _SLICE_MS = 16 ** (12 - _SLICE_DIGITS)
 _NEIGHBOUR_SPANS_MS = (10_000, 60_000, 600_000, 3_600_000)
@@ -165,7 +165,7 @@ def _inside(start: str, end: str, orgs: list[str] | None, *, by_address: bool) -
 def _span(day: str) -> tuple[int, int]:
     """First ms of a day, and of the next."""
     start = int(datetime.fromisoformat(f"{day}T00:00:00+00:00").timestamp() * 1000)
-    return start, start + _DAY_MS
+    return start, start + DAY_MS
 
 
 def _cut(day: str, low: str, high: str) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 
 import pytest
+from texts import SQLI
 
 from rules.load import loads
 from soc.model.event import Event, event_id
@@ -16,14 +17,6 @@ from soc.model.tuning import RuleException, exception_body
 from soc.store.collected import SqliteHealth, open_collected
 
 pytestmark = pytest.mark.usefixtures("pushed")
-SQLI = """title: SQL in a request
-name: sqli
-level: high
-logsource: {category: webserver}
-detection:
-  selection: {url.query|contains: UNION SELECT}
-  condition: selection
-"""
 LINE = (
     '203.0.113.7 - - [02/Mar/2026:18:59:58 +0700] "GET /?id=1%20UNION%20SELECT%202&sdt=0912345678 HTTP/1.1" '
     '200 512 "-" "<script>alert(1)</script>"\n'

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 
 import pytest
+from texts import SQLI
 
 from rules.load import load, of_texts
 from rules.match import Engine
@@ -15,15 +16,6 @@ from soc.model.rule import Stage
 from soc.model.tuning import OrgSetting, RuleException, RuleSetting
 
 NOON = 1_772_452_800_000
-SQLI = """
-title: SQL in a request
-name: sqli
-level: high
-logsource: {category: webserver}
-detection:
-  selection: {url.query|contains: UNION SELECT}
-  condition: selection
-"""
 FAILED = """
 title: One failure
 name: one_failure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from texts import SQLI
 
 from rules.load import loads
 from soc.model.policy import Policy, PolicyKind
@@ -19,14 +20,6 @@ LINE = (
     '"<script>alert(1)</script>{{7*7}}"\n'
 )
 NEW = {"name": "portal-2", "org": "hungyen", "type": "nginx.access", "transport": "push", "zone": "Asia/Ho_Chi_Minh"}
-SQLI = """title: SQL in a request
-name: sqli
-level: high
-logsource: {category: webserver}
-detection:
-  selection: {url.query|contains: UNION SELECT}
-  condition: selection
-"""
 
 
 def preview(client, **sent):

@@ -9,6 +9,7 @@ from typing import Any
 
 from elasticsearch import BadRequestError
 
+from soc.model.calendar import DAY_MS
 from soc.store.elastic.admin import security, setup
 from soc.store.elastic.client import Client
 from soc.store.elastic.explain import NotAllowed
@@ -19,7 +20,6 @@ Json = dict[str, Any]
 OLDEST = (8, 15)  # before, fields could not be flat and documents nested at once
 TESTED = "8.19"
 _SOON_DAYS = 30
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,6 @@ def _own_key(client: Client, now: int) -> Iterator[Fault]:
     except (NotAllowed, BadRequestError):  # a key of somebody's own making
         return
     for key in keys:
-        if (expires := key.get("expiration")) and expires - now < _SOON_DAYS * _DAY_MS:
-            found = f"the API key expires in {max(expires - now, 0) // _DAY_MS} days"
+        if (expires := key.get("expiration")) and expires - now < _SOON_DAYS * DAY_MS:
+            found = f"the API key expires in {max(expires - now, 0) // DAY_MS} days"
             yield Fault(False, found, "soc setup elasticsearch --renew-keys")

@@ -13,12 +13,12 @@ from typing import Any
 
 from elasticsearch import NotFoundError
 
+from soc.model.calendar import DAY_MS
 from soc.store.elastic.client import Client
 from soc.store.elastic.names import CLASSES, OTHER, PREFIX, QUARANTINE, Parts, parts
 
 # What has a limit of its own: the classes of events, and two kinds.
 KINDS = (*CLASSES, OTHER, QUARANTINE, "findings", "audit")
-_DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _of_kind(found: list[tuple[int, Index, Parts]], limit: Limit, now: int) -> l
     for end, index, named in found:
         if named.end is not None and end > now:
             continue
-        if limit.days and end + limit.days * _DAY_MS <= now:
+        if limit.days and end + limit.days * DAY_MS <= now:
             word = "ended" if named.end is not None else "was begun"
             doomed.append(Deletion(index, f"{word} on {_date(end)}, more than {limit.days} days ago"))
         elif limit.bytes and size > limit.bytes:
