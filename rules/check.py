@@ -10,6 +10,7 @@ from uuid import UUID
 
 from rules.cases import cases, cases_file
 from rules.condition import Condition, checks
+from rules.database import Compiler
 from rules.patterns import patterns_of
 from rules.predicate import SameAs
 from rules.rule import Rule, RuleSet
@@ -63,11 +64,11 @@ def unsifted(ruleset: RuleSet) -> Iterator[Note]:
         if rule.condition is None:
             continue
         if (found := witness(rule.condition, patterns_of)) is not None:
-            looked_for.append((sum(map(len, found.signs)), rule, rule.condition))
+            looked_for.append((sum(len(sign.pattern) for sign in found.signs), rule, rule.condition))
             continue
         reason = "it names nothing that must be there, so every event of its log source has to be parsed for it: "
         yield Note("warning", f"{reason}add a text, a number or a field", rule.path, rule.line)
-    if Sieve(condition for _, _, condition in looked_for).open:
+    if Sieve((condition for _, _, condition in looked_for), Compiler()).open:
         _, longest, _ = max(looked_for, key=lambda known: known[0])
         reason = "all rules together look for too much at once, so every event may have to be parsed: this one for most"
         yield Note("warning", reason, longest.path, longest.line)

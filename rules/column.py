@@ -1,24 +1,48 @@
-"""Column: which of a field's predicates a value passes, each value judged once.
+"""Which of the predicates on a field a value passes: each value judged once, by all rules at once.
 
 A value's *class* is the frozenset of the checks (numbers) that it passes; an absent field has the empty class. Texts with many
-patterns are scanned by one RE2 automaton, so the cost is linear in the text and hardly grows with the number of rules.
+patterns are scanned in one pass, so the cost is linear in the text and hardly grows with the number of rules.
 """
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 
+from rules.database import Compiler
 from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, Within, number, utf8
-from rules.scanner import Broken, scanners
+from rules.scanner import Broken, Pattern, Scanner
 from soc.model.event import Value
 
 Class = frozenset[int]
 NOTHING: Class = frozenset()
 NUMERIC = (int, float)
 
-CACHED_VALUES = 8192  # a column; all forgotten at once when full
-CACHED_CHARACTERS = 2048  # longer values are judged anew each time, so that a flood of them cannot fill the memory
+LONGEST_KEPT = 2048  # characters; longer values are judged anew each time, so that a flood of them cannot fill the memory
+_ENTRY = 200  # bytes that a remembered value takes beside its text
+
+
+class Room:
+    """How much all columns and plans of an engine may remember together, in bytes. When it is used up, all is forgotten at once."""
+
+    def __init__(self, size: int) -> None:
+        self._size = self._left = size
+        self._forget: list[Callable[[], None]] = []
+
+    def share(self, forget: Callable[[], None]) -> None:
+        """`forget` is called when the room is used up."""
+        self._forget.append(forget)
+
+    def take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            self.clear()
+
+    def clear(self) -> None:
+        self._left = self._size
+        for forget in self._forget:
+            forget()
 
 
 class Blocks:
@@ -42,23 +66,22 @@ class Blocks:
         return [check for mask, network, check in self._masks if address & mask == network]
 
 
-class Column(dict[str, Class]):
-    """Text -> class, computed on first sight and remembered, for the predicates that rules have on one field.
+class Judge:
+    """All predicates that rules have on one field, whatever their log source. Remembers nothing.
 
     `checks`: predicate -> its number. `broken(check, error)` is told of a predicate that raises; it then counts as not passed.
     """
 
-    def __init__(self, checks: Mapping[Predicate, int], broken: Broken) -> None:
-        super().__init__()
-        self._broken = broken
-        self._present = frozenset(n for p, n in checks.items() if isinstance(p, Exists))
-        self._always = self._present | {n for p, n in checks.items() if isinstance(p, HasValue)}
+    def __init__(self, checks: Mapping[Predicate, int], compiler: Compiler, broken: Broken) -> None:
+        self._compiler, self._broken = compiler, broken
+        self.present = frozenset(n for p, n in checks.items() if isinstance(p, Exists))
+        self.always = self.present | {n for p, n in checks.items() if isinstance(p, HasValue)}
         self._exact: dict[str, list[int]] = {}
         self._exact_cased: dict[str, list[int]] = {}
         self._numbers: dict[float, list[int]] = {}
         self._slow: list[tuple[int, Callable[[str], bool]]] = []
-        folded: list[tuple[int, str]] = []
-        cased: list[tuple[int, str]] = []
+        self._folded: list[Pattern] = []
+        self._cased: list[Pattern] = []
         blocks: list[tuple[int, Within]] = []
         for predicate, check in checks.items():
             match predicate:
@@ -67,29 +90,73 @@ class Column(dict[str, Class]):
                 case Like(literal=str(text)):
                     (self._exact_cased if predicate.cased else self._exact).setdefault(text, []).append(check)
                 case Like():
-                    (cased if predicate.cased else folded).append((check, predicate.regex))
+                    (self._cased if predicate.cased else self._folded).append(Pattern(check, predicate.regex))
                 case Matches(regex):
-                    cased.append((check, regex))
+                    self._cased.append(Pattern(check, regex, foreign=True))
                 case Number("=", wanted):
                     self._numbers.setdefault(wanted, []).append(check)
                 case Within():
                     blocks.append((check, predicate))
                 case _:
                     self._slow.append((check, predicate.holds))
-        self._folded = scanners(folded, broken)
-        self._cased = scanners(cased, broken)
         self._blocks = Blocks(blocks) if blocks else None
+
+    # Compiled when the first value comes: most rules of a large set are about fields that nobody sends.
+    @cached_property
+    def _in_folded(self) -> Scanner:
+        return Scanner(self._folded, self._compiler, self._broken)
+
+    @cached_property
+    def _in_cased(self) -> Scanner:
+        return Scanner(self._cased, self._compiler, self._broken)
+
+    def judge(self, text: str) -> list[int]:
+        """The checks that a text passes, without `always`."""
+        low = text.lower()
+        found: list[int] = []
+        if (exact := self._exact.get(low)) is not None:
+            found += exact
+        if self._exact_cased and (exact := self._exact_cased.get(text)) is not None:
+            found += exact
+        if self._folded:
+            found += self._in_folded.scan(utf8(low))
+        if self._cased:
+            found += self._in_cased.scan(utf8(text))
+        if self._numbers and (spelt := number(text)) is not None:
+            found += self._numbers.get(spelt, ())
+        if self._blocks is not None:
+            found += self._blocks.find(text)
+        for check, holds in self._slow:
+            try:
+                if holds(text):
+                    found.append(check)
+            except Exception as error:  # noqa: BLE001 - one rule's predicate: reported, and only that rule is stopped
+                self._broken(check, error)
+        return found
+
+
+class Column(dict[str, Class]):
+    """Text -> class, for the checks of one plan on one field; judged on first sight and remembered."""
+
+    def __init__(self, judge: Judge, mine: Class, room: Room) -> None:
+        super().__init__()
+        self._judge, self._mine, self._room = judge.judge, mine, room
+        self._present = judge.present & mine
+        self._always = judge.always & mine
         self._classes: dict[Class, Class] = {}
+        room.share(self._forget)
+
+    def _forget(self) -> None:
+        self.clear()
+        self._classes.clear()
 
     def __missing__(self, text: str) -> Class:
-        found = self._judge(text)
-        if found is not self._always:
-            # One object for equal classes: their hash is computed once, and comparing them is comparing addresses.
-            found = self._classes.setdefault(found, found)
-        if len(text) <= CACHED_CHARACTERS:
-            if len(self) >= CACHED_VALUES:
-                self.clear()
-                self._classes.clear()
+        found = self._mine.intersection(self._judge(text))
+        found = self._always | found if found else self._always
+        # One object for equal classes: their hash is computed once, and comparing them is comparing addresses.
+        found = self._classes.setdefault(found, found)
+        if len(text) <= LONGEST_KEPT:
+            self._room.take(len(text) + _ENTRY)
             self[text] = found
         return found
 
@@ -105,33 +172,6 @@ class Column(dict[str, Class]):
             return self["true" if value else "false"]
         return self[str(value)]
 
-    def _judge(self, text: str) -> Class:
-        low = text.lower()
-        found: list[int] = []
-        if (exact := self._exact.get(low)) is not None:
-            found += exact
-        if self._exact_cased and (exact := self._exact_cased.get(text)) is not None:
-            found += exact
-        if self._folded:
-            data = utf8(low)
-            for scanner in self._folded:
-                found += scanner.scan(data)
-        if self._cased:
-            data = utf8(text)
-            for scanner in self._cased:
-                found += scanner.scan(data)
-        if self._numbers and (spelt := number(text)) is not None:
-            found += self._numbers.get(spelt, ())
-        if self._blocks is not None:
-            found += self._blocks.find(text)
-        for check, holds in self._slow:
-            try:
-                if holds(text):
-                    found.append(check)
-            except Exception as error:  # noqa: BLE001 - one rule's predicate: reported, and only that rule is stopped
-                self._broken(check, error)
-        return self._always.union(found) if found else self._always
-
 
 class Keywords:
     """The class of a whole event for checks that may hold in any of its values.
@@ -140,15 +180,18 @@ class Keywords:
     asked that way (regular expressions, texts that contain NUL themselves) is asked of each value.
     """
 
-    def __init__(self, checks: Mapping[Predicate, int], broken: Broken) -> None:
+    def __init__(self, checks: Mapping[Predicate, int], compiler: Compiler, broken: Broken) -> None:
         joined = {p: n for p, n in checks.items() if isinstance(p, Like) and "\0" not in str(p)}
-        self._folded = scanners([(n, p.between("\\x00")) for p, n in joined.items() if not p.cased], broken)
-        self._cased = scanners([(n, p.between("\\x00")) for p, n in joined.items() if p.cased], broken)
+        folded = [Pattern(n, p.between("\\x00")) for p, n in joined.items() if not p.cased]
+        cased = [Pattern(n, p.between("\\x00")) for p, n in joined.items() if p.cased]
+        self._folded = Scanner(folded, compiler, broken) if folded else None
+        self._cased = Scanner(cased, compiler, broken) if cased else None
         self._numbers = {p.number: n for p, n in checks.items() if isinstance(p, Number)}
         rest: dict[Predicate, int] = {p: n for p, n in checks.items() if p not in joined and not isinstance(p, Number)}
-        self._each = Column(rest, broken) if rest else None
+        self._each = Judge(rest, compiler, broken) if rest else None
 
-    def of(self, values: Iterable[Value]) -> Class:
+    def judge(self, values: Iterable[Value]) -> list[int]:
+        """The checks that hold in some value of an event."""
         texts = [value for value in values if value.__class__ is str]
         others = [value for value in values if value.__class__ is not str]
         for value in others:
@@ -159,7 +202,7 @@ class Keywords:
         if self._numbers:
             # By class: True would pass for 1.
             found += [self._numbers[v] for v in others if v.__class__ in NUMERIC and v in self._numbers]
-        return frozenset(found) if found else NOTHING
+        return found
 
     def _scan(self, texts: list[str]) -> list[int]:
         found: list[int] = []
@@ -167,11 +210,11 @@ class Keywords:
             joined = "\0".join(texts)
             if joined.count("\0") >= len(texts):
                 joined = "\0".join(text.replace("\0", "\ufffd") for text in texts)
-            for scanner in self._folded:
-                found += scanner.scan(utf8(joined.lower()))
-            for scanner in self._cased:
-                found += scanner.scan(utf8(joined))
+            if self._folded:
+                found += self._folded.scan(utf8(joined.lower()))
+            if self._cased:
+                found += self._cased.scan(utf8(joined))
         if self._each is not None:
             for text in texts:
-                found += self._each[text]
+                found += self._each.judge(text)
         return found

@@ -8,15 +8,20 @@ from functools import lru_cache
 
 from rules.condition import Check, holding
 from rules.correlate import GROUP_CAP, LATENESS_MS, Capped, correlators
+from rules.database import Blobs, Compiler
 from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
+from rules.column import Room
+from rules.patterns import key
 from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
-from rules.sieve import Sieve
+from rules.sieve import Gauge, Sieve
 from rules.state import State
+from rules.table import Table
 from soc.model.event import Event, Fields, Scalar, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
 
 QUARTER_MS = 900_000
+ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
 SHOWN_CHARS = 4096  # of a value in `matched`: each of its findings carries it, and the event holds it whole
 CUT = " … [cut]"
@@ -26,16 +31,24 @@ class Engine:
     """All rules over all events. One engine belongs to one thread.
 
     `zone` is where the calendar day of an alert is counted. `broken`: rule id -> reason, for rules stopped because they raised.
-    Rules can `rest`: they are not evaluated at all until they are woken.
+    Rules can `rest`: they are not evaluated at all until they are woken. `blobs` keeps what takes long to compile.
     """
 
     def __init__(
-        self, ruleset: RuleSet, zone: tzinfo, lateness_ms: int = LATENESS_MS, group_cap: int = GROUP_CAP
+        self,
+        ruleset: RuleSet,
+        zone: tzinfo,
+        lateness_ms: int = LATENESS_MS,
+        group_cap: int = GROUP_CAP,
+        blobs: Blobs | None = None,
     ) -> None:
         self.ruleset = ruleset
         self.broken: dict[str, str] = {}
         self._day = _calendar(zone)
         self._resting: frozenset[str] = frozenset()
+        self._compiler = Compiler(blobs)
+        self._table = Table(ruleset.rules, self._compiler, self._break)
+        self._room = Room(ROOM)
         self._detections = [rule for rule in ruleset.rules if rule.condition is not None]
         self._routes: dict[Route, Plan] = {}
         self._plans: dict[frozenset[str], Plan] = {}
@@ -54,8 +67,13 @@ class Engine:
         if rule_ids == self._resting:
             return
         self._resting = rule_ids
-        resting = rule_ids | self._needless(rule_ids) | self.broken.keys()
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Choose the rules that run, and forget what was arranged for others."""
+        resting = self._resting | self._needless(self._resting) | self.broken.keys()
         self._detections = [r for r in self.ruleset.rules if r.condition is not None and r.id not in resting]
+        self._room = Room(ROOM)
         for prepared in (self._routes, self._plans, self._sieves, self._sieves_by_rules):
             prepared.clear()
 
@@ -82,11 +100,15 @@ class Engine:
         name = frozenset(rule.id for rule in rules)  # shared, as plans are
         if name not in self._sieves_by_rules:
             conditions = [rule.condition for rule in rules if rule.condition is not None]
-            self._sieves_by_rules[name] = Sieve(conditions, OWN_FIELDS)
+            self._sieves_by_rules[name] = Sieve(conditions, self._compiler, map(key, OWN_FIELDS))
         if len(self._sieves) >= ROUTES_KNOWN:
             self._sieves.clear()
         self._sieves[dataset] = self._sieves_by_rules[name]
         return self._sieves[dataset]
+
+    def gauge(self) -> Gauge:
+        """For JSON texts of events of any origin, flat or nested: which of them need not be parsed, as no rule can fire on them."""
+        return Gauge(self._table.sieve(self._table.ready[rule.id] for rule in self._detections))
 
     def match(self, events: Iterable[Event]) -> list[Finding]:
         """Every hit of every detection rule, in the order of the events. Keeps no state; never raises for a rule or an event."""
@@ -120,11 +142,14 @@ class Engine:
         # Origins that admit the same rules share one plan, so events cannot make more plans than the rules tell apart.
         name = frozenset(rule.id for rule in rules)
         if name not in self._plans:
-            self._plans[name] = Plan(rules, self._break)
+            ready = [self._table.ready[rule.id] for rule in rules]
+            self._plans[name] = Plan(self._table, ready, self._break, self._room)
         return self._plans[name]
 
     def _break(self, rule: Rule, error: Exception) -> None:
-        self.broken.setdefault(rule.id, type(error).__name__)  # its text may quote an event
+        if rule.id not in self.broken:
+            self.broken[rule.id] = type(error).__name__  # its text may quote an event
+            self._prepare()
 
     def _finding(self, fired: Fired, event: Event) -> Finding:
         rule, fields = fired.rule, event.fields

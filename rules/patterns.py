@@ -1,11 +1,15 @@
-"""What the JSON text of an event must hold before a check can hold of it: RE2 patterns, one of which matches the text then.
+r"""What the JSON text of an event must hold before a check can hold of it: patterns, one of which is found in the text then.
 
-They say nothing the other way round: where one matches, the event is parsed and judged. The text is the document as orjson
-writes it, without the escapes of quotes and backslashes, and ASCII only (`rules.sieve` sees to that), so a value stands in it
-letter for letter, strings between quotes.
+They say nothing the other way round: where one is found, the event is parsed and judged. The text may be flat or nested, and spaced
+in any way. Values stand in it letter for letter but for escapes, so what is looked for is printable ASCII, spelt as JSON spells it;
+what no such spelling covers is in `ODD`. Regular expressions are looked for in the text without the escapes of quotes and
+backslashes (`rules.sieve` sees to that).
 """
 
 from __future__ import annotations
+
+import re
+from typing import NamedTuple
 
 import re2
 
@@ -14,13 +18,29 @@ from rules.predicate import Like, Matches, Number
 from rules.regex import without_anchors
 from rules.witness import Witness
 
+
+class Sign(NamedTuple):
+    """`pattern`: a regular expression. `unescaped`: for the text without escapes, else as it is."""
+
+    pattern: str
+    unescaped: bool = False
+
+
+# Ordinary characters under an escape; and the two letters that become ASCII in lower case: İ and the Kelvin sign.
+ODD = Sign(r"(?:^|[^\\])(?:\\\\)*\\(?:u00[2-7]|u0130|u212[aA]|/)")
+# A list in which not all are scalars: it is judged by the JSON text that we write of those.
+NESTED_LIST = Sign(r"[\[,]\s*[{\[]")
+# Numbers that JSON and Python, which judges, write differently (1e16 and 1e+16, 0.00001 and 1e-05).
+_EXPONENT = Sign(r"[:,\[]\s*-?(?:[0-9.]+[eE]|0\.0000)")
+
+_ORDINARY = re.compile(r"[ -~]+")
 # Letters of numbers, booleans and nothing else: such a text may stand without quotes.
 _BARE = frozenset("0123456789.+-aeflrstuin")
 # What most events hold however long it is: a rule should rather be told by something else.
 _COMMON = frozenset({"get", "post", "head", "200", "success", "failure", "event", "http"})
 
 
-def patterns_of(check: Check) -> Witness[str] | None:
+def patterns_of(check: Check) -> Witness[Sign] | None:
     """None for what any text may satisfy. Commonness: 1 is in every event."""
     predicate, field = check.predicate, check.field
     match predicate:
@@ -29,12 +49,13 @@ def patterns_of(check: Check) -> Witness[str] | None:
         case Matches(regex):
             bare = without_anchors(regex)
             if not _finds_anything(bare):
-                return Witness(1e-4, frozenset({bare}))
+                return Witness(1e-4, frozenset({Sign(bare, unescaped=True), *(_EXPONENT,) * (field is not None)}))
         case Number(op, number) if field is not None and op in ("=", ">", ">=") and number >= 1:
-            return Witness(0.02, frozenset({_key(field) + _at_least(int(number), exactly=op == "=")}))
+            pattern = key(field).pattern + _at_least(int(number), exactly=op == "=")
+            return Witness(0.02, frozenset({Sign(pattern), _EXPONENT}))
         case Number("=", number) if field is None:
-            return Witness(0.5, frozenset({re2.escape(str(abs(int(number))))}))
-    return None if field is None else Witness(0.2, frozenset({_key(field)}))  # whatever is asked of it, it is there
+            return Witness(0.5, frozenset({Sign(re2.escape(str(abs(int(number))))), _EXPONENT}))
+    return None if field is None else Witness(0.2, frozenset({key(field)}))  # whatever is asked of it, it is there
 
 
 def _finds_anything(regex: str) -> bool:
@@ -45,27 +66,39 @@ def _finds_anything(regex: str) -> bool:
         return True
 
 
-def _key(field: str) -> str:
-    return f'"{re2.escape(field)}":'
+def key(field: str) -> Sign:
+    """What stands before the value of a field: the end of its name, as the beginning may be the name of an object around it."""
+    last = field.rpartition(".")[2]
+    known = re2.escape(last) if _ORDINARY.fullmatch(last) and not {'"', "\\"} & set(last) else ""
+    return Sign(rf'{known}"\s*:\s*')
 
 
-def _like(like: Like, field: str | None) -> Witness[str] | None:
-    """The longest text between its wildcards, with what stands before and behind it where it begins or ends the value."""
-    start = f"(?:{_key(field)}|[\\[,])" if field else ""  # an element of a list follows a bracket or a comma
+def _like(like: Like, field: str | None) -> Witness[Sign] | None:
+    """The longest ordinary text between its wildcards, with what stands before and behind it where it begins or ends the value."""
     if not like.parts:
-        return Witness(0.01, frozenset({f'{start}""'}))
-    texts = [(len(part), at, part) for at, part in enumerate(like.parts) if isinstance(part, str)]
-    if not texts:  # wildcards alone: any value will do
+        return Witness(0.01, frozenset({Sign(rf'{_before(field)}""\s*[,\]}}]')}))
+    runs = [
+        (len(run[0]), run.start() == 0 and at == 0, run.end() == len(part) and at == len(like.parts) - 1, run[0])
+        for at, part in enumerate(like.parts)
+        if isinstance(part, str)
+        for run in _ORDINARY.finditer(part)
+    ]
+    if not runs:  # wildcards alone, or letters of other scripts
         return None
-    _, at, text = max(texts, key=lambda known: known[0])
-    text = like.fold(text)  # the Kelvin sign becomes a k
-    if not text.isascii():
-        return Witness(0.0, frozenset())  # never in an ASCII text
+    _, begins, ends, text = max(runs, key=lambda known: known[0])
     quoted = field is not None and not _BARE.issuperset(text.lower())
-    head = f'{start}"' if quoted and at == 0 else ""
-    tail = '"' if quoted and at == len(like.parts) - 1 else ""
+    head = f'{_before(field)}"' if quoted and begins else ""
+    tail = r'"\s*[,\]}]' if quoted and ends else ""  # a value, not a key
     commonness = 1.0 if text.lower() in _COMMON else 5.0 ** -(len(text) + bool(head) + bool(tail))
-    return Witness(commonness, frozenset({f"{head}(?i:{re2.escape(text)}){tail}"}))
+    spelt = text.replace("\\", "\\\\").replace('"', '\\"')
+    sign = Sign(f"{head}(?i:{re2.escape(spelt)}){tail}")
+    bare = field is not None and _BARE.issuperset(text.lower())
+    return Witness(commonness, frozenset({sign, _EXPONENT} if bare else {sign}))
+
+
+def _before(field: str | None) -> str:
+    """An element of a list follows a bracket or a comma."""
+    return "" if field is None else rf"(?:{key(field).pattern}|[\[,]\s*)"
 
 
 def _at_least(number: int, *, exactly: bool) -> str:

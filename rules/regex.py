@@ -25,3 +25,28 @@ def without_anchors(regex: str) -> str:
 def _closed(token: str) -> str:
     """A quotation may be open at the end; it must not swallow what the expression is put into."""
     return token + r"\E" if token.startswith(r"\Q") and not token.endswith(r"\E") else token
+
+
+# Escapes whose meaning is the same to RE2 and to Hyperscan.
+_SHARED = frozenset("ABDEQWabdfnrtwxz")
+_SPACE = r"\t\n\f\r "  # RE2's \s: for Hyperscan the vertical tab is one, too
+
+
+def for_hyperscan(regex: str) -> str | None:
+    """The expression of RE2 in words that Hyperscan reads alike, but for `$` and non-ASCII text; None where there are none."""
+    parts = []
+    for token in _TOKEN.finditer(regex):
+        text = token[0]
+        if text == r"\s":
+            text = f"[{_SPACE}]"
+        elif text == r"\S":
+            text = f"[^{_SPACE}]"
+        elif text.startswith("[") and len(text) > 1:
+            text = re.sub(r"\\(.)", lambda escape: _SPACE if escape[1] == "s" else escape[0], text, flags=re.DOTALL)
+        if not text.startswith(r"\Q") and any(one.isalnum() and one not in _SHARED for one in _ESCAPED.findall(text)):
+            return None
+        parts.append(text)
+    return "".join(parts)
+
+
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)

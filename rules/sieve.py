@@ -11,45 +11,108 @@ from collections.abc import Iterable
 import re2
 
 from rules.condition import Condition
-from rules.patterns import patterns_of
+from rules.database import Compiler
+from rules.patterns import ODD, Sign, patterns_of
+from rules.regex import for_hyperscan
 from rules.witness import witness
 
-# Numbers that JSON and Python, which judges, write differently (1e16 and 1e+16, 0.00001 and 1e-05): always let through.
-_EXPONENT = r"[:,\[]-?(?:[0-9.]+[eE]|0\.0000)"
-MEMORY = 64 << 20  # bytes of the automaton, at most: with 8 MiB it would forget its states again and again
+GAUGED = 2_000  # texts after which it is decided anew whether a sieve pays
+MEMORY = 64 << 20  # bytes of an RE2 automaton, at most: with 8 MiB it would forget its states again and again
+# Letters that become ASCII in lower case.
+_ODD_LETTERS = ("\u0130".encode(), "\u212a".encode())
 
 
 class Sieve:
-    """For the conditions of all rules that may apply to an event. `routed`: field names that would change which rules apply."""
+    """For the conditions of all rules that may apply to an event. `also`: further signs that let a text through."""
 
-    def __init__(self, conditions: Iterable[Condition], routed: Iterable[str] = ()) -> None:
-        patterns: set[str] = {_EXPONENT, *(f'"{re2.escape(name)}":' for name in routed)}
+    def __init__(self, conditions: Iterable[Condition], compiler: Compiler, also: Iterable[Sign] = ()) -> None:
+        signs: set[Sign] = {ODD, *also}
         self.open = False  # lets everything through; `rules.check.unsifted` says why
         for condition in conditions:
             found = witness(condition, patterns_of)
             if found is None:
                 self.open = True
                 return
-            patterns |= found.signs
-        # One expression, not a set of them: any will do, so the search ends with the first, and there is no state for every
-        # combination of those that were found.
-        options = re2.Options()
-        options.max_mem = MEMORY
-        options.never_capture = True
-        options.log_errors = False
-        try:
-            self._search = re2.compile("|".join(f"(?:{pattern})" for pattern in sorted(patterns)), options).search
-        except re2.error:
-            self.open = True
+            signs |= found.signs
+        self._in_text = _Alternatives((sign.pattern for sign in signs if not sign.unescaped), compiler)
+        self._in_plain = _Alternatives((sign.pattern for sign in signs if sign.unescaped), compiler)
+        self.open = self._in_text.open or self._in_plain.open
 
     def admits(self, doc: bytes) -> bool:
-        """Whether some rule may fire on the event of this JSON text (orjson's, UTF-8)."""
-        if self.open or not doc.isascii():
+        """Whether some rule may fire on the event of this JSON text, flat or nested."""
+        if self.open or not (doc.isascii() or _readable(doc)) or self._in_text.occur(doc):
             return True
+        if not self._in_plain:
+            return False
         if b"\\" in doc:
             if b"\\" in (plain := doc.replace(b'\\"', b'"')):  # nearly always quotes are all there is
                 if b"\\" in plain.replace(b"\\\\", b""):
                     return True  # control characters
                 plain = plain.replace(b"\\\\", b"\\")
             doc = plain
-        return self._search(doc) is not None
+        return self._in_plain.occur(doc)
+
+
+class _Alternatives:
+    """Whether any of some expressions occurs. `open`: it cannot be asked."""
+
+    def __init__(self, patterns: Iterable[str], compiler: Compiler) -> None:
+        wanted = sorted(set(patterns))
+        self._any = bool(wanted)
+        self._databases = compiler.databases([spelt for one in wanted if (spelt := for_hyperscan(one)) is not None])
+        taken = {regex for database in self._databases for regex in database.regexes}
+        refused = [one for one in wanted if for_hyperscan(one) not in taken]
+        self._refused: re2._Regexp | None = None
+        self.open = False
+        if refused:
+            try:
+                self._refused = re2.compile("|".join(f"(?:{one})" for one in refused), _options())
+            except re2.error:
+                self.open = True
+
+    def __bool__(self) -> bool:
+        return self._any
+
+    def occur(self, text: bytes) -> bool:
+        for database in self._databases:
+            if database.occurs(text):
+                return True
+        return self._refused is not None and self._refused.search(text) is not None
+
+
+def _options() -> re2.Options:
+    options = re2.Options()
+    options.max_mem = MEMORY
+    options.never_capture = True
+    options.log_errors = False
+    return options
+
+
+def _readable(doc: bytes) -> bool:
+    """Whether a text that is not all ASCII can be searched: it is UTF-8, and has none of the odd letters."""
+    try:
+        doc.decode()
+    except UnicodeDecodeError:
+        return False
+    return not any(letter in doc for letter in _ODD_LETTERS)
+
+
+class Gauge:
+    """A sieve that is given up where it does not pay: where it lets most texts through."""
+
+    def __init__(self, sieve: Sieve) -> None:
+        self._sieve = sieve
+        self._asked = self._admitted = 0
+        self._pays = not sieve.open
+
+    def admits(self, doc: bytes) -> bool:
+        """Whether some rule may fire on the event of this JSON text."""
+        if not self._pays:
+            return True
+        self._asked += 1
+        admitted = self._sieve.admits(doc)
+        self._admitted += admitted
+        if self._asked == GAUGED:
+            self._pays = self._admitted * 2 <= GAUGED
+            self._asked = self._admitted = 0
+        return admitted

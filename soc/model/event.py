@@ -127,15 +127,27 @@ def nested(fields: Mapping[str, Value]) -> dict[str, object]:
 
 def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
     """Nested or flat JSON object to flat dotted keys; objects inside lists become one JSON string each."""
+    kinds = set(map(type, document.values()))
+    if not prefix and dict not in kinds:  # flat already, as most are
+        if list not in kinds:
+            return dict(document)  # type: ignore[arg-type]
+        return {key: _scalars(value) if value.__class__ is list else value for key, value in document.items()}  # type: ignore[arg-type, misc]
     out: Fields = {}
     stack: list[tuple[str, Mapping[str, object]]] = [(prefix, document)]
     while stack:
         at, node = stack.pop()
         for key, value in node.items():
-            if isinstance(value, dict):
-                stack.append((f"{at}{key}.", value))
-            elif isinstance(value, list):
-                out[at + key] = [v if v.__class__ in _SCALARS else orjson.dumps(v).decode() for v in value]
+            kind = value.__class__
+            if kind is dict:
+                stack.append((f"{at}{key}.", value))  # type: ignore[arg-type]
+            elif kind is list:
+                out[at + key] = _scalars(value)  # type: ignore[arg-type]
             else:
                 out[at + key] = value  # type: ignore[assignment]
     return out
+
+
+def _scalars(values: list[object]) -> list[Scalar]:
+    if _SCALARS.issuperset(map(type, values)):
+        return values  # type: ignore[return-value]
+    return [v if v.__class__ in _SCALARS else orjson.dumps(v).decode() for v in values]  # type: ignore[misc]

@@ -1,0 +1,91 @@
+"""Database: many regular expressions compiled to one machine, by Hyperscan."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Sequence
+from typing import Protocol
+
+import hyperscan
+
+_FLAGS = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
+_BLOCK = hyperscan.HS_MODE_BLOCK
+
+
+class Blobs(Protocol):
+    """Where compiled databases are kept between two starts. What it gives back is what was put in, or None."""
+
+    def get(self, key: str) -> bytes | None: ...
+
+    def put(self, key: str, value: bytes) -> None: ...
+
+
+class Compiler:
+    """Makes the databases of one engine, or takes them from `blobs`, as compiling takes long. Belongs to one thread: so do they."""
+
+    def __init__(self, blobs: Blobs | None = None) -> None:
+        self._blobs = blobs
+
+    def databases(self, regexes: Sequence[str]) -> list[Database]:
+        """As few as will take the expressions; what Hyperscan refuses is in none."""
+        if not regexes:
+            return []
+        try:
+            made = self._made(regexes)
+        except hyperscan.error:
+            half = len(regexes) // 2
+            return [*self.databases(regexes[:half]), *self.databases(regexes[half:])] if half else []
+        return [Database(regexes, made)]
+
+    def _made(self, regexes: Sequence[str]) -> hyperscan.Database:
+        key = _key(regexes)
+        if self._blobs is not None and (kept := self._blobs.get(key)) is not None:
+            try:
+                return hyperscan.loadb(kept, mode=_BLOCK)
+            except hyperscan.error:  # damaged, or made elsewhere
+                pass
+        made = hyperscan.Database(mode=_BLOCK)
+        made.compile([regex.encode() for regex in regexes], ids=range(len(regexes)), flags=[_FLAGS] * len(regexes))
+        if self._blobs is not None:
+            self._blobs.put(key, hyperscan.dumpb(made))
+        return made
+
+
+class Database:
+    """`regexes`: in the order of their numbers. Texts are UTF-8."""
+
+    def __init__(self, regexes: Sequence[str], made: hyperscan.Database) -> None:
+        self.regexes = regexes
+        made.scratch = hyperscan.Scratch(made)
+        self._scan = made.scan
+
+    def find(self, text: bytes) -> list[int]:
+        """The numbers of the expressions that occur in `text`."""
+        found: list[int] = []
+        self._scan(text, _note, 0, found)
+        return found
+
+    def occurs(self, text: bytes) -> bool:
+        """Whether one of them does."""
+        try:
+            self._scan(text, _stop)
+        except hyperscan.ScanTerminated:
+            return True
+        return False
+
+
+def _note(number: int, _start: int, _end: int, _flags: int, found: list[int]) -> None:
+    found.append(number)
+
+
+def _stop(*_: object) -> bool:
+    return True
+
+
+def _key(regexes: Sequence[str]) -> str:
+    """A database runs where it was made: with this version, on this kind of processor."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (hyperscan.__version__, platform.machine(), platform.processor(), str(_FLAGS), *regexes):
+        digest.update(part.encode(errors="surrogatepass") + b"\0")
+    return f"hyperscan-{digest.hexdigest()}"
