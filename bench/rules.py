@@ -78,10 +78,17 @@ def _compare(
     yield f"{name}: events/s of a core", f"{count / mine:9,.0f}"
     if theirs:
         other = statistics.median(one["cpu_s"] for one in theirs)
-        agree = "the same hits" if theirs[0]["hits"] == ours[0]["hits"] else f"{theirs[0]['hits']} hits, we {ours[0]['hits']}"
+        agree = (
+            "the same hits"
+            if theirs[0]["hits"] == ours[0]["hits"]
+            else f"{theirs[0]['hits']} hits, we {ours[0]['hits']}"
+        )
         yield f"{name}: rsigma-eval, {agree}", f"{count / other:9,.0f}   we are {other / mine:.2f} x as fast"
-    yield f"{name}: load, first third, memory", "{:.1f} s   {:.1f} s   {:.0f} MB".format(
-        *(statistics.median(one[key] for one in ours) for key in ("load_s", "first_s", "rss_mb"))
+    yield (
+        f"{name}: load, first third, memory",
+        "{:.1f} s   {:.1f} s   {:.0f} MB".format(
+            *(statistics.median(one[key] for one in ours) for key in ("load_s", "first_s", "rss_mb"))
+        ),
     )
 
 
@@ -101,5 +108,3 @@ def _started(peer, rules, pipeline):
 
         yield ask
         process.stdin.close()
-
-

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from rules.database import Compiler
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, Within, number, utf8
+from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, Within, number
 from rules.scanner import Broken, Pattern, Scanner
 from soc.model.event import Value
 
@@ -19,7 +19,9 @@ Class = frozenset[int]
 NOTHING: Class = frozenset()
 NUMERIC = (int, float)
 
-LONGEST_KEPT = 2048  # characters; longer values are judged anew each time, so that a flood of them cannot fill the memory
+LONGEST_KEPT = (
+    2048  # characters; longer values are judged anew each time, so that a flood of them cannot fill the memory
+)
 _ENTRY = 200  # bytes that a remembered value takes beside its text
 
 
@@ -80,8 +82,7 @@ class Judge:
         self._exact_cased: dict[str, list[int]] = {}
         self._numbers: dict[float, list[int]] = {}
         self._slow: list[tuple[int, Callable[[str], bool]]] = []
-        self._folded: list[Pattern] = []
-        self._cased: list[Pattern] = []
+        self._patterns: list[Pattern] = []
         blocks: list[tuple[int, Within]] = []
         for predicate, check in checks.items():
             match predicate:
@@ -90,9 +91,9 @@ class Judge:
                 case Like(literal=str(text)):
                     (self._exact_cased if predicate.cased else self._exact).setdefault(text, []).append(check)
                 case Like():
-                    (self._cased if predicate.cased else self._folded).append(Pattern(check, predicate.regex))
+                    self._patterns.append(Pattern(check, predicate.regex, folded=not predicate.cased))
                 case Matches(regex):
-                    self._cased.append(Pattern(check, regex, foreign=True))
+                    self._patterns.append(Pattern(check, regex, foreign=True))
                 case Number("=", wanted):
                     self._numbers.setdefault(wanted, []).append(check)
                 case Within():
@@ -101,27 +102,18 @@ class Judge:
                     self._slow.append((check, predicate.holds))
         self._blocks = Blocks(blocks) if blocks else None
 
-    # Compiled when the first value comes: most rules of a large set are about fields that nobody sends.
     @cached_property
-    def _in_folded(self) -> Scanner:
-        return Scanner(self._folded, self._compiler, self._broken)
-
-    @cached_property
-    def _in_cased(self) -> Scanner:
-        return Scanner(self._cased, self._compiler, self._broken)
+    def _scanner(self) -> Scanner:
+        """Compiled when the first value comes: most rules of a large set are about fields that nobody sends."""
+        return Scanner(self._patterns, self._compiler, self._broken)
 
     def judge(self, text: str) -> list[int]:
         """The checks that a text passes, without `always`."""
-        low = text.lower()
-        found: list[int] = []
-        if (exact := self._exact.get(low)) is not None:
+        found = self._scanner.scan(text) if self._patterns else []
+        if self._exact and (exact := self._exact.get(text.lower())) is not None:
             found += exact
         if self._exact_cased and (exact := self._exact_cased.get(text)) is not None:
             found += exact
-        if self._folded:
-            found += self._in_folded.scan(utf8(low))
-        if self._cased:
-            found += self._in_cased.scan(utf8(text))
         if self._numbers and (spelt := number(text)) is not None:
             found += self._numbers.get(spelt, ())
         if self._blocks is not None:
@@ -182,10 +174,8 @@ class Keywords:
 
     def __init__(self, checks: Mapping[Predicate, int], compiler: Compiler, broken: Broken) -> None:
         joined = {p: n for p, n in checks.items() if isinstance(p, Like) and "\0" not in str(p)}
-        folded = [Pattern(n, p.between("\\x00")) for p, n in joined.items() if not p.cased]
-        cased = [Pattern(n, p.between("\\x00")) for p, n in joined.items() if p.cased]
-        self._folded = Scanner(folded, compiler, broken) if folded else None
-        self._cased = Scanner(cased, compiler, broken) if cased else None
+        patterns = [Pattern(n, p.between("\\x00"), folded=not p.cased) for p, n in joined.items()]
+        self._joined = Scanner(patterns, compiler, broken) if patterns else None
         self._numbers = {p.number: n for p, n in checks.items() if isinstance(p, Number)}
         rest: dict[Predicate, int] = {p: n for p, n in checks.items() if p not in joined and not isinstance(p, Number)}
         self._each = Judge(rest, compiler, broken) if rest else None
@@ -206,14 +196,11 @@ class Keywords:
 
     def _scan(self, texts: list[str]) -> list[int]:
         found: list[int] = []
-        if self._folded or self._cased:
+        if self._joined is not None:
             joined = "\0".join(texts)
             if joined.count("\0") >= len(texts):
                 joined = "\0".join(text.replace("\0", "\ufffd") for text in texts)
-            if self._folded:
-                found += self._folded.scan(utf8(joined.lower()))
-            if self._cased:
-                found += self._cased.scan(utf8(joined))
+            found += self._joined.scan(joined)
         if self._each is not None:
             for text in texts:
                 found += self._each.judge(text)

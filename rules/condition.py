@@ -73,7 +73,7 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
         case HasValue():
             held = bool(texts(value))
         case SameAs(other) as same:
-            held = any(same.relates(a, b) for a in texts(value) for b in texts(fields.get(other)))
+            held = other in fields and any(same.relates(a, b) for a in texts(value) for b in texts(fields.get(other)))
         case predicate:
             held = any_text(predicate, value)
     return [check.field] if held else []

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import hyperscan
 
-_FLAGS = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_ALLOWEMPTY
+_FLAGS = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
 _BLOCK = hyperscan.HS_MODE_BLOCK
 
 
@@ -21,42 +21,59 @@ class Blobs(Protocol):
     def put(self, key: str, value: bytes) -> None: ...
 
 
+class Expression(NamedTuple):
+    """`caseless`: whatever the case of ASCII letters. `ascii_only`: for texts that are, which takes far less time to compile."""
+
+    regex: str
+    caseless: bool = False
+    ascii_only: bool = False
+
+    @property
+    def flags(self) -> int:
+        caseless = hyperscan.HS_FLAG_CASELESS if self.caseless else 0
+        return _FLAGS | caseless | (0 if self.ascii_only else hyperscan.HS_FLAG_UTF8)
+
+
 class Compiler:
     """Makes the databases of one engine, or takes them from `blobs`, as compiling takes long. Belongs to one thread: so do they."""
 
     def __init__(self, blobs: Blobs | None = None) -> None:
         self._blobs = blobs
 
-    def databases(self, regexes: Sequence[str]) -> list[Database]:
+    def databases(self, expressions: Sequence[Expression]) -> list[Database]:
         """As few as will take the expressions; what Hyperscan refuses is in none."""
-        if not regexes:
+        if not expressions:
             return []
         try:
-            made = self._made(regexes)
+            made = self._made(expressions)
         except hyperscan.error:
-            half = len(regexes) // 2
-            return [*self.databases(regexes[:half]), *self.databases(regexes[half:])] if half else []
-        return [Database(regexes, made)]
+            half = len(expressions) // 2
+            return [*self.databases(expressions[:half]), *self.databases(expressions[half:])] if half else []
+        return [Database(expressions, made)]
 
-    def _made(self, regexes: Sequence[str]) -> hyperscan.Database:
-        key = _key(regexes)
+    def _made(self, expressions: Sequence[Expression]) -> hyperscan.Database:
+        key = _key(expressions)
         if self._blobs is not None and (kept := self._blobs.get(key)) is not None:
             try:
                 return hyperscan.loadb(kept, mode=_BLOCK)
             except hyperscan.error:  # damaged, or made elsewhere
                 pass
         made = hyperscan.Database(mode=_BLOCK)
-        made.compile([regex.encode() for regex in regexes], ids=range(len(regexes)), flags=[_FLAGS] * len(regexes))
+        made.compile(
+            [one.regex.encode() for one in expressions],
+            ids=range(len(expressions)),
+            flags=[one.flags for one in expressions],
+        )
         if self._blobs is not None:
             self._blobs.put(key, hyperscan.dumpb(made))
         return made
 
 
 class Database:
-    """`regexes`: in the order of their numbers. Texts are UTF-8."""
+    """`expressions`: in the order of their numbers. Texts are UTF-8."""
 
-    def __init__(self, regexes: Sequence[str], made: hyperscan.Database) -> None:
-        self.regexes = regexes
+    def __init__(self, expressions: Sequence[Expression], made: hyperscan.Database) -> None:
+        self.expressions = expressions
         made.scratch = hyperscan.Scratch(made)
         self._scan = made.scan
 
@@ -83,9 +100,9 @@ def _stop(*_: object) -> bool:
     return True
 
 
-def _key(regexes: Sequence[str]) -> str:
+def _key(expressions: Sequence[Expression]) -> str:
     """A database runs where it was made: with this version, on this kind of processor."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (hyperscan.__version__, platform.machine(), platform.processor(), str(_FLAGS), *regexes):
+    for part in (hyperscan.__version__, platform.machine(), platform.processor(), str(_FLAGS), *map(str, expressions)):
         digest.update(part.encode(errors="surrogatepass") + b"\0")
     return f"hyperscan-{digest.hexdigest()}"

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache
 
+from rules.column import Room
 from rules.condition import Check, holding
 from rules.correlate import GROUP_CAP, LATENESS_MS, Capped, correlators
 from rules.database import Blobs, Compiler
 from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
-from rules.column import Room
 from rules.patterns import key
 from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
@@ -49,6 +49,7 @@ class Engine:
         self._compiler = Compiler(blobs)
         self._table = Table(ruleset.rules, self._compiler, self._break)
         self._room = Room(ROOM)
+        self._gauge: Gauge | None = None
         self._detections = [rule for rule in ruleset.rules if rule.condition is not None]
         self._routes: dict[Route, Plan] = {}
         self._plans: dict[frozenset[str], Plan] = {}
@@ -74,6 +75,7 @@ class Engine:
         resting = self._resting | self._needless(self._resting) | self.broken.keys()
         self._detections = [r for r in self.ruleset.rules if r.condition is not None and r.id not in resting]
         self._room = Room(ROOM)
+        self._gauge = None
         for prepared in (self._routes, self._plans, self._sieves, self._sieves_by_rules):
             prepared.clear()
 
@@ -108,7 +110,9 @@ class Engine:
 
     def gauge(self) -> Gauge:
         """For JSON texts of events of any origin, flat or nested: which of them need not be parsed, as no rule can fire on them."""
-        return Gauge(self._table.sieve(self._table.ready[rule.id] for rule in self._detections))
+        if self._gauge is None:
+            self._gauge = Gauge(self._table.sieve(self._table.ready[rule.id] for rule in self._detections))
+        return self._gauge
 
     def match(self, events: Iterable[Event]) -> list[Finding]:
         """Every hit of every detection rule, in the order of the events. Keeps no state; never raises for a rule or an event."""

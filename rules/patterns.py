@@ -26,8 +26,9 @@ class Sign(NamedTuple):
     unescaped: bool = False
 
 
-# Ordinary characters under an escape; and the two letters that become ASCII in lower case: İ and the Kelvin sign.
-ODD = Sign(r"(?:^|[^\\])(?:\\\\)*\\(?:u00[2-7]|u0130|u212[aA]|/)")
+# Ordinary characters under an escape; and the two letters that become ASCII in lower case: İ and the Kelvin sign. What only looks like
+# one, behind an escaped backslash, is let through for nothing.
+ODD = Sign(r"\\(?:u00[2-7]|u0130|u212[aA]|/)|\x{130}|\x{212a}")
 # A list in which not all are scalars: it is judged by the JSON text that we write of those.
 NESTED_LIST = Sign(r"[\[,]\s*[{\[]")
 # Numbers that JSON and Python, which judges, write differently (1e16 and 1e+16, 0.00001 and 1e-05).

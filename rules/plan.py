@@ -8,8 +8,10 @@ the rule fires.
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from rules.column import NOTHING, Class, Column, Room
 from rules.condition import Check, satisfied
@@ -18,6 +20,7 @@ from rules.rule import Rule
 from rules.table import Ready, Table
 from soc.model.event import Value
 
+LEARNT = 1_000  # tuples after which the rules' witnesses are chosen anew, by what was seen of them
 _ENTRY = 400  # bytes that a remembered tuple takes
 
 ABSENT: typing.Any = object()
@@ -38,20 +41,15 @@ class Plan:
         self, table: Table, rules: Sequence[Ready], broken: Callable[[Rule, Exception], None], room: Room
     ) -> None:
         self._broken, self._room = broken, room
-        self._by_witness: dict[int, list[Ready]] = {}
-        self._unwitnessed: list[Ready] = []
-        mine: set[int] = set()
-        for ready in rules:
-            mine |= ready.numbers
-            if ready.signs is None:
-                self._unwitnessed.append(ready)
-            for number in ready.signs or ():
-                self._by_witness.setdefault(number, []).append(ready)
-        self._build_columns(table, rules, mine)
+        self._rules = rules
+        self._seen: Counter[int] | None = Counter()  # of the tuples so far, until they are enough to choose by
+        self._tuples = 0
+        self._choose({})
+        self._build_columns(table, set().union(*(ready.numbers for ready in rules)))
         self._memo: dict[tuple[Class, ...], tuple[Fired, ...]] = {}
         room.share(self._memo.clear)
 
-    def _build_columns(self, table: Table, rules: Sequence[Ready], mine: set[int]) -> None:
+    def _build_columns(self, table: Table, mine: set[int]) -> None:
         by_field: dict[str, set[int]] = {}
         keywords: set[int] = set()
         self._pairs: list[tuple[Check, Class]] = []
@@ -66,9 +64,23 @@ class Plan:
         self._keywords = frozenset(keywords)
         self._spoken = table.keywords if keywords else None
         # Where no rule with keywords can fire, it makes no difference which of them an event has.
-        self._spoken_in = table.sieve(ready for ready in rules if not keywords.isdisjoint(ready.numbers))
-        self._columns = {name: Column(table.judge(name), frozenset(some), self._room) for name, some in by_field.items()}
+        self._spoken_in = table.sieve(ready for ready in self._rules if not keywords.isdisjoint(ready.numbers))
+        self._columns = {
+            name: Column(table.judge(name), frozenset(some), self._room) for name, some in by_field.items()
+        }
         self._items = tuple(self._columns.items())
+
+    def _choose(self, seen: Mapping[int, int]) -> None:
+        """Choose witnesses that show seldom. `seen`: in how many of `LEARNT` tuples each check held."""
+        self._by_witness: dict[int, list[Ready]] = {}
+        self._always: list[Ready] = []
+        for ready in self._rules:
+            signs = ready.witness(seen)
+            if signs is None:
+                self._always.append(ready)
+            for number in signs or ():
+                self._by_witness.setdefault(number, []).append(ready)
+        self._signs = frozenset(self._by_witness)
 
     def fire(self, fields: Mapping[str, Value], doc: bytes | None = None) -> tuple[Fired, ...]:
         """The rules that fire on an event, and why. With `doc`, the JSON text that `fields` were read from, keywords cost less."""
@@ -91,7 +103,7 @@ class Plan:
             key += [number for check, number in self._pairs if check.field in fields and satisfied(check, fields)]
         if (
             self._spoken is not None
-            and (doc is None or self._spoken_in.admits(doc))
+            and (doc is None or self._spoken_in.admits(doc, valid=True))
             and (found := self._keywords.intersection(self._spoken.judge(fields.values())))
         ):
             key.append(found)
@@ -100,9 +112,10 @@ class Plan:
 
     def _decide(self, key: tuple[Class, ...]) -> tuple[Fired, ...]:
         true: Class = NOTHING.union(*key)
-        candidates = {id(ready): ready for number in true for ready in self._by_witness.get(number, ())}
+        if self._seen is not None:
+            self._learn(true)
         fired = []
-        for ready in (*candidates.values(), *self._unwitnessed):
+        for ready in self._candidates(true):
             try:
                 if ready.holds(true):
                     fired.append(Fired(ready.rule, ready.because(true)))
@@ -111,3 +124,17 @@ class Plan:
         self._room.take(_ENTRY)
         self._memo[key] = answer = tuple(fired)
         return answer
+
+    def _candidates(self, true: Class) -> Iterable[Ready]:
+        shown = self._signs & true
+        if len(shown) == 1 and not self._always:
+            return self._by_witness[next(iter(shown))]
+        return dict.fromkeys(chain(self._always, *(self._by_witness[number] for number in shown)))
+
+    def _learn(self, true: Class) -> None:
+        assert self._seen is not None
+        self._seen.update(true)
+        self._tuples += 1
+        if self._tuples == LEARNT:
+            self._choose(self._seen)
+            self._seen = None

@@ -33,7 +33,9 @@ _SPACE = r"\t\n\f\r "  # RE2's \s: for Hyperscan the vertical tab is one, too
 
 
 def for_hyperscan(regex: str) -> str | None:
-    """The expression of RE2 in words that Hyperscan reads alike, but for `$` and non-ASCII text; None where there are none."""
+    """The expression of RE2 in words that Hyperscan reads alike on ASCII texts without line feeds; None where there are none."""
+    if not regex.isascii():
+        return None  # it would read bytes
     parts = []
     for token in _TOKEN.finditer(regex):
         text = token[0]

@@ -1,17 +1,20 @@
 """Scanner: which of many patterns occur in a text, in one pass and in time linear in the text.
 
-Hyperscan does it. Rules are defined by RE2, which reads some expressions more narrowly (`$` before a last line feed, letters of other
-scripts), so where the two may differ it is asked again; and what Hyperscan cannot take is left to RE2 alone.
+Hyperscan does it. Rules are defined by RE2, and the two agree on ASCII texts without line feeds, as nearly all are. On others
+Hyperscan only says what RE2 is to be asked for, and expressions that we have not put together ourselves are asked of RE2 alone; so is
+what Hyperscan cannot take.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import re2
 
-from rules.database import Compiler
+from rules.database import Compiler, Expression
+from rules.predicate import pattern, utf8
 from rules.regex import for_hyperscan
 
 Broken = Callable[[int, Exception], None]  # told the number of a check that raised, and what
@@ -24,10 +27,12 @@ _PROBE = "\U0010fffe"
 
 
 class Pattern(NamedTuple):
-    """`regex`: of RE2. `foreign`: written by somebody else, not put together by us from escaped texts."""
+    """`regex`: of RE2. `folded`: written in lower case, for the lower-case text. `foreign`: written by somebody else, not put together
+    by us from escaped texts."""
 
     check: int
     regex: str
+    folded: bool = False
     foreign: bool = False
 
 
@@ -35,51 +40,74 @@ class Scanner:
     """`broken` is told of a pattern that nothing can look for."""
 
     def __init__(self, patterns: Sequence[Pattern], compiler: Compiler, broken: Broken) -> None:
-        foreign = {p.check: re2.compile(p.regex) for p in patterns if p.foreign}
-        checks = {
-            regex: p.check
-            for p in patterns
-            if (regex := _wanted(p.regex, foreign[p.check].programsize) if p.foreign else p.regex) is not None
-        }
+        by_expression = {known: p for p in patterns if (known := _expression(p)) is not None}
         self._databases = [
-            (database, [checks[regex] for regex in database.regexes].__getitem__)
-            for database in compiler.databases(list(checks))
+            (database, [by_expression[one].check for one in database.expressions].__getitem__)
+            for database in compiler.databases(list(by_expression))
         ]
-        taken = {checks[regex] for database, _ in self._databases for regex in database.regexes}
-        self._automata = automata([p for p in patterns if p.check not in taken], broken)
-        self._foreign = foreign
+        taken = {by_expression[one].check for database, _ in self._databases for one in database.expressions}
+        self._own = {p.check: p for p in patterns if p.check in taken and not p.foreign}
+        self._foreign = [p for p in patterns if p.foreign and p.check in taken]
+        self._broken = broken
+        self._refused = automata([p for p in patterns if p.check not in taken], broken)
 
-    def scan(self, text: bytes) -> list[int]:
-        """The checks whose pattern occurs in `text`, which is UTF-8 (see `utf8`)."""
+    @cached_property
+    def _foreign_automata(self) -> list[Automaton]:
+        return automata(self._foreign, self._broken)
+
+    def scan(self, text: str) -> list[int]:
+        """The checks whose pattern occurs in `text`."""
+        ascii_ = text.isascii()
+        if ascii_ and not (self._foreign and "\n" in text):
+            found = self._find(text.encode())
+        else:
+            found = self._find_own(text)
+            found += _scan(self._foreign_automata, text)
+        return found + _scan(self._refused, text) if self._refused else found
+
+    def _find(self, data: bytes) -> list[int]:
         found: list[int] = []
         for database, check in self._databases:
-            if numbers := database.find(text):
+            if numbers := database.find(data):
                 found += map(check, numbers)
-        if self._foreign and found:
-            verify = self._foreign
-            if b"\n" in text or not text.isascii():
-                found = [n for n in found if n not in verify or verify[n].search(text) is not None]
-        for automaton in self._automata:
-            found += automaton.scan(text)
         return found
 
+    def _find_own(self, text: str) -> list[int]:
+        """Two scans, as a caseless search takes more letters for the same than lower case does; what is found is asked again."""
+        own, low, data = self._own, utf8(text.lower()), utf8(text)
+        found = [n for n in self._find(low) if n in own and own[n].folded and _holds(own[n], low)]
+        return found + [n for n in self._find(data) if n in own and not own[n].folded and _holds(own[n], data)]
 
-def _wanted(regex: str, size: int) -> str | None:
-    return for_hyperscan(regex) if size <= LARGE else None
+
+def _holds(known: Pattern, data: bytes) -> bool:
+    return pattern(known.regex).search(data) is not None
+
+
+def _scan(some: Sequence[Automaton], text: str) -> list[int]:
+    return [check for automaton in some for check in automaton.scan(text)]
+
+
+def _expression(known: Pattern) -> Expression | None:
+    if not known.foreign:
+        return Expression(known.regex, caseless=known.folded)
+    if re2.compile(known.regex).programsize > LARGE or (regex := for_hyperscan(known.regex)) is None:
+        return None
+    return Expression(regex, ascii_only=True)
 
 
 class Automaton:
-    """Which of many regular expressions occur in a text, by RE2."""
+    """Which of many regular expressions occur in a text, by RE2: all for the lower-case text, or all for the text as it is."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._checks = [p.check for p in patterns]
+        self._folded = patterns[0].folded
         options = re2.Options()
         options.max_mem = AUTOMATON_BYTES + PATTERN_BYTES * len(patterns)
         options.never_capture = True
         options.log_errors = False
         automaton = re2.Set.SearchSet(options)
-        for pattern in patterns:
-            automaton.Add(pattern.regex)
+        for known in patterns:
+            automaton.Add(known.regex)
         probe = automaton.Add(rf"\A{_PROBE}\z")
         automaton.Compile()
         self._match = automaton.Match
@@ -87,8 +115,8 @@ class Automaton:
         if probe not in (self._match(_PROBE.encode()) or ()):
             raise MemoryError("too many patterns for one automaton")
 
-    def scan(self, text: bytes) -> Sequence[int]:
-        found = self._match(text)
+    def scan(self, text: str) -> Sequence[int]:
+        found = self._match(utf8(text.lower() if self._folded else text))
         return [self._checks[i] for i in found] if found else ()
 
 
@@ -96,6 +124,8 @@ def automata(patterns: Sequence[Pattern], broken: Broken) -> list[Automaton]:
     """As few as will hold all the patterns; `broken` is told of a pattern that fits into none."""
     if not patterns:
         return []
+    if folded := [p for p in patterns if p.folded and not all(q.folded for q in patterns)]:
+        return [*automata(folded, broken), *automata([p for p in patterns if not p.folded], broken)]
     try:
         return [Automaton(patterns)]
     except (MemoryError, re2.error) as error:

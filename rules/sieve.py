@@ -11,15 +11,13 @@ from collections.abc import Iterable
 import re2
 
 from rules.condition import Condition
-from rules.database import Compiler
+from rules.database import Compiler, Expression
 from rules.patterns import ODD, Sign, patterns_of
 from rules.regex import for_hyperscan
 from rules.witness import witness
 
 GAUGED = 2_000  # texts after which it is decided anew whether a sieve pays
 MEMORY = 64 << 20  # bytes of an RE2 automaton, at most: with 8 MiB it would forget its states again and again
-# Letters that become ASCII in lower case.
-_ODD_LETTERS = ("\u0130".encode(), "\u212a".encode())
 
 
 class Sieve:
@@ -35,15 +33,17 @@ class Sieve:
                 return
             signs |= found.signs
         self._in_text = _Alternatives((sign.pattern for sign in signs if not sign.unescaped), compiler)
-        self._in_plain = _Alternatives((sign.pattern for sign in signs if sign.unescaped), compiler)
+        self._in_plain = _Alternatives((sign.pattern for sign in signs if sign.unescaped), compiler, ascii_only=True)
         self.open = self._in_text.open or self._in_plain.open
 
-    def admits(self, doc: bytes) -> bool:
-        """Whether some rule may fire on the event of this JSON text, flat or nested."""
-        if self.open or not (doc.isascii() or _readable(doc)) or self._in_text.occur(doc):
+    def admits(self, doc: bytes, valid: bool = False) -> bool:
+        """Whether some rule may fire on the event of this JSON text, flat or nested. `valid`: it is known to be UTF-8."""
+        if self.open or not (valid or doc.isascii() or _utf8(doc)) or self._in_text.occur(doc):
             return True
         if not self._in_plain:
             return False
+        if not doc.isascii():
+            return True
         if b"\\" in doc:
             if b"\\" in (plain := doc.replace(b'\\"', b'"')):  # nearly always quotes are all there is
                 if b"\\" in plain.replace(b"\\\\", b""):
@@ -56,11 +56,14 @@ class Sieve:
 class _Alternatives:
     """Whether any of some expressions occurs. `open`: it cannot be asked."""
 
-    def __init__(self, patterns: Iterable[str], compiler: Compiler) -> None:
+    def __init__(self, patterns: Iterable[str], compiler: Compiler, *, ascii_only: bool = False) -> None:
         wanted = sorted(set(patterns))
         self._any = bool(wanted)
-        self._databases = compiler.databases([spelt for one in wanted if (spelt := for_hyperscan(one)) is not None])
-        taken = {regex for database in self._databases for regex in database.regexes}
+        spelt = (for_hyperscan(one) for one in wanted)
+        self._databases = compiler.databases(
+            [Expression(one, ascii_only=ascii_only) for one in spelt if one is not None]
+        )
+        taken = {expression.regex for database in self._databases for expression in database.expressions}
         refused = [one for one in wanted if for_hyperscan(one) not in taken]
         self._refused: re2._Regexp | None = None
         self.open = False
@@ -88,13 +91,12 @@ def _options() -> re2.Options:
     return options
 
 
-def _readable(doc: bytes) -> bool:
-    """Whether a text that is not all ASCII can be searched: it is UTF-8, and has none of the odd letters."""
+def _utf8(doc: bytes) -> bool:
     try:
         doc.decode()
     except UnicodeDecodeError:
         return False
-    return not any(letter in doc for letter in _ODD_LETTERS)
+    return True
 
 
 class Gauge:

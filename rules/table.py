@@ -17,20 +17,27 @@ Truth = Callable[[Class], bool]
 
 
 class Ready:
-    """A rule, the numbers of its checks, and its signs: one of these checks holds whenever it fires (None: no such checks)."""
+    """A rule and the numbers of its checks."""
 
-    __slots__ = ("_holds", "_numbers", "condition", "numbers", "rule", "signs")
+    __slots__ = ("_holds", "_numbers", "condition", "numbers", "rule")
 
     def __init__(self, rule: Rule, condition: Condition, numbers: Mapping[Check, int]) -> None:
         self.rule, self.condition = rule, condition
         self._numbers = numbers
         self.numbers = frozenset(numbers[check] for check in checks(condition))
-        found = witness(condition, self._itself)
-        self.signs = None if found is None else found.signs
         self._holds: Truth | None = None  # most rules of a large set are never looked at
 
-    def _itself(self, check: Check) -> Witness[int]:
-        return Witness(_commonness(check.predicate), frozenset({self._numbers[check]}))
+    def witness(self, seen: Mapping[int, int]) -> frozenset[int] | None:
+        """Checks of which one holds whenever it fires, such that this happens seldom; None: there are none. `seen`: how often each
+        check has held so far."""
+        numbers = self._numbers
+
+        def itself(check: Check) -> Witness[int]:
+            number = numbers[check]
+            return Witness(_commonness(check.predicate) + seen.get(number, 0), frozenset({number}))
+
+        found = witness(self.condition, itself)
+        return None if found is None else found.signs
 
     def holds(self, true: Class) -> bool:
         """Whether it fires where exactly these checks hold."""

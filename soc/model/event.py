@@ -131,7 +131,11 @@ def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
     if not prefix and dict not in kinds:  # flat already, as most are
         if list not in kinds:
             return dict(document)  # type: ignore[arg-type]
-        return {key: _scalars(value) if value.__class__ is list else value for key, value in document.items()}  # type: ignore[arg-type, misc]
+        out = dict(document)  # type: ignore[arg-type]
+        for key, value in document.items():
+            if value.__class__ is list:
+                out[key] = _scalars(value)  # type: ignore[arg-type]
+        return out
     out: Fields = {}
     stack: list[tuple[str, Mapping[str, object]]] = [(prefix, document)]
     while stack:

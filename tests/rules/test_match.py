@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import column, match, plan, scanner
+from rules import match, scanner
 from rules.condition import All, Any, Check, Condition, Not, Search, satisfied
 from rules.load import load, loads
 from rules.logsource import origin, route
@@ -220,8 +220,7 @@ def test_hostile_events_only_cost_their_own_time(engine_of, rule_text, event) ->
 
 
 def test_memory_is_bounded_whatever_values_come(engine_of, rule_text, event, monkeypatch) -> None:
-    monkeypatch.setattr(column, "CACHED_VALUES", 100)
-    monkeypatch.setattr(plan, "MEMO_SIZE", 100)
+    monkeypatch.setattr(match, "ROOM", 50_000)
     monkeypatch.setattr(match, "ROUTES_KNOWN", 100)
     rng = random.Random(1)
     detection = {f"s{i}": {"f|contains": f"{i}", "g|endswith": f"{i}"} for i in range(20)}
@@ -248,15 +247,17 @@ def test_an_automaton_too_large_is_split_and_finds_everything(monkeypatch) -> No
     monkeypatch.setattr(scanner, "AUTOMATON_BYTES", 1 << 16)
     monkeypatch.setattr(scanner, "PATTERN_BYTES", 0)
     words = [f"word{i:05d}" for i in range(3000)]
-    scanners = scanner.scanners(
-        [(i, rf"(?s){word}") for i, word in enumerate(words)], lambda check, error: pytest.fail(f"{check}: {error}")
+    automata = scanner.automata(
+        [scanner.Pattern(i, rf"(?s){word}") for i, word in enumerate(words)],
+        lambda check, error: pytest.fail(f"{check}: {error}"),
     )
-    assert len(scanners) > 1
+    assert len(automata) > 1
     for i in (0, 1500, 2999):
-        assert [check for one in scanners for check in one.scan(f"xx {words[i]} yy".encode())] == [i]
+        assert [check for one in automata for check in one.scan(f"xx {words[i]} yy")] == [i]
 
 
 def test_a_pattern_that_fits_no_automaton_stops_its_rule_alone(engine_of, rule_text, event, monkeypatch) -> None:
+    monkeypatch.setattr(scanner, "LARGE", 0)
     monkeypatch.setattr(scanner, "AUTOMATON_BYTES", 1 << 15)
     monkeypatch.setattr(scanner, "PATTERN_BYTES", 0)
     large = rule_text({"s": {"f|re": "(ab?c?){400}"}}, name="large")

@@ -1,0 +1,75 @@
+"""The scanner finds what RE2 finds, whoever looks."""
+
+from __future__ import annotations
+
+import pytest
+import re2
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from rules.database import Compiler
+from rules.predicate import Like, Wild, utf8
+from rules.scanner import Pattern, Scanner
+
+ATOMS = st.sampled_from(
+    ["a", "b", "k", "s", "1", "_", ".", r"\s", r"\S", r"\w", r"\W", r"\d", r"\D", r"\b", r"\B", r"\n", r"\x0b", r"\v", "^", "$",
+     r"\A", r"\z", "[^a]", r"[\s]", r"[^\s]", r"[\S1]", r"[^\w]", "[[:alpha:]]", r"\pL", "(?i:k)", "(?i:s)", "(?s:.)", "(?m:^)",
+     "(?m:$)", "đ", r"\Q.*\E", " ", "|"]
+)  # fmt: skip
+QUANTIFIERS = st.sampled_from(["", "", "", "*", "+", "?", "{2}", "{1,3}", "*?"])
+REGEXES = st.lists(st.tuples(ATOMS, QUANTIFIERS).map("".join), min_size=1, max_size=5).map("".join)
+FLAGS = st.sampled_from(["", "(?i)", "(?m)", "(?s)", "(?ims)"])
+TEXTS = st.lists(
+    st.sampled_from(["a", "A", "b", "k", "K", "\u212a", "s", "ſ", "1", "_", " ", "\n", "\r", "\t", "\x0b", "\0", "đ", "Đ", "İ", "ß", "ẞ",
+                     "σ", "ς", "\ud800", "."]),
+    max_size=8,
+).map("".join)  # fmt: skip
+
+
+def refuse(check: int, error: Exception) -> None:
+    pytest.fail(f"{check}: {error}")
+
+
+@settings(max_examples=400, deadline=None)
+@given(REGEXES, FLAGS, TEXTS)
+@example("^$", "(?ims)", "A\n")
+@example(r"\S", "", "\x0b")
+@example("s", "(?i)", "ſ")
+def test_expressions_from_outside(regex: str, flags: str, text: str) -> None:
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        wanted = re2.compile(flags + regex, options)
+    except re2.error:
+        assume(False)
+    scanner = Scanner([Pattern(7, flags + regex, foreign=True)], Compiler(), refuse)
+    assert scanner.scan(text) == [7] * (wanted.search(utf8(text)) is not None), (flags + regex, text)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.one_of(TEXTS, st.sampled_from(Wild)), max_size=4), st.booleans(), TEXTS)
+@example(["s"], False, "ſ")
+@example(["k"], False, "\u212a")
+@example(["σ"], False, "Σ")
+def test_texts_with_wildcards(parts: list[str | Wild], cased: bool, text: str) -> None:
+    like = Like(tuple(part for part in parts if part and "\ud800" not in str(part)), cased)
+    scanner = Scanner([Pattern(7, like.regex, folded=not cased)], Compiler(), refuse)
+    assert scanner.scan(text) == [7] * like.holds(text)
+
+
+def test_databases_are_kept_and_a_damaged_one_is_made_anew() -> None:
+    kept: dict[str, bytes] = {}
+
+    class Blobs:
+        def get(self, key: str) -> bytes | None:
+            return kept.get(key)
+
+        def put(self, key: str, value: bytes) -> None:
+            kept[key] = value
+
+    patterns = [Pattern(n, f"word{n}") for n in range(50)]
+    for _ in range(2):
+        assert Scanner(patterns, Compiler(Blobs()), refuse).scan("a word49") == [4, 49]
+    [key] = kept
+    kept[key] = kept[key][:100] + b"?" + kept[key][101:]
+    assert Scanner(patterns, Compiler(Blobs()), refuse).scan("word7") == [7]
