@@ -11,7 +11,7 @@ import sigma.exceptions as sx
 from sigma.modifiers import reverse_modifier_mapping
 
 from rules.document import Document
-from soc.errors import RuleError
+from soc.errors import NOT_SUPPORTED, RuleError
 
 MAX_FAULTS = 50  # of one rule
 MAX_DIGITS = 40  # of a number; no value of an event is read as a longer one
@@ -43,6 +43,8 @@ _NAMES_KEY = re.compile(r"(?:Sigma rule|Rule) (name|taxonomy|modified)\b")
 
 _MISFIT = re.compile(r"Modifier (\w+) incompatible to value type of '(.*)'")
 
+_BYTES = re.compile(r"b['\"](.*)['\"]$")
+
 Keys = tuple[str | int, ...]
 Attempt = Callable[[dict[str, object]], None]
 
@@ -70,9 +72,9 @@ def fault(document: Document, error: Exception, *keys: str | int) -> RuleError:
             f"the modifier {reverse_modifier_mapping.get(misfit[1], misfit[1])} is incompatible with the value {value}"
         )
     if isinstance(error, sx.SigmaRegularExpressionError):
-        reason += " (expressions run on RE2: no lookaround, no backreferences)"
+        reason = _BYTES.sub(r"\1", reason) + " (expressions run on RE2: no lookaround, no backreferences)"
     elif isinstance(error, UnsupportedError):
-        reason = f"not supported: {reason}"
+        reason = f"{NOT_SUPPORTED}{reason}"
     elif isinstance(error, RecursionError):
         reason = "nested too deeply"
     elif isinstance(error, TypeError | AttributeError | LookupError):  # pySigma counts on types that YAML need not give
