@@ -47,12 +47,11 @@ def _unique(placed: Iterable[Placed], errors: list[RuleError]) -> list[Placed]:
 
 
 def _unique_filters(filters: Iterable[tuple[Filter, str]], errors: list[RuleError]) -> list[tuple[Filter, str]]:
-    kept: dict[str, tuple[Filter, str]] = {}
+    # It is kept with each rule that it narrowed, for that rule alone: where such texts are loaded, it comes again and again.
+    kept: dict[tuple[str, tuple[str, ...] | None], tuple[Filter, str]] = {}
     for one in filters:
-        first = kept.setdefault(one[0].id, one)
-        if (
-            first is not one and first[0].text != one[0].text
-        ):  # kept with each rule that it narrows, so it may come again
+        first = kept.setdefault((one[0].id, one[0].rules), one)
+        if first is not one and first[0].text != one[0].text:
             reason = f"the id {one[0].id} is already taken by {first[1]}:{first[0].place[0]}"
             errors.append(RuleError(reason, one[1], *one[0].places["id"]))
     return list(kept.values())
@@ -81,8 +80,12 @@ def _narrowed(known: Sequence[Placed], filters: Sequence[tuple[Filter, str]], er
     if not filters:
         return list(known)
     narrowed = {one.draft.rule.id: one for one in known}
+    done: set[tuple[str, str]] = set()
     for narrow, path in filters:
         for one in _meant(narrow, path, known, errors):
+            if (narrow.id, one.draft.rule.id) in done:
+                continue
+            done.add((narrow.id, one.draft.rule.id))
             now = narrowed[one.draft.rule.id]
             try:
                 condition = one.narrowing(narrow, one.draft.written)
