@@ -1,4 +1,5 @@
-"""From pySigma's objects to our own plain ones. The only module that imports pySigma, and it is imported only to load rules."""
+"""From pySigma's objects to our own plain ones. With `compile_correlation` the only module
+that imports pySigma, and it is imported only to load rules."""
 
 from __future__ import annotations
 
@@ -13,7 +14,6 @@ import sigma.exceptions as sx
 import yaml
 from sigma import conditions as sc
 from sigma import types as st
-from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
 from sigma.modifiers import SigmaWideModifier, modifier_mapping
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
@@ -34,7 +34,6 @@ from rules.predicate import (
     Wild,
     Within,
 )
-from rules.rule import Correlation
 from soc.errors import ConfigError, RuleError
 
 MAX_PROGRAM = 30_000  # instructions of a compiled regular expression
@@ -87,7 +86,7 @@ def detection(document: Document, pipeline: ProcessingPipeline | None) -> tuple[
     try:
         check_alias_expansion(document.data, sx.SigmaError)
         rule = SigmaRule.from_dict(document.data, collect_errors=True)
-        faults = [_fault(document, error) for error in rule.errors]
+        faults = [fault_of(document, error) for error in rule.errors]
         if not faults:
             if pipeline is not None:
                 pipeline.apply(rule)
@@ -97,7 +96,7 @@ def detection(document: Document, pipeline: ProcessingPipeline | None) -> tuple[
                 "service": rule.logsource.service,
             }
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        faults.append(_fault(document, error))
+        faults.append(fault_of(document, error))
     raise ExceptionGroup("rule refused", faults)
 
 
@@ -238,46 +237,7 @@ def _same_as(value: st.SigmaFieldReference) -> Predicate:
     return SameAs(value.field, how.get((value.starts_with, value.ends_with), "equals"))
 
 
-def correlation(document: Document, pipeline: ProcessingPipeline | None) -> tuple[Correlation, bool]:
-    """The correlation, its `rules` still as written, and whether the base rules alert too. Raises an ExceptionGroup of RuleErrors."""
-    faults: list[RuleError] = []
-    try:
-        check_alias_expansion(document.data, sx.SigmaError)
-        rule = SigmaCorrelationRule.from_dict(document.data, collect_errors=True)
-        faults = [_fault(document, error) for error in rule.errors]
-        if not faults:
-            if pipeline is not None:
-                pipeline.apply(rule)
-            return _correlation(rule), rule.generate
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        faults.append(_fault(document, error))
-    raise ExceptionGroup("rule refused", faults)
-
-
-def _correlation(rule: SigmaCorrelationRule) -> Correlation:
-    kind = rule.type.name.lower()
-    if rule.type not in (SigmaCorrelationType.EVENT_COUNT, SigmaCorrelationType.VALUE_COUNT):
-        raise UnsupportedError(f"correlation type {kind} is not supported yet; event_count and value_count are")
-    condition = cast("SigmaCorrelationCondition", rule.condition)
-    op = condition.op.name.lower()
-    if op not in ("gt", "gte"):
-        raise UnsupportedError(
-            f"a correlation with '{op}' needs the watermark to decide, not supported yet; gt and gte are"
-        )
-    field = condition.fieldref
-    counted = () if field is None else tuple(field) if isinstance(field, list) else (field,)
-    return Correlation(
-        type="event_count" if kind == "event_count" else "value_count",
-        rules=tuple(reference.reference for reference in rule.rules or ()),
-        group_by=tuple(rule.group_by or ()),
-        timespan_ms=rule.timespan.seconds * 1000,
-        at_least=max(1, int(condition.count) + (op == "gt" or condition.count != int(condition.count))),
-        counted=counted if kind == "value_count" else (),
-        aliases={a.alias: {r.reference: name for r, name in a.mapping.items()} for a in rule.aliases},
-    )
-
-
-def _fault(document: Document, error: Exception) -> RuleError:
+def fault_of(document: Document, error: Exception) -> RuleError:
     reason = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, sx.SigmaRegularExpressionError):
         reason += " (expressions run on RE2: no lookaround, no backreferences)"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rules.document import Document, documents, read
+from rules.link import Draft, linked
 from rules.rule import Rule, RuleSet
 from soc.errors import RuleError
 from soc.model.rule import LogSource
@@ -62,13 +63,6 @@ def is_cases(path: Path) -> bool:
     return path.name.endswith((".cases.yml", ".cases.yaml"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    rule: Rule
-    document: Document
-    base_alerts: bool  # `generate`: a base rule alerts by itself although a correlation uses it
-
-
 def _assemble(found: Sequence[Document], errors: list[RuleError], pipelines: Sequence[Path]) -> RuleSet:
     # pySigma takes 0.2 s and 20 MB to import: only for loading, never for matching.
     from rules.compile import pipeline_of
@@ -76,11 +70,12 @@ def _assemble(found: Sequence[Document], errors: list[RuleError], pipelines: Seq
     pipeline = pipeline_of(pipelines)
     drafts = [draft for document in found if (draft := _draft(document, pipeline, errors)) is not None]
     drafts = _unique(drafts, errors)
-    return RuleSet(tuple(_linked(drafts, errors)), tuple(errors))
+    return RuleSet(tuple(linked(drafts, errors)), tuple(errors))
 
 
-def _draft(document: Document, pipeline: ProcessingPipeline | None, errors: list[RuleError]) -> _Draft | None:
+def _draft(document: Document, pipeline: ProcessingPipeline | None, errors: list[RuleError]) -> Draft | None:
     from rules import compile as compiling
+    from rules.compile_correlation import correlation as compiled_correlation
 
     for key, reason in (
         ("filter", "Sigma filters are not supported yet"),
@@ -92,13 +87,13 @@ def _draft(document: Document, pipeline: ProcessingPipeline | None, errors: list
     try:
         rule = _described(document)
         if "correlation" in document.data:
-            correlation, base_alerts = compiling.correlation(document, pipeline)
-            return _Draft(replace(rule, correlation=correlation), document, base_alerts)
+            correlation, base_alerts = compiled_correlation(document, pipeline)
+            return Draft(replace(rule, correlation=correlation), document, base_alerts)
         condition, source = compiling.detection(document, pipeline)
         rule = replace(
             rule, condition=condition, logsource=LogSource(**{k: v.lower() if v else None for k, v in source.items()})
         )
-        return _Draft(rule, document, document.data.get("generate") is True)
+        return Draft(rule, document, document.data.get("generate") is True)
     except RuleError as error:
         errors.append(error)
     except ExceptionGroup as group:
@@ -156,57 +151,11 @@ def _words(value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in value) if isinstance(value, list) else ()
 
 
-def _unique(drafts: Iterable[_Draft], errors: list[RuleError]) -> list[_Draft]:
-    kept: dict[str, _Draft] = {}
+def _unique(drafts: Iterable[Draft], errors: list[RuleError]) -> list[Draft]:
+    kept: dict[str, Draft] = {}
     for draft in drafts:
         first = kept.setdefault(draft.rule.id, draft)
         if first is not draft:
             reason = f"the id {draft.rule.id} is already taken by {first.rule.path}:{first.rule.line}"
             errors.append(draft.document.fault(reason, "id"))
     return list(kept.values())
-
-
-def _linked(drafts: Sequence[_Draft], errors: list[RuleError]) -> list[Rule]:
-    """Correlations with the ids of their base rules, and base rules that only feed them made silent."""
-    fed: set[str] = set()
-    correlations: dict[str, Rule] = {}
-    for draft in drafts:
-        if draft.rule.correlation is None:
-            continue
-        try:
-            rule = _resolved(draft, drafts)
-        except RuleError as error:
-            errors.append(error)
-            continue
-        correlations[rule.id] = rule
-        if not draft.base_alerts and rule.correlation is not None:
-            fed.update(rule.correlation.rules)
-    linked = []
-    for draft in drafts:
-        if draft.rule.correlation is None:
-            linked.append(replace(draft.rule, silent=draft.rule.id in fed and not draft.base_alerts))
-        elif draft.rule.id in correlations:
-            linked.append(correlations[draft.rule.id])
-    return linked
-
-
-def _resolved(draft: _Draft, drafts: Sequence[_Draft]) -> Rule:
-    correlation = draft.rule.correlation
-    assert correlation is not None
-
-    def resolve(reference: str) -> str:
-        named = [d for d in drafts if reference.lower() == d.rule.id or reference == d.rule.name]
-        near = [d for d in named if d.rule.path == draft.rule.path] or named
-        if len(near) != 1:
-            reason = f"{len(near)} rules are called" if near else "no rule that works is called"
-            raise draft.document.fault(f"{reason} {reference!r}", "correlation", "rules")
-        if near[0].rule.correlation is not None:
-            raise draft.document.fault("a correlation of a correlation is not supported yet", "correlation", "rules")
-        return near[0].rule.id
-
-    if not correlation.rules:
-        raise draft.document.fault("a correlation needs rules", "correlation", "rules")
-    aliases = {alias: {resolve(r): field for r, field in names.items()} for alias, names in correlation.aliases.items()}
-    return replace(
-        draft.rule, correlation=replace(correlation, rules=tuple(map(resolve, correlation.rules)), aliases=aliases)
-    )
