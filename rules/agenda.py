@@ -72,18 +72,21 @@ class Agenda:
 
     # -- how many groups
 
+    def begin(self) -> None:
+        """There is one more; `rebook` says where."""
+        self.groups += 1
+
     def rebook(self, old: int, expires: int) -> int:
-        """Count a group that is new (`old` is -1), or was counted in the bucket `old`; return the bucket that counts it now."""
+        """A group that was counted in the bucket `old` (-1: in none) expires at another time; return the bucket that counts it now."""
         bucket = expires // self._life_width
         if bucket == old:
             return bucket
         self._changed = True
-        if old < 0:
-            self.groups += 1
-        elif self._living.get(old):
-            self._living[old] -= 1
-        else:
-            self.groups += 1  # its bucket was given up as expired, and it lives
+        if old >= 0:
+            if self._living.get(old):
+                self._living[old] -= 1
+            else:
+                self.groups += 1  # its bucket was given up as expired, and it lives
         self._living[bucket] = self._living.get(bucket, 0) + 1
         return bucket
 

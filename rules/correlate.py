@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from rules.absence import absences
 from rules.agenda import KEY_BYTES, Agenda
 from rules.entries import ID_BYTES, Entries, time_of
-from rules.group import CARRIED_BYTES, Group, decode
+from rules.group import CARRIED_BYTES, Group, decode, packed
 from rules.grouping import carried_name, grouping, payload_bytes, payload_of
 from rules.rule import Rule
 from rules.state import State
@@ -57,7 +57,6 @@ class Memory:
 
     def put(self, group: Group) -> None:
         self._groups[group.key] = group
-        self.weigh(group)
 
     def weigh(self, group: Group) -> None:
         self._bytes -= group.weight
@@ -94,11 +93,10 @@ class Correlator:
         self.findings: list[Finding] = []
         self.feeds = False
         self._day, self._memory, self._carries = day, memory, carries
-        self._names = {base: asked.names_for(base) for base in asked.rules}
         self._carried = {base: asked.resolved(carries, base) for base in asked.rules}
-        self._payloads = {base: payload_of(asked, base) for base in asked.rules}
+        self._reads = {base: (asked.names_for(base), payload_of(asked, base)) for base in asked.rules}
         self._width = ID_BYTES + payload_bytes(asked) + (CARRIED_BYTES if carries else 0)
-        self._span = asked.timespan_ms
+        self._span, self._need = asked.timespan_ms, asked.at_least
         self._absence = asked.type == "absence"
         self._decides = not asked.at_once
         bucket = max(self._span // 8, _NARROWEST_MS)
@@ -113,7 +111,8 @@ class Correlator:
         """Take one finding of a base rule. `expected`: no finding before this time (ms) was, when it came."""
         fields = finding.matched if finding.event is None else finding.event.fields
         base = finding.rule_id
-        by, payload = grouping(fields, self._names[base]), self._payloads[base](fields)
+        names, read = self._reads[base]
+        by, payload = grouping(fields, names), read(fields)
         if by is None or payload is None or not finding.ts:
             return
         record = bytes.fromhex(finding.event_id) + payload
@@ -124,7 +123,7 @@ class Correlator:
         if self._carries:
             found = [text for name in self._carried[base] for text in grouping(fields, (name,)) or ("",)]
             name = carried_name(found)
-            group.carried[name] = found
+            group.carry(name, found)
             record += name
         if group.insert(record):
             self._dirty[group.key] = group
@@ -135,16 +134,16 @@ class Correlator:
 
     def settle(self, expected: int | None) -> None:
         """Tell what the findings since the last call bring about."""
+        reach = None if expected is None or self._decides else expected - self._span
         for group in self._dirty.values():
-            if not group.fresh:
+            fresh, group.fresh = group.fresh, None
+            if fresh is None:
                 continue
-            self._fold_into_known(group)
+            if group.covered and not self.rule.silent:
+                self._fold_into_known(group, fresh)
             if not self._decides:
-                self._hits_of_fresh(group)
-                self._forget(group, None if expected is None else expected - self._span)
-            else:
-                self._forget(group, None)
-            group.fresh = []
+                self._hits_of_fresh(group, fresh)
+            self._forget(group, reach)
 
     def tick(self, watermark: int, state: State) -> None:
         """No finding of a base rule before `watermark` is expected any more: decide what waited for it."""
@@ -196,10 +195,8 @@ class Correlator:
 
     def _group_of(self, org: str, by: list[str], state: State, expected: int | None) -> Group | None:
         """The group, which may be a new one; None when there are too many."""
-        digest = hashlib.blake2b(
-            "\0".join([org, *by]).encode(errors="surrogatepass"), digest_size=KEY_BYTES
-        ).hexdigest()
-        key = self._name + digest
+        texts = packed([org, *by])
+        key = self._name + hashlib.blake2b(texts, digest_size=KEY_BYTES).hexdigest()
         group = self._load(key, state)
         if group is not None:
             return group
@@ -207,10 +204,10 @@ class Correlator:
             self.crowded.dropped += 1
             return None
         self._memory.free -= 1
-        group = Group(key, org, by, Entries(self._width))
+        self.agenda.begin()
+        group = Group(key, texts, Entries(self._width))
         if self._decides and expected is not None:
             group.decided = max(0, self._limit(expected // self.agenda.width * self.agenda.width))
-        group.counted_in = self.agenda.rebook(-1, max(expected or 0, 0) + self._life)
         self._memory.put(group)
         return group
 
@@ -224,6 +221,7 @@ class Correlator:
         group = decode(key, stored, self._width, self._day)
         group.counted_in = self.agenda.counted_in(max(group.entries.newest, 0) + self._life)
         self._memory.put(group)
+        self._memory.weigh(group)
         return group
 
     def _forget(self, group: Group, reach: int | None) -> None:
@@ -241,32 +239,28 @@ class Correlator:
 
     # -- hits that nothing can undo
 
-    def _fold_into_known(self, group: Group) -> None:
+    def _fold_into_known(self, group: Group, records: Sequence[bytes]) -> None:
         """Events that came into windows of hits that are known."""
-        if not group.covered or self.rule.silent:
-            return
-        fresh = set(group.fresh)
-        for record in group.fresh:
+        fresh = set(records)
+        for record in records:
             ts, event = time_of(record), record[:ID_BYTES]
             if len(self.correlation.rules) > 1:  # then an event may have several records, and is found once
-                records = list(group.entries.of(event))
-                if record != records[0] or not fresh.issuperset(records):
+                its = list(group.entries.of(event))
+                if record != its[0] or not fresh.issuperset(its):
                     continue
             for one in group.covered:
                 if one.lo < ts <= one.hi:
                     self.findings.append(self._finding(group, record, one.day, None))
 
-    def _hits_of_fresh(self, group: Group) -> None:
+    def _hits_of_fresh(self, group: Group, fresh: Sequence[bytes]) -> None:
         """Only windows that hold a fresh record can have become hits."""
-        entries = group.entries
-        last = max(map(time_of, group.fresh)) if len(group.fresh) > 1 else time_of(group.fresh[0])
-        slide = group.slide
-        if slide is None or group.first < slide.high:
-            group.slide = None
-            if len(entries) < self.correlation.at_least:
-                return
+        entries, slide = group.entries, group.slide
+        if slide is None and len(entries) < self._need:
+            return
+        last = time_of(max(fresh))
+        if slide is None:
             first = entries.time(group.first)
-            if entries.after(last + self._span - 1) - entries.after(first - self._span) < self.correlation.at_least:
+            if entries.after(last + self._span - 1) - entries.after(first - self._span) < self._need:
                 return
             slide = group.slide = Slide(self.correlation, entries, group.first)
         while slide.step(last + self._span):
@@ -346,6 +340,8 @@ class Correlator:
     def _finding(self, group: Group, record: bytes, day: str, size: float | None) -> Finding:
         rule = self.rule
         field_name, entity = self._entity(group)
+        if group.alerts is None:
+            group.alerts = {}
         alert = group.alerts.get(day)
         if alert is None:
             alert = group.alerts[day] = alert_id(rule.id, group.org, entity, day)
@@ -370,7 +366,7 @@ class Correlator:
         """A hit as a correlation of this one sees it: as if a rule had found the event."""
         fields: Fields = dict(zip(self.correlation.group_by, group.by, strict=True))
         if self._carries:
-            found = group.carried.get(record[-CARRIED_BYTES:], ())
+            found = (group.carried or {}).get(record[-CARRIED_BYTES:], ())
             fields |= {name: text for name, text in zip(self._carries, found, strict=False) if text}
         rule, event = self.rule, record[:ID_BYTES].hex()
         return Finding(event, "", rule.id, rule.hash, group.org, "", "", time_of(record), event, fields, True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from rules.entries import TIME_BYTES, Entries
 from rules.window import Slide
@@ -23,38 +23,64 @@ class Covered:
     lo: int
     hi: int
 
+    def encode(self) -> bytes:
+        return self.lo.to_bytes(TIME_BYTES + 1, signed=True) + self.hi.to_bytes(TIME_BYTES)
 
-@dataclass(slots=True)
+
 class Group:
-    """`decided`: instants before it are decided (of a correlation that the watermark decides). `due`: the bucket in which it is
-    looked at next, -1 for none. `carried`: what correlations of this one need of its events, by the hash that records hold.
+    """`texts`: the organisation and what is grouped by, packed. `decided`: instants before it are decided (of a correlation that the
+    watermark decides). `due`: the bucket in which it is looked at next, -1 for none. `carried`: what correlations of this one need of
+    its events, by the hash that records hold.
 
     The rest is of the batch at hand, and not kept: `fresh` records since the last look, `first` the lowest index of one.
     """
 
-    key: str
-    org: str
-    by: list[str]
-    entries: Entries
-    covered: list[Covered] = field(default_factory=list)
-    decided: int = 0
-    due: int = -1
-    carried: dict[bytes, list[str]] = field(default_factory=dict)
-    fresh: list[bytes] = field(default_factory=list)
-    first: int = 0
-    slide: Slide | None = None
-    counted_in: int = -1  # see Agenda.rebook
-    weight: int = 0
-    alerts: dict[str, str] = field(default_factory=dict)  # local day -> alert id
+    __slots__ = (
+        "_names", "alerts", "carried", "counted_in", "covered", "decided", "due", "entries", "first", "fresh", "key", "slide",
+        "texts", "weight",
+    )  # fmt: skip
+
+    def __init__(self, key: str, texts: bytes, entries: Entries) -> None:
+        self.key, self.texts, self.entries = key, texts, entries
+        self.covered: list[Covered] = []
+        self.decided, self.due = 0, -1
+        self.carried: dict[bytes, list[str]] | None = None
+        self.fresh: list[bytes] | None = None
+        self.first = 0
+        self.slide: Slide | None = None
+        self.counted_in = -1  # see Agenda.rebook
+        self.weight = 0
+        self.alerts: dict[str, str] | None = None  # local day -> alert id
+        self._names: list[str] | None = None
+
+    @property
+    def org(self) -> str:
+        return self._unpacked()[0]
+
+    @property
+    def by(self) -> list[str]:
+        return self._unpacked()[1:]
+
+    def _unpacked(self) -> list[str]:
+        if self._names is None:
+            self._names, _ = unpacked(self.texts, 0)
+        return self._names
+
+    def carry(self, name: bytes, texts: list[str]) -> None:
+        if self.carried is None:
+            self.carried = {}
+        self.carried[name] = texts
 
     def insert(self, record: bytes) -> bool:
         """Whether it is new."""
         at = self.entries.add(record)
         if at is None:
             return False
-        if not self.fresh or at < self.first:
-            self.first = at
-        self.fresh.append(record)
+        if self.fresh is None:
+            self.fresh, self.first = [record], at
+        else:
+            self.fresh.append(record)
+            self.first = min(self.first, at)
         if self.slide is not None and at < self.slide.high:
             self.slide = None
         return True
@@ -92,11 +118,10 @@ class Group:
         return 900 + len(self.entries.data) + 120 * len(self.covered) + (self.slide.weight if self.slide else 0)
 
     def encode(self) -> bytes:
-        carried = b"".join(name + _packed(texts) for name, texts in self.carried.items())
-        texts = _packed([self.org, *self.by])
-        head = _HEAD.pack(VERSION, self.decided, self.due, len(texts), len(self.covered), len(carried))
-        windows = b"".join(c.lo.to_bytes(TIME_BYTES + 1, signed=True) + c.hi.to_bytes(TIME_BYTES) for c in self.covered)
-        return b"".join((head, texts, windows, carried, self.entries.data))
+        carried = b"".join(name + packed(texts) for name, texts in self.carried.items()) if self.carried else b""
+        head = _HEAD.pack(VERSION, self.decided, self.due, len(self.texts), len(self.covered), len(carried))
+        windows = b"".join([one.encode() for one in self.covered]) if self.covered else b""
+        return b"".join((head, self.texts, windows, carried, self.entries.data))
 
 
 def decode(key: str, stored: bytes, width: int, day: Callable[[int], str]) -> Group:
@@ -109,20 +134,20 @@ def decode(key: str, stored: bytes, width: int, day: Callable[[int], str]) -> Gr
     after = at + windows * _WINDOW + carried_size
     if version != VERSION or after > len(stored):
         raise ValueError("damaged state: cut, or of another version")
-    texts, _ = _unpacked(stored, _HEAD.size)
-    covered = []
+    group = Group(key, stored[_HEAD.size : at], Entries(width, stored[after:]))
+    group.decided, group.due = decided, due
     for _ in range(windows):
         lo, hi = int.from_bytes(stored[at : at + 7], signed=True), int.from_bytes(stored[at + 7 : at + _WINDOW])
-        covered.append(Covered(day(hi), lo, hi))
+        group.covered.append(Covered(day(hi), lo, hi))
         at += _WINDOW
-    carried = {}
     while at < after:
         name = stored[at : at + CARRIED_BYTES]
-        carried[name], at = _unpacked(stored, at + CARRIED_BYTES)
-    return Group(key, texts[0], texts[1:], Entries(width, stored[after:]), covered, decided, due, carried)
+        texts, at = unpacked(stored, at + CARRIED_BYTES)
+        group.carry(name, texts)
+    return group
 
 
-def _packed(texts: Sequence[str]) -> bytes:
+def packed(texts: Sequence[str]) -> bytes:
     parts = [len(texts).to_bytes(1)]
     for text in texts:
         encoded = text.encode(errors="surrogatepass")
@@ -130,7 +155,7 @@ def _packed(texts: Sequence[str]) -> bytes:
     return b"".join(parts)
 
 
-def _unpacked(stored: bytes, at: int) -> tuple[list[str], int]:
+def unpacked(stored: bytes, at: int) -> tuple[list[str], int]:
     """The texts that begin there, and where they end."""
     texts = []
     count, at = stored[at], at + 1
