@@ -31,6 +31,10 @@ class Correlations:
         for one in self._order:
             for base in one.correlation.rules:
                 self._parents.setdefault(base, []).append(one)
+        known = {one.rule.id: one for one in self._order}
+        self._children = {
+            one.rule.id: [known[base] for base in one.correlation.rules if base in known] for one in self._order
+        }
         for one in self._order:
             one.feeds = one.rule.id in self._parents
         self._off: set[str] = set()
@@ -117,7 +121,7 @@ class Correlations:
         """What each has to tell, and through those that it feeds what they have: children come before parents."""
         found: list[Finding] = []
         for one in list(self._running()):
-            children = [child for child in self._order if child.rule.id in one.correlation.rules]
+            children = self._children[one.rule.id]
             try:
                 # What a child tells comes behind the watermark, so its parents go by what the child has told.
                 one.settle(one.watermark if children else expected)

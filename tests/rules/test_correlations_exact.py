@@ -115,3 +115,50 @@ def swept(ruleset: RuleSet, events: Sequence[Event], zone) -> list[tuple[str, st
             alert = alert_id(sweep.rule.id, hit.org, ", ".join(hit.by) or hit.org, local_day(events[hit.line].ts, zone))
             found |= {(sweep.rule.id, alert, finding_id(alert, events[line].id)) for line in hit.lines}
     return sorted(found)
+
+
+@pytest.fixture(scope="module")
+def fixture(ruleset: RuleSet, tz) -> tuple[list[Event], dict[str, list[Finding]], list[tuple[str, str, str]]]:
+    """50,000 events of two days, of which some hundreds are found; what each is found by; and what correlations make of them."""
+    rng = random.Random(7)
+    events = []
+    for i in range(FIXTURE):
+        minute = rng.randrange(2 * 24 * 60)
+        one = event(i, START + minute * MINUTE + rng.randrange(60) * 1000, rng, groups=3)
+        if rng.random() > (0.3 if minute % 1000 < 40 else 0.02):  # now and then there is a burst
+            for base in BASES:
+                one.fields.pop(base, None)
+        events.append(one)
+    engine = Engine(ruleset, tz)
+    matched = {one.id: found for one in events if (found := engine.match([one]))}
+    return events, matched, swept(ruleset, events, tz)
+
+
+def arrived(ruleset: RuleSet, tz, fixture, seed: int, *, delays: bool) -> list[tuple[str, str, str]]:
+    events, matched, _ = fixture
+    rng = random.Random(seed)
+    order = delayed(events, rng) if delays else rng.sample(events, len(events))
+
+    class Known(Engine):
+        def match(self, events: Iterable[Event]) -> list[Finding]:
+            return [finding for one in events for finding in matched.get(one.id, ())]
+
+    return told(run(Known(ruleset, tz), batches(order, rng, 4000), rng, watermark=delays))
+
+
+@pytest.mark.parametrize("delays", [False, True], ids=["permutation", "delay"])
+def test_some_orders_of_the_fixture(ruleset, tz, fixture, delays: bool) -> None:
+    assert len({alert for _, alert, _ in fixture[2]}) > 100
+    assert {rule for rule, *_ in fixture[2]} == {
+        rule.id for rule in ruleset.rules if rule.correlation and not rule.silent
+    }
+    for seed in range(3):
+        assert arrived(ruleset, tz, fixture, seed, delays=delays) == fixture[2]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("delays", [False, True], ids=["permutation", "delay"])
+def test_a_hundred_orders_of_the_fixture(ruleset, tz, fixture, delays: bool) -> None:
+    for seed in range(100, 100 + ORDERS):
+        assert arrived(ruleset, tz, fixture, seed, delays=delays) == fixture[2]
