@@ -102,6 +102,18 @@ class Correlations:
         """Rule id -> events that came later than the allowed lateness."""
         return {one.rule.id: one.late for one in self._order if one.late}
 
+    def shortcomings(self) -> Iterator[tuple[str, str]]:
+        """(rule id, what keeps it from being exact), of bounds that bit and events that came too late."""
+        for rule, capped in self.capped.items():
+            yield rule, f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten"
+        for rule, crowded in self.crowded.items():
+            yield rule, f"too many groups: {crowded.kept} kept, {crowded.dropped} events of others left out"
+        for rule, late in self.late.items():
+            yield (
+                rule,
+                f"{late} events came later than the allowed lateness: what was decided before knows nothing of them",
+            )
+
     # --
 
     def _running(self) -> Iterator[Correlator]:

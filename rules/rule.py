@@ -61,6 +61,17 @@ class Correlation:
         return all(op in ("gt", "gte") for op, _ in self.asks) and not any(lacks for _, lacks in self.terms)
 
     @property
+    def asked(self) -> str:
+        """In words: `value_sum of bytes gt 1000 within 600 s`."""
+        what = " ".join(f"{op} {number}" for op, number in self.asks)
+        if self.terms:
+            what = " or ".join(
+                " and ".join([*needs, *(f"not {name}" for name in lacks)]) for needs, lacks in self.terms
+            )
+        of = f" of {', '.join(self.counted)}" if self.counted else ""
+        return f"{self.type}{of} {what}".rstrip() + f" within {self.timespan_ms // 1000} s"
+
+    @property
     def at_least(self) -> int:
         """The least number of events that a hit can take."""
         if self.terms:

@@ -141,18 +141,15 @@ class Watch:
         engine = self._engine
         telemetry.BROKEN_RULES.set(len(engine.broken))
         telemetry.CAPPED.set(sum(capped.dropped for capped in engine.correlations.capped.values()))
+        telemetry.CROWDED.set(sum(crowded.dropped for crowded in engine.correlations.crowded.values()))
         telemetry.CORRELATED_LATE.set(sum(engine.correlations.late.values()))
         unread = self._tuning().faults
-        capped_by = tuple((rule, capped.dropped) for rule, capped in engine.correlations.capped.items())
-        state = tuple(engine.broken.items()), capped_by, tuple(unread)
+        bounded = [RuleFault(reason, rule_id=rule) for rule, reason in engine.correlations.shortcomings()]
+        state = tuple(engine.broken.items()), tuple(bounded), tuple(unread)
         if state == self._known:
             return
         stopped = [
             RuleFault(f"stopped while running: {reason}", rule_id=rule) for rule, reason in engine.broken.items()
-        ]
-        bounded = [
-            RuleFault(f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten", rule_id=rule)
-            for rule, capped in engine.correlations.capped.items()
         ]
         self._publish([*stopped, *bounded, *unread])
         self._known = state
