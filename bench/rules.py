@@ -13,7 +13,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -66,45 +66,60 @@ def _compare(
     events, unseen = folder / "events", folder / "unseen"
     events.write_bytes(b"\n".join(lines))
     unseen.write_bytes(b"\n".join(lines[first:]))
-    count = len(lines) - first
-    ours, theirs = [], []
+    command = [
+        sys.executable,
+        "-m",
+        "bench.engine",
+        str(folder / "cache"),
+        str(rules),
+        str(pipeline or "-"),
+        str(events),
+    ]
+
+    def ours() -> dict[str, float]:
+        done = subprocess.run([*command, str(first)], check=True, stdout=subprocess.PIPE)
+        return dict(orjson.loads(done.stdout))
+
+    compiled = ours()
+    mine, theirs = [], []
     with _started(peer, rules, pipeline) as ask:
         for _ in range(ROUNDS):
-            command = [sys.executable, "-m", "bench.engine", str(rules), str(pipeline or "-"), str(events), str(first)]
-            ours.append(orjson.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout))
+            mine.append(ours())
             if ask is not None:
                 theirs.append(ask(unseen))
-    mine = statistics.median(one["cpu_s"] for one in ours)
-    yield f"{name}: events/s of a core", f"{count / mine:9,.0f}"
+    cpu_s = statistics.median(one["cpu_s"] for one in mine)
+    yield f"{name}: events/s of a core", f"{(len(lines) - first) / cpu_s:9,.0f}"
     if theirs:
         other = statistics.median(one["cpu_s"] for one in theirs)
-        agree = (
-            "the same hits"
-            if theirs[0]["hits"] == ours[0]["hits"]
-            else f"{theirs[0]['hits']} hits, we {ours[0]['hits']}"
-        )
-        yield f"{name}: rsigma-eval, {agree}", f"{count / other:9,.0f}   we are {other / mine:.2f} x as fast"
+        hits = f"{theirs[0]['hits']} hits" + ("" if theirs[0]["hits"] == mine[0]["hits"] else f", we {mine[0]['hits']}")
+        rate = (len(lines) - first) / other
+        yield f"{name}: rsigma-eval ({hits})", f"{rate:9,.0f}   we are {other / cpu_s:.2f} times as fast"
+    start = statistics.median(one["start_s"] for one in mine)
+    memory = statistics.median(one["rss_mb"] for one in mine)
     yield (
-        f"{name}: load, first third, memory",
-        "{:.1f} s   {:.1f} s   {:.0f} MB".format(
-            *(statistics.median(one[key] for one in ours) for key in ("load_s", "first_s", "rss_mb"))
-        ),
+        f"{name}: CPU to full speed, the first time; memory",
+        f"{start:.2f} s, {compiled['start_s']:.1f} s; {memory:.0f} MB",
     )
 
 
 @contextmanager
-def _started(peer, rules, pipeline):
+def _started(
+    peer: Path | None, rules: Path, pipeline: Path | None
+) -> Iterator[Callable[[Path], dict[str, float]] | None]:
     """A function that runs the peer over a file; None without a peer."""
     if peer is None:
         yield None
         return
     command = [str(peer), str(rules), *([str(pipeline)] if pipeline else [])]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        asked, answers = process.stdin, process.stdout
 
         def ask(path: Path) -> dict[str, float]:
-            process.stdin.write(f"{path}\n".encode())
-            process.stdin.flush()
-            return orjson.loads(process.stdout.readline())
+            asked.write(f"{path}\n".encode())
+            asked.flush()
+            return dict(orjson.loads(answers.readline()))
 
         yield ask
-        process.stdin.close()
+        asked.close()

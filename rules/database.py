@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import NamedTuple, Protocol
 
 import hyperscan
@@ -80,7 +81,7 @@ class Database:
     def find(self, text: bytes) -> list[int]:
         """The numbers of the expressions that occur in `text`."""
         found: list[int] = []
-        self._scan(text, _note, 0, found)
+        self._scan(text, _note, 0, found)  # type: ignore[arg-type]
         return found
 
     def occurs(self, text: bytes) -> bool:
@@ -103,6 +104,6 @@ def _stop(*_: object) -> bool:
 def _key(expressions: Sequence[Expression]) -> str:
     """A database runs where it was made: with this version, on this kind of processor."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (hyperscan.__version__, platform.machine(), platform.processor(), str(_FLAGS), *map(str, expressions)):
+    for part in (version("hyperscan"), platform.machine(), platform.processor(), str(_FLAGS), *map(str, expressions)):
         digest.update(part.encode(errors="surrogatepass") + b"\0")
     return f"hyperscan-{digest.hexdigest()}"

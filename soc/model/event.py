@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 
@@ -129,13 +129,10 @@ def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
     """Nested or flat JSON object to flat dotted keys; objects inside lists become one JSON string each."""
     kinds = set(map(type, document.values()))
     if not prefix and dict not in kinds:  # flat already, as most are
-        if list not in kinds:
-            return dict(document)  # type: ignore[arg-type]
-        out = dict(document)  # type: ignore[arg-type]
-        for key, value in document.items():
-            if value.__class__ is list:
-                out[key] = _scalars(value)  # type: ignore[arg-type]
-        return out
+        copy = cast("Fields", dict(document))
+        if list in kinds:
+            copy |= {key: _scalars(value) for key, value in document.items() if isinstance(value, list)}
+        return copy
     out: Fields = {}
     stack: list[tuple[str, Mapping[str, object]]] = [(prefix, document)]
     while stack:
@@ -143,15 +140,15 @@ def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
         for key, value in node.items():
             kind = value.__class__
             if kind is dict:
-                stack.append((f"{at}{key}.", value))  # type: ignore[arg-type]
+                stack.append((f"{at}{key}.", cast("Mapping[str, object]", value)))
             elif kind is list:
-                out[at + key] = _scalars(value)  # type: ignore[arg-type]
+                out[at + key] = _scalars(cast("list[object]", value))
             else:
-                out[at + key] = value  # type: ignore[assignment]
+                out[at + key] = cast("Scalar", value)
     return out
 
 
 def _scalars(values: list[object]) -> list[Scalar]:
     if _SCALARS.issuperset(map(type, values)):
-        return values  # type: ignore[return-value]
-    return [v if v.__class__ in _SCALARS else orjson.dumps(v).decode() for v in values]  # type: ignore[misc]
+        return cast("list[Scalar]", values)
+    return [cast("Scalar", v) if v.__class__ in _SCALARS else orjson.dumps(v).decode() for v in values]

@@ -28,6 +28,7 @@ from soc.model.calendar import DAY_MS
 from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
+from soc.service.compiling import kept, say
 from soc.service.detector import doc_of
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.stores import open_history, open_stores, prepare
@@ -123,7 +124,7 @@ def open_backtest(
         history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
         raised = sqlite.open_stores(place, now_ms).alerts
         lateness_ms = settings.detect.lateness_s * 1000
-        engine = Engine(chosen, zone, lateness_ms=lateness_ms)
+        engine = Engine(chosen, zone)
         docs = [doc_of(rule) for rule in chosen.rules]
         test = Backtest(
             history,
@@ -152,22 +153,27 @@ def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> R
     Raises `ConfigError` for a name that is nobody's, or several rules'.
     """
     pipelines = [settings.detect.pipeline] if settings.detect.pipeline else []
-    loaded = rules.load.load(paths or settings.detect.rules or [rules.load.CONTENT], pipelines)
+    with kept(settings) as cache:
+        wanted_paths = paths or settings.detect.rules or [rules.load.CONTENT]
+        loaded = rules.load.load(wanted_paths, pipelines, cache=cache, progress=say)
     wanted: dict[str, Rule] = {}
     for name in names:
         rule = loaded.get(name)
         if rule is None:
             raise ConfigError(f"no rule (or several) with the id, name or title {name!r}")
         wanted[rule.id] = rule
-        for id_ in rule.correlation.rules if rule.correlation else ():
-            wanted.setdefault(id_, _only_feeds(loaded, id_))
+        wanted = _made_of(loaded, rule) | wanted
     return RuleSet(tuple(wanted.values()), loaded.errors) if names else loaded
 
 
-def _only_feeds(loaded: RuleSet, id_: str) -> Rule:
-    base = loaded.get(id_)
-    assert base is not None, "the loader links no correlation to a rule that is not there"
-    return base
+def _made_of(loaded: RuleSet, rule: Rule) -> dict[str, Rule]:
+    """What a correlation is made of, and what that is made of."""
+    found: dict[str, Rule] = {}
+    for id_ in rule.correlation.rules if rule.correlation else ():
+        base = loaded.get(id_)
+        assert base is not None, "the loader links no correlation to a rule that is not there"
+        found |= {id_: base} | _made_of(loaded, base)
+    return found
 
 
 def whole_days(first: int, until: int, zone: ZoneInfo) -> tuple[date, date]:

@@ -25,6 +25,7 @@ from soc.errors import Busy, StoreUnavailable
 from soc.locks import only_one
 from soc.model.rule import RuleDoc, RuleFault
 from soc.pipeline import Pipeline
+from soc.service.compiling import kept, say
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.stores import open_detections, open_stores, prepare
 from soc.service.tuning import KnownTuning, keeping
@@ -79,7 +80,9 @@ def _patiently(
 def load_rules(settings: Settings) -> RuleSet:
     """The rules of the settings. Raises `ConfigError` for a pipeline that is not usable."""
     detect = settings.detect
-    return rules.load.load(detect.rules or [rules.load.CONTENT], [detect.pipeline] if detect.pipeline else [])
+    pipelines = [detect.pipeline] if detect.pipeline else []
+    with kept(settings) as cache:
+        return rules.load.load(detect.rules or [rules.load.CONTENT], pipelines, cache=cache, progress=say)
 
 
 def build_pipeline(
@@ -95,7 +98,7 @@ def build_pipeline(
     by_id = {rule.id: rule for rule in loaded.rules}
     docs = [replace(doc_of(rule), logsources=logsources(rule, by_id)) for rule in loaded.rules]
     lateness_ms = detect.lateness_s * 1000
-    engine = Engine(loaded, ZoneInfo(detect.zone), lateness_ms=lateness_ms)
+    engine = Engine(loaded, ZoneInfo(detect.zone))
     watch = Watch(
         engine, docs, [RuleFault(error.reason, error.path, error.line) for error in loaded.errors], tuning, detections
     )
@@ -140,19 +143,16 @@ class Watch:
         self._due_at = time.monotonic() + _LOOK_S
         engine = self._engine
         telemetry.BROKEN_RULES.set(len(engine.broken))
-        telemetry.CAPPED.set(sum(capped.dropped for capped in engine.capped.values()))
-        telemetry.CORRELATED_LATE.set(sum(engine.late.values()))
+        telemetry.CAPPED.set(sum(capped.dropped for capped in engine.correlations.capped.values()))
+        telemetry.CROWDED.set(sum(crowded.dropped for crowded in engine.correlations.crowded.values()))
+        telemetry.CORRELATED_LATE.set(sum(engine.correlations.late.values()))
         unread = self._tuning().faults
-        capped_by = tuple((rule, capped.dropped) for rule, capped in engine.capped.items())
-        state = tuple(engine.broken.items()), capped_by, tuple(unread)
+        bounded = [RuleFault(reason, rule_id=rule) for rule, reason in engine.correlations.shortcomings()]
+        state = tuple(engine.broken.items()), tuple(bounded), tuple(unread)
         if state == self._known:
             return
         stopped = [
             RuleFault(f"stopped while running: {reason}", rule_id=rule) for rule, reason in engine.broken.items()
-        ]
-        bounded = [
-            RuleFault(f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten", rule_id=rule)
-            for rule, capped in engine.capped.items()
         ]
         self._publish([*stopped, *bounded, *unread])
         self._known = state
