@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from rules.absence import absences
 from rules.agenda import KEY_BYTES, Agenda
 from rules.entries import ID_BYTES, Entries, time_of
-from rules.group import CARRIED_BYTES, Group, decode, packed
+from rules.group import CARRIED_BYTES, Group, decode
 from rules.grouping import carried_name, grouping, payload_bytes, payload_of
 from rules.rule import Rule
 from rules.state import State
@@ -195,7 +195,7 @@ class Correlator:
 
     def _group_of(self, org: str, by: list[str], state: State, expected: int | None) -> Group | None:
         """The group, which may be a new one; None when there are too many."""
-        texts = packed([org, *by])
+        texts = "\0".join((org, *by)).encode(errors="surrogatepass")
         key = self._name + hashlib.blake2b(texts, digest_size=KEY_BYTES).hexdigest()
         group = self._load(key, state)
         if group is not None:
