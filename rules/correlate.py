@@ -43,9 +43,9 @@ class Capped:
 class Memory:
     """Groups as objects, the least recently used forgotten first. `free`: groups that may still be begun, all correlations together."""
 
-    def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, most_bytes: int | None = None) -> None:
         self.free = GROUPS_IN_ALL
-        self._most = most_bytes
+        self._most = MEMORY_BYTES if most_bytes is None else most_bytes
         self._bytes = 0
         self._groups: OrderedDict[str, Group] = OrderedDict()
 

@@ -298,7 +298,7 @@ class Pipeline:
         def judge(hits: list[Finding]) -> list[Finding]:
             """Findings of correlations that others are made of. Those that alert are counted below."""
             judged = tuning.judge(hits, now, correlated=True)
-            if hits[0].silent and self.docs[hits[0].rule_hash].silent:
+            if self.docs[hits[0].rule_hash].silent:
                 hidden.extend(judged.hidden)
             return judged.kept
 
