@@ -28,7 +28,9 @@ GROUP_CAP = 10_000  # entries a group; the oldest go first
 GROUPS_A_RULE = 1_000_000
 GROUPS_IN_ALL = 5_000_000
 GROUPS_A_TICK = 20_000  # decided by one rule at once; the rest waits for the next tick
-MEMORY_BYTES = 24 << 20  # of groups kept as objects between commits, all correlations together; more is slower: it misses the CPU's caches
+MEMORY_BYTES = (
+    24 << 20
+)  # of groups kept as objects between commits, all correlations together; more is slower: it misses the CPU's caches
 _NARROWEST_MS = 15_000
 
 
