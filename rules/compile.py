@@ -1,26 +1,26 @@
-"""From pySigma's objects to our own plain ones. With `compile_correlation` the only module
-that imports pySigma, and it is imported only to load rules."""
+"""From pySigma's objects to our own plain ones. It imports pySigma, so it is imported only to compile rules."""
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
-from pathlib import Path
+import re
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import re2
 import sigma.exceptions as sx
-import yaml
 from sigma import conditions as sc
 from sigma import types as st
-from sigma.modifiers import SigmaWideModifier, modifier_mapping
+from sigma.policy import SigmaPolicy
+from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.processing.pipeline import ProcessingPipeline
-from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
-from sigma.rule.base import check_alias_expansion
+from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaLogSource, SigmaRule
 
+import rules.modifiers  # noqa: F401 - fills pySigma's table
 from rules.condition import All, Any, Check, Condition, Not, Search, anywhere, checks
 from rules.document import Document
+from rules.draft import Lists
+from rules.fault import FORESEEN, UnsupportedError, fault, in_detection, key_of, strange
+from rules.placeholder import fill
 from rules.predicate import (
     DatePart,
     Exists,
@@ -34,14 +34,27 @@ from rules.predicate import (
     Wild,
     Within,
 )
-from soc.errors import ConfigError, RuleError
+from soc.errors import RuleError
+from soc.model.rule import LogSource
 
 MAX_PROGRAM = 30_000  # instructions of a compiled regular expression
 MAX_CHECKS = 20_000  # in one rule
+MAX_NESTED = 100  # levels of a condition
 
-# The specification names both; pySigma 2.0 knows only `wide`.
-modifier_mapping.setdefault("utf16le", SigmaWideModifier)
 
+class _Quiet(RE2RegexEngine):
+    """RE2 writes what it refuses to standard error, beside the exception."""
+
+    _options = re2.Options()
+    _options.log_errors = False
+
+    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
+        said = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
+        return cast(RegexPattern, re2.compile(f"(?{said}){pattern}" if said else pattern, self._options))
+
+
+_FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+_POLICY = SigmaPolicy(regex_engine=_Quiet())
 _WILD = {st.SpecialChars.WILDCARD_MULTI: Wild.ANY, st.SpecialChars.WILDCARD_SINGLE: Wild.ONE}
 _OPERATORS = {
     st.CompareOperators.LT: "<",
@@ -49,55 +62,55 @@ _OPERATORS = {
     st.CompareOperators.GT: ">",
     st.CompareOperators.GTE: ">=",
 }
-# Where in the document an error of pySigma belongs.
-_KEY_OF_ERROR: dict[type[Exception], str] = {
-    sx.SigmaLogsourceError: "logsource",
-    sx.SigmaLevelError: "level",
-    sx.SigmaStatusError: "status",
-    sx.SigmaTagError: "tags",
-    sx.SigmaIdentifierError: "id",
-    sx.SigmaTitleError: "title",
-    sx.SigmaDateError: "date",
-    sx.SigmaNameError: "name",
-    sx.SigmaReferencesError: "references",
-    sx.SigmaRelatedError: "related",
-}
 
 
-class UnsupportedError(ValueError):
-    """Something that Sigma allows and this engine cannot do, or not yet."""
+def detection(
+    document: Document, pipeline: ProcessingPipeline | None, lists: Lists, section: str = "detection"
+) -> tuple[Condition, LogSource]:
+    """Condition and (pipeline-processed) log source of the searches and the condition in this section of a document.
 
-
-def pipeline_of(paths: Iterable[Path]) -> ProcessingPipeline | None:
-    """The given pySigma pipeline files as one, lowest priority number first. Raises ConfigError."""
-    pipelines: list[ProcessingPipeline] = []
-    for path in paths:
-        try:
-            pipelines.append(ProcessingPipeline.from_yaml(path.read_text(encoding="utf-8"), source_path=str(path)))
-        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: not a usable Sigma processing pipeline: {error}") from error
-    ordered = sorted(pipelines, key=lambda pipeline: int(pipeline.priority))
-    return reduce(operator.add, ordered) if ordered else None
-
-
-def detection(document: Document, pipeline: ProcessingPipeline | None) -> tuple[Condition, Mapping[str, str | None]]:
-    """Condition and (pipeline-processed) log source of a detection rule. Raises an ExceptionGroup of RuleErrors."""
+    Raises an ExceptionGroup with a RuleError for each fault.
+    """
+    odd = strange(document, section)
+    body = document.data.get(section)
+    searches = dict(body) if isinstance(body, dict) and not odd else {"any": {"field": "value"}, "condition": "any"}
+    if section == "filter":
+        searches.pop("rules", None)
     faults: list[RuleError] = []
     try:
-        check_alias_expansion(document.data, sx.SigmaError)
-        rule = SigmaRule.from_dict(document.data, collect_errors=True)
-        faults = [fault_of(document, error) for error in rule.errors]
-        if not faults:
-            if pipeline is not None:
-                pipeline.apply(rule)
-            return _condition(rule), {
-                "product": rule.logsource.product,
-                "category": rule.logsource.category,
-                "service": rule.logsource.service,
-            }
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        faults.append(fault_of(document, error))
+        rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True, policy=_POLICY)
+        if not rule.errors and not odd:
+            return _compiled(rule, pipeline, lists)
+        faults = [fault(document, error, section) for error in rule.errors if key_of(error) is not None]
+        whole: Exception | None = rule.errors[0] if rule.errors else None
+    except FORESEEN as error:
+        whole = error
+
+    good = {"title": "-", "logsource": {"category": "-"}} if faults else document.data
+
+    def attempt(some: dict[str, object]) -> None:
+        _compiled(SigmaRule.from_dict({**good, "detection": some}, policy=_POLICY), pipeline, lists)
+
+    faults += odd or in_detection(document, searches, attempt, section)
+    if not faults and whole is not None:
+        faults = [fault(document, whole, section)]
     raise ExceptionGroup("rule refused", faults)
+
+
+def _compiled(rule: SigmaRule, pipeline: ProcessingPipeline | None, lists: Lists) -> tuple[Condition, LogSource]:
+    if pipeline is not None:
+        pipeline.apply(rule)
+    fill(rule.detection.detections, lists)
+    return _condition(rule), source_of(rule.logsource)
+
+
+def source_of(logsource: object) -> LogSource:
+    """Lower case; what is not text is not said."""
+    found = (
+        vars(logsource) if isinstance(logsource, SigmaLogSource) else logsource if isinstance(logsource, dict) else {}
+    )
+    said = {name: found.get(name) for name in ("product", "category", "service")}
+    return LogSource(**{name: word.lower() if isinstance(word, str) and word else None for name, word in said.items()})
 
 
 def _condition(rule: SigmaRule) -> Condition:
@@ -107,9 +120,20 @@ def _condition(rule: SigmaRule) -> Condition:
     if not parts:
         raise UnsupportedError("nothing is left of the condition")
     whole = parts[0] if len(parts) == 1 else Any(parts)
+    if _depth(whole) > MAX_NESTED:
+        raise UnsupportedError(f"a condition nested deeper than {MAX_NESTED} levels")
     if (count := sum(1 for _ in checks(whole))) > MAX_CHECKS:
         raise UnsupportedError(f"a rule of {count} comparisons; at most {MAX_CHECKS} are allowed")
     return whole
+
+
+def _depth(tree: Condition) -> int:
+    match tree:
+        case All(parts) | Any(parts):
+            return 1 + max(map(_depth, parts))
+        case Not(part) | Search(_, part):
+            return 1 + _depth(part)
+    return 1
 
 
 def _tree(node: object, found: Mapping[str, SigmaDetection], rule: SigmaRule) -> Condition | None:
@@ -214,7 +238,9 @@ def _part(part: object) -> str | Wild:
     if isinstance(part, st.SpecialChars):
         return _WILD[part]
     name = part.name if isinstance(part, st.Placeholder) else part
-    raise UnsupportedError(f"the placeholder %{name}% has no values: give a processing pipeline that replaces it")
+    raise UnsupportedError(
+        f"the placeholder %{name}% has no values: give a processing pipeline that replaces it, or a list of that name"
+    )
 
 
 def _regex(value: st.SigmaRegularExpression) -> Matches:
@@ -235,47 +261,3 @@ def _regex(value: st.SigmaRegularExpression) -> Matches:
 def _same_as(value: st.SigmaFieldReference) -> Predicate:
     how = {(True, True): "contains", (True, False): "startswith", (False, True): "endswith"}
     return SameAs(value.field, how.get((value.starts_with, value.ends_with), "equals"))
-
-
-def fault_of(document: Document, error: Exception) -> RuleError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, sx.SigmaRegularExpressionError):
-        reason += " (expressions run on RE2: no lookaround, no backreferences)"
-    elif not isinstance(error, sx.SigmaError | UnsupportedError):
-        reason = f"cannot be understood ({type(error).__name__}: {reason})"
-    for kind, key in _KEY_OF_ERROR.items():
-        if isinstance(error, kind):
-            return document.fault(reason, key)
-    if isinstance(error, sx.SigmaCorrelationRuleError):
-        return document.fault(reason, "correlation")
-    if isinstance(error, sx.SigmaConditionError):
-        return document.fault(reason, "detection", "condition")
-    return document.fault(reason, *_place(document, _fails(type(error))))
-
-
-def _fails(kind: type[Exception]) -> Callable[[str, object], bool]:
-    """Whether this one item of a detection, built and converted alone, gives the same kind of error."""
-
-    def fails(key: str, value: object) -> bool:
-        try:
-            part = _detection(SigmaDetection.from_definition({key: value}))
-        except kind:
-            return True
-        except (ValueError, TypeError, AttributeError):
-            return False
-        return part is None
-
-    return fails
-
-
-def _place(document: Document, fails: Callable[[str, object], bool]) -> tuple[str, ...]:
-    """The way to the first item of the detection that fails alone: pySigma does not say where."""
-    detections = document.data.get("detection")
-    for name, body in detections.items() if isinstance(detections, dict) else ():
-        if name == "condition":
-            continue
-        for items in body if isinstance(body, list) else [body]:
-            for key, value in items.items() if isinstance(items, dict) else ():
-                if fails(str(key), value):
-                    return "detection", str(name), str(key)
-    return ("correlation",) if "correlation" in document.data else ("detection",)

@@ -8,10 +8,9 @@ from typing import Any, cast
 import sigma.exceptions as sx
 from sigma import correlations as sg
 from sigma.processing.pipeline import ProcessingPipeline
-from sigma.rule.base import check_alias_expansion
 
-from rules.compile import UnsupportedError, fault_of
 from rules.document import Document
+from rules.fault import FORESEEN, UnsupportedError, fault
 from rules.rule import Comparison, Correlation, CorrelationType, Term
 from soc.errors import RuleError
 
@@ -27,16 +26,15 @@ def correlation(document: Document, pipeline: ProcessingPipeline | None) -> tupl
     """The correlation, its `rules` still as written, and whether the base rules alert too. Raises an ExceptionGroup of RuleErrors."""
     faults: list[RuleError] = []
     try:
-        check_alias_expansion(document.data, sx.SigmaError)
         data, kind, asks = _for_pysigma(document.data)
         rule = sg.SigmaCorrelationRule.from_dict(data, collect_errors=True)
-        faults = [fault_of(document, error) for error in rule.errors]
+        faults = [fault(document, error, "correlation") for error in rule.errors]
         if not faults:
             if pipeline is not None:
                 pipeline.apply(rule)
             return _correlation(rule, kind, asks), rule.generate
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        faults.append(fault_of(document, error))
+    except FORESEEN as error:
+        faults.append(fault(document, error, "correlation"))
     raise ExceptionGroup("rule refused", faults)
 
 

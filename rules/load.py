@@ -1,161 +1,257 @@
-"""Rule files to a RuleSet. One bad rule never stops the others: every fault is collected, with file and line."""
+"""Rule files to a RuleSet. One bad rule never stops the others: every fault is collected, with file, line and column.
+
+file -> Compiled   from the cache, or by `rules.build` (YAML, pySigma), which only then is imported
+all  -> RuleSet    by `rules.link`: filters, correlations, ids
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache as once
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rules.document import Document, documents, read
-from rules.link import Draft, linked
-from rules.rule import Rule, RuleSet
+from rules.cache import Cache
+from rules.condition import Condition
+from rules.draft import Compiled, Filter, Lists, Unpacker, digest_of_list, pack
+from rules.file import read
+from rules.link import linked
+from rules.pipeline import Reference, fingerprint, pipeline_of
+from rules.placed import Placed
+from rules.rule import RuleSet
 from soc.errors import RuleError
 from soc.model.rule import LogSource
 
 if TYPE_CHECKING:
-    from sigma.processing.pipeline import ProcessingPipeline
+    from rules.build import Builder
 
 CONTENT = Path(__file__).parent / "content"
 PIPELINES = Path(__file__).parent / "pipelines"
 MAX_FILES = 50_000
+MAX_BYTES = 256 << 20  # of all files
+
+Progress = Callable[[int, int], None]  # files compiled so far, files to compile; those from the cache do not count
 
 
-def load(paths: Iterable[Path] = (CONTENT,), pipelines: Sequence[Path] = ()) -> RuleSet:
-    """Load rule files and directories of them (`*.yml`, `*.yaml`; `*.cases.yml` are left out), in the order of their names.
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Rules that belong together: a file or a directory of them (`*.yml`, `*.yaml`; `*.cases.yml` are left out), and what every one of
+    them goes through. `instead`: path -> text that is taken in place of what is in the file, be it there or not."""
 
-    `pipelines`: pySigma processing pipeline files, applied to every rule. Raises ConfigError when one of them is not usable.
+    path: Path
+    pipelines: Sequence[Reference] = ()
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(
+    paths: Iterable[Path] = (CONTENT,),
+    pipelines: Sequence[Reference] = (),
+    *,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    lists: Lists | None = None,
+) -> RuleSet:
+    """Load rule files and directories of them, in the order of their names.
+
+    `pipelines`: pySigma processing pipelines, applied to every rule. `lists`: the values of a placeholder, by its name. Raises
+    ConfigError when a pipeline is not usable.
     """
+    folders = [Folder(path, pipelines) for path in paths]
+    return load_folders(folders, cache=cache, progress=progress, lists=lists)
+
+
+def load_folders(
+    folders: Iterable[Folder],
+    *,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    lists: Lists | None = None,
+) -> RuleSet:
+    """As `load`, each folder with pipelines of its own. Their rules may name each other; of two with one id, the first one is taken."""
     errors: list[RuleError] = []
-    found = [document for path in paths for file in _files(path, errors) for document in read(file, errors)]
-    return _assemble(found, errors, pipelines)
+    loading = _Loading(cache, lists)
+    for folder in folders:
+        for file in _files(folder, errors):
+            text = folder.instead.get(str(file))
+            content = read(file, errors) if text is None else text.encode(errors="surrogatepass")
+            if content is None:
+                continue
+            if not loading.add(str(file), content, folder.pipelines):
+                errors.append(
+                    RuleError(f"more than {MAX_BYTES >> 20} MB of rules; the files from here on are left out", file)
+                )
+                return loading.ruleset(errors, progress)
+    return loading.ruleset(errors, progress)
 
 
-def loads(text: str, path: str = "<text>", pipelines: Sequence[Path] = ()) -> RuleSet:
+def loads(
+    text: str, path: str = "<text>", pipelines: Sequence[Reference] = (), *, lists: Lists | None = None
+) -> RuleSet:
     """The rules of one text; `path` is the name that its errors carry."""
-    errors: list[RuleError] = []
-    return _assemble(list(documents(text, path, errors)), errors, pipelines)
+    return of_texts([(path, text)], pipelines, lists=lists)
 
 
-def of_texts(texts: Iterable[tuple[str, str]], pipelines: Sequence[Path] = ()) -> RuleSet:
+def of_texts(
+    texts: Iterable[tuple[str, str]], pipelines: Sequence[Reference] = (), *, lists: Lists | None = None
+) -> RuleSet:
     """The rules of several texts, as (name, text): of rules that were loaded before, say, and are kept without their files."""
-    errors: list[RuleError] = []
-    found = [document for path, text in texts for document in documents(text, path, errors)]
-    return _assemble(found, errors, pipelines)
-
-
-def _files(path: Path, errors: list[RuleError]) -> list[Path]:
-    if path.is_dir():
-        found = sorted(
-            p for p in path.rglob("*.y*ml") if p.suffix in (".yml", ".yaml") and not is_cases(p) and p.is_file()
-        )
-        if len(found) > MAX_FILES:
-            errors.append(RuleError(f"{len(found)} files; only the first {MAX_FILES} are loaded", path))
-        return found[:MAX_FILES]
-    if not path.exists():
-        errors.append(RuleError("no such file or directory", path))
-        return []
-    return [path]
+    loading = _Loading(None, lists)
+    for path, text in texts:
+        loading.add(path, text.encode(errors="surrogatepass"), pipelines)
+    return loading.ruleset([], None)
 
 
 def is_cases(path: Path) -> bool:
     return path.name.endswith((".cases.yml", ".cases.yaml"))
 
 
-def _assemble(found: Sequence[Document], errors: list[RuleError], pipelines: Sequence[Path]) -> RuleSet:
-    # pySigma takes 0.2 s and 20 MB to import: only for loading, never for matching.
-    from rules.compile import pipeline_of
+def _files(folder: Folder, errors: list[RuleError]) -> list[Path]:
+    path = folder.path
+    replaced = {Path(name) for name in folder.instead}
+    if path.is_dir():
+        files = sorted({*_walked(path, errors), *replaced})
+        if len(files) > MAX_FILES:
+            errors.append(RuleError(f"{len(files)} files; only the first {MAX_FILES} are loaded", path))
+        return files[:MAX_FILES]
+    if not path.exists():
+        errors.append(RuleError("no such file or directory", path))
+        return sorted(replaced)
+    return [path]
 
-    pipeline = pipeline_of(pipelines)
-    drafts = [draft for document in found if (draft := _draft(document, pipeline, errors)) is not None]
-    drafts = _unique(drafts, errors)
-    return RuleSet(tuple(linked(drafts, errors)), tuple(errors))
+
+def _walked(folder: Path, errors: list[RuleError]) -> Iterator[Path]:
+    def unread(error: OSError) -> None:
+        errors.append(RuleError(f"cannot be read: {error.strerror or error}", error.filename))
+
+    for place, _, names in os.walk(folder, onerror=unread):
+        for name in names:
+            file = Path(place, name)
+            if file.suffix in (".yml", ".yaml") and not is_cases(file) and file.is_file():
+                yield file
 
 
-def _draft(document: Document, pipeline: ProcessingPipeline | None, errors: list[RuleError]) -> Draft | None:
-    from rules import compile as compiling
-    from rules.compile_correlation import correlation as compiled_correlation
+class _Loading:
+    """What is being loaded, file by file; what the cache does not know is compiled at the end, when its number is known."""
 
-    for key, reason in (
-        ("filter", "Sigma filters are not supported yet"),
-        ("action", "the old 'action' documents are not supported"),
-    ):
-        if key in document.data:
-            errors.append(document.fault(reason, key))
+    def __init__(self, cache: Cache | None, lists: Lists | None) -> None:
+        self._cache = cache
+        self._lists = lists
+        self._through: dict[tuple[Reference, ...], _Through] = {}
+        self._unpacker = Unpacker()
+        self._found: list[tuple[str, _Through, Compiled | bytes]] = []
+        self._bytes = 0
+
+    def add(self, path: str, content: bytes, pipelines: Sequence[Reference]) -> bool:
+        """False when it would be too much."""
+        self._bytes += len(content)
+        if self._bytes > MAX_BYTES:
+            return False
+        through = self._through.get(tuple(pipelines))
+        if through is None:
+            through = _Through(tuple(pipelines), self._cache, self._lists, self._unpacker)
+            self._through[tuple(pipelines)] = through
+        self._found.append((path, through, through.known(content) or content))
+        return True
+
+    def ruleset(self, errors: list[RuleError], progress: Progress | None) -> RuleSet:
+        total = sum(isinstance(compiled, bytes) for _, _, compiled in self._found)
+        done = 0
+        placed: list[Placed] = []
+        filters: list[tuple[Filter, str]] = []
+        for path, through, compiled in self._found:
+            if isinstance(compiled, bytes):
+                compiled = through.built(compiled)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+            errors += (fault.error(path) for fault in compiled.faults)
+            placed += (Placed(draft, path, through.names, through.narrowing) for draft in compiled.drafts)
+            filters += ((narrow, path) for narrow in compiled.filters)
+        rules = linked(placed, filters, errors)
+        return RuleSet(tuple(rules), tuple(errors))
+
+
+class _Through:
+    """Compiles what goes through the same pipelines, or takes it from the cache."""
+
+    def __init__(
+        self, references: tuple[Reference, ...], cache: Cache | None, lists: Lists | None, unpacker: Unpacker
+    ) -> None:
+        self.names = tuple(map(str, references))
+        self._references = references
+        self._cache = cache
+        self._lists = lists
+        self._unpacker = unpacker
+        self._salt = f"{compiler_version()} {fingerprint(references)} ".encode() if cache is not None else b""
+        self._builder: Builder | None = None
+        self._narrowing: dict[tuple[str, LogSource], Condition] = {}
+
+    def known(self, content: bytes) -> Compiled | None:
+        """What the cache has of a file of this content."""
+        if self._cache is None or (packed := self._cache.get(self._key("rules", content))) is None:
             return None
-    try:
-        rule = _described(document)
-        if "correlation" in document.data:
-            correlation, base_alerts = compiled_correlation(document, pipeline)
-            return Draft(replace(rule, correlation=correlation), document, base_alerts)
-        condition, source = compiling.detection(document, pipeline)
-        rule = replace(
-            rule, condition=condition, logsource=LogSource(**{k: v.lower() if v else None for k, v in source.items()})
-        )
-        return Draft(rule, document, document.data.get("generate") is True)
-    except RuleError as error:
-        errors.append(error)
-    except ExceptionGroup as group:
-        errors.extend(error for error in group.exceptions if isinstance(error, RuleError))
-    except Exception as error:  # noqa: BLE001 - one rule; whatever pySigma stumbles over must not stop the others
-        errors.append(document.fault(f"cannot be understood ({type(error).__name__}: {error})"))
-    return None
+        try:
+            compiled = self._unpacker.compiled(packed)
+        except ValueError:
+            return None
+        if compiled.lists and not self._same_lists(compiled.lists):
+            return None
+        return compiled
+
+    def built(self, content: bytes) -> Compiled:
+        compiled = self._compiler().build(content)
+        if self._cache is not None and (packed := pack(compiled)) is not None:
+            self._cache.put(self._key("rules", content), packed)
+        return compiled
+
+    def narrowing(self, narrow: Filter, logsource: LogSource) -> Condition:
+        key = narrow.text, logsource
+        if key not in self._narrowing:
+            self._narrowing[key] = self._narrowed(narrow, logsource)
+        return self._narrowing[key]
+
+    def _narrowed(self, narrow: Filter, logsource: LogSource) -> Condition:
+        key = self._key("filter", f"{logsource}\0{narrow.text}".encode(errors="surrogatepass"))
+        if self._cache is not None and self._lists is None and (packed := self._cache.get(key)) is not None:
+            try:
+                return self._unpacker.condition(packed)
+            except ValueError:
+                pass
+        condition = self._compiler().narrowing(narrow.text, logsource)
+        if self._cache is not None and self._lists is None and (packed := pack(condition)) is not None:
+            self._cache.put(key, packed)
+        return condition
+
+    def _same_lists(self, digests: Mapping[str, str]) -> bool:
+        lists = self._lists
+        return all(digest_of_list(lists(name) if lists else None) == digest for name, digest in digests.items())
+
+    def _compiler(self) -> Builder:
+        if self._builder is None:
+            # pySigma takes 0.2 s and 20 MB to import: only for compiling, never for what the cache has.
+            from rules.build import Builder
+
+            self._builder = Builder(pipeline_of(self._references), self._lists)
+        return self._builder
+
+    def _key(self, kind: str, content: bytes) -> str:
+        return f"{kind} {blake2b(self._salt + content, digest_size=16).hexdigest()}"
 
 
-def _described(document: Document) -> Rule:
-    """Everything of a rule but what it detects. Types that pySigma checks as well are left to it."""
-    data = document.data
-    own = _mapping(document, data.get("govsoc"), "govsoc")
-    runbook = _mapping(document, own.get("runbook"), "govsoc", "runbook")
-    titles = _mapping(document, own.get("title"), "govsoc", "title")
-    digest = hashlib.blake2b(document.text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
-    name = _text(document, data.get("name"), "name")
-    return Rule(
-        id=str(data["id"]).lower() if data.get("id") else name or digest,
-        hash=digest,
-        text=document.text,
-        title=str(data.get("title") or ""),
-        path=document.path,
-        line=document.line,
-        name=name,
-        title_vi=_text(document, titles.get("vi"), "govsoc", "title"),
-        level=str(data.get("level") or "medium").lower(),
-        status=_text(document, data.get("status"), "status"),
-        tags=_words(data.get("tags")),
-        entity=_text(document, own.get("entity"), "govsoc", "entity"),
-        runbook_vi=_text(document, runbook.get("vi"), "govsoc", "runbook", "vi"),
-        runbook_en=_text(document, runbook.get("en"), "govsoc", "runbook", "en"),
-        description=_text(document, data.get("description"), "description"),
-        author=_text(document, data.get("author"), "author"),
-        references=_words(data.get("references")),
-        falsepositives=_words(data.get("falsepositives")),
-    )
-
-
-def _mapping(document: Document, value: object, *keys: str) -> Mapping[str, object]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise document.fault(f"{'.'.join(keys)} must be a mapping", *keys)
-    return {str(key): item for key, item in value.items()}
-
-
-def _text(document: Document, value: object, *keys: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise document.fault(f"{'.'.join(keys)} must be text", *keys)
-    return value
-
-
-def _words(value: object) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()
-
-
-def _unique(drafts: Iterable[Draft], errors: list[RuleError]) -> list[Draft]:
-    kept: dict[str, Draft] = {}
-    for draft in drafts:
-        first = kept.setdefault(draft.rule.id, draft)
-        if first is not draft:
-            reason = f"the id {draft.rule.id} is already taken by {first.rule.path}:{first.rule.line}"
-            errors.append(draft.document.fault(reason, "id"))
-    return list(kept.values())
+@once
+def compiler_version() -> str:
+    """Changes with our compiler, pySigma and what else decides what a rule becomes."""
+    digest = blake2b(digest_size=16)
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    for name in ("pysigma", "pyyaml", "google-re2"):
+        try:
+            installed = distribution(name)
+            digest.update((installed.version + (installed.read_text("RECORD") or "")).encode())
+        except PackageNotFoundError:
+            digest.update(b"?")
+    return digest.hexdigest()

@@ -2,7 +2,7 @@
 
     SocError
     ├── ConfigError         a setting, a file or an argument is wrong: say which, and what to do
-    ├── RuleError           a rule cannot be loaded: file, line, reason
+    ├── RuleError           a rule cannot be loaded: file, line, column, reason
     ├── ParseError          a record is not of the format it claims: becomes a dead letter
     ├── QueryError          a search expression cannot be read: where and why
     ├── Busy                full for now: slow down and try again (HTTP 429)
@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+NOT_SUPPORTED = "not supported: "
+
 
 class SocError(Exception):
     """Root of every error that govsoc raises on purpose."""
@@ -30,14 +32,22 @@ class ConfigError(SocError):
 class RuleError(SocError):
     """A rule that cannot be loaded; one bad rule never stops the others."""
 
-    def __init__(self, reason: str, path: Path | str | None = None, line: int | None = None) -> None:
+    def __init__(
+        self, reason: str, path: Path | str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.path = str(path) if path is not None else None
-        self.line = line
+        self.line = line  # from 1, as is `column`
+        self.column = column
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether the rule asks for something that Sigma allows and we cannot do."""
+        return self.reason.startswith(NOT_SUPPORTED)
 
     def __str__(self) -> str:
-        where = ":".join(str(part) for part in (self.path, self.line) if part is not None)
+        where = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
         return f"{where}: {self.reason}" if where else self.reason
 
 

@@ -28,6 +28,7 @@ from soc.model.calendar import DAY_MS
 from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
+from soc.service.compiling import kept, say
 from soc.service.detector import doc_of
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.stores import open_history, open_stores, prepare
@@ -152,7 +153,9 @@ def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> R
     Raises `ConfigError` for a name that is nobody's, or several rules'.
     """
     pipelines = [settings.detect.pipeline] if settings.detect.pipeline else []
-    loaded = rules.load.load(paths or settings.detect.rules or [rules.load.CONTENT], pipelines)
+    with kept(settings) as cache:
+        wanted_paths = paths or settings.detect.rules or [rules.load.CONTENT]
+        loaded = rules.load.load(wanted_paths, pipelines, cache=cache, progress=say)
     wanted: dict[str, Rule] = {}
     for name in names:
         rule = loaded.get(name)

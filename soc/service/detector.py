@@ -25,6 +25,7 @@ from soc.errors import Busy, StoreUnavailable
 from soc.locks import only_one
 from soc.model.rule import RuleDoc, RuleFault
 from soc.pipeline import Pipeline
+from soc.service.compiling import kept, say
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.stores import open_detections, open_stores, prepare
 from soc.service.tuning import KnownTuning, keeping
@@ -79,7 +80,9 @@ def _patiently(
 def load_rules(settings: Settings) -> RuleSet:
     """The rules of the settings. Raises `ConfigError` for a pipeline that is not usable."""
     detect = settings.detect
-    return rules.load.load(detect.rules or [rules.load.CONTENT], [detect.pipeline] if detect.pipeline else [])
+    pipelines = [detect.pipeline] if detect.pipeline else []
+    with kept(settings) as cache:
+        return rules.load.load(detect.rules or [rules.load.CONTENT], pipelines, cache=cache, progress=say)
 
 
 def build_pipeline(
