@@ -34,6 +34,7 @@ log = structlog.get_logger("detector")
 _FOREVER = 1 << 62
 _WATERMARK_KEY = "pipeline/watermark"
 _RETRY_S = 1.0
+_EXPIRE_MS = 60_000  # while nothing happens, the disk is left alone for so long
 _TICK_MS = 1000  # while nothing happens, as rarely as it does not matter to people
 
 
@@ -221,6 +222,7 @@ class Pipeline:
         self._batch = batch
         self._watermark = Watermark(lateness_ms, idle_s)
         self._cursor: Mapping[str, int] | None = None
+        self._committed_at = 0  # the watermark of the last commit
         self._ticked = 0, False  # the last watermark, and whether it has left work for another tick
 
     def step(self) -> int:
@@ -309,6 +311,10 @@ class Pipeline:
         self._rules.flush(state)
         findings = [finding for finding in matched.kept if not finding.silent] + correlated.kept
         hidden += correlated.hidden
+        idle = expected is None and not (state.changes or findings or hidden)
+        if idle and watermark < self._committed_at + _EXPIRE_MS:
+            self._ticked = watermark, False
+            return
         state.set(_WATERMARK_KEY, self._watermark.dump(), _FOREVER)
         raised = self._detections.commit(
             findings,
@@ -320,6 +326,7 @@ class Pipeline:
             hidden,
         )
         self._ticked = watermark, self._rules.settled(watermark) < watermark
+        self._committed_at = watermark
         telemetry.HIDDEN.inc(sum(one.events for one in hidden))
         self._count(findings, set(raised))
 
