@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Iterable, Mapping
-from functools import reduce
-from pathlib import Path
 from typing import cast
 
 import re2
 import sigma.exceptions as sx
-import yaml
 from sigma import conditions as sc
 from sigma import types as st
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
@@ -35,7 +31,7 @@ from rules.predicate import (
     Within,
 )
 from rules.rule import Correlation
-from soc.errors import ConfigError, RuleError
+from soc.errors import RuleError
 
 MAX_PROGRAM = 30_000  # instructions of a compiled regular expression
 MAX_CHECKS = 20_000  # in one rule
@@ -67,18 +63,6 @@ _KEY_OF_ERROR: dict[type[Exception], str] = {
 
 class UnsupportedError(ValueError):
     """Something that Sigma allows and this engine cannot do, or not yet."""
-
-
-def pipeline_of(paths: Iterable[Path]) -> ProcessingPipeline | None:
-    """The given pySigma pipeline files as one, lowest priority number first. Raises ConfigError."""
-    pipelines: list[ProcessingPipeline] = []
-    for path in paths:
-        try:
-            pipelines.append(ProcessingPipeline.from_yaml(path.read_text(encoding="utf-8"), source_path=str(path)))
-        except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
-            raise ConfigError(f"{path}: not a usable Sigma processing pipeline: {error}") from error
-    ordered = sorted(pipelines, key=lambda pipeline: int(pipeline.priority))
-    return reduce(operator.add, ordered) if ordered else None
 
 
 def detection(document: Document, pipeline: ProcessingPipeline | None) -> tuple[Condition, Mapping[str, str | None]]:

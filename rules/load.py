@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rules.document import Document, documents, read
+from rules.pipeline import Reference, pipeline_of
 from rules.rule import Rule, RuleSet
 from soc.errors import RuleError
 from soc.model.rule import LogSource
@@ -17,45 +18,69 @@ if TYPE_CHECKING:
     from sigma.processing.pipeline import ProcessingPipeline
 
 CONTENT = Path(__file__).parent / "content"
-PIPELINES = Path(__file__).parent / "pipelines"
 MAX_FILES = 50_000
 
 
-def load(paths: Iterable[Path] = (CONTENT,), pipelines: Sequence[Path] = ()) -> RuleSet:
-    """Load rule files and directories of them (`*.yml`, `*.yaml`; `*.cases.yml` are left out), in the order of their names.
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Rules that belong together: a file or a directory of them (`*.yml`, `*.yaml`; `*.cases.yml` are left out), and what every one of
+    them goes through. `instead`: path -> text that is taken in place of what is in the file, be it there or not."""
 
-    `pipelines`: pySigma processing pipeline files, applied to every rule. Raises ConfigError when one of them is not usable.
+    path: Path
+    pipelines: Sequence[Reference] = ()
+    instead: Mapping[str, str] = field(default_factory=dict)
+
+
+def load(paths: Iterable[Path] = (CONTENT,), pipelines: Sequence[Reference] = ()) -> RuleSet:
+    """Load rule files and directories of them, in the order of their names.
+
+    `pipelines`: pySigma processing pipelines, applied to every rule. Raises ConfigError when one of them is not usable.
     """
+    return load_folders([Folder(path, pipelines) for path in paths])
+
+
+def load_folders(folders: Iterable[Folder]) -> RuleSet:
+    """As `load`, each folder with pipelines of its own. Their rules may name each other; of two with one id, the first one is taken."""
     errors: list[RuleError] = []
-    found = [document for path in paths for file in _files(path, errors) for document in read(file, errors)]
-    return _assemble(found, errors, pipelines)
+    found: dict[tuple[Reference, ...], list[Document]] = {}
+    for folder in folders:
+        some = [document for file in _files(folder, errors) for document in _documents(file, folder.instead, errors)]
+        found.setdefault(tuple(folder.pipelines), []).extend(some)
+    return _assemble(found, errors)
 
 
-def loads(text: str, path: str = "<text>", pipelines: Sequence[Path] = ()) -> RuleSet:
+def loads(text: str, path: str = "<text>", pipelines: Sequence[Reference] = ()) -> RuleSet:
     """The rules of one text; `path` is the name that its errors carry."""
+    return of_texts([(path, text, pipelines)])
+
+
+def of_texts(texts: Iterable[tuple[str, str, Sequence[Reference]]]) -> RuleSet:
+    """The rules of several texts, as (name, text, pipelines): of rules that were loaded before, say, and are kept without their files."""
     errors: list[RuleError] = []
-    return _assemble(list(documents(text, path, errors)), errors, pipelines)
+    found: dict[tuple[Reference, ...], list[Document]] = {}
+    for path, text, pipelines in texts:
+        found.setdefault(tuple(pipelines), []).extend(documents(text, path, errors))
+    return _assemble(found, errors)
 
 
-def of_texts(texts: Iterable[tuple[str, str]], pipelines: Sequence[Path] = ()) -> RuleSet:
-    """The rules of several texts, as (name, text): of rules that were loaded before, say, and are kept without their files."""
-    errors: list[RuleError] = []
-    found = [document for path, text in texts for document in documents(text, path, errors)]
-    return _assemble(found, errors, pipelines)
-
-
-def _files(path: Path, errors: list[RuleError]) -> list[Path]:
+def _files(folder: Folder, errors: list[RuleError]) -> list[Path]:
+    path = folder.path
+    replaced = {Path(name) for name in folder.instead}
     if path.is_dir():
-        found = sorted(
-            p for p in path.rglob("*.y*ml") if p.suffix in (".yml", ".yaml") and not is_cases(p) and p.is_file()
-        )
-        if len(found) > MAX_FILES:
-            errors.append(RuleError(f"{len(found)} files; only the first {MAX_FILES} are loaded", path))
-        return found[:MAX_FILES]
+        found = {p for p in path.rglob("*.y*ml") if p.suffix in (".yml", ".yaml") and not is_cases(p) and p.is_file()}
+        files = sorted(found | replaced)
+        if len(files) > MAX_FILES:
+            errors.append(RuleError(f"{len(files)} files; only the first {MAX_FILES} are loaded", path))
+        return files[:MAX_FILES]
     if not path.exists():
         errors.append(RuleError("no such file or directory", path))
-        return []
+        return sorted(replaced)
     return [path]
+
+
+def _documents(file: Path, instead: Mapping[str, str], errors: list[RuleError]) -> list[Document]:
+    text = instead.get(str(file))
+    return read(file, errors) if text is None else list(documents(text, str(file), errors))
 
 
 def is_cases(path: Path) -> bool:
@@ -69,18 +94,21 @@ class _Draft:
     base_alerts: bool  # `generate`: a base rule alerts by itself although a correlation uses it
 
 
-def _assemble(found: Sequence[Document], errors: list[RuleError], pipelines: Sequence[Path]) -> RuleSet:
-    # pySigma takes 0.2 s and 20 MB to import: only for loading, never for matching.
-    from rules.compile import pipeline_of
-
-    pipeline = pipeline_of(pipelines)
-    drafts = [draft for document in found if (draft := _draft(document, pipeline, errors)) is not None]
+def _assemble(found: Mapping[tuple[Reference, ...], Sequence[Document]], errors: list[RuleError]) -> RuleSet:
+    """`found`: the documents by the pipelines that they go through."""
+    drafts: list[_Draft] = []
+    for pipelines, some in found.items():
+        pipeline, names = pipeline_of(pipelines), tuple(map(str, pipelines))
+        made = (_draft(document, pipeline, errors) for document in some)
+        drafts += (replace(draft, rule=replace(draft.rule, pipelines=names)) for draft in made if draft is not None)
     drafts = _unique(drafts, errors)
     return RuleSet(tuple(_linked(drafts, errors)), tuple(errors))
 
 
 def _draft(document: Document, pipeline: ProcessingPipeline | None, errors: list[RuleError]) -> _Draft | None:
-    from rules import compile as compiling
+    from rules import (
+        compile as compiling,
+    )  # pySigma takes 0.2 s and 20 MB to import: only for loading, never for matching
 
     for key, reason in (
         ("filter", "Sigma filters are not supported yet"),
@@ -133,6 +161,7 @@ def _described(document: Document) -> Rule:
         runbook_en=_text(document, runbook.get("en"), "govsoc", "runbook", "en"),
         description=_text(document, data.get("description"), "description"),
         author=_text(document, data.get("author"), "author"),
+        license=_text(document, data.get("license"), "license"),
         references=_words(data.get("references")),
         falsepositives=_words(data.get("falsepositives")),
     )

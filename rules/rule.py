@@ -51,12 +51,14 @@ class Rule:
     runbook_en: str | None = None
     description: str | None = None
     author: str | None = None
+    license: str | None = None
     references: tuple[str, ...] = ()
     falsepositives: tuple[str, ...] = ()
     logsource: LogSource = field(default_factory=LogSource)
     condition: Condition | None = field(default=None, repr=False)
     correlation: Correlation | None = None
     silent: bool = False
+    pipelines: tuple[str, ...] = ()  # what it went through, by name or file
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,7 +163,8 @@ class Tally:
 
 
 class Pipeline:
-    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `after_step` is called after each commit.
+    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `between` is called before each batch, and
+    while there is none: there other rules may be taken up.
 
     `tuning` gives what holds now; it is asked once a step, so that a batch is judged by one.
     """
@@ -180,13 +181,13 @@ class Pipeline:
         batch: int = 2000,
         lateness_ms: int = 3_600_000,
         idle_s: float = 60.0,
-        after_step: Callable[[], None] = lambda: None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         self.tally = Tally()
         self._buffer = buffer
         self._rules = rules
         self.docs = docs
-        self._after_step = after_step
+        self.between = between
         self._detections = detections
         self._clock = clock
         self._tuning = tuning
@@ -194,8 +195,13 @@ class Pipeline:
         self._watermark = Watermark(lateness_ms, idle_s)
         self._cursor: Mapping[str, int] | None = None
 
+    def use(self, rules: Rules, docs: Mapping[str, RuleDoc]) -> None:
+        """From the next batch on. All that the rules before have to remember is committed, so that these find it."""
+        self._rules, self.docs = rules, docs
+
     def step(self) -> int:
         """One batch; returns its number of events. Raises `StoreUnavailable` and `Busy`: then nothing of it has happened."""
+        self.between()
         if self._cursor is None:
             self._cursor = self._detections.cursor()
             self._watermark.load(self._detections.state_get(_WATERMARK_KEY))
@@ -210,7 +216,6 @@ class Pipeline:
                 self._rules.forget()
                 raise
         self._cursor = batch.cursor
-        self._after_step()
         return len(batch.events)
 
     def _examine(self, events: tuple[Stored, ...], cursor: Mapping[str, int]) -> None:

@@ -23,7 +23,7 @@ from rules.load import CONTENT, is_cases, load
 from soc.cli import tuning
 from soc.cli.backtest import backtest
 from soc.cli.context import JsonOption, print_json
-from soc.cli.match import PipelineOption, RulesOption, pipelines_of
+from soc.cli.match import PipelineOption, RulesOption
 from soc.errors import ConfigError, RuleError
 from soc.model.event import Fields, flat
 from soc.model.source import Source, Transport
@@ -80,7 +80,7 @@ def run_cases(
 @app.command("list")
 def list_rules(rules: RulesOption = None, pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
     """The rules that alert: level, title, tags, file. Faults go to standard error."""
-    ruleset = load(rules or [CONTENT], pipelines_of(pipeline))
+    ruleset = load(rules or [CONTENT], pipeline or [])
     for rule in ruleset.rules:
         if rule.silent:
             continue
@@ -104,7 +104,7 @@ def explain_event(
 ) -> None:
     """Say for each part of a rule's condition what matched in the event, or why it did not."""
     try:
-        ruleset = load(rules or [CONTENT], pipelines_of(pipeline))
+        ruleset = load(rules or [CONTENT], pipeline or [])
         wanted = ruleset.get(rule)
         if wanted is None:
             raise ConfigError(f"no rule (or several) with the id, name or title {rule!r}")
