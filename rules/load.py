@@ -142,16 +142,14 @@ def _described(document: Document) -> Rule:
     own = _mapping(document, data.get("govsoc"), "govsoc")
     runbook = _mapping(document, own.get("runbook"), "govsoc", "runbook")
     titles = _mapping(document, own.get("title"), "govsoc", "title")
-    digest = hashlib.blake2b(document.text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
-    name = _text(document, data.get("name"), "name")
     return Rule(
-        id=str(data["id"]).lower() if data.get("id") else name or digest,
-        hash=digest,
+        id=id_of(data, document.text),
+        hash=digest_of(document.text),
         text=document.text,
         title=str(data.get("title") or ""),
         path=document.path,
         line=document.line,
-        name=name,
+        name=_text(document, data.get("name"), "name"),
         title_vi=_text(document, titles.get("vi"), "govsoc", "title"),
         level=str(data.get("level") or "medium").lower(),
         status=_text(document, data.get("status"), "status"),
@@ -165,6 +163,15 @@ def _described(document: Document) -> Rule:
         references=_words(data.get("references")),
         falsepositives=_words(data.get("falsepositives")),
     )
+
+
+def id_of(data: Mapping[str, object], text: str) -> str:
+    """By what everybody knows the rule of this document."""
+    return str(data["id"]).lower() if data.get("id") else str(data.get("name") or digest_of(text))
+
+
+def digest_of(text: str) -> str:
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
 
 def _mapping(document: Document, value: object, *keys: str) -> Mapping[str, object]:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import orjson
 
 from rules.document import documents
-from rules.load import is_cases
+from rules.load import id_of, is_cases
 from soc.errors import RuleError
 
 _MEANING = ("detection", "logsource", "correlation", "filter")
@@ -102,7 +102,7 @@ def described(text: str, path: Path | PurePosixPath, errors: list[RuleError]) ->
 def _described(data: Mapping[str, object], text: str) -> Described:
     source = data.get("logsource")
     return Described(
-        id=str(data.get("id") or data.get("name") or data.get("title") or "").lower(),
+        id=id_of(data, text),
         title=str(data.get("title") or ""),
         level=str(data.get("level") or "medium").lower(),
         status=str(data.get("status") or "").lower(),

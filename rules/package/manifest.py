@@ -27,7 +27,7 @@ MAX_MANIFEST = 1 << 20
 class Version:
     """One import. `folder`: its own, inside the package's. `origin`: the file that it came from. `at`: ms since 1970.
 
-    `release`: as the package calls itself. `licence`: its licence file, or its name where it has none. `stage`: in which new rules begin.
+    `release`: as the package calls itself. `licence`: its name, empty: not known. `stage`: in which new rules begin.
     `digest`: of all its files. `left_out`: rules of the package that were not wanted, or that others have already.
     """
 
@@ -66,7 +66,7 @@ def read_package(place: Path) -> Package | None:
         return Package(place.name, current, _version(previous) if previous else None)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise RuleError(f"not a manifest that govsoc has written ({error}): import the package again", path) from None
 
 
@@ -77,15 +77,15 @@ def write_package(package: Package, rules_dir: Path) -> None:
 
 
 def _version(known: dict[str, object]) -> Version:
+    known = dict(known)
     pipelines = known.pop("pipelines")
     if not isinstance(pipelines, list) or not all(
         isinstance(value, str | int) for value in [*known.values(), *pipelines]
     ):
         raise TypeError("a field is of another type")
     version = Version(**known | {"stage": Stage(str(known["stage"])), "pipelines": tuple(pipelines)})  # type: ignore[arg-type]
-    for name in (version.folder, version.licence):
-        if not isinstance(name, str) or "/" in name or name.startswith("."):
-            raise ValueError("a name points elsewhere")
+    if not version.folder.isalnum():
+        raise ValueError("the folder is not one of ours")
     return version
 
 

@@ -20,7 +20,7 @@ from rules.check import documented_fields, lint
 from rules.explain import explain as explain_rule
 from rules.explain import lines
 from rules.load import CONTENT, is_cases, load
-from soc.cli import tuning
+from soc.cli import packages, tuning
 from soc.cli.backtest import backtest
 from soc.cli.context import JsonOption, print_json
 from soc.cli.match import PipelineOption, RulesOption
@@ -32,6 +32,10 @@ app = typer.Typer(no_args_is_help=True, help="Detection rules: check them, run t
 app.command("stage")(tuning.stage)
 app.command("override")(tuning.override)
 app.add_typer(tuning.exceptions, name="exceptions")
+app.command("import")(packages.import_)
+app.add_typer(packages.app, name="packages")
+app.command("pipelines")(packages.pipelines)
+app.command("reload")(packages.reload)
 
 app.command("backtest")(backtest)
 

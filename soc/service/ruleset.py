@@ -84,7 +84,7 @@ def choose(settings: Settings, before: Sequence[RuleDoc] = (), *, again: bool = 
         again_loaded = load_folders([replace(one, instead=_inside(one, instead)) for one in wanted])
         loaded = RuleSet(again_loaded.rules, _told(loaded.errors, instead) + again_loaded.errors)
     loaded = RuleSet(loaded.rules, (*errors, *_once(loaded.errors)))
-    docs = tuple(_docs(loaded, wanted))
+    docs = tuple(_docs(loaded, manifest.packages(rules_dir(settings), []), rules_dir(settings)))
     return Chosen(loaded, docs, _hash(loaded, wanted))
 
 
@@ -125,21 +125,22 @@ def _once(errors: Iterable[RuleError]) -> Iterator[RuleError]:
             yield error
 
 
-def _docs(loaded: RuleSet, wanted: Sequence[Folder]) -> Iterator[RuleDoc]:
-    packages = {
-        f"{one.path}/": one.path.parent.name for one in wanted if (one.path.parent / manifest.MANIFEST).is_file()
-    }
+def _docs(loaded: RuleSet, imported: Sequence[manifest.Package], place: Path) -> Iterator[RuleDoc]:
+    packages = {f"{one.folder(place)}/": one for one in imported}
     by_id = {rule.id: rule for rule in loaded.rules}
     for rule in loaded.rules:
-        package = next((name for start, name in packages.items() if rule.path.startswith(start)), "")
-        yield replace(doc_of(rule, by_id), package=package)
+        doc = doc_of(rule, by_id)
+        package = next((one for start, one in packages.items() if rule.path.startswith(start)), None)
+        if package is not None:  # a licence of its own counts for more
+            doc = replace(doc, package=package.name, license=doc.license or package.current.licence)
+        yield doc
 
 
 def _hash(loaded: RuleSet, wanted: Sequence[Folder]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     prints = {tuple(map(str, one.pipelines)): fingerprint(one.pipelines) for one in wanted}
     for rule in sorted(loaded.rules, key=lambda rule: rule.id):
-        part = f"{rule.id}\0{rule.hash}\0{prints.get(rule.pipelines, '')}\0{rule.silent}\n"
+        part = f"{rule.id}\0{rule.path}\0{rule.hash}\0{prints.get(rule.pipelines, '')}\0{rule.silent}\n"
         digest.update(part.encode(errors="surrogatepass"))
     return digest.hexdigest()
 
