@@ -13,6 +13,7 @@ from api.state import Here, State
 from api.tuning import settings
 from api.tuning.overview import overview
 from api.tuning.ratio import ratio
+from rules.blind import unfed
 from soc.errors import SocError
 from soc.model.account import Account, Role
 from soc.model.finding import LEVELS
@@ -31,7 +32,17 @@ def rules_page(request: Request, state: Here, account: Viewer) -> Response:
     rank = {level: -at for at, level in enumerate(LEVELS)}
     ordered = sorted(rules, key=lambda r: (-counts.get(r.id, 0), rank.get(r.level, 0), r.title))
     rows = [(r, laid.get(r.id, RuleSetting(r.id)), ratio(verdicts.get(r.id, {}))) for r in ordered]
-    return state.pages.html(request, "rules.html", account=account, rules=rows, faults=faults, counts=counts)
+    live = {source.type for source in state.stores.sources.list(account.scope) if source.enabled}
+    return state.pages.html(
+        request,
+        "rules.html",
+        account=account,
+        rules=rows,
+        faults=faults,
+        counts=counts,
+        in_force=state.rules.in_force(),
+        unfed=unfed(rules, live),
+    )
 
 
 @router.get("/{rule_id}")

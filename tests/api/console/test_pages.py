@@ -13,7 +13,7 @@ from api.console.render import TEMPLATES, local
 from api.standing import expect
 from soc.model.alert import Status, Verdict
 from soc.model.org import EVERYTHING
-from soc.model.rule import LogSource, RuleDoc
+from soc.model.rule import LogSource, RuleDoc, RulesInForce
 from soc.model.source import Source, SourceHealth, Transport
 from soc.service.organisations import SHIPPED, keep, read
 from soc.service.watch import Watch
@@ -214,6 +214,36 @@ def test_sources_and_rules(client_of):
     assert "no detection: add one" in rules
     assert "2 rules cannot work" in rules
     assert "title: SQL injection attempt" in page(client_of("viewer"), "/rules/web-sqli")
+
+
+@both_stores
+def test_the_rules_page_says_since_when_they_run_and_which_see_nothing(client_of, world):
+    theirs = replace(
+        RULE,
+        id="win",
+        hash="win",
+        title="Windows",
+        logsources=(LogSource(product="windows"),),
+        author="Somebody <Else>",
+        license="DRL-1.1",
+        package="sigmahq",
+        pipelines=("ecs_windows",),
+    )
+    web = replace(RULE, logsources=(LogSource(category="webserver"),))
+    began = RulesInForce("ab12cd", 2, world.clock(), world.clock())
+    world.detections.publish([web, theirs], [], began)
+    rules = page(client_of("national"), "/rules")
+    assert "ab12cd" in rules
+    assert "are being read" not in rules
+    assert "1 rule sees nothing" in rules
+    assert rules.count("no such logs") == 1
+    one = page(client_of("viewer"), "/rules/win")
+    assert "Somebody &lt;Else&gt;" in one
+    assert all(text in one for text in ("DRL-1.1", "sigmahq", "ecs_windows"))
+    world.detections.publish([web, theirs], [], replace(began, loading_since=world.clock()))
+    assert "The files have changed and are being read." in page(client_of("national"), "/rules")
+    told = client_of("viewer").get("/api/v1/rules").json()["in_force"]
+    assert (told["hash"], told["rules"], told["loading_since"] is None) == ("ab12cd", 2, False)
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_is_inline(client_of, world):
