@@ -1,8 +1,8 @@
-"""From pySigma's objects to our own plain ones. The only module that imports pySigma, and it is imported only to load rules."""
+"""From pySigma's objects to our own plain ones. It imports pySigma, so it is imported only to compile rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import cast
 
 import re2
@@ -10,13 +10,15 @@ import sigma.exceptions as sx
 from sigma import conditions as sc
 from sigma import types as st
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
-from sigma.modifiers import SigmaWideModifier, modifier_mapping
 from sigma.processing.pipeline import ProcessingPipeline
-from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaRule
-from sigma.rule.base import check_alias_expansion
+from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaLogSource, SigmaRule
 
+import rules.modifiers  # noqa: F401 - fills pySigma's table
 from rules.condition import All, Any, Check, Condition, Not, Search, anywhere, checks
 from rules.document import Document
+from rules.draft import Lists
+from rules.fault import FORESEEN, UnsupportedError, fault, in_detection, key_of, strange
+from rules.placeholder import fill
 from rules.predicate import (
     DatePart,
     Exists,
@@ -32,12 +34,11 @@ from rules.predicate import (
 )
 from rules.rule import Correlation
 from soc.errors import RuleError
+from soc.model.rule import LogSource
 
 MAX_PROGRAM = 30_000  # instructions of a compiled regular expression
 MAX_CHECKS = 20_000  # in one rule
-
-# The specification names both; pySigma 2.0 knows only `wide`.
-modifier_mapping.setdefault("utf16le", SigmaWideModifier)
+MAX_NESTED = 100  # levels of a condition
 
 _WILD = {st.SpecialChars.WILDCARD_MULTI: Wild.ANY, st.SpecialChars.WILDCARD_SINGLE: Wild.ONE}
 _OPERATORS = {
@@ -46,43 +47,55 @@ _OPERATORS = {
     st.CompareOperators.GT: ">",
     st.CompareOperators.GTE: ">=",
 }
-# Where in the document an error of pySigma belongs.
-_KEY_OF_ERROR: dict[type[Exception], str] = {
-    sx.SigmaLogsourceError: "logsource",
-    sx.SigmaLevelError: "level",
-    sx.SigmaStatusError: "status",
-    sx.SigmaTagError: "tags",
-    sx.SigmaIdentifierError: "id",
-    sx.SigmaTitleError: "title",
-    sx.SigmaDateError: "date",
-    sx.SigmaNameError: "name",
-    sx.SigmaReferencesError: "references",
-    sx.SigmaRelatedError: "related",
-}
 
 
-class UnsupportedError(ValueError):
-    """Something that Sigma allows and this engine cannot do, or not yet."""
+def detection(
+    document: Document, pipeline: ProcessingPipeline | None, lists: Lists, section: str = "detection"
+) -> tuple[Condition, LogSource]:
+    """Condition and (pipeline-processed) log source of the searches and the condition in this section of a document.
 
-
-def detection(document: Document, pipeline: ProcessingPipeline | None) -> tuple[Condition, Mapping[str, str | None]]:
-    """Condition and (pipeline-processed) log source of a detection rule. Raises an ExceptionGroup of RuleErrors."""
+    Raises an ExceptionGroup with a RuleError for each fault.
+    """
+    odd = strange(document, section)
+    body = document.data.get(section)
+    searches = dict(body) if isinstance(body, dict) and not odd else {"any": {"field": "value"}, "condition": "any"}
+    if section == "filter":
+        searches.pop("rules", None)
     faults: list[RuleError] = []
     try:
-        check_alias_expansion(document.data, sx.SigmaError)
-        rule = SigmaRule.from_dict(document.data, collect_errors=True)
-        faults = [_fault(document, error) for error in rule.errors]
-        if not faults:
-            if pipeline is not None:
-                pipeline.apply(rule)
-            return _condition(rule), {
-                "product": rule.logsource.product,
-                "category": rule.logsource.category,
-                "service": rule.logsource.service,
-            }
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        faults.append(_fault(document, error))
+        rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True)
+        if not rule.errors and not odd:
+            return _compiled(rule, pipeline, lists)
+        faults = [fault(document, error, section) for error in rule.errors if key_of(error) is not None]
+        whole: Exception | None = rule.errors[0] if rule.errors else None
+    except FORESEEN as error:
+        whole = error
+
+    good = {"title": "-", "logsource": {"category": "-"}} if faults else document.data
+
+    def attempt(some: dict[str, object]) -> None:
+        _compiled(SigmaRule.from_dict({**good, "detection": some}), pipeline, lists)
+
+    faults += odd or in_detection(document, searches, attempt, section)
+    if not faults and whole is not None:
+        faults = [fault(document, whole, section)]
     raise ExceptionGroup("rule refused", faults)
+
+
+def _compiled(rule: SigmaRule, pipeline: ProcessingPipeline | None, lists: Lists) -> tuple[Condition, LogSource]:
+    if pipeline is not None:
+        pipeline.apply(rule)
+    fill(rule.detection.detections, lists)
+    return _condition(rule), source_of(rule.logsource)
+
+
+def source_of(logsource: object) -> LogSource:
+    """Lower case; what is not text is not said."""
+    found = (
+        vars(logsource) if isinstance(logsource, SigmaLogSource) else logsource if isinstance(logsource, dict) else {}
+    )
+    said = {name: found.get(name) for name in ("product", "category", "service")}
+    return LogSource(**{name: word.lower() if isinstance(word, str) and word else None for name, word in said.items()})
 
 
 def _condition(rule: SigmaRule) -> Condition:
@@ -92,9 +105,20 @@ def _condition(rule: SigmaRule) -> Condition:
     if not parts:
         raise UnsupportedError("nothing is left of the condition")
     whole = parts[0] if len(parts) == 1 else Any(parts)
+    if _depth(whole) > MAX_NESTED:
+        raise UnsupportedError(f"a condition nested deeper than {MAX_NESTED} levels")
     if (count := sum(1 for _ in checks(whole))) > MAX_CHECKS:
         raise UnsupportedError(f"a rule of {count} comparisons; at most {MAX_CHECKS} are allowed")
     return whole
+
+
+def _depth(tree: Condition) -> int:
+    match tree:
+        case All(parts) | Any(parts):
+            return 1 + max(map(_depth, parts))
+        case Not(part) | Search(_, part):
+            return 1 + _depth(part)
+    return 1
 
 
 def _tree(node: object, found: Mapping[str, SigmaDetection], rule: SigmaRule) -> Condition | None:
@@ -199,7 +223,9 @@ def _part(part: object) -> str | Wild:
     if isinstance(part, st.SpecialChars):
         return _WILD[part]
     name = part.name if isinstance(part, st.Placeholder) else part
-    raise UnsupportedError(f"the placeholder %{name}% has no values: give a processing pipeline that replaces it")
+    raise UnsupportedError(
+        f"the placeholder %{name}% has no values: give a processing pipeline that replaces it, or a list of that name"
+    )
 
 
 def _regex(value: st.SigmaRegularExpression) -> Matches:
@@ -226,15 +252,14 @@ def correlation(document: Document, pipeline: ProcessingPipeline | None) -> tupl
     """The correlation, its `rules` still as written, and whether the base rules alert too. Raises an ExceptionGroup of RuleErrors."""
     faults: list[RuleError] = []
     try:
-        check_alias_expansion(document.data, sx.SigmaError)
         rule = SigmaCorrelationRule.from_dict(document.data, collect_errors=True)
-        faults = [_fault(document, error) for error in rule.errors]
+        faults = [fault(document, error, "correlation") for error in rule.errors]
         if not faults:
             if pipeline is not None:
                 pipeline.apply(rule)
             return _correlation(rule), rule.generate
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError) as error:
-        faults.append(_fault(document, error))
+    except FORESEEN as error:
+        faults.append(fault(document, error, "correlation"))
     raise ExceptionGroup("rule refused", faults)
 
 
@@ -259,47 +284,3 @@ def _correlation(rule: SigmaCorrelationRule) -> Correlation:
         counted=counted if kind == "value_count" else (),
         aliases={a.alias: {r.reference: name for r, name in a.mapping.items()} for a in rule.aliases},
     )
-
-
-def _fault(document: Document, error: Exception) -> RuleError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, sx.SigmaRegularExpressionError):
-        reason += " (expressions run on RE2: no lookaround, no backreferences)"
-    elif not isinstance(error, sx.SigmaError | UnsupportedError):
-        reason = f"cannot be understood ({type(error).__name__}: {reason})"
-    for kind, key in _KEY_OF_ERROR.items():
-        if isinstance(error, kind):
-            return document.fault(reason, key)
-    if isinstance(error, sx.SigmaCorrelationRuleError):
-        return document.fault(reason, "correlation")
-    if isinstance(error, sx.SigmaConditionError):
-        return document.fault(reason, "detection", "condition")
-    return document.fault(reason, *_place(document, _fails(type(error))))
-
-
-def _fails(kind: type[Exception]) -> Callable[[str, object], bool]:
-    """Whether this one item of a detection, built and converted alone, gives the same kind of error."""
-
-    def fails(key: str, value: object) -> bool:
-        try:
-            part = _detection(SigmaDetection.from_definition({key: value}))
-        except kind:
-            return True
-        except (ValueError, TypeError, AttributeError):
-            return False
-        return part is None
-
-    return fails
-
-
-def _place(document: Document, fails: Callable[[str, object], bool]) -> tuple[str, ...]:
-    """The way to the first item of the detection that fails alone: pySigma does not say where."""
-    detections = document.data.get("detection")
-    for name, body in detections.items() if isinstance(detections, dict) else ():
-        if name == "condition":
-            continue
-        for items in body if isinstance(body, list) else [body]:
-            for key, value in items.items() if isinstance(items, dict) else ():
-                if fails(str(key), value):
-                    return "detection", str(name), str(key)
-    return ("correlation",) if "correlation" in document.data else ("detection",)

@@ -1,24 +1,38 @@
-"""Rule files to a RuleSet. One bad rule never stops the others: every fault is collected, with file and line."""
+"""Rule files to a RuleSet. One bad rule never stops the others: every fault is collected, with file, line and column.
+
+file -> Compiled   from the cache, or by `rules.build` (YAML, pySigma), which only then is imported
+all  -> RuleSet    by `rules.link`: filters, correlations, ids
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache as once
+from hashlib import blake2b
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rules.document import Document, documents, read
-from rules.pipeline import Reference, pipeline_of
-from rules.rule import Rule, RuleSet
+from rules.cache import Cache
+from rules.condition import Condition
+from rules.draft import Compiled, Filter, Lists, Unpacker, digest_of_list, pack
+from rules.file import read
+from rules.link import Placed, linked
+from rules.pipeline import Reference, fingerprint, pipeline_of
+from rules.rule import RuleSet
 from soc.errors import RuleError
 from soc.model.rule import LogSource
 
 if TYPE_CHECKING:
-    from sigma.processing.pipeline import ProcessingPipeline
+    from rules.build import Builder
 
 CONTENT = Path(__file__).parent / "content"
 MAX_FILES = 50_000
+MAX_BYTES = 256 << 20  # of all files
+
+Progress = Callable[[int, int], None]  # files compiled so far, files to compile; those from the cache do not count
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,44 +45,71 @@ class Folder:
     instead: Mapping[str, str] = field(default_factory=dict)
 
 
-def load(paths: Iterable[Path] = (CONTENT,), pipelines: Sequence[Reference] = ()) -> RuleSet:
+def load(
+    paths: Iterable[Path] = (CONTENT,),
+    pipelines: Sequence[Reference] = (),
+    *,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    lists: Lists | None = None,
+) -> RuleSet:
     """Load rule files and directories of them, in the order of their names.
 
-    `pipelines`: pySigma processing pipelines, applied to every rule. Raises ConfigError when one of them is not usable.
+    `pipelines`: pySigma processing pipelines, applied to every rule. `lists`: the values of a placeholder, by its name. Raises
+    ConfigError when a pipeline is not usable.
     """
-    return load_folders([Folder(path, pipelines) for path in paths])
+    folders = [Folder(path, pipelines) for path in paths]
+    return load_folders(folders, cache=cache, progress=progress, lists=lists)
 
 
-def load_folders(folders: Iterable[Folder]) -> RuleSet:
+def load_folders(
+    folders: Iterable[Folder],
+    *,
+    cache: Cache | None = None,
+    progress: Progress | None = None,
+    lists: Lists | None = None,
+) -> RuleSet:
     """As `load`, each folder with pipelines of its own. Their rules may name each other; of two with one id, the first one is taken."""
     errors: list[RuleError] = []
-    found: dict[tuple[Reference, ...], list[Document]] = {}
+    loading = _Loading(cache, lists)
     for folder in folders:
-        some = [document for file in _files(folder, errors) for document in _documents(file, folder.instead, errors)]
-        found.setdefault(tuple(folder.pipelines), []).extend(some)
-    return _assemble(found, errors)
+        for file in _files(folder, errors):
+            text = folder.instead.get(str(file))
+            content = read(file, errors) if text is None else text.encode(errors="surrogatepass")
+            if content is None:
+                continue
+            if not loading.add(str(file), content, folder.pipelines):
+                errors.append(
+                    RuleError(f"more than {MAX_BYTES >> 20} MB of rules; the files from here on are left out", file)
+                )
+                return loading.ruleset(errors, progress)
+    return loading.ruleset(errors, progress)
 
 
-def loads(text: str, path: str = "<text>", pipelines: Sequence[Reference] = ()) -> RuleSet:
+def loads(
+    text: str, path: str = "<text>", pipelines: Sequence[Reference] = (), *, lists: Lists | None = None
+) -> RuleSet:
     """The rules of one text; `path` is the name that its errors carry."""
-    return of_texts([(path, text, pipelines)])
+    return of_texts([(path, text, pipelines)], lists=lists)
 
 
-def of_texts(texts: Iterable[tuple[str, str, Sequence[Reference]]]) -> RuleSet:
+def of_texts(texts: Iterable[tuple[str, str, Sequence[Reference]]], *, lists: Lists | None = None) -> RuleSet:
     """The rules of several texts, as (name, text, pipelines): of rules that were loaded before, say, and are kept without their files."""
-    errors: list[RuleError] = []
-    found: dict[tuple[Reference, ...], list[Document]] = {}
+    loading = _Loading(None, lists)
     for path, text, pipelines in texts:
-        found.setdefault(tuple(pipelines), []).extend(documents(text, path, errors))
-    return _assemble(found, errors)
+        loading.add(path, text.encode(errors="surrogatepass"), pipelines)
+    return loading.ruleset([], None)
+
+
+def is_cases(path: Path) -> bool:
+    return path.name.endswith((".cases.yml", ".cases.yaml"))
 
 
 def _files(folder: Folder, errors: list[RuleError]) -> list[Path]:
     path = folder.path
     replaced = {Path(name) for name in folder.instead}
     if path.is_dir():
-        found = {p for p in path.rglob("*.y*ml") if p.suffix in (".yml", ".yaml") and not is_cases(p) and p.is_file()}
-        files = sorted(found | replaced)
+        files = sorted({*_walked(path, errors), *replaced})
         if len(files) > MAX_FILES:
             errors.append(RuleError(f"{len(files)} files; only the first {MAX_FILES} are loaded", path))
         return files[:MAX_FILES]
@@ -78,171 +119,135 @@ def _files(folder: Folder, errors: list[RuleError]) -> list[Path]:
     return [path]
 
 
-def _documents(file: Path, instead: Mapping[str, str], errors: list[RuleError]) -> list[Document]:
-    text = instead.get(str(file))
-    return read(file, errors) if text is None else list(documents(text, str(file), errors))
+def _walked(folder: Path, errors: list[RuleError]) -> Iterator[Path]:
+    def unread(error: OSError) -> None:
+        errors.append(RuleError(f"cannot be read: {error.strerror or error}", error.filename))
+
+    for place, _, names in os.walk(folder, onerror=unread):
+        for name in names:
+            file = Path(place, name)
+            if file.suffix in (".yml", ".yaml") and not is_cases(file) and file.is_file():
+                yield file
 
 
-def is_cases(path: Path) -> bool:
-    return path.name.endswith((".cases.yml", ".cases.yaml"))
+class _Loading:
+    """What is being loaded, file by file; what the cache does not know is compiled at the end, when its number is known."""
+
+    def __init__(self, cache: Cache | None, lists: Lists | None) -> None:
+        self._cache = cache
+        self._lists = lists
+        self._through: dict[tuple[Reference, ...], _Through] = {}
+        self._unpacker = Unpacker()
+        self._found: list[tuple[str, _Through, Compiled | bytes]] = []
+        self._bytes = 0
+
+    def add(self, path: str, content: bytes, pipelines: Sequence[Reference]) -> bool:
+        """False when it would be too much."""
+        self._bytes += len(content)
+        if self._bytes > MAX_BYTES:
+            return False
+        through = self._through.get(tuple(pipelines))
+        if through is None:
+            through = _Through(tuple(pipelines), self._cache, self._lists, self._unpacker)
+            self._through[tuple(pipelines)] = through
+        self._found.append((path, through, through.known(content) or content))
+        return True
+
+    def ruleset(self, errors: list[RuleError], progress: Progress | None) -> RuleSet:
+        total = sum(isinstance(compiled, bytes) for _, _, compiled in self._found)
+        done = 0
+        placed: list[Placed] = []
+        filters: list[tuple[Filter, str]] = []
+        for path, through, compiled in self._found:
+            if isinstance(compiled, bytes):
+                compiled = through.built(compiled)
+                done += 1
+                if progress is not None:
+                    progress(done, total)
+            errors += (fault.error(path) for fault in compiled.faults)
+            placed += (Placed(draft, path, through.names, through.narrowing) for draft in compiled.drafts)
+            filters += ((narrow, path) for narrow in compiled.filters)
+        rules = linked(placed, filters, errors)
+        return RuleSet(tuple(rules), tuple(errors))
 
 
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    rule: Rule
-    document: Document
-    base_alerts: bool  # `generate`: a base rule alerts by itself although a correlation uses it
+class _Through:
+    """Compiles what goes through the same pipelines, or takes it from the cache."""
 
+    def __init__(
+        self, references: tuple[Reference, ...], cache: Cache | None, lists: Lists | None, unpacker: Unpacker
+    ) -> None:
+        self.names = tuple(map(str, references))
+        self._references = references
+        self._cache = cache
+        self._lists = lists
+        self._unpacker = unpacker
+        self._salt = f"{compiler_version()} {fingerprint(references)} ".encode() if cache is not None else b""
+        self._builder: Builder | None = None
+        self._narrowing: dict[tuple[str, LogSource], Condition] = {}
 
-def _assemble(found: Mapping[tuple[Reference, ...], Sequence[Document]], errors: list[RuleError]) -> RuleSet:
-    """`found`: the documents by the pipelines that they go through."""
-    drafts: list[_Draft] = []
-    for pipelines, some in found.items():
-        pipeline, names = pipeline_of(pipelines), tuple(map(str, pipelines))
-        made = (_draft(document, pipeline, errors) for document in some)
-        drafts += (replace(draft, rule=replace(draft.rule, pipelines=names)) for draft in made if draft is not None)
-    drafts = _unique(drafts, errors)
-    return RuleSet(tuple(_linked(drafts, errors)), tuple(errors))
-
-
-def _draft(document: Document, pipeline: ProcessingPipeline | None, errors: list[RuleError]) -> _Draft | None:
-    from rules import (
-        compile as compiling,
-    )  # pySigma takes 0.2 s and 20 MB to import: only for loading, never for matching
-
-    for key, reason in (
-        ("filter", "Sigma filters are not supported yet"),
-        ("action", "the old 'action' documents are not supported"),
-    ):
-        if key in document.data:
-            errors.append(document.fault(reason, key))
+    def known(self, content: bytes) -> Compiled | None:
+        """What the cache has of a file of this content."""
+        if self._cache is None or (packed := self._cache.get(self._key("rules", content))) is None:
             return None
-    try:
-        rule = _described(document)
-        if "correlation" in document.data:
-            correlation, base_alerts = compiling.correlation(document, pipeline)
-            return _Draft(replace(rule, correlation=correlation), document, base_alerts)
-        condition, source = compiling.detection(document, pipeline)
-        rule = replace(
-            rule, condition=condition, logsource=LogSource(**{k: v.lower() if v else None for k, v in source.items()})
-        )
-        return _Draft(rule, document, document.data.get("generate") is True)
-    except RuleError as error:
-        errors.append(error)
-    except ExceptionGroup as group:
-        errors.extend(error for error in group.exceptions if isinstance(error, RuleError))
-    except Exception as error:  # noqa: BLE001 - one rule; whatever pySigma stumbles over must not stop the others
-        errors.append(document.fault(f"cannot be understood ({type(error).__name__}: {error})"))
-    return None
-
-
-def _described(document: Document) -> Rule:
-    """Everything of a rule but what it detects. Types that pySigma checks as well are left to it."""
-    data = document.data
-    own = _mapping(document, data.get("govsoc"), "govsoc")
-    runbook = _mapping(document, own.get("runbook"), "govsoc", "runbook")
-    titles = _mapping(document, own.get("title"), "govsoc", "title")
-    return Rule(
-        id=id_of(data, document.text),
-        hash=digest_of(document.text),
-        text=document.text,
-        title=str(data.get("title") or ""),
-        path=document.path,
-        line=document.line,
-        name=_text(document, data.get("name"), "name"),
-        title_vi=_text(document, titles.get("vi"), "govsoc", "title"),
-        level=str(data.get("level") or "medium").lower(),
-        status=_text(document, data.get("status"), "status"),
-        tags=_words(data.get("tags")),
-        entity=_text(document, own.get("entity"), "govsoc", "entity"),
-        runbook_vi=_text(document, runbook.get("vi"), "govsoc", "runbook", "vi"),
-        runbook_en=_text(document, runbook.get("en"), "govsoc", "runbook", "en"),
-        description=_text(document, data.get("description"), "description"),
-        author=_text(document, data.get("author"), "author"),
-        license=_text(document, data.get("license"), "license"),
-        references=_words(data.get("references")),
-        falsepositives=_words(data.get("falsepositives")),
-    )
-
-
-def id_of(data: Mapping[str, object], text: str) -> str:
-    """By what everybody knows the rule of this document."""
-    return str(data["id"]).lower() if data.get("id") else str(data.get("name") or digest_of(text))
-
-
-def digest_of(text: str) -> str:
-    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
-
-
-def _mapping(document: Document, value: object, *keys: str) -> Mapping[str, object]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise document.fault(f"{'.'.join(keys)} must be a mapping", *keys)
-    return {str(key): item for key, item in value.items()}
-
-
-def _text(document: Document, value: object, *keys: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise document.fault(f"{'.'.join(keys)} must be text", *keys)
-    return value
-
-
-def _words(value: object) -> tuple[str, ...]:
-    return tuple(str(item) for item in value) if isinstance(value, list) else ()
-
-
-def _unique(drafts: Iterable[_Draft], errors: list[RuleError]) -> list[_Draft]:
-    kept: dict[str, _Draft] = {}
-    for draft in drafts:
-        first = kept.setdefault(draft.rule.id, draft)
-        if first is not draft:
-            reason = f"the id {draft.rule.id} is already taken by {first.rule.path}:{first.rule.line}"
-            errors.append(draft.document.fault(reason, "id"))
-    return list(kept.values())
-
-
-def _linked(drafts: Sequence[_Draft], errors: list[RuleError]) -> list[Rule]:
-    """Correlations with the ids of their base rules, and base rules that only feed them made silent."""
-    fed: set[str] = set()
-    correlations: dict[str, Rule] = {}
-    for draft in drafts:
-        if draft.rule.correlation is None:
-            continue
         try:
-            rule = _resolved(draft, drafts)
-        except RuleError as error:
-            errors.append(error)
-            continue
-        correlations[rule.id] = rule
-        if not draft.base_alerts and rule.correlation is not None:
-            fed.update(rule.correlation.rules)
-    linked = []
-    for draft in drafts:
-        if draft.rule.correlation is None:
-            linked.append(replace(draft.rule, silent=draft.rule.id in fed and not draft.base_alerts))
-        elif draft.rule.id in correlations:
-            linked.append(correlations[draft.rule.id])
-    return linked
+            compiled = self._unpacker.compiled(packed)
+        except ValueError:
+            return None
+        if compiled.lists and not self._same_lists(compiled.lists):
+            return None
+        return compiled
+
+    def built(self, content: bytes) -> Compiled:
+        compiled = self._compiler().build(content)
+        if self._cache is not None and (packed := pack(compiled)) is not None:
+            self._cache.put(self._key("rules", content), packed)
+        return compiled
+
+    def narrowing(self, narrow: Filter, logsource: LogSource) -> Condition:
+        key = narrow.text, logsource
+        if key not in self._narrowing:
+            self._narrowing[key] = self._narrowed(narrow, logsource)
+        return self._narrowing[key]
+
+    def _narrowed(self, narrow: Filter, logsource: LogSource) -> Condition:
+        key = self._key("filter", f"{logsource}\0{narrow.text}".encode(errors="surrogatepass"))
+        if self._cache is not None and self._lists is None and (packed := self._cache.get(key)) is not None:
+            try:
+                return self._unpacker.condition(packed)
+            except ValueError:
+                pass
+        condition = self._compiler().narrowing(narrow.text, logsource)
+        if self._cache is not None and self._lists is None and (packed := pack(condition)) is not None:
+            self._cache.put(key, packed)
+        return condition
+
+    def _same_lists(self, digests: Mapping[str, str]) -> bool:
+        lists = self._lists
+        return all(digest_of_list(lists(name) if lists else None) == digest for name, digest in digests.items())
+
+    def _compiler(self) -> Builder:
+        if self._builder is None:
+            # pySigma takes 0.2 s and 20 MB to import: only for compiling, never for what the cache has.
+            from rules.build import Builder
+
+            self._builder = Builder(pipeline_of(self._references), self._lists)
+        return self._builder
+
+    def _key(self, kind: str, content: bytes) -> str:
+        return f"{kind} {blake2b(self._salt + content, digest_size=16).hexdigest()}"
 
 
-def _resolved(draft: _Draft, drafts: Sequence[_Draft]) -> Rule:
-    correlation = draft.rule.correlation
-    assert correlation is not None
-
-    def resolve(reference: str) -> str:
-        named = [d for d in drafts if reference.lower() == d.rule.id or reference == d.rule.name]
-        near = [d for d in named if d.rule.path == draft.rule.path] or named
-        if len(near) != 1:
-            reason = f"{len(near)} rules are called" if near else "no rule that works is called"
-            raise draft.document.fault(f"{reason} {reference!r}", "correlation", "rules")
-        if near[0].rule.correlation is not None:
-            raise draft.document.fault("a correlation of a correlation is not supported yet", "correlation", "rules")
-        return near[0].rule.id
-
-    if not correlation.rules:
-        raise draft.document.fault("a correlation needs rules", "correlation", "rules")
-    aliases = {alias: {resolve(r): field for r, field in names.items()} for alias, names in correlation.aliases.items()}
-    return replace(
-        draft.rule, correlation=replace(correlation, rules=tuple(map(resolve, correlation.rules)), aliases=aliases)
-    )
+@once
+def compiler_version() -> str:
+    """Changes with our compiler, pySigma and what else decides what a rule becomes."""
+    digest = blake2b(digest_size=16)
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    for name in ("pysigma", "pyyaml", "google-re2"):
+        try:
+            installed = distribution(name)
+            digest.update((installed.version + (installed.read_text("RECORD") or "")).encode())
+        except PackageNotFoundError:
+            digest.update(b"?")
+    return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -9,6 +10,8 @@ from typing import Literal
 from rules.condition import Condition
 from soc.errors import RuleError
 from soc.model.rule import LogSource
+
+Place = tuple[int, int]  # line and column in a file, from 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,7 @@ class Correlation:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One Sigma rule. `hash` is of `text`, which is the document as written; `line` counts from 1 in `path`.
+    """One Sigma rule. `hash` is of `text`: the document as written, and the filters that narrow it. `line` counts from 1 in `path`.
 
     Exactly one of `condition` and `correlation` is there. A `silent` rule only feeds correlations.
     """
@@ -59,6 +62,11 @@ class Rule:
     correlation: Correlation | None = None
     silent: bool = False
     pipelines: tuple[str, ...] = ()  # what it went through, by name or file
+
+
+def digest_of(text: str) -> str:
+    """The hash of a rule."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=12).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
     SocError
     ├── ConfigError         a setting, a file or an argument is wrong: say which, and what to do
-    ├── RuleError           a rule cannot be loaded: file, line, reason
+    ├── RuleError           a rule cannot be loaded: file, line, column, reason
     ├── ParseError          a record is not of the format it claims: becomes a dead letter
     ├── QueryError          a search expression cannot be read: where and why
     ├── Busy                full for now: slow down and try again (HTTP 429)
@@ -30,14 +30,17 @@ class ConfigError(SocError):
 class RuleError(SocError):
     """A rule that cannot be loaded; one bad rule never stops the others."""
 
-    def __init__(self, reason: str, path: Path | str | None = None, line: int | None = None) -> None:
+    def __init__(
+        self, reason: str, path: Path | str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.path = str(path) if path is not None else None
-        self.line = line
+        self.line = line  # from 1, as is `column`
+        self.column = column
 
     def __str__(self) -> str:
-        where = ":".join(str(part) for part in (self.path, self.line) if part is not None)
+        where = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)
         return f"{where}: {self.reason}" if where else self.reason
 
 

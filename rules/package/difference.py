@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 import orjson
 
 from rules.document import documents
-from rules.load import id_of, is_cases
+from rules.load import is_cases
+from rules.rule import digest_of
 from soc.errors import RuleError
 
 _MEANING = ("detection", "logsource", "correlation", "filter")
@@ -102,7 +103,7 @@ def described(text: str, path: Path | PurePosixPath, errors: list[RuleError]) ->
 def _described(data: Mapping[str, object], text: str) -> Described:
     source = data.get("logsource")
     return Described(
-        id=id_of(data, text),
+        id=str(data.get("id") or "").lower() or str(data.get("name") or digest_of(text)),  # as `rules.describe` has it
         title=str(data.get("title") or ""),
         level=str(data.get("level") or "medium").lower(),
         status=str(data.get("status") or "").lower(),

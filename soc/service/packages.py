@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
-from rules.load import Folder, load_folders
+from rules.load import Folder, Progress, load_folders
 from rules.package.difference import Described, Difference, Wanted, described, described_in, difference
 from rules.package.manifest import MANIFEST, Package, Version, packages, read_package, write_package
 from rules.package.unpack import is_rule, unpack
@@ -26,7 +26,7 @@ from soc.locks import only_one
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import Stage
 from soc.model.tuning import RuleSetting, setting_body
-from soc.service.ruleset import folders, rules_dir
+from soc.service.ruleset import compiled_rules, folders, rules_dir
 from soc.settings import Settings
 from soc.store.base import AuditEntry, PolicyStore, Stores
 
@@ -47,6 +47,7 @@ class Options:
     pipelines: tuple[str, ...] = ()
     release: str = ""
     licence: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(slots=True)
@@ -175,7 +176,8 @@ def _look(settings: Settings, source: Path, options: Options, now: int, place: P
     ]
     files = _made(place / "files")
     found = _sort(source, options, files, described_in(others).keys())
-    loaded = load_folders([Folder(files, options.pipelines)])
+    with compiled_rules(settings) as cache:  # the detector then has nothing to compile
+        loaded = load_folders([Folder(files, options.pipelines)], cache=cache, progress=options.progress)
     _leave_out(found, loaded, files)
     if not found.rules:
         raise ConfigError(f"{source}: no rule of it can be used" + _because(found))
@@ -250,7 +252,7 @@ def _leave_out(found: _Found, loaded: RuleSet, files: Path) -> None:
     """What does not work here is not kept: it would be a fault on the rules page that nobody can mend."""
     for error in loaded.errors:
         path = Path(error.path or files)
-        found.faults.append(RuleError(error.reason, str(path.relative_to(files)), error.line))
+        found.faults.append(RuleError(error.reason, str(path.relative_to(files)), error.line, error.column))
         if path.is_file():
             path.unlink()
     working = {rule.id for rule in loaded.rules}

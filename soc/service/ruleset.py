@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from rules.cache import Cache
 from rules.doc import doc_of
-from rules.load import CONTENT, Folder, load_folders
+from rules.load import CONTENT, Folder, Progress, load_folders
 from rules.package import manifest
 from rules.pipeline import fingerprint, split
 from rules.rule import RuleSet
@@ -68,7 +69,14 @@ def load_rules(settings: Settings) -> RuleSet:
     return choose(settings).ruleset
 
 
-def choose(settings: Settings, before: Sequence[RuleDoc] = (), *, again: bool = False) -> Chosen:
+def compiled_rules(settings: Settings) -> Cache:
+    """What rules were compiled to, kept so that nothing is compiled twice."""
+    return Cache(settings.data_dir / "cache" / "rules")
+
+
+def choose(
+    settings: Settings, before: Sequence[RuleDoc] = (), *, again: bool = False, progress: Progress | None = None
+) -> Chosen:
     """Load what there is. `before`: the rules that ran until now, to go on with where a file is broken.
 
     Raises `ConfigError` for a pipeline that is not usable; and, `again`, for a package that cannot be told: those who have rules that
@@ -78,11 +86,12 @@ def choose(settings: Settings, before: Sequence[RuleDoc] = (), *, again: bool = 
     wanted = folders(settings, errors)
     if errors and again:
         raise ConfigError(str(errors[0]))
-    loaded = load_folders(wanted)
-    instead = _broken(loaded, before)
-    if instead:
-        again_loaded = load_folders([replace(one, instead=_inside(one, instead)) for one in wanted])
-        loaded = RuleSet(again_loaded.rules, _told(loaded.errors, instead) + again_loaded.errors)
+    with compiled_rules(settings) as cache:
+        loaded = load_folders(wanted, cache=cache, progress=progress)
+        instead = _broken(loaded, before)
+        if instead:
+            kept = load_folders([replace(one, instead=_inside(one, instead)) for one in wanted], cache=cache)
+            loaded = RuleSet(kept.rules, _told(loaded.errors, instead) + kept.errors)
     loaded = RuleSet(loaded.rules, (*errors, *_once(loaded.errors)))
     docs = tuple(_docs(loaded, manifest.packages(rules_dir(settings), []), rules_dir(settings)))
     return Chosen(loaded, docs, _hash(loaded, wanted))
@@ -112,7 +121,7 @@ def _inside(folder: Folder, instead: Mapping[str, str]) -> dict[str, str]:
 def _told(errors: Iterable[RuleError], instead: Mapping[str, str]) -> tuple[RuleError, ...]:
     """The faults of the files that go on as they were; those of the others come with the second load."""
     kept = {*instead, *(str(parent) for path in instead for parent in Path(path).parents)}
-    return tuple(RuleError(KEPT + one.reason, one.path, one.line) for one in errors if one.path in kept)
+    return tuple(RuleError(KEPT + one.reason, one.path, one.line, one.column) for one in errors if one.path in kept)
 
 
 def _once(errors: Iterable[RuleError]) -> Iterator[RuleError]:

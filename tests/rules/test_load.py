@@ -75,7 +75,7 @@ def test_the_hash_follows_the_text_but_not_line_ends() -> None:
         (("    f: 1", "    f|expand: '%servers%'"), 14, "placeholder"),
         (("    f: 1", "    f|base64: 'a*'"), 14, "wildcards"),
         (("    f: 1", "    f: {a: 1}"), 14, "nsupported"),
-        (("    f: 1", "    f: 2020-01-01"), 14, "nsupported"),
+        (("    f: 1", "    f: 2020-01-01"), 14, "quotes"),
         (("condition: sel", "condition: sel and"), 15, "Expected"),
         (("condition: sel", "condition: other"), 15, "other"),
         (("condition: sel", "condition: 1 of x_*"), 15, "x_*"),
