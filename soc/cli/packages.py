@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from dataclasses import asdict
@@ -85,8 +86,8 @@ def import_(
         tuple(pipeline or ()),
         release,
         licence,
+        _progress,
     )
-    typer.echo("reading and compiling its rules ...", err=True)
     with packages.prepared(settings, package, options, now_ms()) as coming:
         packages.find_orphans(stores, coming)
         if not dry_run:
@@ -98,6 +99,11 @@ def import_(
         failed = bool(coming.faults)
     if failed:
         raise typer.Exit(3)
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty() and (done == total or done % 50 == 0):
+        typer.echo(f"\rcompiling {done} of {total}" + ("\n" if done == total else ""), err=True, nl=False)
 
 
 def _words(text: str) -> frozenset[str]:
@@ -240,6 +246,14 @@ def pipelines() -> None:
         found[origin] += 1
     if not found["pySigma"]:
         typer.echo(HOW_TO_GET_MORE, err=True)
+
+
+def compile_(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Compile the rules of the settings ahead, into the data directory's cache: what reads them next has nothing to compile."""
+    from soc.service.ruleset import load_rules
+
+    loaded = load_rules(load(config, data_dir))
+    typer.echo(f"{len(loaded.rules)} rules, {len(loaded.errors)} faults")
 
 
 def reload(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:

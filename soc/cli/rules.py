@@ -35,6 +35,7 @@ app.add_typer(tuning.exceptions, name="exceptions")
 app.command("import")(packages.import_)
 app.add_typer(packages.app, name="packages")
 app.command("pipelines")(packages.pipelines)
+app.command("compile")(packages.compile_)
 app.command("reload")(packages.reload)
 
 app.command("backtest")(backtest)

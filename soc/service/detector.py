@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +14,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from rules.check import unsifted
+from rules.load import Progress
 from rules.match import Engine
 from rules.tuning import Tuning
 from soc import telemetry
@@ -29,6 +31,8 @@ from soc.service.stores import open_detections, open_stores, prepare
 from soc.service.tuning import KnownTuning, keeping
 from soc.settings import Settings
 from soc.store.base import Detections
+
+_SAY_S = 3.0
 
 log = structlog.get_logger("detector")
 
@@ -91,7 +95,7 @@ def put_together(
 ) -> tuple[Pipeline, Publisher, Rules]:
     """Load and compile the rules, say which of them run, and put the pipeline together."""
     seen = stamps(settings)  # before they are read: what is written meanwhile is read again
-    chosen = choose(settings, before_of(settings))
+    chosen = choose(settings, before_of(settings), progress=_say_progress())
     for error in chosen.ruleset.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
     for note in unsifted(chosen.ruleset):
@@ -111,6 +115,19 @@ def put_together(
         between=publisher.look,
     )
     return pipeline, publisher, Rules(chosen, engine, seen)
+
+
+def _say_progress() -> Progress:
+    """The first compile of thousands of rules takes a while: say how far it is, now and then."""
+    said_at = time.monotonic()
+
+    def say(done: int, total: int) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= _SAY_S:
+            said_at = time.monotonic()
+            log.info("compiling rules", done=done, of=total)
+
+    return say
 
 
 def engine_of(settings: Settings, chosen: Chosen) -> Engine:

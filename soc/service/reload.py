@@ -8,11 +8,15 @@ in the state that is committed, under the hashes of its rules.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -24,12 +28,14 @@ from soc.pipeline import Pipeline
 from soc.service.process import now_ms
 from soc.service.published import Publisher
 from soc.service.ruleset import Chosen, Stamp, choose, stamps
-from soc.settings import Settings
+from soc.settings import Settings, as_environment
 
 log = structlog.get_logger("detector")
 
 _LOOK_S = 2.0
 _STOP_S = 5.0
+_MANY = 50  # changed files that are worth a process of their own
+_COMPILE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +74,31 @@ class Reloader:
         self._before_offering = before_offering
         self._offered: Rules | None = None
         self._seen = running.stamps  # at the last look
-        self._tried = running.stamps  # when rules were last read
+        self._tried = self._read = running.stamps  # when rules were last read; when they were read in full
+        self._compiling: subprocess.Popen[bytes] | None = None
+
+    def _compile_elsewhere(self) -> None:
+        """Into the cache, by a process of its own at the lowest priority: in this one, the rules that run would wait. What it makes is
+        only a help, so what becomes of it does not matter."""
+        command = [sys.executable, "-m", "soc", "rules", "compile"]
+        environment = os.environ | as_environment(self._settings)
+        self._compiling = subprocess.Popen(  # noqa: S603 - our own arguments
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            preexec_fn=partial(os.nice, 19),
+        )
+        with suppress(subprocess.TimeoutExpired):
+            self._compiling.wait(_COMPILE_S)
+        self.close()
+
+    def close(self) -> None:
+        """Leave no process behind."""
+        if self._compiling is not None and self._compiling.poll() is None:
+            self._compiling.kill()
+            self._compiling.wait()
 
     def take(self) -> Rules | None:
         """New rules that are ready: once, to whoever asks first."""
@@ -101,6 +131,9 @@ class Reloader:
 
     def _load(self, seen: frozenset[Stamp]) -> None:
         began = time.monotonic()
+        if len(seen - self._read) > _MANY:
+            self._compile_elsewhere()
+        self._read = seen
         before = self._running.chosen
         chosen = choose(self._settings, before.docs, again=True)
         if (chosen.hash, chosen.said) == (before.hash, before.said):
@@ -144,6 +177,7 @@ def reloading(reloader: Reloader, look_s: float = _LOOK_S) -> Iterator[None]:
     finally:
         stop.set()
         reloader.asked.set()
+        reloader.close()
         looking.join(_STOP_S)
 
 

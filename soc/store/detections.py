@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from pathlib import Path
 
 import orjson
@@ -235,7 +235,7 @@ def _raise(
 
 
 def _json(item: RuleDoc | RuleFault | RulesInForce) -> str:
-    return orjson.dumps(asdict(item)).decode()
+    return orjson.dumps(item).decode()
 
 
 def rule_doc(text: str) -> RuleDoc:

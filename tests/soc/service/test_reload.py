@@ -16,6 +16,7 @@ from soc.errors import ConfigError
 from soc.model.org import EVERYTHING
 from soc.service.detector import engine_of, put_together
 from soc.service.reload import Reloader, taking_up
+from soc.service.ruleset import choose
 from soc.settings import Settings
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
@@ -248,3 +249,18 @@ def test_each_fault_of_a_reload_is_logged(rig, folder):
     with capture_logs() as said:
         rig.look()
     assert any("root.yml" in line.get("rule", "") for line in said)
+
+
+def test_many_changed_files_are_compiled_by_a_process_of_their_own(rig, folder, monkeypatch):
+    monkeypatch.setattr("soc.service.reload._MANY", 3)
+    for n in range(4, 9):
+        (folder / f"{n}.yml").write_text(ROOT.replace("0003", f"000{n}").replace("Root", f"Root {n}"))
+    compiled = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "soc.service.reload.choose", lambda *a, **k: choose(*a, **k, progress=lambda *p: compiled.append(p))
+        )
+        rig.look()
+    assert rig.reloader._compiling.returncode == 0
+    assert compiled == [], "nothing was left to compile here"
+    assert len(rig.titles()) == 6
