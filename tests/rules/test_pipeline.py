@@ -65,6 +65,25 @@ def test_those_of_an_installed_package_are_found_by_name(plugin, tmp_path):
         pipeline_of(["broken"])
 
 
+def test_those_of_pysigma_work_on_every_rule_of_sigmahq(test_data):
+    """Their packages ask for an older pySigma than ours."""
+    if "ecs_windows" not in offered():
+        pytest.skip("pySigma's pipelines are not installed: make setup-sigma")
+    folder = test_data / "sigmahq" / "rules" / "windows"
+    for name, field in (
+        ("ecs_windows", "process.command_line"),
+        ("sysmon", "CommandLine"),
+        ("windows_logsources", "Image"),
+    ):
+        loaded = load([folder / "process_creation"], [name])
+        assert loaded.errors == ()
+        assert any(field in str(rule.condition) for rule in loaded.rules)
+    assert {"windows_audit", "ecs_windows_old", "ecs_zeek_beats", "ecs_zeek_corelight"} <= offered().keys()
+    assert all(
+        pipeline_of([name]) for name in offered() if name in ("ecs_zeek_beats", "windows_audit", "ecs_kubernetes")
+    )
+
+
 def test_the_fingerprint_changes_with_what_a_pipeline_does(plugin, tmp_path):
     file = tmp_path / "p.yml"
     seen = set()
