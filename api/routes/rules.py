@@ -95,4 +95,5 @@ def _detail(seen: Overview, state: Here) -> RuleDetail:
         exceptions=[ExceptionOut.of(laid, state.clock()) for laid in seen.exceptions],
         hidden=[HiddenOut.of(one) for one in seen.hidden],
         history=[RevisionOut.of(one) for one in seen.history],
+        faults=[FaultOut.of(fault) for fault in seen.faults],
     )

@@ -228,6 +228,7 @@ class RuleDetail(RuleListed):
     exceptions: list[ExceptionOut]
     hidden: list[HiddenOut] = Field(description="what exceptions hid in the last 30 days")
     history: list[RevisionOut]
+    faults: list[FaultOut] = Field(description="why it was stopped, or what bounds it")
 
 
 class InForceOut(BaseModel):

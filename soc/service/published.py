@@ -56,12 +56,11 @@ class Publisher:
         telemetry.CAPPED.set(sum(capped.dropped for capped in engine.capped.values()))
         telemetry.CORRELATED_LATE.set(sum(engine.late.values()))
         faults = [*self._faults, *self._while_running()]
-        running = [doc for doc in self._chosen.docs if doc.id not in engine.broken]
-        telemetry.RULES.set(len(running))
+        telemetry.RULES.set(len(self._chosen.docs) - len(engine.broken))
         telemetry.RULE_FAULTS.set(len(faults))
         state = tuple(engine.broken), faults, self._in_force
         if state != self._known:
-            self._detections.publish(running, faults, self._in_force)
+            self._detections.publish(self._chosen.docs, faults, self._in_force)
             self._known = state
         self._due_at = time.monotonic() + _LOOK_S
 

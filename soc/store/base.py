@@ -111,7 +111,7 @@ class Detections(Protocol):
     def publish(
         self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault], in_force: RulesInForce | None = None
     ) -> None:
-        """Say which rules are running now, since when, and what is wrong with the others."""
+        """Say which rules the detector has, since when, and what is wrong: a rule that was stopped is in both."""
         ...
 
 
@@ -158,7 +158,7 @@ class AlertStore(Protocol):
         ...
 
     def running(self) -> tuple[Sequence[RuleDoc], Sequence[RuleFault]]:
-        """The rules that the detector runs now, and what is wrong with the others."""
+        """The rules that the detector has, and what is wrong: with files that gave none, and with rules that were stopped or bounded."""
         ...
 
     def in_force(self) -> RulesInForce | None:

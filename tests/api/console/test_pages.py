@@ -13,7 +13,7 @@ from api.console.render import TEMPLATES, local
 from api.standing import expect
 from soc.model.alert import Status, Verdict
 from soc.model.org import EVERYTHING
-from soc.model.rule import LogSource, RuleDoc, RulesInForce
+from soc.model.rule import LogSource, RuleDoc, RuleFault, RulesInForce
 from soc.model.source import Source, SourceHealth, Transport
 from soc.service.organisations import SHIPPED, keep, read
 from soc.service.watch import Watch
@@ -240,6 +240,11 @@ def test_the_rules_page_says_since_when_they_run_and_which_see_nothing(client_of
     one = page(client_of("viewer"), "/rules/win")
     assert "Somebody &lt;Else&gt;" in one
     assert all(text in one for text in ("DRL-1.1", "sigmahq", "ecs_windows"))
+    assert "does not work as it should" not in one
+    world.detections.publish([web, theirs], [RuleFault("stopped while running: ValueError", rule_id="win")], began)
+    assert 'href="/rules/win"><code>win</code>' in page(client_of("viewer"), "/rules")
+    assert "stopped while running: ValueError" in page(client_of("viewer"), "/rules/win")
+    assert client_of("viewer").get("/api/v1/rules/win").json()["faults"][0]["reason"].startswith("stopped")
     world.detections.publish([web, theirs], [], replace(began, loading_since=world.clock()))
     assert "The files have changed and are being read." in page(client_of("national"), "/rules")
     told = client_of("viewer").get("/api/v1/rules").json()["in_force"]
