@@ -65,6 +65,8 @@ class Builder:
         # What pySigma says of the rest comes with it: every fault at once.
         data = {key: value for key, value in document.data.items() if key not in wrong}
         bare = replace(document, data={**data, "title": "-"} if "title" in wrong else data)
+        if "correlation" in wrong:
+            return None
         try:
             made = self._meant(bare)
         except ExceptionGroup as group:

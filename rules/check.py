@@ -39,21 +39,32 @@ class Note:
     reason: str
     path: str
     line: int | None
+    column: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.path}:{self.line or 1}: {self.severity}: {self.reason}"
+        where = ":".join(str(part) for part in (self.path, self.line or 1, self.column) if part)
+        return f"{where}: {self.severity}: {self.reason}"
 
 
 def lint(ruleset: RuleSet, own_fields: Collection[str] | None = None) -> list[Note]:
     """Everything to mend, by file and line. `own_fields`: the documented `govsoc.*` fields; None leaves them unchecked."""
-    notes = [_note(error) for error in ruleset.errors]
+    notes = faulty(ruleset)
     notes += unsifted(ruleset)
     for rule in ruleset.rules:
         notes += (Note("warning", reason, rule.path, rule.line) for reason in _lacking(rule))
         notes += (Note("warning", reason, rule.path, rule.line) for reason in _fields(rule, own_fields))
     for path in dict.fromkeys(rule.path for rule in ruleset.rules):
         notes += _cases(Path(path), [rule for rule in ruleset.rules if rule.path == path and not rule.silent])
-    return sorted(notes, key=lambda note: (note.path, note.line or 0, note.reason))
+    return sorted(notes, key=_place)
+
+
+def faulty(ruleset: RuleSet) -> list[Note]:
+    """What could not be loaded, by file and line."""
+    return sorted(map(_note, ruleset.errors), key=_place)
+
+
+def _place(note: Note) -> tuple[str, int, int, str]:
+    return note.path, note.line or 0, note.column or 0, note.reason
 
 
 def unsifted(ruleset: RuleSet) -> Iterator[Note]:
@@ -74,7 +85,7 @@ def unsifted(ruleset: RuleSet) -> Iterator[Note]:
 
 
 def _note(error: RuleError) -> Note:
-    return Note("error", error.reason, error.path or "-", error.line)
+    return Note("error", error.reason, error.path or "-", error.line, error.column)
 
 
 def _lacking(rule: Rule) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
@@ -10,6 +11,8 @@ import sigma.exceptions as sx
 from sigma import conditions as sc
 from sigma import types as st
 from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
+from sigma.policy import SigmaPolicy
+from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaLogSource, SigmaRule
 
@@ -40,6 +43,20 @@ MAX_PROGRAM = 30_000  # instructions of a compiled regular expression
 MAX_CHECKS = 20_000  # in one rule
 MAX_NESTED = 100  # levels of a condition
 
+
+class _Quiet(RE2RegexEngine):
+    """RE2 writes what it refuses to standard error, beside the exception."""
+
+    _options = re2.Options()
+    _options.log_errors = False
+
+    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
+        said = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
+        return cast(RegexPattern, re2.compile(f"(?{said}){pattern}" if said else pattern, self._options))
+
+
+_FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+_POLICY = SigmaPolicy(regex_engine=_Quiet())
 _WILD = {st.SpecialChars.WILDCARD_MULTI: Wild.ANY, st.SpecialChars.WILDCARD_SINGLE: Wild.ONE}
 _OPERATORS = {
     st.CompareOperators.LT: "<",
@@ -63,7 +80,7 @@ def detection(
         searches.pop("rules", None)
     faults: list[RuleError] = []
     try:
-        rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True)
+        rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True, policy=_POLICY)
         if not rule.errors and not odd:
             return _compiled(rule, pipeline, lists)
         faults = [fault(document, error, section) for error in rule.errors if key_of(error) is not None]
@@ -74,7 +91,7 @@ def detection(
     good = {"title": "-", "logsource": {"category": "-"}} if faults else document.data
 
     def attempt(some: dict[str, object]) -> None:
-        _compiled(SigmaRule.from_dict({**good, "detection": some}), pipeline, lists)
+        _compiled(SigmaRule.from_dict({**good, "detection": some}, policy=_POLICY), pipeline, lists)
 
     faults += odd or in_detection(document, searches, attempt, section)
     if not faults and whole is not None:

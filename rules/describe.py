@@ -34,12 +34,27 @@ def faults(document: Document) -> dict[str, list[RuleError]]:
                 note("related must be a list of mappings with id and type", key, index)
             elif key != "related" and not isinstance(one, str | int | float):
                 note(f"{key} must be a list of texts", key, index)
+    _correlation(data.get("correlation"), note)
     own = _mapping(data.get("govsoc"), note, "govsoc")
     _text(own.get("entity"), note, "govsoc", "entity")
     for key in ("title", "runbook"):
         for language, text in _mapping(own.get(key), note, "govsoc", key).items():
             _text(text, note, "govsoc", key, language)
     return found
+
+
+def _correlation(value: object, note: Note) -> None:
+    """The names in it; numbers and words are for the compiler to check."""
+    correlation = _mapping(value, note, "correlation")
+    for key in ("rules", "group-by"):
+        named = correlation.get(key)
+        for index, one in enumerate(named if isinstance(named, list) else [] if named is None else [named]):
+            if not isinstance(one, str):
+                note(f"correlation.{key} must be names", "correlation", key, index)
+    for alias, fields in _mapping(correlation.get("aliases"), note, "correlation", "aliases").items():
+        for rule, name in _mapping(fields, note, "correlation", "aliases", alias).items():
+            if not isinstance(name, str):
+                note("an alias stands for the field of a rule", "correlation", "aliases", alias, rule)
 
 
 def _is_relation(one: Mapping[str, object]) -> bool:

@@ -8,9 +8,10 @@ from datetime import date
 from math import isfinite
 
 import sigma.exceptions as sx
+from sigma.modifiers import reverse_modifier_mapping
 
 from rules.document import Document
-from soc.errors import RuleError
+from soc.errors import NOT_SUPPORTED, RuleError
 
 MAX_FAULTS = 50  # of one rule
 MAX_DIGITS = 40  # of a number; no value of an event is read as a longer one
@@ -40,6 +41,10 @@ _KEY_OF_ERROR: dict[type[Exception], str] = {
 }
 _NAMES_KEY = re.compile(r"(?:Sigma rule|Rule) (name|taxonomy|modified)\b")
 
+_MISFIT = re.compile(r"Modifier (\w+) incompatible to value type of '(.*)'")
+
+_BYTES = re.compile(r"b['\"](.*)['\"]$")
+
 Keys = tuple[str | int, ...]
 Attempt = Callable[[dict[str, object]], None]
 
@@ -61,14 +66,19 @@ def key_of(error: Exception) -> str | None:
 def fault(document: Document, error: Exception, *keys: str | int) -> RuleError:
     """The error at the key that it names by itself, else at `keys`."""
     reason = " ".join(str(error).split()) or type(error).__name__
+    if misfit := _MISFIT.match(reason):
+        value = "null" if "SigmaNull" in misfit[2] else misfit[2]
+        reason = (
+            f"the modifier {reverse_modifier_mapping.get(misfit[1], misfit[1])} is incompatible with the value {value}"
+        )
     if isinstance(error, sx.SigmaRegularExpressionError):
-        reason += " (expressions run on RE2: no lookaround, no backreferences)"
+        reason = _BYTES.sub(r"\1", reason) + " (expressions run on RE2: no lookaround, no backreferences)"
     elif isinstance(error, UnsupportedError):
-        reason = f"not supported: {reason}"
+        reason = f"{NOT_SUPPORTED}{reason}"
     elif isinstance(error, RecursionError):
         reason = "nested too deeply"
-    elif not isinstance(error, sx.SigmaError):
-        reason = f"cannot be understood ({type(error).__name__}: {reason})"
+    elif isinstance(error, TypeError | AttributeError | LookupError):  # pySigma counts on types that YAML need not give
+        reason = "a value of a type that cannot stand here"
     key = key_of(error)
     return document.fault(reason, *(keys if key is None else (key,)))
 
@@ -84,6 +94,14 @@ def strange(document: Document, section: str) -> list[RuleError]:
         )
         return [document.fault(reason, section)]
     return [document.fault(reason, *keys) for reason, keys in _strange(body, (section,))][:MAX_FAULTS]
+
+
+def _conditions(section: str, body: Mapping[str, object]) -> list[tuple[Keys, object]]:
+    """Each condition, and where it stands."""
+    condition = body.get("condition")
+    if isinstance(condition, list):
+        return [((section, "condition", index), one) for index, one in enumerate(condition)]
+    return [((section, "condition"), condition)]
 
 
 def _strange(value: object, keys: Keys) -> Iterator[tuple[str, Keys]]:
@@ -115,17 +133,17 @@ def in_detection(document: Document, body: Mapping[str, object], attempt: Attemp
     for name, search in body.items():
         if name != "condition" and len(faults) < MAX_FAULTS:
             _collect(document, list(_items(search, (section, name))), attempt, faults)
-    names = [name for name in body if name != "condition"]
-    if "condition" in body and names:
-        conditions = body["condition"] if isinstance(body["condition"], list) else [body["condition"]]
-        for index, condition in enumerate(conditions):
-            keys = (section, "condition", index) if isinstance(body["condition"], list) else (section, "condition")
-            try:
-                attempt({**{name: {"field": "value"} for name in names}, "condition": condition})
-            except FORESEEN as error:
-                faults.append(fault(document, error, *keys))
-    elif "condition" not in body:
-        faults.append(document.fault("the condition is missing", section))
+    good = {name: {"field": "value"} for name in body if name != "condition"}
+    for keys, condition in _conditions(section, body) if good else ():
+        if not isinstance(condition, str):
+            faults.append(
+                document.fault("the condition must be text" if condition else "a condition is missing", *keys)
+            )
+            continue
+        try:
+            attempt({**good, "condition": condition})
+        except FORESEEN as error:
+            faults.append(fault(document, error, *keys))
     return faults[:MAX_FAULTS]
 
 

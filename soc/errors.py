@@ -18,6 +18,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+NOT_SUPPORTED = "not supported: "
+
 
 class SocError(Exception):
     """Root of every error that govsoc raises on purpose."""
@@ -38,6 +40,11 @@ class RuleError(SocError):
         self.path = str(path) if path is not None else None
         self.line = line  # from 1, as is `column`
         self.column = column
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether the rule asks for something that Sigma allows and we cannot do."""
+        return self.reason.startswith(NOT_SUPPORTED)
 
     def __str__(self) -> str:
         where = ":".join(str(part) for part in (self.path, self.line, self.column) if part is not None)

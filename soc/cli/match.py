@@ -17,10 +17,11 @@ import orjson
 import typer
 
 from rules.cases import ms_of
-from rules.load import CONTENT, load
+from rules.load import CONTENT
 from rules.match import Engine
 from rules.rule import RuleSet
 from rules.sweep import Sweep
+from soc.cli.ruleset import load_rules
 from soc.errors import ConfigError
 from soc.model.event import flat
 
@@ -55,7 +56,7 @@ def match(
     file = "-"
     try:
         more, file = _sorted_out(files or [])
-        ruleset = load([*(rules or []), *more] or [CONTENT], pipeline or [])
+        ruleset = load_rules([*(rules or []), *more] or [CONTENT], pipeline or [])
         with _opened(file) as lines:
             run = _Run(ruleset, count)
             bad = run.over(lines)

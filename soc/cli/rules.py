@@ -16,14 +16,15 @@ from collector.parse.record import to_event
 from collector.parse.registry import PARSERS
 from collector.privacy import KEY_BYTES, Masker
 from rules.cases import Outcome, Parse, run
-from rules.check import documented_fields, lint
+from rules.check import documented_fields, faulty, lint
 from rules.explain import explain as explain_rule
 from rules.explain import lines
-from rules.load import CONTENT, is_cases, load
+from rules.load import CONTENT, is_cases
 from soc.cli import packages, tuning
 from soc.cli.backtest import backtest
 from soc.cli.context import JsonOption, print_json
 from soc.cli.match import PipelineOption, RulesOption
+from soc.cli.ruleset import Compiling, load_rules
 from soc.errors import ConfigError, RuleError
 from soc.model.event import Fields, flat
 from soc.model.source import Source, Transport
@@ -46,15 +47,29 @@ Paths = Annotated[list[Path] | None, typer.Argument(help="Rule files or director
 
 
 @app.command("lint")
-def lint_rules(paths: Paths = None, strict: Annotated[bool, typer.Option(help="Warnings fail too.")] = False) -> None:
+def lint_rules(
+    paths: Paths = None,
+    strict: Annotated[bool, typer.Option(help="Warnings fail too.")] = False,
+    faults: Annotated[bool, typer.Option("--faults", help="Only what cannot be loaded, no warnings.")] = False,
+    pipeline: PipelineOption = None,
+) -> None:
     """What is wrong with rules, and what they lack. Exit status 3 when a rule cannot be loaded."""
-    ruleset = load(paths or [CONTENT])
+    compiling = Compiling()
+    try:
+        ruleset = compiling.load(paths or [CONTENT], pipeline or [])
+    except ConfigError as error:
+        typer.echo(f"soc rules lint: {error}", err=True)
+        raise typer.Exit(2) from None
     table = CONTENT.parent.parent / "docs" / "fields.md"
-    notes = lint(ruleset, documented_fields(table.read_text(encoding="utf-8")) if table.is_file() else None)
+    known = documented_fields(table.read_text(encoding="utf-8")) if table.is_file() else None
+    notes = faulty(ruleset) if faults else lint(ruleset, known)
     for note in notes:
         typer.echo(str(note))
     errors = sum(note.severity == "error" for note in notes)
-    typer.echo(f"{len(ruleset.rules)} rules, {errors} errors, {len(notes) - errors} warnings", err=True)
+    unsupported = sum(error.unsupported for error in ruleset.errors)
+    told = f"{len(ruleset.rules)} rules, {errors} errors ({unsupported} of them for what is not supported)"
+    told += f", {len(notes) - errors} warnings; {compiling.files} files compiled, the others from the cache"
+    typer.echo(f"{told}; loaded in {compiling.cpu_s:.1f} s of CPU", err=True)
     if errors or (strict and notes):
         raise typer.Exit(3)
 
@@ -85,7 +100,7 @@ def run_cases(
 @app.command("list")
 def list_rules(rules: RulesOption = None, pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
     """The rules that alert: level, title, tags, file. Faults go to standard error."""
-    ruleset = load(rules or [CONTENT], pipeline or [])
+    ruleset = load_rules(rules or [CONTENT], pipeline or [])
     for rule in ruleset.rules:
         if rule.silent:
             continue
@@ -109,7 +124,7 @@ def explain_event(
 ) -> None:
     """Say for each part of a rule's condition what matched in the event, or why it did not."""
     try:
-        ruleset = load(rules or [CONTENT], pipeline or [])
+        ruleset = load_rules(rules or [CONTENT], pipeline or [])
         wanted = ruleset.get(rule)
         if wanted is None:
             raise ConfigError(f"no rule (or several) with the id, name or title {rule!r}")

@@ -30,6 +30,7 @@ from soc.model.calendar import DAY_MS
 from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
+from soc.service.compiling import kept, say
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.ruleset import load_rules
 from soc.service.stores import open_history, open_stores, prepare
@@ -154,7 +155,11 @@ def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> R
 
     Raises `ConfigError` for a name that is nobody's, or several rules'.
     """
-    loaded = load(paths, split(settings.detect.pipeline)) if paths else load_rules(settings)
+    if paths:
+        with kept(settings) as cache:
+            loaded = load(paths, split(settings.detect.pipeline), cache=cache, progress=say)
+    else:
+        loaded = load_rules(settings)
     wanted: dict[str, Rule] = {}
     for name in names:
         rule = loaded.get(name)

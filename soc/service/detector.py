@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -14,7 +13,6 @@ import structlog
 from prometheus_client import start_http_server
 
 from rules.check import unsifted
-from rules.load import Progress
 from rules.match import Engine
 from rules.tuning import Tuning
 from soc import telemetry
@@ -23,6 +21,7 @@ from soc.errors import Busy, StoreUnavailable
 from soc.locks import only_one
 from soc.model.rule import RuleDoc
 from soc.pipeline import Pipeline
+from soc.service.compiling import say
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.published import Publisher
 from soc.service.reload import Reloader, Rules, reloading, taking_up
@@ -31,8 +30,6 @@ from soc.service.stores import open_detections, open_stores, prepare
 from soc.service.tuning import KnownTuning, keeping
 from soc.settings import Settings
 from soc.store.base import Detections
-
-_SAY_S = 3.0
 
 log = structlog.get_logger("detector")
 
@@ -95,7 +92,7 @@ def put_together(
 ) -> tuple[Pipeline, Publisher, Rules]:
     """Load and compile the rules, say which of them run, and put the pipeline together."""
     seen = stamps(settings)  # before they are read: what is written meanwhile is read again
-    chosen = choose(settings, before_of(settings), progress=_say_progress())
+    chosen = choose(settings, before_of(settings), progress=say)
     for error in chosen.ruleset.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
     for note in unsifted(chosen.ruleset):
@@ -115,19 +112,6 @@ def put_together(
         between=publisher.look,
     )
     return pipeline, publisher, Rules(chosen, engine, seen)
-
-
-def _say_progress() -> Progress:
-    """The first compile of thousands of rules takes a while: say how far it is, now and then."""
-    said_at = time.monotonic()
-
-    def say(done: int, total: int) -> None:
-        nonlocal said_at
-        if time.monotonic() - said_at >= _SAY_S:
-            said_at = time.monotonic()
-            log.info("compiling rules", done=done, of=total)
-
-    return say
 
 
 def engine_of(settings: Settings, chosen: Chosen) -> Engine:

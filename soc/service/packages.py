@@ -26,7 +26,8 @@ from soc.locks import only_one
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import Stage
 from soc.model.tuning import RuleSetting, setting_body
-from soc.service.ruleset import compiled_rules, folders, rules_dir
+from soc.service.compiling import kept
+from soc.service.ruleset import folders, rules_dir
 from soc.settings import Settings
 from soc.store.base import AuditEntry, PolicyStore, Stores
 
@@ -176,7 +177,7 @@ def _look(settings: Settings, source: Path, options: Options, now: int, place: P
     ]
     files = _made(place / "files")
     found = _sort(source, options, files, described_in(others).keys())
-    with compiled_rules(settings) as cache:  # the detector then has nothing to compile
+    with kept(settings) as cache:  # the detector then has nothing to compile
         loaded = load_folders([Folder(files, options.pipelines)], cache=cache, progress=options.progress)
     _leave_out(found, loaded, files)
     if not found.rules:
@@ -313,9 +314,9 @@ def _package(settings: Settings, name: str) -> Package:
 
 def _tidy(place: Path, package: Package) -> None:
     """Versions that nobody can go back to. A detector that reads one of them reads again, as the manifest has changed."""
-    kept = {one.folder for one in (package.current, package.previous) if one}
+    used = {one.folder for one in (package.current, package.previous) if one}
     for folder in place.iterdir():
-        if folder.is_dir() and folder.name not in kept:
+        if folder.is_dir() and folder.name not in used:
             shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rules.cache import Cache
 from rules.doc import doc_of
 from rules.load import CONTENT, Folder, Progress, load_folders
 from rules.package import manifest
@@ -24,6 +23,7 @@ from rules.pipeline import fingerprint, split
 from rules.rule import RuleSet
 from soc.errors import ConfigError, RuleError
 from soc.model.rule import RuleDoc
+from soc.service.compiling import kept
 from soc.settings import Settings
 
 KEPT = "the file as it was before goes on running: "
@@ -69,11 +69,6 @@ def load_rules(settings: Settings) -> RuleSet:
     return choose(settings).ruleset
 
 
-def compiled_rules(settings: Settings) -> Cache:
-    """What rules were compiled to, kept so that nothing is compiled twice."""
-    return Cache(settings.data_dir / "cache" / "rules")
-
-
 def choose(
     settings: Settings, before: Sequence[RuleDoc] = (), *, again: bool = False, progress: Progress | None = None
 ) -> Chosen:
@@ -86,12 +81,12 @@ def choose(
     wanted = folders(settings, errors)
     if errors and again:
         raise ConfigError(str(errors[0]))
-    with compiled_rules(settings) as cache:
+    with kept(settings) as cache:
         loaded = load_folders(wanted, cache=cache, progress=progress)
         instead = _broken(loaded, before)
         if instead:
-            kept = load_folders([replace(one, instead=_inside(one, instead)) for one in wanted], cache=cache)
-            loaded = RuleSet(kept.rules, _told(loaded.errors, instead) + kept.errors)
+            mended = load_folders([replace(one, instead=_inside(one, instead)) for one in wanted], cache=cache)
+            loaded = RuleSet(mended.rules, _told(loaded.errors, instead) + mended.errors)
     loaded = RuleSet(loaded.rules, (*errors, *_once(loaded.errors)))
     docs = tuple(_docs(loaded, manifest.packages(rules_dir(settings), []), rules_dir(settings)))
     return Chosen(loaded, docs, _hash(loaded, wanted))
@@ -120,8 +115,8 @@ def _inside(folder: Folder, instead: Mapping[str, str]) -> dict[str, str]:
 
 def _told(errors: Iterable[RuleError], instead: Mapping[str, str]) -> tuple[RuleError, ...]:
     """The faults of the files that go on as they were; those of the others come with the second load."""
-    kept = {*instead, *(str(parent) for path in instead for parent in Path(path).parents)}
-    return tuple(RuleError(KEPT + one.reason, one.path, one.line, one.column) for one in errors if one.path in kept)
+    files = {*instead, *(str(parent) for path in instead for parent in Path(path).parents)}
+    return tuple(RuleError(KEPT + one.reason, one.path, one.line, one.column) for one in errors if one.path in files)
 
 
 def _once(errors: Iterable[RuleError]) -> Iterator[RuleError]:

@@ -13,9 +13,13 @@ EXAMPLES = [block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_examples_load():
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
     for example in EXAMPLES:
-        ruleset = loads(example)
+        named = (
+            "title: t\nname: ssh_root_login\nlogsource: {product: linux}\ndetection: {s: {f: 1}, condition: s}\n---\n"
+        )
+        other = named.replace("name: ssh_root_login", "id: 2f0d8f0e-5d55-4a43-9f5f-0c9d5f2b7a11")
+        ruleset = loads(named + other + example if "\nfilter:" in example else example)
         assert not ruleset.errors
         assert [rule for rule in ruleset.rules if not rule.silent]
 

@@ -83,7 +83,7 @@ def test_bad_rules_are_told_and_the_others_run(soc, tmp_path: Path) -> None:
     )
     result = soc("match", "--rules", str(tmp_path), stdin=orjson.dumps(EVENTS[0]))
     assert (result.exit_code, len(lines(result))) == (3, 1)
-    assert f"{tmp_path / 'bad.yml'}:5: " in result.stderr
+    assert f"{tmp_path / 'bad.yml'}:5:5: " in result.stderr
     assert "nonsense" in result.stderr
 
 
