@@ -27,7 +27,7 @@ from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import Stage
 from soc.model.tuning import RuleSetting, setting_body
 from soc.service.compiling import kept
-from soc.service.ruleset import folders, rules_dir
+from soc.service.ruleset import folders, imports_run, rules_dir
 from soc.settings import Settings
 from soc.store.base import AuditEntry, PolicyStore, Stores
 
@@ -110,7 +110,7 @@ def keep(settings: Settings, stores: Stores, coming: Import) -> None:
             if id_ in new
         ]
         stores.policies.begin(begun)
-    place = rules_dir(settings) / package.name
+    place = rules_dir(settings.data_dir) / package.name
     if not place.exists():
         fresh = coming.place / "package"
         (coming.place / "files").rename(_made(fresh) / version.folder)
@@ -120,7 +120,7 @@ def keep(settings: Settings, stores: Stores, coming: Import) -> None:
     else:
         if not (place / version.folder).exists():
             (coming.place / "files").rename(place / version.folder)
-        write_package(package, rules_dir(settings))
+        write_package(package, rules_dir(settings.data_dir))
         _tidy(place, package)
     _record(stores, "rules.import", package, f"{version.rules} rules, {version.stage}")
 
@@ -132,7 +132,7 @@ def roll_back(settings: Settings, stores: Stores, name: str, by: str, now: int) 
         if package.previous is None:
             raise ConfigError(f"{name} has no version before this one")
         package = Package(name, package.previous, package.current)
-        write_package(package, rules_dir(settings))
+        write_package(package, rules_dir(settings.data_dir))
         _record(stores, "rules.rollback", replace(package, current=replace(package.current, by=by, at=now)), "")
         return package
 
@@ -141,17 +141,17 @@ def remove(settings: Settings, stores: Stores, name: str, by: str, now: int) -> 
     """Returns its rules about which people have laid something down: that stays. Raises `NotFound`."""
     with only_one(settings.data_dir, "rules-import"):
         package = _package(settings, name)
-        gone = described_in([package.folder(rules_dir(settings))]).values()
+        gone = described_in([package.folder(rules_dir(settings.data_dir))]).values()
         orphans = _orphans(stores.policies, list(gone))
         aside = _made(settings.data_dir / "rules-import") / secrets.token_hex(8)
-        (rules_dir(settings) / name).rename(aside)
+        (rules_dir(settings.data_dir) / name).rename(aside)
         shutil.rmtree(aside.parent, ignore_errors=True)
         _record(stores, "rules.remove", replace(package, current=replace(package.current, by=by, at=now)), "")
         return orphans
 
 
 def known(settings: Settings, errors: list[RuleError]) -> list[Package]:
-    return packages(rules_dir(settings), errors)
+    return packages(rules_dir(settings.data_dir), errors)
 
 
 def find_orphans(stores: Stores, coming: Import) -> None:
@@ -161,19 +161,21 @@ def find_orphans(stores: Stores, coming: Import) -> None:
 def _check(settings: Settings, options: Options) -> None:
     if not _NAME.fullmatch(options.name):
         raise ConfigError(f"{options.name!r}: a package's name has lower-case letters, digits, - and _, at most 50")
-    if settings.detect.rules:
-        raise ConfigError(
-            f"detect.rules names the folders of rules, so those of {rules_dir(settings)} do not run: add that folder, or leave it empty"
-        )
-    place = rules_dir(settings) / options.name
+    folder = rules_dir(settings.data_dir)
+    if not imports_run(settings):
+        reason = f"detect.rules names the folders of rules, so those of {folder} do not run"
+        raise ConfigError(f"{reason}: add that folder, or leave it empty")
+    place = rules_dir(settings.data_dir) / options.name
     if place.exists() and not (place / MANIFEST).is_file():
         raise ConfigError(f"{place} holds rules that were not imported: choose another --name")
 
 
 def _look(settings: Settings, source: Path, options: Options, now: int, place: Path) -> Import:
-    before = read_package(rules_dir(settings) / options.name)
+    before = read_package(rules_dir(settings.data_dir) / options.name)
     others = [
-        one.path for one in folders(settings, []) if not one.path.is_relative_to(rules_dir(settings) / options.name)
+        one.path
+        for one in folders(settings, [])
+        if not one.path.is_relative_to(rules_dir(settings.data_dir) / options.name)
     ]
     files = _made(place / "files")
     found = _sort(source, options, files, described_in(others).keys())
@@ -183,7 +185,7 @@ def _look(settings: Settings, source: Path, options: Options, now: int, place: P
     if not found.rules:
         raise ConfigError(f"{source}: no rule of it can be used" + _because(found))
     version = _version(source, options, found, loaded, now)
-    was = described_in([before.folder(rules_dir(settings))]) if before else {}
+    was = described_in([before.folder(rules_dir(settings.data_dir))]) if before else {}
     previous = None
     if before is not None:  # the same again is no new version
         previous = before.previous if before.current.folder == version.folder else before.current
@@ -305,7 +307,7 @@ def _orphans(policies: PolicyStore, gone: Sequence[Described]) -> list[Described
 
 
 def _package(settings: Settings, name: str) -> Package:
-    package = read_package(rules_dir(settings) / name) if _NAME.fullmatch(name) else None
+    package = read_package(rules_dir(settings.data_dir) / name) if _NAME.fullmatch(name) else None
     if package is None:
         names = ", ".join(one.name for one in known(settings, [])) or "none"
         raise NotFound(f"there is no package {name!r}: there are {names}")

@@ -45,23 +45,35 @@ class Chosen:
         return list(map(str, self.ruleset.errors))
 
 
-def rules_dir(settings: Settings) -> Path:
-    return settings.data_dir / "rules"
+def rules_dir(data_dir: Path) -> Path:
+    return data_dir / "rules"
 
 
 def folders(settings: Settings, errors: list[RuleError]) -> list[Folder]:
     """What there is to load; packages that cannot be told are `errors`."""
-    detect = settings.detect
+    detect, place = settings.detect, rules_dir(settings.data_dir)
     pipelines = split(detect.pipeline)
-    if detect.rules:
-        return [Folder(path, pipelines) for path in detect.rules]
-    found = manifest.folders(rules_dir(settings), errors)
-    own = [replace(one, pipelines=pipelines) for one in found if not _imported(settings, one)]
-    return [*own, Folder(CONTENT, pipelines), *(one for one in found if _imported(settings, one))]
+    found = manifest.folders(place, errors)
+    imported = [one for one in found if _is_package(place, one)]
+    own = [replace(one, pipelines=pipelines) for one in found if not _is_package(place, one)]
+    if not detect.rules:
+        return [*own, Folder(CONTENT, pipelines), *imported]
+    named = [[*own, *imported] if _same(path, place) else [Folder(path, pipelines)] for path in detect.rules]
+    return [folder for some in named for folder in some]
 
 
-def _imported(settings: Settings, folder: Folder) -> bool:
-    return folder.path.parent.parent == rules_dir(settings)
+def imports_run(settings: Settings) -> bool:
+    """Whether the rules folder of the data directory is among those that run."""
+    rules, place = settings.detect.rules, rules_dir(settings.data_dir)
+    return not rules or any(same(path, place) for path in rules)
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.absolute() == other.absolute()
+
+
+def _is_package(place: Path, folder: Folder) -> bool:
+    return folder.path.parent.parent == place
 
 
 def load_rules(settings: Settings) -> RuleSet:
@@ -88,7 +100,7 @@ def choose(
             mended = load_folders([replace(one, instead=_inside(one, instead)) for one in wanted], cache=cache)
             loaded = RuleSet(mended.rules, _told(loaded.errors, instead) + mended.errors)
     loaded = RuleSet(loaded.rules, (*errors, *_once(loaded.errors)))
-    docs = tuple(_docs(loaded, manifest.packages(rules_dir(settings), []), rules_dir(settings)))
+    docs = tuple(_docs(loaded, manifest.packages(rules_dir(settings.data_dir), []), rules_dir(settings.data_dir)))
     return Chosen(loaded, docs, _hash(loaded, wanted))
 
 
@@ -155,7 +167,7 @@ def stamps(settings: Settings) -> frozenset[Stamp]:
     wanted = folders(settings, [])
     for folder in wanted:
         found.update(_stamps(folder.path))
-    for place in rules_dir(settings).glob(f"*/{manifest.MANIFEST}"):
+    for place in rules_dir(settings.data_dir).glob(f"*/{manifest.MANIFEST}"):
         found.update(_stamps(place))
     for pipelines in {tuple(map(str, one.pipelines)) for one in wanted}:
         try:

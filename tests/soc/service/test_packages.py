@@ -87,9 +87,9 @@ def test_imported_rules_run_in_test_with_author_and_licence(desk, tmp_path):
     assert policy.reason == "imported with the package sigmahq r2026-07"
     doc = next(one for one in choose(desk.settings).docs if one.id == id_of(1))
     assert (doc.author, doc.license, doc.package) == ("Somebody Else", "DRL-1.1", "sigmahq")
-    [known] = packages(rules_dir(desk.settings), [])
+    [known] = packages(rules_dir(desk.settings.data_dir), [])
     assert (known.current.rules, known.current.release, known.previous) == (2, "r2026-07", None)
-    assert (known.folder(rules_dir(desk.settings)) / "LICENSE").read_text().startswith("Detection Rule")
+    assert (known.folder(rules_dir(desk.settings.data_dir)) / "LICENSE").read_text().startswith("Detection Rule")
     [entry] = desk.stores.audit.list(action="rules.import").items
     assert (entry.by, entry.target) == ("lan", "sigmahq")
 
@@ -132,7 +132,7 @@ def test_back_and_forth_with_one_command(desk, tmp_path):
         assert list(desk.running()) == [id_of(n)]
     third = package(tmp_path / "3.zip", {"c": rule(3)})
     desk.brings(third)
-    assert len([one for one in (rules_dir(desk.settings) / "sigmahq").iterdir() if one.is_dir()]) == 2
+    assert len([one for one in (rules_dir(desk.settings.data_dir) / "sigmahq").iterdir() if one.is_dir()]) == 2
     with pytest.raises(NotFound, match="there are sigmahq"):
         roll_back(desk.settings, desk.stores, "other", "lan", NOW)
 
@@ -143,7 +143,7 @@ def test_a_package_that_is_removed_leaves_what_was_laid_down(desk, tmp_path):
     desk.stores.policies.put(Policy(PolicyKind.EXCEPTION, "e", 1, body, "lan", NOW))
     assert [one.id for one in remove(desk.settings, desk.stores, "sigmahq", "lan", NOW)] == [id_of(2)]
     assert desk.running() == {}
-    assert not (rules_dir(desk.settings) / "sigmahq").exists()
+    assert not (rules_dir(desk.settings.data_dir) / "sigmahq").exists()
     assert not (desk.settings.data_dir / "rules-import").exists()
     assert len(desk.stages()) == 2
 
@@ -171,7 +171,7 @@ def test_what_cannot_be_used_is_left_out_and_named(desk, tmp_path):
 
 def test_an_id_that_is_taken_is_left_out_and_named(desk, tmp_path):
     desk.brings(package(tmp_path / "1.zip", {"a": rule(1)}), name="first")
-    (rules_dir(desk.settings) / "mine.yml").write_text(rule(2))
+    (rules_dir(desk.settings.data_dir) / "mine.yml").write_text(rule(2))
     coming = desk.brings(package(tmp_path / "2.zip", {"a": rule(1), "b": rule(2), "c": rule(3), "again": rule(3)}))
     assert [one.id for one in coming.taken] == [id_of(1), id_of(2), id_of(3)]
     assert set(desk.running()) == {id_of(1), id_of(3)}
@@ -183,7 +183,7 @@ def test_a_package_has_a_pipeline_of_its_own(desk, tmp_path):
         "name: p\npriority: 1\ntransformations: [{id: m, type: field_name_mapping, mapping: {CommandLine: process.command_line}}]"
     )
     desk.brings(package(tmp_path / "1.zip", {"a": rule(1)}), pipelines=(str(pipeline),))
-    (rules_dir(desk.settings) / "mine.yml").write_text(rule(2))
+    (rules_dir(desk.settings.data_dir) / "mine.yml").write_text(rule(2))
     fields = {
         one.id: str(one.condition) for one in choose(desk.settings).ruleset.rules if one.id in (id_of(1), id_of(2))
     }
@@ -208,18 +208,23 @@ def test_a_name_that_cannot_be_one_is_refused(desk, tmp_path, name):
 
 def test_it_is_not_mixed_with_rules_of_ones_own_nor_where_it_would_not_run(desk, tmp_path):
     source = package(tmp_path / "1.zip", {"a": rule(1)})
-    (rules_dir(desk.settings) / "sigmahq").mkdir(parents=True)
+    (rules_dir(desk.settings.data_dir) / "sigmahq").mkdir(parents=True)
     with pytest.raises(ConfigError, match="were not imported"):
         desk.brings(source)
     desk.settings = Settings(data_dir=desk.settings.data_dir, detect={"rules": [tmp_path]})
     with pytest.raises(ConfigError, match=r"detect\.rules"):
         desk.brings(source, name="other")
+    named = {"rules": [tmp_path / "gone", rules_dir(desk.settings.data_dir)]}
+    desk.settings = Settings(data_dir=desk.settings.data_dir, detect=named)
+    desk.brings(source, name="other")
+    desk.brings(package(tmp_path / "2.zip", {"a": rule(1, title="Newer")}), name="other")
+    assert [doc.title for doc in choose(desk.settings).docs] == ["Newer"]
 
 
 @pytest.mark.parametrize("spoiled", ["", "[]", '{"current": 5}', "folder", "stage"])
 def test_a_spoiled_manifest_is_a_fault_and_the_other_rules_run(desk, tmp_path, spoiled):
     desk.brings(package(tmp_path / "1.zip", {"a": rule(1)}))
-    path = rules_dir(desk.settings) / "sigmahq" / "package.json"
+    path = rules_dir(desk.settings.data_dir) / "sigmahq" / "package.json"
     if spoiled in ("folder", "stage"):
         known = json.loads(path.read_text())
         known["current"][spoiled] = "../.."
