@@ -65,7 +65,7 @@ def folders(settings: Settings, errors: list[RuleError]) -> list[Folder]:
 def imports_run(settings: Settings) -> bool:
     """Whether the rules folder of the data directory is among those that run."""
     rules, place = settings.detect.rules, rules_dir(settings.data_dir)
-    return not rules or any(same(path, place) for path in rules)
+    return not rules or any(_same(path, place) for path in rules)
 
 
 def _same(path: Path, other: Path) -> bool:
