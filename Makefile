@@ -46,13 +46,13 @@ check: setup-dev ## format, lint, types, import contract, unit tests: under 3 mi
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -m "not server" -n auto
+	$(BIN)/pytest -m "not server and not long" -n auto
 
 servers: ## install the real servers that the tests start (Debian, root)
 	deploy/install-test-servers
 
 test: setup-dev servers check ## all of that, and the tests with real servers and a browser
-	$(BIN)/pytest -m server
+	$(BIN)/pytest -m "server or long"
 
 bench: setup-dev ## the benchmarks, as a table
 	$(BIN)/python -m bench

@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|end_to_end|latency|memory|backtest|elastic|pages] ...
+python -m bench [parts|end_to_end|latency|memory|backtest|correlations|elastic|pages] ...
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
-from bench import backtest, end_to_end, latency, memory, parts
+from bench import backtest, correlations, end_to_end, latency, memory, parts
 
 
 def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
@@ -29,11 +29,12 @@ BENCHMARKS = {
     "latency": latency.main,
     "memory": memory.main,
     "backtest": backtest.main,
+    "correlations": correlations.main,
     "elastic": on_elastic("elastic"),
     "pages": on_elastic("pages"),
 }
 
-LONG = ("memory", "backtest", "pages")  # only when they are named
+LONG = ("memory", "backtest", "correlations", "pages")  # only when they are named
 
 
 def main(names: list[str]) -> None:

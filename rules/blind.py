@@ -16,7 +16,7 @@ def logsources(rule: Rule, by_id: Mapping[str, Rule]) -> tuple[LogSource, ...]:
     """The log sources of which each can make the rule fire: its own, or those of the rules that a correlation counts."""
     if rule.correlation is None:
         return (rule.logsource,)
-    return tuple(dict.fromkeys(by_id[id_].logsource for id_ in rule.correlation.rules))
+    return tuple(dict.fromkeys(one for id_ in rule.correlation.rules for one in logsources(by_id[id_], by_id)))
 
 
 def blind(rules: Sequence[RuleDoc], lost: str, live: Collection[str]) -> list[RuleDoc]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rules import compile as compiling
 from rules import describe
 from rules.collection import expanded
+from rules.compile_correlation import correlation as compiled_correlation
 from rules.condition import Condition
 from rules.document import Document, documents, text_of
 from rules.draft import Compiled, Draft, Fault, Filter, Lists, digest_of_list
@@ -84,7 +85,7 @@ class Builder:
             return _filter(document, written)
         rule = describe.described(document)
         if "correlation" in document.data:
-            correlation, base_alerts = compiling.correlation(document, self._pipeline)
+            correlation, base_alerts = compiled_correlation(document, self._pipeline)
             return Draft(replace(rule, correlation=correlation), written, base_alerts, _places(document, correlation))
         condition, source = compiling.detection(document, self._pipeline, self._values)
         rule = replace(rule, condition=condition, logsource=source)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rules.document import read_list
+from rules.entries import END_OF_TIME
 from rules.load import loads
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
@@ -164,6 +165,7 @@ def _run(case: Case, ruleset: RuleSet, parse: Parse, zone: tzinfo) -> Outcome:
         return Outcome(case, ids, f"an event holds what JSON cannot: {error}")
     findings = engine.match(engine.sift(stored))  # as in the product
     findings += engine.correlate(findings, state)
+    findings += engine.tick(END_OF_TIME, state)
     hits = [finding for finding in findings if finding.rule_id in ids]
     if engine.broken:
         return Outcome(case, ids, f"a rule broke: {engine.broken}")

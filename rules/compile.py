@@ -10,7 +10,6 @@ import re2
 import sigma.exceptions as sx
 from sigma import conditions as sc
 from sigma import types as st
-from sigma.correlations import SigmaCorrelationCondition, SigmaCorrelationRule, SigmaCorrelationType
 from sigma.policy import SigmaPolicy
 from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.processing.pipeline import ProcessingPipeline
@@ -35,7 +34,6 @@ from rules.predicate import (
     Wild,
     Within,
 )
-from rules.rule import Correlation
 from soc.errors import RuleError
 from soc.model.rule import LogSource
 
@@ -263,41 +261,3 @@ def _regex(value: st.SigmaRegularExpression) -> Matches:
 def _same_as(value: st.SigmaFieldReference) -> Predicate:
     how = {(True, True): "contains", (True, False): "startswith", (False, True): "endswith"}
     return SameAs(value.field, how.get((value.starts_with, value.ends_with), "equals"))
-
-
-def correlation(document: Document, pipeline: ProcessingPipeline | None) -> tuple[Correlation, bool]:
-    """The correlation, its `rules` still as written, and whether the base rules alert too. Raises an ExceptionGroup of RuleErrors."""
-    faults: list[RuleError] = []
-    try:
-        rule = SigmaCorrelationRule.from_dict(document.data, collect_errors=True)
-        faults = [fault(document, error, "correlation") for error in rule.errors]
-        if not faults:
-            if pipeline is not None:
-                pipeline.apply(rule)
-            return _correlation(rule), rule.generate
-    except FORESEEN as error:
-        faults.append(fault(document, error, "correlation"))
-    raise ExceptionGroup("rule refused", faults)
-
-
-def _correlation(rule: SigmaCorrelationRule) -> Correlation:
-    kind = rule.type.name.lower()
-    if rule.type not in (SigmaCorrelationType.EVENT_COUNT, SigmaCorrelationType.VALUE_COUNT):
-        raise UnsupportedError(f"correlation type {kind} is not supported yet; event_count and value_count are")
-    condition = cast("SigmaCorrelationCondition", rule.condition)
-    op = condition.op.name.lower()
-    if op not in ("gt", "gte"):
-        raise UnsupportedError(
-            f"a correlation with '{op}' needs the watermark to decide, not supported yet; gt and gte are"
-        )
-    field = condition.fieldref
-    counted = () if field is None else tuple(field) if isinstance(field, list) else (field,)
-    return Correlation(
-        type="event_count" if kind == "event_count" else "value_count",
-        rules=tuple(reference.reference for reference in rule.rules or ()),
-        group_by=tuple(rule.group_by or ()),
-        timespan_ms=rule.timespan.seconds * 1000,
-        at_least=max(1, int(condition.count) + (op == "gt" or condition.count != int(condition.count))),
-        counted=counted if kind == "value_count" else (),
-        aliases={a.alias: {r.reference: name for r, name in a.mapping.items()} for a in rule.aliases},
-    )

@@ -1,309 +1,378 @@
-"""Correlations that count: exact sliding windows in event time, whatever the order in which events arrive.
+"""One correlation: exact in event time, whatever the order in which events arrive. See docs/adr/0007-correlations.md.
 
-A *hit* is an event whose trailing window `(t - timespan, t]` in its group satisfies the condition; there is no reset. Every event
-that lies in the window of a hit is folded into the alert of the hit's local day: it becomes one finding per alert, found once.
-So the set of findings is a function of the set of events alone, as long as none is later than the allowed lateness and no
-group outgrows its cap.
+A *hit* is an event whose trailing window `(t - timespan, t]` in its group is what the rule asks for; there is no reset. Every event in
+the window of a hit is folded into the alert of the hit's local day: it becomes one finding per alert, found once. Hits that further
+events can undo are decided when the watermark has passed them. So the set of findings is a function of the set of events alone, as
+long as none is later than the allowed lateness and no bound bites.
 """
 
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, bisect_right
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-import orjson
-
-from rules.predicate import texts
-from rules.rule import Correlation, Rule, RuleSet
+from rules.absence import absences
+from rules.agenda import KEY_BYTES, Agenda
+from rules.entries import ID_BYTES, Entries, time_of
+from rules.group import CARRIED_BYTES, Group, decode, packed
+from rules.grouping import carried_name, grouping, payload_bytes, payload_of
+from rules.rule import Rule
 from rules.state import State
+from rules.window import Slide
 from soc.model.event import Fields
 from soc.model.finding import Finding, alert_id, finding_id
 
 GROUP_CAP = 10_000  # entries a group; the oldest go first
-GROUPS_DECODED = 5_000  # groups a correlation keeps as objects between commits ...
-ENTRIES_DECODED = 20_000  # ... and the entries in them; a group of the full cap fits
-LATENESS_MS = 3_600_000
-
-
-@dataclass(slots=True)
-class Entry:
-    """One event of a group. `days` are the local days of the hits whose window it lies in: its findings so far."""
-
-    ts: int
-    event_id: str
-    value: str
-    days: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class Group:
-    """The events of one group in order of (time, id), with the window that ends at the newest of them counted ahead."""
-
-    org: str
-    by: list[str]
-    entries: list[Entry] = field(default_factory=list)
-    start: int = 0  # index where the newest window starts
-    values: Counter[str] = field(default_factory=Counter)  # distinct values in the newest window
-    dropped: int = 0
-
-    @property
-    def newest(self) -> int:
-        return self.entries[-1].ts if self.entries else -1
-
-    def encode(self) -> bytes:
-        return orjson.dumps(
-            [self.org, self.by, self.dropped, [[e.ts, e.event_id, e.value, e.days] for e in self.entries]]
-        )
+GROUPS_A_RULE = 1_000_000
+GROUPS_IN_ALL = 5_000_000
+GROUPS_A_TICK = 20_000  # decided by one rule at once; the rest waits for the next tick
+MEMORY_BYTES = 64 << 20  # of groups kept as objects between commits, all correlations together
+_NARROWEST_MS = 15_000
 
 
 @dataclass(slots=True)
 class Capped:
-    """A bound that bit: `groups` outgrew it, `dropped` entries were forgotten while `kept` is the most that one group holds."""
+    """A bound that bit: `dropped` were forgotten while `kept` is the most that is kept."""
 
     kept: int
     dropped: int = 0
 
 
-class Correlator:
-    """Runs one correlation rule over the findings of its base rules. Holds no state of its own but a cache of decoded groups."""
+class Memory:
+    """Groups as objects, the least recently used forgotten first. `free`: groups that may still be begun, all correlations together."""
 
-    def __init__(
-        self, rule: Rule, bases: Sequence[Rule], day: Callable[[int], str], lateness_ms: int, cap: int
-    ) -> None:
-        assert rule.correlation is not None
-        self.rule = rule
-        self.correlation = rule.correlation
-        self._day = day
-        self._lateness = lateness_ms
-        self._cap = cap
-        self.capped = Capped(cap)
-        self.late = 0
-        # An edited rule starts anew: what was counted under other conditions means nothing to it.
-        self._name = hashlib.blake2b(
-            "\0".join([rule.hash, *(b.hash for b in bases)]).encode(), digest_size=8
-        ).hexdigest()
-        self._fields = {base.id: self.correlation.names_for(base.id) for base in bases}
+    def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:
+        self.free = GROUPS_IN_ALL
+        self._most = most_bytes
+        self._bytes = 0
         self._groups: OrderedDict[str, Group] = OrderedDict()
-        self._dirty: dict[str, Group] = {}
 
-    def observe(self, finding: Finding, state: State) -> list[Finding]:
-        """Take one finding of a base rule, with its event; return the findings of this correlation that are new because of it."""
-        assert finding.event is not None
-        fields = finding.event.fields
-        by = grouping(fields, self._fields[finding.rule_id])
-        value = counted(fields, self.correlation)
-        if by is None or value is None:
-            return []
-        key = self._key(finding.org, by)
-        group = self._group(key, finding.org, by, state)
-        at = self._insert(group, Entry(finding.ts, finding.event_id, value))
-        if at is None:
-            return []
-        self._dirty[key] = group
-        # Logs count in seconds, so many events share the newest time: none of them is late.
-        in_order = finding.ts == group.newest
-        hits = self._newest(group, at) if in_order else self._recount(group, at)
-        new = [self._finding(group, entry, day, size, finding) for entry, day, size in hits]
-        self._trim(group, by_time=in_order)
-        return new
-
-    def flush(self, state: State) -> None:
-        """Write the groups that changed since the last flush."""
-        if not self._dirty:
-            return
-        for key, group in self._dirty.items():
-            state.set(key, group.encode(), group.newest + self.correlation.timespan_ms + self._lateness)
-        self._dirty.clear()
-        entries = sum(len(group.entries) for group in self._groups.values())
-        while len(self._groups) > GROUPS_DECODED or entries > ENTRIES_DECODED:
-            entries -= len(self._groups.popitem(last=False)[1].entries)
-
-    def forget(self) -> None:
-        self._groups.clear()
-        self._dirty.clear()
-
-    # -- the group of a finding
-
-    def _key(self, org: str, by: Sequence[str]) -> str:
-        digest = hashlib.blake2b("\0".join([org, *by]).encode(errors="surrogatepass"), digest_size=12).hexdigest()
-        return f"corr:{self._name}:{digest}"
-
-    def _group(self, key: str, org: str, by: list[str], state: State) -> Group:
+    def get(self, key: str) -> Group | None:
         group = self._groups.get(key)
         if group is not None:
             self._groups.move_to_end(key)
+        return group
+
+    def put(self, group: Group) -> None:
+        self._groups[group.key] = group
+
+    def weigh(self, group: Group) -> None:
+        self._bytes -= group.weight
+        group.weight = group.weigh()
+        self._bytes += group.weight
+
+    def trim(self) -> None:
+        """Call it when everything is written."""
+        while self._bytes > self._most and self._groups:
+            self._bytes -= self._groups.popitem(last=False)[1].weight
+
+    def forget(self) -> None:
+        self._groups.clear()
+        self._bytes = 0
+
+
+class Correlator:
+    """Runs one correlation rule over the findings of its base rules, correlations among them.
+
+    `made_of`: hashes of the texts of all rules that it is made of. `carries`: fields of the events that correlations of this one need
+    beyond what it groups by. `lag`: ms that findings of its base rules may come behind the watermark.
+    """
+
+    def __init__(
+        self, rule: Rule, made_of: Sequence[str], carries: Sequence[str], lag: int, day: Callable[[int], str], cap: int,
+        memory: Memory,
+    ) -> None:  # fmt: skip
+        assert rule.correlation is not None
+        self.rule = rule
+        self.correlation = asked = rule.correlation
+        self.capped, self.crowded, self.late = Capped(cap), Capped(GROUPS_A_RULE), 0
+        self.watermark: int | None = None  # of its base rules, as of the last tick
+        self.hits: list[Finding] = []  # for the correlations of this one, if there are any
+        self.findings: list[Finding] = []
+        self.feeds = False
+        self._day, self._memory, self._carries = day, memory, carries
+        self._carried = {base: asked.resolved(carries, base) for base in asked.rules}
+        self._reads = {base: (asked.names_for(base), payload_of(asked, base)) for base in asked.rules}
+        self._width = ID_BYTES + payload_bytes(asked) + (CARRIED_BYTES if carries else 0)
+        self._span, self._need = asked.timespan_ms, asked.at_least
+        self._absence = asked.type == "absence"
+        self._decides = not asked.at_once
+        bucket = max(self._span // 8, _NARROWEST_MS)
+        self.lag = lag + (bucket if self._decides else 0) + (self._span if self._absence else 0)
+        self._life = self._span + lag + (2 * bucket if self._decides else 0)
+        # An edited rule starts anew: what was counted under other conditions means nothing to it.
+        self._name = "c" + hashlib.blake2b("\0".join(made_of).encode(), digest_size=8).hexdigest()
+        self.agenda = Agenda(self._name, bucket, self._life)
+        self._dirty: dict[str, Group] = {}
+
+    def observe(self, finding: Finding, state: State, expected: int | None) -> None:
+        """Take one finding of a base rule. `expected`: no finding before this time (ms) was, when it came."""
+        fields = finding.matched if finding.event is None else finding.event.fields
+        base = finding.rule_id
+        names, read = self._reads[base]
+        by, payload = grouping(fields, names), read(fields)
+        if by is None or payload is None or not finding.ts:
+            return
+        record = bytes.fromhex(finding.event_id) + payload
+        self.agenda.load(state)
+        group = self._group_of(finding.org, by, state, expected)
+        if group is None:
+            return
+        if self._carries:
+            found = [text for name in self._carried[base] for text in grouping(fields, (name,)) or ("",)]
+            name = carried_name(found)
+            group.carry(name, found)
+            record += name
+        if group.insert(record):
+            self._dirty[group.key] = group
+            if self._decides:
+                self._wait(group, record, expected)
+            elif expected is not None and finding.ts < expected:
+                self.late += 1
+
+    def settle(self, expected: int | None) -> None:
+        """Tell what the findings since the last call bring about."""
+        reach = None if expected is None or self._decides else expected - self._span
+        for group in self._dirty.values():
+            fresh, group.fresh = group.fresh, None
+            if fresh is None:
+                continue
+            if group.covered and not self.rule.silent:
+                self._fold_into_known(group, fresh)
+            if not self._decides:
+                self._hits_of_fresh(group, fresh)
+            self._forget(group, reach)
+
+    def tick(self, watermark: int, state: State) -> None:
+        """No finding of a base rule before `watermark` is expected any more: decide what waited for it."""
+        self.watermark = watermark
+        agenda = self.agenda
+        agenda.load(state)
+        agenda.expire(watermark)
+        looked_at = 0
+        for bucket in agenda.passed(watermark) if self._decides else ():
+            if looked_at >= GROUPS_A_TICK:
+                break
+            for digest in agenda.take(bucket, state):
+                looked_at += 1
+                group = self._load(self._name + digest.hex(), state)
+                if group is not None and group.due == bucket:
+                    self._decide(group, watermark // agenda.width * agenda.width)
+
+    @property
+    def settled(self) -> int:
+        """The time before which all of its hits have been told, as of the last tick."""
+        watermark, width = self.watermark or 0, self.agenda.width
+        if not self._decides:
+            return watermark
+        decided = watermark // width * width if self.behind is None else self.behind
+        return decided - self._span if self._absence else decided
+
+    @property
+    def behind(self) -> int | None:
+        """The time up to which it has decided what waited, while there is more than one tick decides."""
+        left = self.agenda.passed(self.watermark or 0) if self._decides else ()
+        return left[0] * self.agenda.width if left else None
+
+    def flush(self, state: State) -> None:
+        """Write the groups that changed since the last flush."""
+        for key, group in self._dirty.items():
+            expires = max(group.entries.newest, 0) + self._life
+            group.counted_in = self.agenda.rebook(group.counted_in, expires)
+            state.set(key, group.encode(), expires)
+            self._memory.weigh(group)
+        self._dirty.clear()
+        self.agenda.flush(state)
+
+    def forget(self) -> None:
+        self._dirty.clear()
+        self.agenda.forget()
+        self.hits, self.findings = [], []
+
+    # -- the group of a finding
+
+    def _group_of(self, org: str, by: list[str], state: State, expected: int | None) -> Group | None:
+        """The group, which may be a new one; None when there are too many."""
+        texts = packed([org, *by])
+        key = self._name + hashlib.blake2b(texts, digest_size=KEY_BYTES).hexdigest()
+        group = self._load(key, state)
+        if group is not None:
+            return group
+        if self.agenda.groups >= self.crowded.kept or self._memory.free <= 0:
+            self.crowded.dropped += 1
+            return None
+        self._memory.free -= 1
+        self.agenda.begin()
+        group = Group(key, texts, Entries(self._width))
+        if self._decides and expected is not None:
+            group.decided = max(0, self._limit(expected // self.agenda.width * self.agenda.width))
+        self._memory.put(group)
+        return group
+
+    def _load(self, key: str, state: State) -> Group | None:
+        group = self._memory.get(key)
+        if group is not None:
             return group
         stored = state.get(key)
-        group = Group(org, by) if stored is None else self._decode(stored)
-        self._groups[key] = group
-        return group
-
-    def _decode(self, stored: bytes) -> Group:
-        org, by, dropped, entries = orjson.loads(stored)
-        group = Group(
-            org, by, [Entry(ts, event, value, tuple(days)) for ts, event, value, days in entries], dropped=dropped
-        )
-        self._count_newest(group)
-        return group
-
-    # -- windows
-
-    def _insert(self, group: Group, entry: Entry) -> int | None:
-        """Put the entry in its place and return where; None when this event is there already."""
-        entries = group.entries
-        if not entries or entry.ts > group.newest:
-            entries.append(entry)
-            return len(entries) - 1
-        place = (entry.ts, entry.event_id)
-        at = bisect_left(entries, place, key=_order)
-        if at < len(entries) and _order(entries[at]) == place:
+        if not stored:
             return None
-        if entry.ts < group.newest - self._lateness:
-            self.late += 1
-        entries.insert(at, entry)
-        return at
+        group = decode(key, stored, self._width, self._day)
+        group.counted_in = self.agenda.counted_in(max(group.entries.newest, 0) + self._life)
+        self._memory.put(group)
+        self._memory.weigh(group)
+        return group
 
-    def _newest(self, group: Group, at: int) -> Iterator[tuple[Entry, str, int]]:
-        """An entry of the newest time came: move the counted window on, and if it is satisfied mark what it holds."""
-        entries, values = group.entries, group.values
-        added = entries[at]
-        values[added.value] += 1
-        while entries[group.start].ts <= added.ts - self.correlation.timespan_ms:
-            _subtract(values, entries[group.start].value)
-            group.start += 1
-        size = self._size(len(entries) - group.start, values)
-        if size < self.correlation.at_least:
-            return
-        day = self._day(added.ts)
-        if day not in added.days:
-            added.days += (day,)
-            yield added, day, size
-        for i in range(len(entries) - 1, group.start - 1, -1):
-            if i == at:
-                continue
-            # All before an entry that a hit of this day marked were marked with it, unless a later hit came first: see _recount.
-            if day in entries[i].days:
-                break
-            entries[i].days += (day,)
-            yield entries[i], day, size
-
-    def _recount(self, group: Group, at: int) -> Iterator[tuple[Entry, str, int]]:
-        """An entry came late: every window that holds it is decided again."""
-        entries, span = group.entries, self.correlation.timespan_ms
-        first, last = entries[at].ts, entries[at].ts + span
-        low = bisect_right(entries, first - span, key=_time)
-        values: Counter[str] = Counter()
-        marked: dict[str, int] = {}
-        high = low
-        while high < len(entries) and entries[high].ts < last:
-            now = entries[high].ts
-            while high < len(entries) and entries[high].ts == now:
-                values[entries[high].value] += 1
-                high += 1
-            while entries[low].ts <= now - span:
-                _subtract(values, entries[low].value)
-                low += 1
-            size = self._size(high - low, values)
-            if now >= first and size >= self.correlation.at_least:
-                day = self._day(now)
-                for i in range(max(low, marked.get(day, 0)), high):
-                    if day not in entries[i].days:
-                        entries[i].days += (day,)
-                        yield entries[i], day, size
-                marked[day] = high
-        self._count_newest(group)
-
-    def _count_newest(self, group: Group) -> None:
-        group.start = bisect_right(group.entries, group.newest - self.correlation.timespan_ms, key=_time)
-        group.values = Counter(entry.value for entry in group.entries[group.start :])
-
-    def _size(self, events: int, values: Counter[str]) -> int:
-        return len(values) if self.correlation.counted else events
-
-    def _trim(self, group: Group, by_time: bool) -> None:
-        """Drop what the cap does not allow and, `by_time`, what no window inside the lateness can reach.
-
-        A late entry stays until time moves on in its group, so that a burst of old events is still seen as one.
-        """
-        entries = group.entries
-        reach = group.newest - self.correlation.timespan_ms - self._lateness
-        gone = bisect_right(entries, reach, key=_time) if by_time and entries[0].ts <= reach else 0
-        over = len(entries) - gone - self._cap
+    def _forget(self, group: Group, reach: int | None) -> None:
+        """Drop what no window can reach that holds an event later than `reach`, and what the cap does not allow."""
+        entries, cap = group.entries, self.capped.kept
+        gone = entries.after(reach) if reach is not None and len(entries) and entries.time(0) <= reach else 0
+        over = len(entries) - gone - cap
         if over > 0:
-            group.dropped += over
             self.capped.dropped += over
             gone += over
         if gone:
-            for entry in entries[group.start : gone]:
-                _subtract(group.values, entry.value)
-            del entries[:gone]
-            group.start = max(0, group.start - gone)
+            group.forget(gone)
+        if reach is not None and group.covered and group.covered[0].hi <= reach:
+            group.covered = [one for one in group.covered if one.hi > reach]
+
+    # -- hits that nothing can undo
+
+    def _fold_into_known(self, group: Group, records: Sequence[bytes]) -> None:
+        """Events that came into windows of hits that are known."""
+        fresh = set(records)
+        for record in records:
+            ts, event = time_of(record), record[:ID_BYTES]
+            if len(self.correlation.rules) > 1:  # then an event may have several records, and is found once
+                its = list(group.entries.of(event))
+                if record != its[0] or not fresh.issuperset(its):
+                    continue
+            for one in group.covered:
+                if one.lo < ts <= one.hi:
+                    self.findings.append(self._finding(group, record, one.day, None))
+
+    def _hits_of_fresh(self, group: Group, fresh: Sequence[bytes]) -> None:
+        """Only windows that hold a fresh record can have become hits."""
+        entries, slide = group.entries, group.slide
+        if slide is None and len(entries) < self._need:
+            return
+        last = time_of(max(fresh))
+        if slide is None:
+            first = entries.time(group.first)
+            if entries.after(last + self._span - 1) - entries.after(first - self._span) < self._need:
+                return
+            slide = group.slide = Slide(self.correlation, entries, group.first)
+        while slide.step(last + self._span):
+            if slide.holds:
+                self._hit(group, slide.now - self._span, slide.now, slide.high, slide.size)
+        if slide.high < len(entries):
+            group.slide = None  # it must be at the newest, or it would begin where it is
+
+    # -- hits that the watermark decides
+
+    def _limit(self, watermark: int) -> int:
+        """Instants before it can be decided."""
+        return watermark - self._span + 1 if self._absence else watermark
+
+    def _wait(self, group: Group, record: bytes, expected: int | None) -> None:
+        """Note when the instant of a new record can be decided."""
+        ts = time_of(record)
+        if ts < group.decided or (expected is not None and ts < expected):
+            self.late += 1
+        if ts >= group.decided and not (self._absence and record[ID_BYTES]):
+            self._note(group, ts)
+
+    def _note(self, group: Group, ts: int) -> None:
+        bucket = self.agenda.bucket(ts + self._span - 1 if self._absence else ts)
+        if group.due < 0 or bucket < group.due:
+            group.due = bucket
+            self.agenda.note(bucket, bytes.fromhex(group.key[len(self._name) :]))
+
+    def _decide(self, group: Group, watermark: int) -> None:
+        limit, entries = self._limit(watermark), group.entries
+        self._dirty[group.key] = group
+        at = entries.after(group.decided - 1)
+        if at < len(entries):
+            for lo, now, high, size in self._decided_hits(group, at, limit):
+                self._hit(group, lo, now, high, size)
+        group.decided = max(group.decided, limit)
+        group.due = -1
+        self._forget(group, watermark - self._span)
+        for i in range(entries.after(group.decided - 1), len(entries)):
+            if not (self._absence and entries.record(i)[ID_BYTES]):
+                self._note(group, entries.time(i))
+                break
+
+    def _decided_hits(self, group: Group, at: int, limit: int) -> Iterator[tuple[int, int, int, float]]:
+        if self._absence:
+            yield from ((now - 1, now, high, 0) for now, high in absences(group.entries, at, limit, self._span))
+            return
+        slide = Slide(self.correlation, group.entries, at)
+        while slide.step(limit):
+            if slide.holds:
+                yield slide.now - self._span, slide.now, slide.high, slide.size
 
     # -- findings
 
-    def _finding(self, group: Group, entry: Entry, day: str, size: int, cause: Finding) -> Finding:
+    def _hit(self, group: Group, lo: int, now: int, high: int, size: float) -> None:
+        """Events at `now`, which end below the index `high`, are hits: fold those of `lo < ts <= now`."""
+        entries = group.entries
+        if self.feeds:
+            low = high
+            while low and entries.time(low - 1) == now:
+                low -= 1
+            self.hits += (self._hit_finding(group, record) for record in entries.between(low, high))
+        if self.rule.silent:
+            return
+        day = self._day(now)
+        for after, until in group.cover(day, lo, now):
+            end = high if until == now else entries.after(until)
+            start = end
+            while start and entries.time(start - 1) > after:
+                start -= 1
+            event = b""
+            for record in entries.between(start, end):
+                if record[:ID_BYTES] != event:  # else found by another rule as well
+                    event = record[:ID_BYTES]
+                    self.findings.append(self._finding(group, record, day, size))
+
+    def _finding(self, group: Group, record: bytes, day: str, size: float | None) -> Finding:
+        rule = self.rule
         field_name, entity = self._entity(group)
-        alert = alert_id(self.rule.id, group.org, entity, day)
+        if group.alerts is None:
+            group.alerts = {}
+        alert = group.alerts.get(day)
+        if alert is None:
+            alert = group.alerts[day] = alert_id(rule.id, group.org, entity, day)
         matched: Fields = dict(zip(self.correlation.group_by, group.by, strict=True))
-        matched[f"govsoc.correlation.{self.correlation.type}"] = size
+        if size is not None:
+            matched[f"govsoc.correlation.{self.correlation.type}"] = size
+        event = record[:ID_BYTES].hex()
         return Finding(
-            id=finding_id(alert, entry.event_id),
-            alert_id=alert,
-            rule_id=self.rule.id,
-            rule_hash=self.rule.hash,
-            org=group.org,
-            entity_field=field_name,
-            entity=entity,
-            ts=entry.ts,
-            event_id=entry.event_id,
-            matched=matched,
-            event=cause.event if entry.event_id == cause.event_id else None,
+            finding_id(alert, event),
+            alert,
+            rule.id,
+            rule.hash,
+            group.org,
+            field_name,
+            entity,
+            time_of(record),
+            event,
+            matched,
         )
+
+    def _hit_finding(self, group: Group, record: bytes) -> Finding:
+        """A hit as a correlation of this one sees it: as if a rule had found the event."""
+        fields: Fields = dict(zip(self.correlation.group_by, group.by, strict=True))
+        if self._carries:
+            found = (group.carried or {}).get(record[-CARRIED_BYTES:], ())
+            fields |= {name: text for name, text in zip(self._carries, found, strict=False) if text}
+        rule, event = self.rule, record[:ID_BYTES].hex()
+        return Finding(event, "", rule.id, rule.hash, group.org, "", "", time_of(record), event, fields, True)
 
     def _entity(self, group: Group) -> tuple[str, str]:
         names = self.correlation.group_by
         if self.rule.entity in names:
             return self.rule.entity, group.by[names.index(self.rule.entity)]
         return (", ".join(names), ", ".join(group.by)) if names else ("organization.id", group.org)
-
-
-def grouping(fields: Fields, names: Sequence[str]) -> list[str] | None:
-    """The group that an event belongs to; None when it lacks one of the fields."""
-    by = []
-    for name in names:
-        found = texts(fields.get(name))
-        if not found:
-            return None
-        by.append(", ".join(found))
-    return by
-
-
-def counted(fields: Fields, correlation: Correlation) -> str | None:
-    """The value that an event adds to a `value_count`, empty for `event_count`; None when the event lacks the field."""
-    found = grouping(fields, correlation.counted)
-    return None if found is None else "\0".join(found)
-
-
-def correlators(ruleset: RuleSet, day: Callable[[int], str], lateness_ms: int, cap: int) -> Iterable[Correlator]:
-    known = {rule.id: rule for rule in ruleset.rules}
-    for rule in ruleset.rules:
-        if rule.correlation is not None:
-            yield Correlator(rule, [known[base] for base in rule.correlation.rules], day, lateness_ms, cap)
-
-
-def _order(entry: Entry) -> tuple[int, str]:
-    return entry.ts, entry.event_id
-
-
-def _time(entry: Entry) -> int:
-    return entry.ts
-
-
-def _subtract(values: Counter[str], value: str) -> None:
-    if values[value] <= 1:
-        del values[value]
-    else:
-        values[value] -= 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rules.condition import All, Any, Check, Condition, Not, Search, holding
 from rules.logsource import origin, route
 from rules.predicate import Exists, HasValue, Like, Matches, Predicate, SameAs, Wild
-from rules.rule import Rule, RuleSet
+from rules.rule import Correlation, Rule, RuleSet
 from soc.model.event import Value
 
 SHOWN = 200  # characters of a value
@@ -29,16 +29,20 @@ def explain(rule: Rule, fields: Mapping[str, Value], ruleset: RuleSet | None = N
     """A correlation is explained by its base rules (from `ruleset`) and its grouping: whether this event is one that it counts."""
     if rule.correlation is not None:
         bases = [base for base in ruleset.rules if base.id in rule.correlation.rules] if ruleset else []
-        told = [explain(base, fields) for base in bases]
-        feeds = Explained("one of the base rules fires", any(part.holds for part in told), None, tuple(told))
-        names = {name for base in bases for name in rule.correlation.names_for(base.id)} | set(rule.correlation.counted)
-        grouped = tuple(_present(name, fields) for name in sorted(names))
-        parts = (feeds, *grouped)
-        return Explained(f"{rule.title} counts this event", all(part.holds for part in parts), None, parts)
+        told = tuple(_feeds(rule.correlation, base, fields, ruleset) for base in bases)
+        what = f"{rule.title} counts this event, and asks for {rule.correlation.asked}"
+        return Explained(what, any(part.holds for part in told), None, told)
     assert rule.condition is not None
     where = Explained(f"log source: {rule.logsource}", origin(route(fields)).admits(rule.logsource), _source(fields))
     condition = _explain(rule.condition, fields)
     return Explained(rule.title, where.holds and condition.holds, None, (where, condition))
+
+
+def _feeds(correlation: Correlation, base: Rule, fields: Mapping[str, Value], ruleset: RuleSet | None) -> Explained:
+    """Whether the event counts as one of this base rule: it fires, and what to group by and to count is there."""
+    names = sorted({*correlation.names_for(base.id), *correlation.resolved(correlation.counted, base.id)})
+    parts = (explain(base, fields, ruleset), *(_present(name, fields) for name in names))
+    return Explained(f"as an event of {base.name or base.title}", all(part.holds for part in parts), None, parts)
 
 
 def lines(explained: Explained, depth: int = 0) -> Iterator[str]:

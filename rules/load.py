@@ -19,8 +19,9 @@ from rules.cache import Cache
 from rules.condition import Condition
 from rules.draft import Compiled, Filter, Lists, Unpacker, digest_of_list, pack
 from rules.file import read
-from rules.link import Placed, linked
+from rules.link import linked
 from rules.pipeline import Reference, fingerprint, pipeline_of
+from rules.placed import Placed
 from rules.rule import RuleSet
 from soc.errors import RuleError
 from soc.model.rule import LogSource

@@ -7,7 +7,8 @@ from datetime import tzinfo
 from functools import lru_cache
 
 from rules.condition import Check, holding
-from rules.correlate import GROUP_CAP, LATENESS_MS, Capped, correlators
+from rules.correlate import GROUP_CAP
+from rules.correlations import Correlations, Judge
 from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
@@ -29,9 +30,7 @@ class Engine:
     Rules can `rest`: they are not evaluated at all until they are woken.
     """
 
-    def __init__(
-        self, ruleset: RuleSet, zone: tzinfo, lateness_ms: int = LATENESS_MS, group_cap: int = GROUP_CAP
-    ) -> None:
+    def __init__(self, ruleset: RuleSet, zone: tzinfo, group_cap: int = GROUP_CAP) -> None:
         self.ruleset = ruleset
         self.broken: dict[str, str] = {}
         self._day = _calendar(zone)
@@ -41,11 +40,7 @@ class Engine:
         self._plans: dict[frozenset[str], Plan] = {}
         self._sieves: dict[str, Sieve] = {}
         self._sieves_by_rules: dict[frozenset[str], Sieve] = {}
-        self._correlators = list(correlators(ruleset, self._day, lateness_ms, group_cap))
-        self._feeds: dict[str, list[int]] = {}
-        for i, correlator in enumerate(self._correlators):
-            for base in correlator.correlation.rules:
-                self._feeds.setdefault(base, []).append(i)
+        self.correlations = Correlations(ruleset, self._day, group_cap, self._break)
 
     # -- what runs
 
@@ -71,15 +66,11 @@ class Engine:
 
     def _prepare(self) -> None:
         """Choose the rules that run, and forget what was arranged for others."""
-        resting = self._resting | self._needless(self._resting) | self.broken.keys()
+        resting = self._resting | self.correlations.needless(self._resting) | self.broken.keys()
+        self.correlations.rest(resting)
         self._detections = [r for r in self.ruleset.rules if r.condition is not None and r.id not in resting]
         for prepared in (self._routes, self._plans, self._sieves, self._sieves_by_rules):
             prepared.clear()
-
-    def _needless(self, resting: frozenset[str]) -> set[str]:
-        """Silent rules all of whose correlations rest."""
-        fed = {base for c in self._correlators if c.rule.id not in resting for base in c.correlation.rules}
-        return {rule.id for rule in self.ruleset.rules if rule.silent and rule.id in self._feeds and rule.id not in fed}
 
     # -- events
 
@@ -163,46 +154,24 @@ class Engine:
             event=event,
         )
 
-    # -- correlations
+    # -- correlations: see `Correlations`
 
-    def correlate(self, findings: Sequence[Finding], state: State) -> list[Finding]:
-        """The findings of correlations that these findings of base rules complete. Reads `state`; writes are left to `flush`."""
-        found: list[Finding] = []
-        for finding in findings:
-            for i in self._feeds.get(finding.rule_id, ()):
-                correlator = self._correlators[i]
-                if correlator.rule.id in self.broken or correlator.rule.id in self._resting:
-                    continue
-                try:
-                    found += correlator.observe(finding, state)
-                except (
-                    ValueError,
-                    TypeError,
-                    KeyError,
-                    IndexError,
-                ) as error:  # damaged state included; the store's errors pass
-                    self._break(correlator.rule, error)
-        return found
+    def correlate(
+        self, findings: Sequence[Finding], state: State, expected: int | None = None, judge: Judge = list
+    ) -> list[Finding]:
+        return self.correlations.correlate(findings, state, expected, judge)
+
+    def tick(self, watermark: int, state: State, judge: Judge = list) -> list[Finding]:
+        return self.correlations.tick(watermark, state, judge)
+
+    def settled(self, watermark: int) -> int:
+        return self.correlations.settled(watermark)
 
     def flush(self, state: State) -> None:
-        """Write what correlations changed. Call it just before committing `state` with the cursor."""
-        for correlator in self._correlators:
-            correlator.flush(state)
+        self.correlations.flush(state)
 
     def forget(self) -> None:
-        """Drop everything decoded from state: after a commit that failed, what is stored is the truth."""
-        for correlator in self._correlators:
-            correlator.forget()
-
-    @property
-    def capped(self) -> dict[str, Capped]:
-        """Correlations of which some group outgrew its bound: rule id -> entries kept a group, entries dropped in all."""
-        return {c.rule.id: c.capped for c in self._correlators if c.capped.dropped}
-
-    @property
-    def late(self) -> dict[str, int]:
-        """Correlation rule id -> events that came later than the allowed lateness."""
-        return {c.rule.id: c.late for c in self._correlators if c.late}
+        self.correlations.forget()
 
 
 def _calendar(zone: tzinfo) -> Callable[[int], str]:

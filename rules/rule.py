@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import ceil, floor
 from typing import Literal
 
 from rules.condition import Condition
@@ -12,23 +13,77 @@ from soc.errors import RuleError
 from soc.model.rule import LogSource
 
 Place = tuple[int, int]  # line and column in a file, from 1
+CorrelationType = Literal[
+    "event_count",
+    "value_count",
+    "temporal",
+    "temporal_ordered",
+    "value_sum",
+    "value_avg",
+    "value_percentile",
+    "value_median",
+    "absence",
+]
+Comparison = Literal["gt", "gte", "lt", "lte", "eq", "neq"]
+# What temporal types ask with names and `and`, `or`, `not`: one of several; each is (rules that must be there, rules that must not).
+Term = tuple[tuple[str, ...], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Correlation:
-    """How findings of other rules add up. `fields` maps a group-by name to the field of each base rule (aliases)."""
+    """How findings of other rules add up.
 
-    type: Literal["event_count", "value_count"]
+    `asks`: all of these comparisons must hold of what the window comes to (a count, a sum, ...); empty where `terms` are asked or, for
+    `absence`, nothing but that no event of a later rule follows one of the first.
+    """
+
+    type: CorrelationType
     rules: tuple[str, ...]  # ids of the base rules
     group_by: tuple[str, ...]
     timespan_ms: int
-    at_least: int
-    counted: tuple[str, ...] = ()  # value_count: the field or fields whose values are counted
+    asks: tuple[tuple[Comparison, int | float], ...] = ()
+    counted: tuple[str, ...] = ()  # value types: the field or fields whose values are looked at
     aliases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # alias -> base rule id -> field
+    percentile: int = 0
+    terms: tuple[Term, ...] = ()
 
     def names_for(self, rule_id: str) -> tuple[str, ...]:
         """The fields to group a finding of this base rule by, in the order of `group_by`."""
-        return tuple(self.aliases.get(name, {}).get(rule_id, name) for name in self.group_by)
+        return self.resolved(self.group_by, rule_id)
+
+    def resolved(self, names: Iterable[str], rule_id: str) -> tuple[str, ...]:
+        """What these names, aliases among them, are called in the findings of this base rule."""
+        return tuple(self.aliases.get(name, {}).get(rule_id, name) for name in names)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether no further event can undo a hit, so that it may be told before the watermark has passed it."""
+        if self.type not in ("event_count", "value_count", "temporal", "temporal_ordered"):
+            return False
+        return all(op in ("gt", "gte") for op, _ in self.asks) and not any(lacks for _, lacks in self.terms)
+
+    @property
+    def asked(self) -> str:
+        """In words: `value_sum of bytes gt 1000 within 600 s`."""
+        what = " ".join(f"{op} {number}" for op, number in self.asks)
+        if self.terms:
+            what = " or ".join(
+                " and ".join([*needs, *(f"not {name}" for name in lacks)]) for needs, lacks in self.terms
+            )
+        of = f" of {', '.join(self.counted)}" if self.counted else ""
+        return f"{self.type}{of} {what}".rstrip() + f" within {self.timespan_ms // 1000} s"
+
+    @property
+    def at_least(self) -> int:
+        """The least number of events that a hit can take."""
+        if self.terms:
+            return max(1, min(len(needs) for needs, _ in self.terms))
+        if self.type not in ("event_count", "value_count", "temporal", "temporal_ordered"):
+            return 1
+        lowest = [
+            floor(number) + 1 if op == "gt" else ceil(number) for op, number in self.asks if op in ("gt", "gte", "eq")
+        ]
+        return max([1, *lowest])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,53 +1,119 @@
-"""Every hit of a correlation over events that are all at hand: one pass over them in the order of time, no state to keep."""
+"""Every hit of the correlations over events that are all at hand: one pass over each group in the order of time, no state to keep."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
-from rules.correlate import counted, grouping
-from rules.rule import Correlation, Rule
+from rules.absence import absences
+from rules.correlations import carried, in_order
+from rules.entries import END_OF_TIME, ID_BYTES, TIME_BYTES, Entries
+from rules.grouping import carried_name, grouping, payload_bytes, payload_of
+from rules.rule import Correlation, Rule, RuleSet
+from rules.window import Slide
 from soc.model.event import Fields
+
+_Group = tuple[str, ...]  # the organisation, and the texts that are grouped by
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """The event of `line` is a hit, of the group `by` of an organisation; `lines`: its whole window, in the order of time."""
+
+    line: int
+    lines: list[int]
+    org: str
+    by: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class Sweep:
-    """Collects events of the base rules of one correlation, then gives the window of each hit. `line` names an event."""
+    """The events that count towards one correlation. `groups`: each with its records, of which a line takes the place of a hash."""
 
     rule: Rule
     correlation: Correlation
-    groups: dict[tuple[str, ...], list[tuple[int, int, str]]]
+    carries: tuple[str, ...]
+    groups: dict[_Group, set[bytes]] = field(default_factory=lambda: defaultdict(set))
+    carried: dict[bytes, list[str]] = field(default_factory=dict)
 
     def add(self, base_id: str, org: str, ts: int, line: int, fields: Fields) -> None:
         by = grouping(fields, self.correlation.names_for(base_id))
-        value = counted(fields, self.correlation)
-        if by is not None and value is not None:
-            self.groups.setdefault((org, *by), []).append((ts, line, value))
+        payload = payload_of(self.correlation, base_id)(fields)
+        if by is None or payload is None:
+            return
+        record = ts.to_bytes(TIME_BYTES) + line.to_bytes(ID_BYTES - TIME_BYTES) + payload
+        if self.carries:
+            names = self.correlation.resolved(self.carries, base_id)
+            found = [text for name in names for text in grouping(fields, (name,)) or ("",)]
+            record += (name := carried_name(found))
+            self.carried[name] = found
+        self.groups[(org, *by)].add(record)
 
-    def hits(self) -> Iterator[tuple[int, list[int]]]:
-        """(line of the event, lines of its whole trailing window) for each event whose window satisfies the condition."""
-        for entries in self.groups.values():
-            yield from _windows(sorted(set(entries)), self.correlation)
+    @property
+    def lines(self) -> tuple[int, ...]:
+        """All that count."""
+        return tuple(sorted({_line(record) for records in self.groups.values() for record in records}))
+
+    def hits(self) -> Iterator[Hit]:
+        """Each event that is a hit."""
+        for key, entries, low, high, now in self._windows():
+            lines = list(dict.fromkeys(map(_line, entries.between(low, high))))
+            for line in dict.fromkeys(map(_line, entries.between(entries.after(now - 1), high))):
+                yield Hit(line, lines, key[0], key[1:])
+
+    def found(self) -> Iterator[tuple[str, int, int, Fields]]:
+        """(organisation, time, line, fields) of each hit, as a correlation of this one sees it."""
+        for key, entries, _, high, now in self._windows():
+            for record in entries.between(entries.after(now - 1), high):
+                fields: Fields = dict(zip(self.correlation.group_by, key[1:], strict=True))
+                if self.carries:
+                    texts = zip(self.carries, self.carried[record[-8:]], strict=True)
+                    fields |= {name: text for name, text in texts if text}
+                yield key[0], now, _line(record), fields
+
+    def _windows(self) -> Iterator[tuple[_Group, Entries, int, int, int]]:
+        """The windows of hits: group, its entries, the indexes between which they lie, and the time of the hit."""
+        width = ID_BYTES + payload_bytes(self.correlation) + (8 if self.carries else 0)
+        for key, records in self.groups.items():
+            entries = Entries(width, b"".join(sorted(records)))
+            if self.correlation.type == "absence":
+                for now, high in absences(entries, 0, END_OF_TIME, self.correlation.timespan_ms):
+                    yield key, entries, entries.after(now - 1), high, now
+                continue
+            slide = Slide(self.correlation, entries, 0)
+            while slide.step(END_OF_TIME):
+                if slide.holds:
+                    yield key, entries, slide.low, slide.high, slide.now
 
 
-def _windows(entries: Iterable[tuple[int, int, str]], correlation: Correlation) -> Iterator[tuple[int, list[int]]]:
-    window: deque[tuple[int, int, str]] = deque()
-    values: Counter[str] = Counter()
-    same_time: list[int] = []
-    ordered = list(entries)
-    for i, (ts, line, value) in enumerate(ordered):
-        window.append((ts, line, value))
-        values[value] += 1
-        same_time.append(line)
-        if i + 1 < len(ordered) and ordered[i + 1][0] == ts:
-            continue  # events of the same instant share one window
-        while window[0][0] <= ts - correlation.timespan_ms:
-            gone = window.popleft()[2]
-            values[gone] -= 1
-            if not values[gone]:
-                del values[gone]
-        if (len(values) if correlation.counted else len(window)) >= correlation.at_least:
-            for one in same_time:
-                yield one, [entry[1] for entry in window]
-        same_time.clear()
+class Sweeps:
+    """All correlations of a set of rules: `add` what their base rules find, then go through them, children before parents."""
+
+    def __init__(self, ruleset: RuleSet) -> None:
+        ordered = in_order(ruleset.rules)
+        carries = carried(ordered)
+        self._all = [
+            Sweep(rule, rule.correlation, carries[rule.id]) for rule in ordered if rule.correlation is not None
+        ]
+        self._feeds: dict[str, list[Sweep]] = defaultdict(list)
+        for sweep in self._all:
+            for base in sweep.correlation.rules:
+                self._feeds[base].append(sweep)
+
+    def add(self, rule_id: str, org: str, ts: int, line: int, fields: Fields) -> None:
+        """`rule_id` found the event of this line."""
+        for sweep in self._feeds.get(rule_id, ()):
+            sweep.add(rule_id, org, ts, line, fields)
+
+    def __iter__(self) -> Iterator[Sweep]:
+        """Each correlation with all that counts towards it."""
+        for sweep in self._all:
+            yield sweep
+            if sweep.rule.id in self._feeds:
+                for org, ts, line, fields in sweep.found():
+                    self.add(sweep.rule.id, org, ts, line, fields)
+
+
+def _line(record: bytes) -> int:
+    return int.from_bytes(record[TIME_BYTES:ID_BYTES])

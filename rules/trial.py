@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
-from rules.sweep import Sweep
+from rules.sweep import Sweep, Sweeps
 from rules.tuning import Tuning
 from soc.model.event import Event, Fields
 from soc.model.finding import Finding
@@ -76,6 +76,7 @@ class Trial:
 
     def __init__(self, ruleset: RuleSet) -> None:
         self._engine = Engine(ruleset, UTC)
+        self._ruleset = ruleset
         self._rules = {rule.id: rule for rule in ruleset.rules}
 
     def over(self, events: Iterable[tuple[int, Event]], tuning: Tuning, now: int) -> Outcome:
@@ -84,17 +85,16 @@ class Trial:
         A line that could not be parsed matches nothing, as when it is collected.
         """
         matches = []
-        sweeps = [Sweep(rule, rule.correlation, {}) for rule in self._rules.values() if rule.correlation is not None]
+        sweeps = Sweeps(self._ruleset)
         for number, event in events:
             for finding in self._engine.match([event]):
                 rule = self._rules[finding.rule_id]
                 tuned = _tuned(rule, finding, tuning, now)
                 if not finding.silent:
                     matches.append(Match(number, rule, finding.matched, tuned))
-                for sweep in sweeps:
-                    if tuned.counts and rule.id in sweep.correlation.rules:
-                        sweep.add(rule.id, event.org, event.ts, number, event.fields)
-        counted = (_counted(sweep, tuning, now) for sweep in sweeps if sweep.groups)
+                if tuned.counts:
+                    sweeps.add(rule.id, event.org, event.ts, number, event.fields)
+        counted = [_counted(sweep, tuning, now) for sweep in sweeps if sweep.groups and not sweep.rule.silent]
         return Outcome(tuple(matches), tuple(counted))
 
 
@@ -115,10 +115,9 @@ def _counted(sweep: Sweep, tuning: Tuning, now: int) -> Counted:
         _tuned(rule, _group(rule, org, dict(zip(asked.group_by, by, strict=True))), tuning, now, correlated=True)
         for org, *by in sweep.groups
     ]
-    lines = tuple(sorted({line for group in sweep.groups.values() for _, line, _ in group}))
     reached = any(True for _ in sweep.hits())
     tuned = next((one for one in groups if one.counts), groups[0])
-    return Counted(rule, lines, asked.at_least, asked.timespan_ms, reached, tuned)
+    return Counted(rule, sweep.lines, asked.at_least, asked.timespan_ms, reached, tuned)
 
 
 def _group(rule: Rule, org: str, matched: Fields) -> Finding:

@@ -34,6 +34,7 @@ log = structlog.get_logger("detector")
 _FOREVER = 1 << 62
 _WATERMARK_KEY = "pipeline/watermark"
 _RETRY_S = 1.0
+_TICK_MS = 1000  # while nothing happens, as rarely as it does not matter to people
 
 
 class State(Protocol):
@@ -78,7 +79,26 @@ class Rules(Protocol):
 
     def match(self, events: Sequence[Event]) -> list[Finding]: ...
 
-    def correlate(self, findings: Sequence[Finding], state: State) -> list[Finding]: ...
+    def correlate(
+        self,
+        findings: Sequence[Finding],
+        state: State,
+        expected: int | None,
+        judge: Callable[[list[Finding]], list[Finding]],
+    ) -> list[Finding]:
+        """What these findings bring about at once. `expected`: no event before this time (ms) was expected when they came.
+
+        `judge` is asked which findings of correlations may count towards others.
+        """
+        ...
+
+    def tick(self, watermark: int, state: State, judge: Callable[[list[Finding]], list[Finding]]) -> list[Finding]:
+        """What is decided by that no event before `watermark` (ms) is expected any more."""
+        ...
+
+    def settled(self, watermark: int) -> int:
+        """State that expires before this time is of no use; before `watermark` while the last tick has left work for another."""
+        ...
 
     def flush(self, state: State) -> None:
         """Write all changed state through `state.set`; called just before each commit."""
@@ -109,7 +129,8 @@ class Watermark:
     """How far event time has come: the least advanced of the sources that are active.
 
     A source that was silent for `idle_s` while the detector had nothing to do is left out until it speaks again, so that
-    neither a dead source nor an old log being replayed makes the others' events late.
+    neither a dead source nor an old log being replayed makes the others' events late. While none is active, event time is that of
+    the clock, and it is never ahead of it.
     """
 
     def __init__(self, lateness_ms: int, idle_s: float) -> None:
@@ -148,10 +169,17 @@ class Watermark:
             if self._idle[source] >= self._idle_s:
                 del self._newest[source], self._idle[source]
 
-    @property
-    def time(self) -> int | None:
-        """No event before this (ms) is expected; None when nothing is known."""
-        return min(self._newest.values()) - self._lateness_ms if self._newest else None
+    def time(self, now: int) -> int:
+        """No event before this (ms) is expected. `now`: ms, the clock."""
+        return min([now, *self._newest.values()]) - self._lateness_ms
+
+    def before(self, events: Sequence[Stored], now: int) -> int:
+        """As `time`, when these events came: sources that speak for the first time, or again, are as far as their first event."""
+        first: dict[str, int] = {}
+        for event in events:
+            if event.ts and event.source not in self._newest:
+                first.setdefault(event.source, event.ts)
+        return min([now, *self._newest.values(), *first.values()]) - self._lateness_ms
 
 
 @dataclass(slots=True)
@@ -194,53 +222,109 @@ class Pipeline:
         self._batch = batch
         self._watermark = Watermark(lateness_ms, idle_s)
         self._cursor: Mapping[str, int] | None = None
+        self._ticked = 0, False  # the last watermark, and whether it has left work for another tick
 
     def use(self, rules: Rules, docs: Mapping[str, RuleDoc]) -> None:
         """From the next batch on. All that the rules before have to remember is committed, so that these find it."""
         self._rules, self.docs = rules, docs
+        self._ticked = 0, False  # what they have to decide, they have not been asked yet
 
     def step(self) -> int:
         """One batch; returns its number of events. Raises `StoreUnavailable` and `Busy`: then nothing of it has happened."""
         self.between()
-        if self._cursor is None:
-            self._cursor = self._detections.cursor()
-            self._watermark.load(self._detections.state_get(_WATERMARK_KEY))
-        batch = self._buffer.read(self._cursor, self._batch)
+        batch = self._buffer.read(self._place(), self._batch)
         if not batch.events:
             return 0
         with telemetry.STEP.time():
-            try:
-                self._examine(batch.events, batch.cursor)
-            except BaseException:
-                self._cursor = None
-                self._rules.forget()
-                raise
+            self._or_nothing(lambda: self._examine(batch.events, batch.cursor))
         self._cursor = batch.cursor
         return len(batch.events)
 
+    def tick(self) -> None:
+        """Without an event: what is decided by the time that has passed, if any has. Raises as `step` does."""
+        self._place()
+        now = self._clock()
+        at, unfinished = self._ticked
+        if unfinished or self._watermark.time(now) >= at + _TICK_MS:
+            self._idle(now, None)
+
+    def finish(self) -> None:
+        """No event will come any more: decide all that the clock has passed. Raises as `step` does."""
+        self._place()
+        now = self._clock()
+        self._idle(now, now)
+        while self._ticked[1]:
+            self._idle(now, now)
+
+    def _idle(self, now: int, end: int | None) -> None:
+        tuning = self._tuning()
+        self._rules.rest(tuning.drafts)
+        nothing, cursor = tuning.judge([], now), self._place()
+        self._or_nothing(lambda: self._advance(now, tuning, nothing, cursor, None, end))
+
+    def _place(self) -> Mapping[str, int]:
+        if self._cursor is None:
+            self._cursor = self._detections.cursor()
+            self._watermark.load(self._detections.state_get(_WATERMARK_KEY))
+        return self._cursor
+
+    def _or_nothing(self, act: Callable[[], None]) -> None:
+        """What fails has not happened: what is committed is the truth."""
+        try:
+            act()
+        except BaseException:
+            self._cursor = None
+            self._rules.forget()
+            raise
+
     def _examine(self, events: tuple[Stored, ...], cursor: Mapping[str, int]) -> None:
-        late = self._watermark.observe(events)
-        state = PendingState(self._detections.state_get)
-        tuning, now = self._tuning(), self._clock()
+        now = self._clock()
+        expected, late = self._watermark.before(events, now), self._watermark.observe(events)
+        tuning = self._tuning()
         self._rules.rest(tuning.drafts)
         matched = tuning.judge(self._rules.match(self._rules.sift(events)), now)
-        correlated = tuning.judge(self._rules.correlate(matched.kept, state), now, correlated=True)
+        self._advance(now, tuning, matched, cursor, expected)
+        telemetry.DETECTED.inc(len(events))
+        telemetry.LATE.inc(late)
+        telemetry.LAG.set(max(0.0, (self._clock() - max(event.ts for event in events)) / 1000))
+
+    def _advance(
+        self,
+        now: int,
+        tuning: Tuning,
+        matched: Judged,
+        cursor: Mapping[str, int],
+        expected: int | None,
+        end: int | None = None,
+    ) -> None:
+        """Correlate what was matched, decide what the watermark (or `end`) has passed, and commit."""
+        state, hidden = PendingState(self._detections.state_get), list(matched.hidden)
+
+        def judge(hits: list[Finding]) -> list[Finding]:
+            """Findings of correlations that others are made of. Those that alert are counted below."""
+            judged = tuning.judge(hits, now, correlated=True)
+            if hits[0].silent and self.docs[hits[0].rule_hash].silent:
+                hidden.extend(judged.hidden)
+            return judged.kept
+
+        watermark = self._watermark.time(now) if end is None else end
+        found = self._rules.correlate(matched.kept, state, expected, judge)
+        found += self._rules.tick(watermark, state, judge)
+        correlated = tuning.judge(found, now, correlated=True)
         self._rules.flush(state)
         findings = [finding for finding in matched.kept if not finding.silent] + correlated.kept
-        hidden = matched.hidden + correlated.hidden
+        hidden += correlated.hidden
         state.set(_WATERMARK_KEY, self._watermark.dump(), _FOREVER)
         raised = self._detections.commit(
             findings,
             {finding.rule_hash: self.docs[finding.rule_hash] for finding in findings},
             state.changes,
             cursor,
-            self._watermark.time,
+            self._rules.settled(watermark),
             now,
             hidden,
         )
-        telemetry.DETECTED.inc(len(events))
-        telemetry.LATE.inc(late)
-        telemetry.LAG.set(max(0.0, (self._clock() - max(event.ts for event in events)) / 1000))
+        self._ticked = watermark, self._rules.settled(watermark) < watermark
         telemetry.HIDDEN.inc(sum(one.events for one in hidden))
         self._count(findings, set(raised))
 
@@ -266,6 +350,9 @@ class Pipeline:
         while not stop.is_set():
             try:
                 done = self.step()
+                if not done:
+                    self._watermark.rest(poll_s)
+                    self.tick()
             except Exception as error:  # noqa: BLE001 - it is counted and said, and detection must not end with it
                 telemetry.STEP_FAILURES.inc()
                 complaint.failed(error)
@@ -273,5 +360,4 @@ class Pipeline:
                 continue
             complaint.over()
             if not done:
-                self._watermark.rest(poll_s)
                 stop.wait(poll_s)

@@ -62,6 +62,8 @@ class Replay:
             self.progress.unparsed += len(unreadable)
             self._pipeline.drain()
             yield self.progress
+        self._pipeline.finish()
+        yield self.progress
 
     def _events(self, file: Path) -> Iterator[tuple[int, Event]]:
         """The events of a file, each with the time to merge it by: its own, or for a dead letter that of the line before."""

@@ -45,6 +45,7 @@ RELOAD_FAILURES = Counter(
 BROKEN_RULES = Gauge("soc_detector_broken_rules_count", "Rules stopped because they failed while running.")
 READY = Gauge("soc_detector_ready_count", "1 once the rules are loaded and the detector reads the event log.")
 CAPPED = Gauge("soc_detector_capped_count", "Events that correlations forgot because a group outgrew its bound.")
+CROWDED = Gauge("soc_detector_crowded_count", "Events that correlations left out because there were too many groups.")
 CORRELATED_LATE = Gauge("soc_detector_correlated_late_count", "Events that reached a correlation later than allowed.")
 LAG = Gauge("soc_detector_lag_seconds", "Wall clock minus the time of the newest event that was examined.")
 STEP = Histogram("soc_detector_step_seconds", "Time to match, correlate and commit one batch.")

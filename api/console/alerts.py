@@ -202,12 +202,12 @@ def _together(findings: tuple[Finding, ...]) -> list[tuple[str, list[Value], int
     return [(name, list(seen.values())[:_MOST_VALUES], len(seen)) for name, seen in sorted(values.items())]
 
 
-def _counted(findings: tuple[Finding, ...]) -> dict[str, int]:
-    """By kind of correlation (`event_count`, `value_count`), the most that it counted in one window of these findings."""
-    most: dict[str, int] = {}
+def _counted(findings: tuple[Finding, ...]) -> dict[str, int | float]:
+    """By type of correlation, the most that it counted, or that values came to, in one window of these findings."""
+    most: dict[str, int | float] = {}
     for finding in findings:
         for name, value in finding.matched.items():
-            if name.startswith(COUNTED) and isinstance(value, int):
+            if name.startswith(COUNTED) and isinstance(value, int | float):
                 kind = name.removeprefix(COUNTED)
                 most[kind] = max(value, most.get(kind, 0))
     return most

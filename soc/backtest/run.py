@@ -63,6 +63,8 @@ class Backtest:
             self.progress.events += done
             self.progress.done = min(self._history.done(self._detections.cursor()), self.progress.total)
             yield self.progress
+        self._pipeline.finish()
+        yield self.progress
 
 
 @dataclass(frozen=True, slots=True)

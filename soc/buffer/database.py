@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from soc.errors import Busy, StoreUnavailable
 
@@ -45,6 +46,12 @@ class Database:
             db.execute("BEGIN")
             yield db
             db.execute("COMMIT")
+
+    def row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
+        """The first row of one statement, which is a snapshot by itself: a third of what `read` costs."""
+        with self._connection() as db:
+            row: tuple[Any, ...] | None = db.execute(statement, values).fetchone()
+            return row
 
     def close(self) -> None:
         with self._pool:

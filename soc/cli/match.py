@@ -20,7 +20,7 @@ from rules.cases import ms_of
 from rules.load import CONTENT
 from rules.match import Engine
 from rules.rule import RuleSet
-from rules.sweep import Sweep
+from rules.sweep import Sweeps
 from soc.cli.ruleset import load_rules
 from soc.errors import ConfigError
 from soc.model.event import flat
@@ -92,11 +92,7 @@ class _Run:
     def __init__(self, ruleset: RuleSet, count: bool) -> None:
         self.engine = Engine(ruleset, ZoneInfo("UTC"))
         self._counts: Counter[str] | None = Counter() if count else None
-        self._sweeps = [Sweep(rule, rule.correlation, {}) for rule in ruleset.rules if rule.correlation is not None]
-        self._feeds: dict[str, list[Sweep]] = {}
-        for sweep in self._sweeps:
-            for base in sweep.correlation.rules:
-                self._feeds.setdefault(base, []).append(sweep)
+        self._sweeps = Sweeps(ruleset)
         self._write = sys.stdout.buffer.write
 
     def over(self, lines: Iterator[bytes]) -> int:
@@ -114,8 +110,8 @@ class _Run:
                 continue
             self._match(number, document)
         for sweep in self._sweeps:
-            for number, window in sorted(sweep.hits()):
-                self._print(sweep.rule.id, sweep.rule.title, number, window)
+            for hit in sorted(sweep.hits(), key=lambda hit: hit.line) if not sweep.rule.silent else ():
+                self._print(sweep.rule.id, sweep.rule.title, hit.line, hit.lines)
         if self._counts is not None:
             self._write(orjson.dumps(dict(self._counts.most_common())) + b"\n")
         sys.stdout.buffer.flush()
@@ -127,10 +123,8 @@ class _Run:
             rule = fired.rule
             if not rule.silent:
                 self._print(rule.id, rule.title, number, None)
-            for sweep in self._feeds.get(rule.id, ()):
-                at = ms_of(fields.get("@timestamp"))
-                if at is not None:
-                    sweep.add(rule.id, str(fields.get("organization.id", "")), at, number, fields)
+            if (at := ms_of(fields.get("@timestamp"))) is not None:
+                self._sweeps.add(rule.id, str(fields.get("organization.id", "")), at, number, fields)
 
     def _print(self, rule_id: str, title: str, number: int, window: list[int] | None) -> None:
         if self._counts is not None:

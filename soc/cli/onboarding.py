@@ -158,7 +158,13 @@ def _print(found: Preview, outcome: Outcome) -> None:
             f"  line {match.line}: [{match.tuned.level}, {_fate(match.tuned)}] {match.rule.title} ({', '.join(match.matched)})"
         )
     for one in outcome.counted:
-        reached = "these are enough" if one.reached else f"it asks for {one.at_least} in {one.timespan_ms // 1000} s"
+        reached = (
+            "these are enough"
+            if one.reached
+            else f"it asks for {one.rule.correlation.asked}"
+            if one.rule.correlation
+            else ""
+        )
         rule = f"[{one.tuned.level}, {_fate(one.tuned)}] {one.rule.title or one.rule.id}"
         out.print(f"  {len(one.lines)} lines would count towards: {rule}; {reached}")
 

@@ -126,7 +126,7 @@ def open_backtest(
         history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
         raised = sqlite.open_stores(place, now_ms).alerts
         lateness_ms = settings.detect.lateness_s * 1000
-        engine = Engine(chosen, zone, lateness_ms=lateness_ms)
+        engine = Engine(chosen, zone)
         by_id = {rule.id: rule for rule in chosen.rules}
         docs = [doc_of(rule, by_id) for rule in chosen.rules]
         test = Backtest(
@@ -166,15 +166,18 @@ def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> R
         if rule is None:
             raise ConfigError(f"no rule (or several) with the id, name or title {name!r}")
         wanted[rule.id] = rule
-        for id_ in rule.correlation.rules if rule.correlation else ():
-            wanted.setdefault(id_, _only_feeds(loaded, id_))
+        wanted = _made_of(loaded, rule) | wanted
     return RuleSet(tuple(wanted.values()), loaded.errors) if names else loaded
 
 
-def _only_feeds(loaded: RuleSet, id_: str) -> Rule:
-    base = loaded.get(id_)
-    assert base is not None, "the loader links no correlation to a rule that is not there"
-    return base
+def _made_of(loaded: RuleSet, rule: Rule) -> dict[str, Rule]:
+    """What a correlation is made of, and what that is made of."""
+    found: dict[str, Rule] = {}
+    for id_ in rule.correlation.rules if rule.correlation else ():
+        base = loaded.get(id_)
+        assert base is not None, "the loader links no correlation to a rule that is not there"
+        found |= {id_: base} | _made_of(loaded, base)
+    return found
 
 
 def whole_days(first: int, until: int, zone: ZoneInfo) -> tuple[date, date]:

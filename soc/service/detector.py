@@ -115,7 +115,7 @@ def put_together(
 
 
 def engine_of(settings: Settings, chosen: Chosen) -> Engine:
-    return Engine(chosen.ruleset, ZoneInfo(settings.detect.zone), lateness_ms=settings.detect.lateness_s * 1000)
+    return Engine(chosen.ruleset, ZoneInfo(settings.detect.zone))
 
 
 def before_of(settings: Settings) -> Sequence[RuleDoc]:

@@ -53,8 +53,9 @@ class Publisher:
             return
         engine = self._engine
         telemetry.BROKEN_RULES.set(len(engine.broken))
-        telemetry.CAPPED.set(sum(capped.dropped for capped in engine.capped.values()))
-        telemetry.CORRELATED_LATE.set(sum(engine.late.values()))
+        telemetry.CAPPED.set(sum(capped.dropped for capped in engine.correlations.capped.values()))
+        telemetry.CROWDED.set(sum(crowded.dropped for crowded in engine.correlations.crowded.values()))
+        telemetry.CORRELATED_LATE.set(sum(engine.correlations.late.values()))
         faults = [*self._faults, *self._while_running()]
         telemetry.RULES.set(len(self._chosen.docs) - len(engine.broken))
         telemetry.RULE_FAULTS.set(len(faults))
@@ -68,8 +69,5 @@ class Publisher:
         stopped = [
             RuleFault(f"stopped while running: {reason}", rule_id=rule) for rule, reason in self._engine.broken.items()
         ]
-        bounded = [
-            RuleFault(f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten", rule_id=rule)
-            for rule, capped in self._engine.capped.items()
-        ]
+        bounded = [RuleFault(reason, rule_id=rule) for rule, reason in self._engine.correlations.shortcomings()]
         return [*([self._refused] if self._refused else []), *stopped, *bounded, *self._tuning().faults]

@@ -114,8 +114,7 @@ class SqliteDetections:
             return dict(db.execute("SELECT partition, position FROM cursor"))
 
     def state_get(self, key: str) -> bytes | None:
-        with self._db.read() as db:
-            row = db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        row = self._db.row("SELECT value FROM state WHERE key = ?", key)
         return row[0] if row else None
 
     def commit(

@@ -116,7 +116,7 @@ def test_any_order_any_batches_and_restarts_give_the_same_set(engine_of, drawn, 
         found = run(engine_of(RULES), batches, rng)
         assert set(found) == want
         assert len(found) == len(set(found)), "each event is found once for each alert"
-        assert not engine.late
+        assert not engine.correlations.late
 
 
 def engine_zone():
@@ -149,84 +149,91 @@ def test_nothing_is_written_before_flush_and_only_what_changed_after(engine_of) 
     assert not state
     engine.flush(state)
     written = dict(state)
-    assert len(written) == 3
+    assert len(written) == 6  # a group of each correlation, and how many groups each has
     state.clear()
     engine.flush(state)
     assert not state
     engine.correlate(engine.match([event_at(2, START, "b", None, "hy")]), state)
     engine.flush(state)
-    assert len(state) == 2  # one group of `events` and the one group of `all`; no value, so none of `values`
+    assert len(groups(state)) == 2  # one of `events` and the one of `all`; no value, so none of `values`
 
 
-def test_state_expires_when_no_window_inside_the_lateness_can_need_it(engine_of) -> None:
+def groups(state) -> list[bytes]:
+    return [value for key, value in state.items() if not key.endswith("h")]
+
+
+def test_state_expires_when_no_window_after_the_watermark_can_need_it(engine_of) -> None:
     seen = []
 
     class Expiring(MemoryState):
         def set(self, key: str, value: bytes, expires: int) -> None:
-            seen.append(expires)
+            if not key.endswith("h"):
+                seen.append(expires)
 
-    engine, state = engine_of(RULES, lateness_ms=1000), Expiring()
+    engine, state = engine_of(RULES), Expiring()
     engine.correlate(engine.match([event_at(1, START, "a", None, "hy", hit=2)]), state)
     engine.flush(state)
-    assert seen == [START + 10 * MINUTE + 1000]
+    assert seen == [START + 10 * MINUTE]
 
 
 def test_old_entries_leave_and_late_ones_are_counted(engine_of) -> None:
-    engine, state = engine_of(RULES, lateness_ms=5 * MINUTE), MemoryState()
+    engine, state = engine_of(RULES), MemoryState()
     for i in range(1000):
-        engine.correlate(engine.match([event_at(i, START + i * MINUTE, "a", "x", "hy")]), state)
+        watermark = START + (i - 5) * MINUTE
+        engine.correlate(engine.match([event_at(i, START + i * MINUTE, "a", "x", "hy")]), state, watermark)
+        engine.tick(watermark, state)
     engine.flush(state)
-    assert max(map(len, state.values())) < 6000
-    assert engine.late == {}
-    engine.correlate(engine.match([event_at(5000, START + 990 * MINUTE, "a", "x", "hy")]), state)
-    assert engine.late == {f"6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c000{i}": 1 for i in (2, 3, 4)}
+    assert max(map(len, state.values())) < 1500
+    assert engine.correlations.late == {}
+    engine.correlate(engine.match([event_at(5000, START + 990 * MINUTE, "a", "x", "hy")]), state, START + 994 * MINUTE)
+    assert engine.correlations.late == {f"6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c000{i}": 1 for i in (2, 3, 4)}
 
 
 def test_the_cap_bites_with_both_counts(engine_of) -> None:
     engine, state = engine_of(RULES, group_cap=50), MemoryState()
     events = [event_at(i, START + i, "a", "x", "hy") for i in range(200)]
     found = engine.correlate(engine.match(events), state)
-    capped = engine.capped["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002"]
+    capped = engine.correlations.capped["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002"]
     assert (capped.kept, capped.dropped) == (50, 150)
     assert len({f.event_id for f in found}) == 200, "in order, every event was found before it was dropped"
 
 
-def test_damaged_state_stops_that_correlation_alone(engine_of) -> None:
+@pytest.mark.parametrize("damage", [1, 10, 30, -1])
+def test_damaged_state_stops_that_correlation_alone(engine_of, damage: int) -> None:
     engine, state = engine_of(RULES), MemoryState()
     engine.correlate(engine.match([event_at(1, START, "a", "x", "hy")]), state)
     engine.flush(state)
-    for key in state:
-        state[key] = b"[1"
-        break
+    key = next(key for key in state if not key.endswith("h"))
+    state[key] = state[key][:damage]
     engine.forget()
     engine.correlate(engine.match([event_at(2, START, "a", "x", "hy")]), state)
     assert len(engine.broken) == 1
+    engine.correlate(engine.match([event_at(i, START, "a", "x", "hy") for i in range(3, 9)]), state)
+    engine.tick(START, state)
+    engine.flush(state)
+    assert len(engine.broken) == 1
 
 
-def test_in_order_cost_does_not_grow_with_the_window(engine_of) -> None:
-    """Counted in steps, not seconds: after 8000 events in the window an event touches little more than after 200 (a binary search)."""
-    from rules import correlate
+def test_in_order_cost_does_not_grow_with_the_window(engine_of, monkeypatch) -> None:
+    """Counted in steps, not seconds: after 8000 events in the window an event touches no more than after 200."""
+    from rules.window import Values
 
-    class Counting(list):
-        touched = 0
+    steps = 0
+    add = Values.add
 
-        def __getitem__(self, key):
-            Counting.touched += 1
-            return super().__getitem__(key)
+    def counting(self: Values, record: bytes) -> None:
+        nonlocal steps
+        steps += 1
+        add(self, record)
 
+    monkeypatch.setattr(Values, "add", counting)
     engine, state = engine_of(RULES), MemoryState()
-    send = lambda i: engine.correlate(engine.match([event_at(i, START + i, "a", str(i), "hy")]), state)  # noqa: E731
-    send(0)
-    for correlator in engine._correlators:
-        for group in correlator._groups.values():
-            assert isinstance(group, correlate.Group)
-            group.entries = Counting(group.entries)
-    touched = []
-    for i in range(1, 8001):
-        before = Counting.touched
-        send(i)
-        touched.append(Counting.touched - before)
-    assert max(touched[7000:]) <= max(touched[100:200]) + 30
+    taken = []
+    for i in range(8000):
+        before = steps
+        engine.correlate(engine.match([event_at(i, START + i, "a", str(i), "hy", hit=2)]), state)
+        taken.append(steps - before)
+    assert max(taken[100:]) == 1
 
 
 @given(drawn=EVENTS)
@@ -236,10 +243,10 @@ def test_the_sweep_over_events_at_hand_gives_the_same_windows(engine_of, drawn) 
         event_at(i, START + minute * MINUTE, ip, value, "hy", 1) for i, (minute, ip, value, _, _) in enumerate(drawn)
     ]
     rule = engine_of(RULES).ruleset.get("values")
-    sweep = Sweep(rule, rule.correlation, {})
+    sweep = Sweep(rule, rule.correlation, ())
     for line, event in enumerate(events):
         sweep.add("base2", event.org, event.ts, line, event.fields)
-    found = {line: set(window) for line, window in sweep.hits()}
+    found = {hit.line: set(hit.lines) for hit in sweep.hits()}
     for line, hit in enumerate(events):
         window = {
             i

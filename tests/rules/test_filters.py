@@ -145,6 +145,15 @@ def test_pipelines_see_a_filter_as_a_part_of_the_rule(tmp_path: Path, tz) -> Non
         assert fired(ruleset, tz, EventID=4624, User="adm_an") == ["Logon"]
 
 
+def test_texts_that_were_kept_load_together_each_with_its_filter() -> None:
+    """As a file does that goes on as it was, beside the filter in another file."""
+    whole = FILTER.replace("[logon]", "[logon, other]")
+    before = together(RULE, OTHER, whole).rules
+    assert together(*(rule.text + "\n" for rule in before)).rules[0].hash == before[0].hash
+    again = together(*(rule.text + "\n" for rule in before), whole)
+    assert [rule.hash for rule in again.rules] == [rule.hash for rule in before]
+
+
 def test_the_same_filter_twice_is_a_fault_unless_it_says_the_same() -> None:
     assert "already taken by f.yml:9" in str(
         loads(RULE + "---\n" + FILTER + "---\n" + FILTER.replace("svc", "x"), "f.yml").errors[0]

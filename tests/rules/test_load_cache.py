@@ -265,3 +265,30 @@ def test_large_values_are_kept_and_larger_ones_are_not(folder: Path, monkeypatch
     with Cache(folder) as cache:
         assert cache.get("large") == b"x" * (5 << 20)
         assert cache.get("larger") is None
+
+
+BASES = "---\n".join(
+    f"title: {name}\nname: {name}\nlogsource: {{product: x}}\ndetection: {{s: {{f: {name}}}, condition: s}}\n"
+    for name in "abc"
+)
+CORRELATIONS = [
+    "{type: event_count, rules: [a], timespan: 1m, condition: {gt: 2.5, lte: 9}}",
+    "{type: value_count, rules: [a, b], timespan: 1m, group-by: [x], condition: {neq: 3, field: [f, g]}, "
+    "aliases: {x: {a: f, b: g}}}",
+    "{type: value_percentile, rules: [a], timespan: 1m, condition: {lt: -1.5, field: f, percentile: 95}}",
+    "{type: temporal, rules: [a, b, c], timespan: 1d, condition: a and (b or not c)}",
+    "{type: temporal_ordered, rules: [a, b], timespan: 1d, generate: true}",
+    "{type: absence, rules: [a, b], timespan: 1h, group-by: [x]}",
+]
+
+
+def test_correlations_of_every_kind_are_kept(tmp_path: Path, folder: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    texts = [f"title: t{n}\nname: t{n}\ncorrelation: {one}\n" for n, one in enumerate(CORRELATIONS)]
+    (tmp_path / "rules" / "all.yml").write_text("---\n".join([BASES, *texts]))
+    first, _ = cached(tmp_path / "rules", folder)
+    assert [str(error) for error in first.errors] == []
+    assert len(first.rules) == 3 + len(CORRELATIONS)
+    again, compiled = cached(tmp_path / "rules", folder)
+    assert same(again, first)
+    assert compiled == []

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-import rules.load
+from rules import load
 from rules.match import Engine
 from rules.tuning import Tuning
 from soc import telemetry
@@ -25,6 +25,7 @@ from soc.store.sqlite import events_dir, open_stores
 
 NOON = 1_772_452_800_000
 HOUR = 3_600_000
+MINUTE = 60_000
 RULES = """
 title: Failed sign-in
 id: 3f6e8f0a-0000-4000-8000-000000000001
@@ -48,20 +49,23 @@ detection: {selection: {user.name: root}, condition: selection}
 class Rig:
     """A pipeline over a folder; `again` is the same after a restart."""
 
-    def __init__(self, folder, tuning=None, **options):
-        ruleset = rules.load.loads(RULES)
+    def __init__(self, folder, tuning=None, rules=RULES, clock=lambda: NOON, **options):
+        ruleset = load.loads(rules)
         assert ruleset.errors == ()
-        self.folder, self.options = folder, options
+        self.folder, self.options = folder, {"rules": rules, "clock": clock, **options}
         self.log = EventLog(events_dir(folder))
         self.detections = SqliteDetections(folder)
-        docs = {rule.hash: RuleDoc(rule.id, rule.hash, rule.title, rule.level, rule.text) for rule in ruleset.rules}
+        docs = {
+            rule.hash: RuleDoc(rule.id, rule.hash, rule.title, rule.level, rule.text, silent=rule.silent)
+            for rule in ruleset.rules
+        }
         self.tuning = tuning or Tuning()
         self.pipeline = Pipeline(
             self.log,
             Engine(ruleset, ZoneInfo("UTC")),
             docs,
             self.detections,
-            lambda: NOON,
+            clock,
             lambda: self.tuning,
             **{"batch": 3, **options},
         )
@@ -203,21 +207,93 @@ def seen(make_event):
 
 
 def test_the_watermark_is_that_of_the_least_advanced_active_source(seen):
-    watermark = Watermark(lateness_ms=HOUR, idle_s=60)
-    assert watermark.time is None
-    watermark.observe([seen(NOON, source="a"), seen(NOON - 5 * HOUR, source="b")])
-    assert watermark.time == NOON - 6 * HOUR
+    watermark, now = Watermark(lateness_ms=HOUR, idle_s=60), NOON + HOUR
+    assert watermark.time(now) == NOON, "no source is known: event time is that of the clock"
+    both = [seen(NOON, source="a"), seen(NOON - 5 * HOUR, source="b")]
+    assert watermark.before(both, now) == NOON - 6 * HOUR
+    watermark.observe(both)
+    assert watermark.time(now) == NOON - 6 * HOUR
     assert watermark.observe([seen(NOON - HOUR, source="a"), seen(NOON - HOUR - 1, "2", source="a")]) == 1
     watermark.rest(59)
     watermark.observe([seen(NOON + 1, source="a")])
     watermark.rest(2)
-    assert watermark.time == NOON + 1 - HOUR, "b is idle"
+    assert watermark.time(now) == NOON + 1 - HOUR, "b is idle"
     saved = watermark.dump()
     again = Watermark(lateness_ms=HOUR, idle_s=60)
     again.load(saved)
-    assert again.time == watermark.time
-    watermark.observe([seen(NOON - 5 * HOUR, source="b")])
-    assert watermark.time == NOON - 6 * HOUR, "b speaks again and is not late"
+    assert again.time(now) == watermark.time(now)
+    late = [seen(NOON - 5 * HOUR, source="b"), seen(NOON - 3 * HOUR, "2", source="b")]
+    assert watermark.before(late, now) == NOON - 6 * HOUR, "b speaks again and is not late"
+    watermark.observe(late)
+    assert watermark.time(now) == NOON - 4 * HOUR
+    watermark.observe([seen(NOON + 9 * HOUR, source="a"), seen(NOON + 9 * HOUR, source="b")])
+    assert watermark.time(now) == now - HOUR, "a clock that is ahead makes no others late"
+
+
+UNANSWERED = """
+title: Asked
+name: asked
+logsource: {product: linux}
+detection: {selection: {user.name: lan}, condition: selection}
+---
+title: Answered
+name: answered
+logsource: {product: linux}
+detection: {selection: {user.name: mai}, condition: selection}
+---
+title: Nobody answers
+id: 3f6e8f0a-0000-4000-8000-000000000011
+correlation: {type: absence, rules: [asked, answered], group-by: [source.ip], timespan: 10m}
+---
+title: Nobody answers again and again
+id: 3f6e8f0a-0000-4000-8000-000000000012
+correlation: {type: event_count, rules: [3f6e8f0a-0000-4000-8000-000000000011], group-by: [source.ip], timespan: 1h, condition: {gte: 2}}
+"""
+
+
+def test_what_nobody_answers_is_told_when_time_has_passed_though_no_event_comes(tmp_path, failures):
+    clock = [NOON]
+    rig = Rig(tmp_path, rules=UNANSWERED, clock=lambda: clock[0], lateness_ms=HOUR)
+    rig.log.append(failures(2, step=30 * MINUTE, start=NOON - 40 * MINUTE))
+    rig.log.append(failures(2, ip="203.0.113.1", step=20 * MINUTE, start=NOON - 40 * MINUTE))
+    rig.log.append(failures(2, ip="203.0.113.1", step=20 * MINUTE, start=NOON - 35 * MINUTE, user="mai"))
+    rig.pipeline.drain()
+    rig.pipeline.tick()
+    assert rig.alerts() == {}
+    rig = rig.again()
+    rig.pipeline.tick()
+    rig.pipeline._watermark.rest(600)  # all sources are silent: the clock goes on
+    clock[0] = NOON + HOUR - 10 * MINUTE
+    rig.pipeline.tick()
+    assert rig.alerts() == {}, "one of both may still have been answered"
+    clock[0] = NOON + HOUR + 30 * MINUTE
+    rig.pipeline.tick()
+    [[title, entity, count, *_]] = rig.alerts().values()
+    assert (title, entity, count) == ("Nobody answers again and again", "203.0.113.9", 2)
+    before = clock[0]
+    clock[0] += 500
+    rig.pipeline.tick()
+    assert rig.pipeline._ticked[0] == before - HOUR, "it looks once a second"
+
+
+def test_nothing_waits_for_a_watermark_when_no_event_will_come_any_more(tmp_path, failures):
+    rig = Rig(tmp_path, rules=UNANSWERED, lateness_ms=HOUR)
+    rig.log.append(failures(2, step=15 * MINUTE, start=NOON - 30 * MINUTE))
+    rig.pipeline.drain()
+    assert rig.alerts() == {}
+    rig.pipeline.finish()
+    assert [count for _, _, count, *_ in rig.alerts().values()] == [2]
+
+
+def test_what_an_exception_hides_of_a_correlation_does_not_count_towards_others(tmp_path, failures):
+    hiding = RuleException("x", "3f6e8f0a-0000-4000-8000-000000000011", "source.ip:203.0.113.9", "known", "lan")
+    rig = Rig(tmp_path, Tuning(exceptions=[hiding]), rules=UNANSWERED, lateness_ms=HOUR)
+    for ip in ("203.0.113.9", "203.0.113.8"):
+        rig.log.append(failures(2, ip=ip, step=15 * MINUTE, start=NOON - 30 * MINUTE))
+    rig.pipeline.drain()
+    rig.pipeline.finish()
+    assert [entity for _, entity, *_ in rig.alerts().values()] == ["203.0.113.8"]
+    assert sum(one.events for one in open_stores(tmp_path).alerts.hidden(EVERYTHING, since="")) == 2
 
 
 def test_dead_letters_pass_without_findings(tmp_path, make_event):

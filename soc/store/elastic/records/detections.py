@@ -81,8 +81,7 @@ class ElasticDetections:
             return dict(db.execute("SELECT partition, position FROM cursor"))
 
     def state_get(self, key: str) -> bytes | None:
-        with self._local.read() as db:
-            row = db.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        row = self._local.row("SELECT value FROM state WHERE key = ?", key)
         return row[0] if row else None
 
     def publish(

@@ -1,0 +1,131 @@
+"""What one correlation has to come back to, and how many groups it has: kept through keyed get and set alone.
+
+Time is cut into buckets. A group that waits for the watermark is noted in the bucket in which its next instant can be decided; the
+pages of a bucket are read once the watermark has passed it. Groups are counted by the bucket in which they expire, as the store
+forgets them without saying so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import orjson
+
+from rules.state import State
+
+PAGE = 1000  # groups; a page is rewritten while it fills
+KEY_BYTES = 12
+
+
+class Agenda:
+    """`width`: ms of a bucket of what is due; `life`: ms that a group lives after its last event, and what is due after it was due. Call
+    `load` before anything else."""
+
+    def __init__(self, name: str, width: int, life: int) -> None:
+        self._name = name
+        self.width = width
+        self._life = life
+        self._life_width = max(life // 32, 60_000)
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what is in memory; what is stored is the truth."""
+        self._loaded = self._changed = False
+        self._due: dict[int, int] = {}  # bucket -> groups on its pages
+        self._living: dict[int, int] = {}  # bucket of expiry -> groups
+        self._noted: dict[int, list[bytes]] = {}  # on no page yet
+        self.groups = 0
+
+    def load(self, state: State) -> None:
+        if self._loaded:
+            return
+        stored = state.get(self._head)
+        if stored:
+            due, living = orjson.loads(stored)
+            self._due, self._living = dict(due), dict(living)
+            self.groups = sum(self._living.values())
+        self._loaded = True
+
+    # -- what is due
+
+    def bucket(self, ts: int) -> int:
+        return ts // self.width
+
+    def note(self, bucket: int, group: bytes) -> None:
+        self._noted.setdefault(bucket, []).append(group)
+        self._changed = True
+
+    def passed(self, watermark: int) -> list[int]:
+        """The buckets that lie wholly before it, oldest first."""
+        last = watermark // self.width
+        return sorted(bucket for bucket in self._due.keys() | self._noted.keys() if bucket < last)
+
+    def take(self, bucket: int, state: State) -> Iterator[bytes]:
+        """The groups of a bucket, which is empty then. What was noted may be there twice, or be due later by now."""
+        self._changed = True
+        yield from self._noted.pop(bucket, ())
+        for page in range(-(-self._due.pop(bucket, 0) // PAGE)):
+            key = self._page(bucket, page)
+            stored = state.get(key) or b""
+            state.set(key, b"", 0)
+            yield from (stored[at : at + KEY_BYTES] for at in range(0, len(stored), KEY_BYTES))
+
+    # -- how many groups
+
+    def begin(self) -> None:
+        """There is one more; `rebook` says where."""
+        self.groups += 1
+
+    def rebook(self, old: int, expires: int) -> int:
+        """A group that was counted in the bucket `old` (-1: in none) expires at another time; return the bucket that counts it now."""
+        bucket = expires // self._life_width
+        if bucket == old:
+            return bucket
+        self._changed = True
+        if old >= 0:
+            if self._living.get(old):
+                self._living[old] -= 1
+            else:
+                self.groups += 1  # its bucket was given up as expired, and it lives
+        self._living[bucket] = self._living.get(bucket, 0) + 1
+        return bucket
+
+    def counted_in(self, expires: int) -> int:
+        return expires // self._life_width
+
+    def expire(self, watermark: int) -> None:
+        """Groups that expire before it are no more."""
+        last = watermark // self._life_width
+        for bucket in [bucket for bucket in self._living if bucket < last]:
+            self.groups -= self._living.pop(bucket)
+            self._changed = True
+
+    # -- storing
+
+    def flush(self, state: State) -> None:
+        if not self._changed:
+            return
+        for bucket, groups in self._noted.items():
+            self._write(bucket, groups, state)
+        self._noted.clear()
+        last = max(((bucket + 1) * self.width + self._life for bucket in self._due), default=0)
+        expires = max([last, *((bucket + 1) * self._life_width for bucket in self._living)])
+        state.set(self._head, orjson.dumps([list(self._due.items()), list(self._living.items())]), expires)
+        self._changed = False
+
+    def _write(self, bucket: int, groups: list[bytes], state: State) -> None:
+        done = 0
+        while done < len(groups):
+            page, used = divmod(self._due.get(bucket, 0), PAGE)
+            some = groups[done : done + PAGE - used]
+            before = state.get(self._page(bucket, page)) or b"" if used else b""
+            state.set(self._page(bucket, page), before + b"".join(some), (bucket + 1) * self.width + self._life)
+            self._due[bucket] = self._due.get(bucket, 0) + len(some)
+            done += len(some)
+
+    @property
+    def _head(self) -> str:
+        return f"{self._name}h"
+
+    def _page(self, bucket: int, page: int) -> str:
+        return f"{self._name}p{bucket}.{page}"

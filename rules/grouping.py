@@ -1,0 +1,82 @@
+"""What a correlation reads from an event: the group it belongs to, and what it adds there."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+from rules.group import CARRIED_BYTES
+from rules.predicate import texts
+from rules.rule import Correlation
+from rules.window import NUMBER_BYTES, packed_number
+from soc.model.event import Fields
+
+MOST_CHARS = 512  # of a text to group by; a longer one is cut, with a hash that tells it from others
+VALUE_BYTES = 8
+_PAYLOADS = {
+    "event_count": 0,
+    "value_count": VALUE_BYTES,
+    "value_sum": NUMBER_BYTES,
+    "value_avg": NUMBER_BYTES,
+    "value_percentile": NUMBER_BYTES,
+    "value_median": NUMBER_BYTES,
+    "temporal": 1,
+    "temporal_ordered": 1,
+    "absence": 1,
+}
+
+
+def grouping(fields: Fields, names: Sequence[str]) -> list[str] | None:
+    """The texts of these fields; None when one is missing."""
+    by = []
+    for name in names:
+        value = fields.get(name)
+        if value.__class__ is not str:
+            found = texts(value)
+            if not found:
+                return None
+            value = ", ".join(found)
+        by.append(value if len(value) <= MOST_CHARS else _cut(value))
+    return by
+
+
+def payload_bytes(correlation: Correlation) -> int:
+    return _PAYLOADS[correlation.type]
+
+
+def payload_of(correlation: Correlation, rule_id: str) -> Callable[[Fields], bytes | None]:
+    """Reads from an event that this base rule found what a record holds of it; None when the event lacks it."""
+    names = correlation.resolved(correlation.counted, rule_id)
+    if correlation.type == "event_count":
+        return lambda _: b""
+    if payload_bytes(correlation) == 1:
+        place = correlation.rules.index(rule_id).to_bytes(1)
+        return lambda _: place
+    if correlation.type == "value_count":
+        return lambda fields: None if (found := grouping(fields, names)) is None else hashed("\0".join(found))
+    [name] = names
+    return lambda fields: _number(fields.get(name))
+
+
+@lru_cache(maxsize=8192)
+def hashed(text: str) -> bytes:
+    """Stands for a value: two that differ are taken for one once in 2^64."""
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=VALUE_BYTES).digest()
+
+
+def carried_name(found: Sequence[str]) -> bytes:
+    return hashlib.blake2b("\0".join(found).encode(errors="surrogatepass"), digest_size=CARRIED_BYTES).digest()
+
+
+def _number(value: object) -> bytes | None:
+    if isinstance(value, list):
+        value = value[0] if len(value) == 1 else None
+    if value is None or isinstance(value, bool) or (isinstance(value, str) and len(value) > 64):
+        return None
+    return packed_number(str(value))
+
+
+def _cut(text: str) -> str:
+    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    return f"{text[: MOST_CHARS - 32]} … [{digest}]"

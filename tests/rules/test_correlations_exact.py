@@ -1,0 +1,164 @@
+"""Every type of correlation, aliases, chains and absence: exact in event time for any order, any delay inside the lateness, any batches,
+and restarts between them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+
+import pytest
+from correlation_reference import BASES, MINUTE, START, event, findings, rules_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rules import cases
+from rules.entries import END_OF_TIME
+from rules.load import loads
+from rules.match import Engine
+from rules.rule import RuleSet
+from rules.sweep import Sweeps
+from soc.model.event import Event
+from soc.model.finding import Finding, alert_id, finding_id, local_day
+
+LATENESS = 40 * MINUTE
+FIXTURE = 50_000
+ORDERS = 100
+
+
+@pytest.fixture(scope="module")
+def ruleset() -> RuleSet:
+    loaded = loads(rules_text())
+    assert not loaded.errors, [str(error) for error in loaded.errors]
+    return loaded
+
+
+def delayed(events: Sequence[Event], rng: random.Random, most: int = LATENESS) -> list[Event]:
+    """In the order in which they arrive when each takes its time, at most `most` ms."""
+    return sorted(events, key=lambda e: e.ts + rng.randrange(most))
+
+
+def batches(events: Sequence[Event], rng: random.Random, most: int) -> Iterator[Sequence[Event]]:
+    at = 0
+    while at < len(events):
+        size = rng.randint(1, most)
+        yield events[at : at + size]
+        at += size
+
+
+def run(engine: Engine, parts: Iterable[Sequence[Event]], rng: random.Random, *, watermark: bool) -> list[Finding]:
+    """As the pipeline does it; now and then what is in memory is lost, before a commit or after."""
+    state, found = MemoryState(), list[Finding]()
+    newest = 0
+    expected = None
+    for batch in parts:
+        matched = engine.match(batch)
+        if rng.random() < 0.1:  # it fails before it commits, and is done again
+            engine.correlate(matched, MemoryState(state), expected)
+            engine.forget()
+        found += engine.correlate(matched, state, expected)
+        newest = max([newest, *(e.ts for e in batch)])
+        if watermark:
+            expected = newest - LATENESS
+            found += engine.tick(expected, state)
+        engine.flush(state)
+        if watermark:  # as the store does
+            limit = engine.settled(newest - LATENESS)
+            for key in [key for key, expires in state.expires.items() if expires < limit]:
+                state.pop(key, None), state.expires.pop(key)
+        if rng.random() < 0.2:
+            engine.forget()
+    found += engine.tick(END_OF_TIME, state)
+    assert not engine.broken
+    assert not engine.correlations.late
+    return found
+
+
+class MemoryState(cases.MemoryState):
+    def __init__(self, *args: object) -> None:
+        super().__init__(*args)
+        self.expires: dict[str, int] = dict(getattr(args[0], "expires", {})) if args else {}
+
+    def set(self, key: str, value: bytes, expires: int) -> None:
+        super().set(key, value, expires)
+        self.expires[key] = expires
+
+
+def told(found: Iterable[Finding]) -> list[tuple[str, str, str]]:
+    return sorted((one.rule_id, one.alert_id, one.id) for one in found)
+
+
+@given(
+    minutes=st.lists(st.integers(0, 90), max_size=45),
+    seed=st.integers(0, 1 << 32),
+    spread=st.sampled_from([1, 7, MINUTE]),
+)
+@settings(max_examples=150, deadline=None)
+def test_as_the_reference_says(ruleset, tz, minutes, seed, spread) -> None:
+    rng = random.Random(seed)
+    events = [event(i, START + minute * MINUTE + rng.randrange(spread), rng) for i, minute in enumerate(minutes)]
+    want = sorted(findings(events, tz))
+    for order, watermark in ((delayed(events, rng), True), (rng.sample(events, len(events)), False)):
+        found = told(run(Engine(ruleset, tz), batches(order, rng, 8), rng, watermark=watermark))
+        assert found == want
+    assert swept(ruleset, events, tz) == want
+
+
+def swept(ruleset: RuleSet, events: Sequence[Event], zone) -> list[tuple[str, str, str]]:
+    """The same by the sweep over events at hand."""
+    sweeps, found = Sweeps(ruleset), set()
+    for line, one in enumerate(events):
+        for base in BASES:
+            if one.fields.get(base) == 1:
+                sweeps.add(base, one.org, one.ts, line, one.fields)
+    for sweep in sweeps:
+        for hit in sweep.hits() if not sweep.rule.silent else ():
+            alert = alert_id(sweep.rule.id, hit.org, ", ".join(hit.by) or hit.org, local_day(events[hit.line].ts, zone))
+            found |= {(sweep.rule.id, alert, finding_id(alert, events[line].id)) for line in hit.lines}
+    return sorted(found)
+
+
+@pytest.fixture(scope="module")
+def fixture(ruleset: RuleSet, tz) -> tuple[list[Event], dict[str, list[Finding]], list[tuple[str, str, str]]]:
+    """50,000 events of two days, of which some hundreds are found; what each is found by; and what correlations make of them."""
+    rng = random.Random(7)
+    events = []
+    for i in range(FIXTURE):
+        minute = rng.randrange(2 * 24 * 60)
+        one = event(i, START + minute * MINUTE + rng.randrange(60) * 1000, rng, groups=3)
+        if rng.random() > (0.3 if minute % 1000 < 40 else 0.02):  # now and then there is a burst
+            for base in BASES:
+                one.fields.pop(base, None)
+        events.append(one)
+    engine = Engine(ruleset, tz)
+    matched = {one.id: found for one in events if (found := engine.match([one]))}
+    return events, matched, swept(ruleset, events, tz)
+
+
+def arrived(ruleset: RuleSet, tz, fixture, seed: int, *, delays: bool) -> list[tuple[str, str, str]]:
+    events, matched, _ = fixture
+    rng = random.Random(seed)
+    order = delayed(events, rng) if delays else rng.sample(events, len(events))
+
+    class Known(Engine):
+        def match(self, events: Iterable[Event]) -> list[Finding]:
+            return [finding for one in events for finding in matched.get(one.id, ())]
+
+    return told(run(Known(ruleset, tz), batches(order, rng, 4000), rng, watermark=delays))
+
+
+@pytest.mark.parametrize("delays", [False, True], ids=["permutation", "delay"])
+def test_some_orders_of_the_fixture(ruleset, tz, fixture, delays: bool) -> None:
+    assert len({alert for _, alert, _ in fixture[2]}) > 100
+    assert {rule for rule, *_ in fixture[2]} == {
+        rule.id for rule in ruleset.rules if rule.correlation and not rule.silent
+    }
+    for seed in range(3):
+        assert arrived(ruleset, tz, fixture, seed, delays=delays) == fixture[2]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("delays", [False, True], ids=["permutation", "delay"])
+def test_a_hundred_orders_of_the_fixture(ruleset, tz, fixture, delays: bool) -> None:
+    for seed in range(100, 100 + ORDERS):
+        assert arrived(ruleset, tz, fixture, seed, delays=delays) == fixture[2]
