@@ -7,19 +7,18 @@ rule id elsewhere, so no import touches it. Imported rules begin in test: thousa
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rules.load import Folder, Progress, load_folders
-from rules.package.difference import Described, Difference, Wanted, described, described_in, difference
+from rules.package.difference import Described, Difference, Wanted, described_in, difference
+from rules.package.gather import Found, gather, leave_out
 from rules.package.manifest import MANIFEST, Package, Version, packages, read_package, write_package
-from rules.package.unpack import is_rule, unpack
 from rules.rule import RuleSet
 from soc.errors import ConfigError, NotFound, RuleError
 from soc.locks import only_one
@@ -34,7 +33,6 @@ from soc.store.base import AuditEntry, PolicyStore, Stores
 IMPORTED = "imported with the package "  # how the reason of a stage begins that an import gave
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 _LICENCES = {"Detection Rule License": "DRL-1.1", "MIT License": "MIT", "Apache License": "Apache-2.0"}
-_RELEASE_CHARS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +63,6 @@ class Import:
     unwanted: int
     alerting: list[str]  # ids of the rules that raise alerts
     orphans: list[Described] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Found:
-    rules: dict[str, Described] = field(default_factory=dict)
-    faults: list[RuleError] = field(default_factory=list)
-    taken: list[Described] = field(default_factory=list)
-    unwanted: int = 0
-    licence: bytes = b""
-    licence_depth: int = 99
-    release: str = ""
-    digest: str = ""
 
 
 @contextmanager
@@ -178,10 +164,10 @@ def _look(settings: Settings, source: Path, options: Options, now: int, place: P
         if not one.path.is_relative_to(rules_dir(settings.data_dir) / options.name)
     ]
     files = _made(place / "files")
-    found = _sort(source, options, files, described_in(others).keys())
+    found = gather(source, options.wanted, files, described_in(others).keys())
     with kept(settings) as cache:  # the detector then has nothing to compile
         loaded = load_folders([Folder(files, options.pipelines)], cache=cache, progress=options.progress)
-    _leave_out(found, loaded, files)
+    leave_out(found, loaded, files)
     if not found.rules:
         raise ConfigError(f"{source}: no rule of it can be used" + _because(found))
     version = _version(source, options, found, loaded, now)
@@ -200,71 +186,7 @@ def _look(settings: Settings, source: Path, options: Options, now: int, place: P
     )
 
 
-def _sort(source: Path, options: Options, files: Path, taken: Collection[str]) -> _Found:
-    """Write those files of the package that are wanted."""
-    found = _Found()
-    digest = hashlib.blake2b(digest_size=8)
-    for path, content in unpack(source):
-        if not is_rule(path):
-            _note(found, path, content)
-            continue
-        rules = _rules_of(path, content, found.faults)
-        if not rules or not _free(rules, found, taken):
-            continue
-        if not any(map(options.wanted.wants, rules)):
-            found.unwanted += len(rules)
-            continue
-        found.rules.update({rule.id: rule for rule in rules})
-        target = files / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        digest.update(str(path).encode() + b"\0" + content + b"\0")
-    if found.licence:
-        (files / "LICENSE").write_bytes(found.licence)
-    digest.update(found.licence)
-    found.digest = digest.hexdigest()
-    return found
-
-
-def _note(found: _Found, path: PurePosixPath, content: bytes) -> None:
-    """The licence nearest to the top counts, and which release it calls itself."""
-    if path.name.lower() == "version.txt":
-        text = content.decode(errors="replace").split("\n", 1)[0].strip()
-        found.release = found.release or re.sub(r"[^\w.+-]+", " ", text).strip()[:_RELEASE_CHARS]
-    elif len(path.parts) < found.licence_depth:
-        found.licence, found.licence_depth = content, len(path.parts)
-
-
-def _rules_of(path: PurePosixPath, content: bytes, faults: list[RuleError]) -> list[Described]:
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        faults.append(RuleError(f"is not UTF-8 text (byte {error.start})", str(path)))
-        return []
-    return described(text, path, faults)
-
-
-def _free(rules: Sequence[Described], found: _Found, taken: Collection[str]) -> bool:
-    """Whether nobody else has rules with these ids."""
-    ours = [rule for rule in rules if rule.id in taken or rule.id in found.rules]
-    found.taken += ours
-    return not ours
-
-
-def _leave_out(found: _Found, loaded: RuleSet, files: Path) -> None:
-    """What does not work here is not kept: it would be a fault on the rules page that nobody can mend."""
-    for error in loaded.errors:
-        path = Path(error.path or files)
-        found.faults.append(RuleError(error.reason, str(path.relative_to(files)), error.line, error.column))
-        if path.is_file():
-            path.unlink()
-    working = {rule.id for rule in loaded.rules}
-    bad = {error.path for error in loaded.errors}
-    working -= {rule.id for rule in loaded.rules if rule.path in bad}
-    found.rules = {id_: rule for id_, rule in found.rules.items() if id_ in working}
-
-
-def _version(source: Path, options: Options, found: _Found, loaded: RuleSet, now: int) -> Version:
+def _version(source: Path, options: Options, found: Found, loaded: RuleSet, now: int) -> Version:
     licence = found.licence.decode(errors="replace")
     named = next((name for words, name in _LICENCES.items() if words in licence), "LICENSE" if licence else "")
     return Version(
@@ -292,7 +214,7 @@ def _newest(loaded: RuleSet) -> str:
     return max((date.replace("/", "-") for some in dates for date in some), default="unknown")
 
 
-def _because(found: _Found) -> str:
+def _because(found: Found) -> str:
     if found.taken:
         return f": {len(found.taken)} are there already"
     return f", such as {found.faults[0]}" if found.faults else ": none is wanted" if found.unwanted else ""

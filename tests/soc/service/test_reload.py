@@ -44,6 +44,12 @@ level: low
 logsource: {product: linux}
 detection: {selection: {user.name: root}, condition: selection}
 """
+ABSENT = """
+title: Nothing follows
+id: 3f6e8f0a-0000-4000-8000-000000000009
+level: high
+correlation: {type: absence, rules: [failed, root], group-by: [source.ip], timespan: 1m}
+"""
 ROOT_ID = "3f6e8f0a-0000-4000-8000-000000000003"
 
 
@@ -124,6 +130,19 @@ def test_a_window_that_spans_a_reload_still_fires(rig, folder, failure):
     assert rig.titles() == ["Many failed sign-ins", "Root"]
     rig.drain(failure(2, "root"), failure(3))
     assert rig.alerts() == {"Many failed sign-ins": 4, "Root": 1}
+
+
+def test_what_waits_for_the_watermark_is_decided_after_a_reload(tmp_path, folder, failure, make_event):
+    """Absence: nothing comes to wake it, and the rules that were asked to wait are no more."""
+    (folder / "many.yml").write_text(FAILED + "---" + ABSENT + "---" + ROOT.replace("title", "name: root\ntitle"))
+    rig = Rig(tmp_path / "data", folder)
+    rig.drain(failure(0))
+    (folder / "other.yml").write_text(ROOT.replace("0003", "0004"))
+    rig.look()
+    assert rig.alerts() == {}
+    rig.pipeline.finish()
+    assert rig.alerts() == {"Nothing follows": 1}
+    rig.close()
 
 
 def test_a_changed_correlation_starts_anew(rig, folder, failure):
