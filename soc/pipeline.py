@@ -192,7 +192,8 @@ class Tally:
 
 
 class Pipeline:
-    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `after_step` is called after each commit.
+    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `between` is called before each batch, and
+    while there is none: there other rules may be taken up.
 
     `tuning` gives what holds now; it is asked once a step, so that a batch is judged by one.
     """
@@ -209,13 +210,13 @@ class Pipeline:
         batch: int = 2000,
         lateness_ms: int = 3_600_000,
         idle_s: float = 60.0,
-        after_step: Callable[[], None] = lambda: None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         self.tally = Tally()
         self._buffer = buffer
         self._rules = rules
         self.docs = docs
-        self._after_step = after_step
+        self.between = between
         self._detections = detections
         self._clock = clock
         self._tuning = tuning
@@ -225,15 +226,20 @@ class Pipeline:
         self._committed_at = 0  # the watermark of the last commit
         self._ticked = 0, False  # the last watermark, and whether it has left work for another tick
 
+    def use(self, rules: Rules, docs: Mapping[str, RuleDoc]) -> None:
+        """From the next batch on. All that the rules before have to remember is committed, so that these find it."""
+        self._rules, self.docs = rules, docs
+        self._ticked = 0, False  # what they have to decide, they have not been asked yet
+
     def step(self) -> int:
         """One batch; returns its number of events. Raises `StoreUnavailable` and `Busy`: then nothing of it has happened."""
+        self.between()
         batch = self._buffer.read(self._place(), self._batch)
         if not batch.events:
             return 0
         with telemetry.STEP.time():
             self._or_nothing(lambda: self._examine(batch.events, batch.cursor))
         self._cursor = batch.cursor
-        self._after_step()
         return len(batch.events)
 
     def tick(self) -> None:
@@ -257,7 +263,6 @@ class Pipeline:
         self._rules.rest(tuning.drafts)
         nothing, cursor = tuning.judge([], now), self._place()
         self._or_nothing(lambda: self._advance(now, tuning, nothing, cursor, None, end))
-        self._after_step()
 
     def _place(self) -> Mapping[str, int]:
         if self._cursor is None:
