@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DATA_DIR ?= data
 
-.PHONY: help setup setup-elasticsearch setup-dev servers run run-embedded run-elasticsearch test check bench docs lock clean
+.PHONY: help setup setup-elasticsearch setup-sigma setup-dev servers run run-embedded run-elasticsearch test check bench docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -22,10 +22,14 @@ setup: .venv/.installed ## make .venv with `soc` in it (embedded default)
 setup-elasticsearch: setup ## and the client of Elasticsearch, for a store of that kind
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-elasticsearch.lock
 
+setup-sigma: setup ## and pySigma's pipelines for Windows, Sysmon, Zeek, macOS and Kubernetes
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-sigma.lock
+
 setup-dev: .venv/.installed-dev ## and what the tests need
 
-.venv/.installed-dev: requirements-dev.lock .venv/.installed
+.venv/.installed-dev: requirements-dev.lock requirements-sigma.lock .venv/.installed
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --require-hashes -r requirements-sigma.lock
 	@touch $@
 
 run: run-$(or $(STORE),embedded) ## the product on a simulated province; open the URL it prints (STORE=elasticsearch: on a real server)

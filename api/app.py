@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import tzinfo
 from pathlib import Path
@@ -72,12 +72,10 @@ def create_app(
     daily_budget: float = DAILY_BUDGET,
     keys: Keys | None = None,
     place: Place | None = None,
-    pipelines: Sequence[Path] = (),
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `place`: where senders reach the collector. `pipelines`: those that the
-    detector's rules went through.
+    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `place`: where senders reach the collector.
     """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
@@ -115,7 +113,7 @@ def create_app(
         daily_budget=daily_budget,
         keys=keys,
         backtests=jobs,
-        rehearsal=Rehearsal(pipelines),
+        rehearsal=Rehearsal(),
         tuning=tuning,
         place=place or Place(),
     )

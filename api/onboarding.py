@@ -6,7 +6,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 from api.standing import expect
 from collector import enrol
@@ -35,8 +34,7 @@ class Rehearsal:
     They are compiled when first needed and again when they have changed. One caller tries at a time.
     """
 
-    def __init__(self, pipelines: Sequence[Path] = ()) -> None:
-        self._pipelines = pipelines
+    def __init__(self) -> None:
         self._lock = threading.Lock()
         self._hashes: frozenset[str] | None = None
         self._trial: Trial | None = None
@@ -50,7 +48,7 @@ class Rehearsal:
         try:
             hashes = frozenset(rule.hash for rule in running)
             if self._trial is None or hashes != self._hashes:
-                ruleset = of_texts(((rule.path, rule.text) for rule in running), self._pipelines)
+                ruleset = of_texts((rule.path, rule.text, rule.pipelines) for rule in running)
                 self._trial, self._hashes = Trial(ruleset), hashes
             return self._trial.over(events, tuning, now)
         finally:

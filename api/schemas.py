@@ -107,6 +107,9 @@ class RuleOut(BaseModel):
     falsepositives: list[str]
     runbook: dict[str, str] = Field(description="Markdown by language")
     path: str
+    author: str
+    license: str
+    package: str = Field(description="what it was imported with; empty: nothing")
     silent: bool = Field(description="only feeds correlations")
     alerts: int | None = Field(None, description="alerts of this rule that you may see")
     text: str | None = Field(None, description="the rule's YAML; not in lists")
@@ -124,6 +127,9 @@ class RuleOut(BaseModel):
             falsepositives=list(rule.falsepositives),
             runbook=dict(rule.runbook),
             path=rule.path,
+            author=rule.author,
+            license=rule.license,
+            package=rule.package,
             silent=rule.silent,
             alerts=alerts,
             text=rule.text if text else None,

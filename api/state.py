@@ -22,7 +22,7 @@ from collector.snippets import Place
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
-from soc.model.rule import RuleDoc, RuleFault
+from soc.model.rule import RuleDoc, RuleFault, RulesInForce
 from soc.store.base import AlertStore, Stores
 
 
@@ -39,6 +39,10 @@ class RuleBook:
         """The rules that run now, and what cannot run."""
         rules, faults = self._alerts.running()
         return [_shown(rule) for rule in rules], [_shown_fault(fault, rules) for fault in faults]
+
+    def in_force(self) -> RulesInForce | None:
+        """Since when they run."""
+        return self._alerts.in_force()
 
     def get(self, rule_hash: str) -> RuleDoc | None:
         """A rule as it was when it fired. A hash names one text for ever, so what was read once is kept (up to `size`)."""

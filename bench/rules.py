@@ -95,7 +95,7 @@ def _compare(
         rate = (len(lines) - first) / other
         yield f"{name}: rsigma-eval ({hits})", f"{rate:9,.0f}   we are {other / cpu_s:.2f} times as fast"
     start = statistics.median(one["start_s"] for one in mine)
-    memory = statistics.median(one["rss_mb"] for one in mine)
+    memory = statistics.median(one["memory_mb"] for one in mine)
     yield (
         f"{name}: CPU to full speed, the first time; memory",
         f"{start:.2f} s, {compiled['start_s']:.1f} s; {memory:.0f} MB",

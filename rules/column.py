@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
 
 from rules.database import Compiler
 from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, Within, number
@@ -82,6 +81,8 @@ class Judge:
         self._exact_cased: dict[str, list[int]] = {}
         self._numbers: dict[float, list[int]] = {}
         self._slow: list[tuple[int, Callable[[str], bool]]] = []
+        self.compiled = False
+        self._scanner: Scanner | None = None
         self._patterns: list[Pattern] = []
         blocks: list[tuple[int, Within]] = []
         for predicate, check in checks.items():
@@ -102,14 +103,17 @@ class Judge:
                     self._slow.append((check, predicate.holds))
         self._blocks = Blocks(blocks) if blocks else None
 
-    @cached_property
-    def _scanner(self) -> Scanner:
-        """Compiled when the first value comes: most rules of a large set are about fields that nobody sends."""
-        return Scanner(self._patterns, self._compiler, self._broken)
+    def compile(self) -> None:
+        """Otherwise done when the first value comes: most rules of a large set are about fields that nobody sends."""
+        if self._patterns and self._scanner is None:
+            self._scanner = Scanner(self._patterns, self._compiler, self._broken)
+        self.compiled = True
 
     def judge(self, text: str) -> list[int]:
         """The checks that a text passes, without `always`."""
-        found = self._scanner.scan(text) if self._patterns else []
+        if not self.compiled:
+            self.compile()
+        found = self._scanner.scan(text) if self._scanner is not None else []
         if self._exact and (exact := self._exact.get(text.lower())) is not None:
             found += exact
         if self._exact_cased and (exact := self._exact_cased.get(text)) is not None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from rules.absence import absences
 from rules.agenda import KEY_BYTES, Agenda
 from rules.entries import ID_BYTES, Entries, time_of
-from rules.group import CARRIED_BYTES, Group, decode, packed
+from rules.group import CARRIED_BYTES, Group, decode
 from rules.grouping import carried_name, grouping, payload_bytes, payload_of
 from rules.rule import Rule
 from rules.state import State
@@ -28,7 +28,9 @@ GROUP_CAP = 10_000  # entries a group; the oldest go first
 GROUPS_A_RULE = 1_000_000
 GROUPS_IN_ALL = 5_000_000
 GROUPS_A_TICK = 20_000  # decided by one rule at once; the rest waits for the next tick
-MEMORY_BYTES = 64 << 20  # of groups kept as objects between commits, all correlations together
+MEMORY_BYTES = (
+    24 << 20
+)  # of groups kept as objects between commits, all correlations together; more is slower: it misses the CPU's caches
 _NARROWEST_MS = 15_000
 
 
@@ -43,9 +45,9 @@ class Capped:
 class Memory:
     """Groups as objects, the least recently used forgotten first. `free`: groups that may still be begun, all correlations together."""
 
-    def __init__(self, most_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, most_bytes: int | None = None) -> None:
         self.free = GROUPS_IN_ALL
-        self._most = most_bytes
+        self._most = MEMORY_BYTES if most_bytes is None else most_bytes
         self._bytes = 0
         self._groups: OrderedDict[str, Group] = OrderedDict()
 
@@ -195,7 +197,7 @@ class Correlator:
 
     def _group_of(self, org: str, by: list[str], state: State, expected: int | None) -> Group | None:
         """The group, which may be a new one; None when there are too many."""
-        texts = packed([org, *by])
+        texts = "\0".join((org, *by)).encode(errors="surrogatepass")
         key = self._name + hashlib.blake2b(texts, digest_size=KEY_BYTES).hexdigest()
         group = self._load(key, state)
         if group is not None:

@@ -145,8 +145,9 @@ class Correlations:
             found += one.findings
             hits, one.findings, one.hits = one.hits, [], []
             if hits:
+                counting = judge(hits)
                 for parent in self._parents[one.rule.id]:
-                    self._feed_one(parent, judge(hits), state)
+                    self._feed_one(parent, counting, state)
         return found
 
     def _feed_one(self, parent: Correlator, hits: list[Finding], state: State) -> None:

@@ -28,7 +28,7 @@ class Covered:
 
 
 class Group:
-    """`texts`: the organisation and what is grouped by, packed. `decided`: instants before it are decided (of a correlation that the
+    """`texts`: the organisation and what is grouped by, a NUL between. `decided`: instants before it are decided (of a correlation that the
     watermark decides). `due`: the bucket in which it is looked at next, -1 for none. `carried`: what correlations of this one need of
     its events, by the hash that records hold.
 
@@ -63,7 +63,7 @@ class Group:
 
     def _unpacked(self) -> list[str]:
         if self._names is None:
-            self._names, _ = unpacked(self.texts, 0)
+            self._names = self.texts.decode(errors="surrogatepass").split("\0")
         return self._names
 
     def carry(self, name: bytes, texts: list[str]) -> None:

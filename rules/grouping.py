@@ -12,7 +12,9 @@ from rules.rule import Correlation
 from rules.window import NUMBER_BYTES, packed_number
 from soc.model.event import Fields
 
-MOST_CHARS = 512  # of a text to group by; a longer one is cut, with a hash that tells it from others
+MOST_CHARS = (
+    512  # of a text to group by; a longer one, or one with a NUL, is cut, with a hash that tells it from others
+)
 VALUE_BYTES = 8
 _PAYLOADS = {
     "event_count": 0,
@@ -37,7 +39,7 @@ def grouping(fields: Fields, names: Sequence[str]) -> list[str] | None:
             if not found:
                 return None
             value = ", ".join(found)
-        by.append(value if len(value) <= MOST_CHARS else _cut(value))
+        by.append(_cut(value) if len(value) > MOST_CHARS or "\0" in value else value)
     return by
 
 
@@ -79,4 +81,4 @@ def _number(value: object) -> bytes | None:
 
 def _cut(text: str) -> str:
     digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-    return f"{text[: MOST_CHARS - 32]} … [{digest}]"
+    return f"{text[: MOST_CHARS - 32]} … [{digest}]".replace("\0", "�")

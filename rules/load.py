@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from rules.build import Builder
 
 CONTENT = Path(__file__).parent / "content"
-PIPELINES = Path(__file__).parent / "pipelines"
 MAX_FILES = 50_000
 MAX_BYTES = 256 << 20  # of all files
 
@@ -92,15 +91,13 @@ def loads(
     text: str, path: str = "<text>", pipelines: Sequence[Reference] = (), *, lists: Lists | None = None
 ) -> RuleSet:
     """The rules of one text; `path` is the name that its errors carry."""
-    return of_texts([(path, text)], pipelines, lists=lists)
+    return of_texts([(path, text, pipelines)], lists=lists)
 
 
-def of_texts(
-    texts: Iterable[tuple[str, str]], pipelines: Sequence[Reference] = (), *, lists: Lists | None = None
-) -> RuleSet:
-    """The rules of several texts, as (name, text): of rules that were loaded before, say, and are kept without their files."""
+def of_texts(texts: Iterable[tuple[str, str, Sequence[Reference]]], *, lists: Lists | None = None) -> RuleSet:
+    """The rules of several texts, as (name, text, pipelines): of rules that were loaded before, say, and are kept without their files."""
     loading = _Loading(None, lists)
-    for path, text in texts:
+    for path, text, pipelines in texts:
         loading.add(path, text.encode(errors="surrogatepass"), pipelines)
     return loading.ruleset([], None)
 

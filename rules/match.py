@@ -60,6 +60,20 @@ class Engine:
         self._resting = rule_ids
         self._prepare()
 
+    def succeed(self, other: Engine) -> None:
+        """Take the place of one that runs: make ready for the events that it has met, so that no batch waits for it, and leave stopped
+        what broke there and is the same here. Another thread may be running `other` meanwhile."""
+        hashes = {rule.id: rule.hash for rule in other.ruleset.rules}
+        known = {rule.id for rule in self.ruleset.rules if hashes.get(rule.id) == rule.hash}
+        self.broken = {rule_id: reason for rule_id, reason in list(other.broken.items()) if rule_id in known}
+        self._resting = other._resting
+        self._prepare()
+        for key in list(other._routes):
+            self._routes[key] = self._plan_for(origin(key))
+        for dataset in list(other._sieves):
+            self._sieve_for(dataset)
+        self._table.succeed(other._table)
+
     def _prepare(self) -> None:
         """Choose the rules that run, and forget what was arranged for others."""
         resting = self._resting | self.correlations.needless(self._resting) | self.broken.keys()

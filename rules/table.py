@@ -84,6 +84,12 @@ class Table:
             self._judges[field] = Judge(self._by_field[field], self._compiler, self._fail)
         return self._judges[field]
 
+    def succeed(self, other: Table) -> None:
+        """Compile now what `other` has had to, for the same fields."""
+        for field in [field for field, judge in list(other._judges.items()) if judge.compiled]:
+            if field in self._by_field:
+                self.judge(field).compile()
+
     @property
     def keywords(self) -> Keywords:
         if self._keywords is None:

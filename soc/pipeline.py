@@ -34,6 +34,7 @@ log = structlog.get_logger("detector")
 _FOREVER = 1 << 62
 _WATERMARK_KEY = "pipeline/watermark"
 _RETRY_S = 1.0
+_EXPIRE_MS = 60_000  # while nothing happens, the disk is left alone for so long
 _TICK_MS = 1000  # while nothing happens, as rarely as it does not matter to people
 
 
@@ -191,7 +192,8 @@ class Tally:
 
 
 class Pipeline:
-    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `after_step` is called after each commit.
+    """Runs rules over the buffer, one batch a step. `docs`: rule hash -> rule. `between` is called before each batch, and
+    while there is none: there other rules may be taken up.
 
     `tuning` gives what holds now; it is asked once a step, so that a batch is judged by one.
     """
@@ -208,30 +210,36 @@ class Pipeline:
         batch: int = 2000,
         lateness_ms: int = 3_600_000,
         idle_s: float = 60.0,
-        after_step: Callable[[], None] = lambda: None,
+        between: Callable[[], None] = lambda: None,
     ) -> None:
         self.tally = Tally()
         self._buffer = buffer
         self._rules = rules
         self.docs = docs
-        self._after_step = after_step
+        self.between = between
         self._detections = detections
         self._clock = clock
         self._tuning = tuning
         self._batch = batch
         self._watermark = Watermark(lateness_ms, idle_s)
         self._cursor: Mapping[str, int] | None = None
+        self._committed_at = 0  # the watermark of the last commit
         self._ticked = 0, False  # the last watermark, and whether it has left work for another tick
+
+    def use(self, rules: Rules, docs: Mapping[str, RuleDoc]) -> None:
+        """From the next batch on. All that the rules before have to remember is committed, so that these find it."""
+        self._rules, self.docs = rules, docs
+        self._ticked = 0, False  # what they have to decide, they have not been asked yet
 
     def step(self) -> int:
         """One batch; returns its number of events. Raises `StoreUnavailable` and `Busy`: then nothing of it has happened."""
+        self.between()
         batch = self._buffer.read(self._place(), self._batch)
         if not batch.events:
             return 0
         with telemetry.STEP.time():
             self._or_nothing(lambda: self._examine(batch.events, batch.cursor))
         self._cursor = batch.cursor
-        self._after_step()
         return len(batch.events)
 
     def tick(self) -> None:
@@ -255,7 +263,6 @@ class Pipeline:
         self._rules.rest(tuning.drafts)
         nothing, cursor = tuning.judge([], now), self._place()
         self._or_nothing(lambda: self._advance(now, tuning, nothing, cursor, None, end))
-        self._after_step()
 
     def _place(self) -> Mapping[str, int]:
         if self._cursor is None:
@@ -298,7 +305,7 @@ class Pipeline:
         def judge(hits: list[Finding]) -> list[Finding]:
             """Findings of correlations that others are made of. Those that alert are counted below."""
             judged = tuning.judge(hits, now, correlated=True)
-            if hits[0].silent and self.docs[hits[0].rule_hash].silent:
+            if self.docs[hits[0].rule_hash].silent:
                 hidden.extend(judged.hidden)
             return judged.kept
 
@@ -309,6 +316,10 @@ class Pipeline:
         self._rules.flush(state)
         findings = [finding for finding in matched.kept if not finding.silent] + correlated.kept
         hidden += correlated.hidden
+        idle = expected is None and not (state.changes or findings or hidden)
+        if idle and watermark < self._committed_at + _EXPIRE_MS:
+            self._ticked = watermark, False
+            return
         state.set(_WATERMARK_KEY, self._watermark.dump(), _FOREVER)
         raised = self._detections.commit(
             findings,
@@ -320,6 +331,7 @@ class Pipeline:
             hidden,
         )
         self._ticked = watermark, self._rules.settled(watermark) < watermark
+        self._committed_at = watermark
         telemetry.HIDDEN.inc(sum(one.events for one in hidden))
         self._count(findings, set(raised))
 

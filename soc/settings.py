@@ -63,9 +63,13 @@ class Collect(Section):
 
 class Detect(Section):
     rules: list[Path] = Field(
-        default_factory=list, description="folders of Sigma rules; empty: the rules that come with govsoc"
+        default_factory=list,
+        description="folders of Sigma rules; empty: the rules that come with govsoc, and those in `rules` of `data_dir`",
     )
-    pipeline: Path | None = Field(None, description="pySigma processing pipeline for these rules (YAML)")
+    pipeline: str = Field(
+        "",
+        description="processing pipeline for these rules, by name (`soc rules pipelines`) or file, or several, separated by commas",
+    )
     zone: str = Field("Asia/Ho_Chi_Minh", description="zone whose calendar day folds findings into alerts")
     lateness_s: int = Field(
         3600, ge=0, description="seconds that an event may come late and still be correlated exactly"

@@ -35,6 +35,13 @@ TUNING_FAILURES = Counter(
     "soc_detector_tuning_failures_total", "Times that the store could not be asked what people laid down about rules."
 )
 LATE = Counter("soc_detector_late_events_total", "Events later than the allowed lateness behind their source.")
+RULES = Gauge("soc_detector_rules_count", "Rules that run.")
+RULE_FAULTS = Gauge("soc_detector_rule_faults_count", "What is wrong with rules, as the rules page shows it.")
+RULES_SINCE = Gauge("soc_detector_rules_since_seconds", "When the rules that run were taken up, in seconds since 1970.")
+RELOAD_FAILURES = Counter(
+    "soc_detector_reload_failures_total",
+    "Times that changed rules could not be taken up, so that those before went on.",
+)
 BROKEN_RULES = Gauge("soc_detector_broken_rules_count", "Rules stopped because they failed while running.")
 READY = Gauge("soc_detector_ready_count", "1 once the rules are loaded and the detector reads the event log.")
 CAPPED = Gauge("soc_detector_capped_count", "Events that correlations forgot because a group outgrew its bound.")

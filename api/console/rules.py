@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.auth import Viewer
 from api.errors import of_soc
@@ -13,25 +13,59 @@ from api.state import Here, State
 from api.tuning import settings
 from api.tuning.overview import overview
 from api.tuning.ratio import ratio
+from rules.blind import unfed
 from soc.errors import SocError
 from soc.model.account import Account, Role
 from soc.model.finding import LEVELS
-from soc.model.rule import Stage
+from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import RuleSetting
+from soc.query.fold import fold
 
 router = APIRouter(prefix="/rules")
 
 
+_SHOWN = 500
+
+
 @router.get("")
-def rules_page(request: Request, state: Here, account: Viewer) -> Response:
+def rules_page(
+    request: Request,
+    state: Here,
+    account: Viewer,
+    q: Annotated[str, Query(max_length=100)] = "",
+    stage: Annotated[Stage | Literal[""], Query()] = "",
+) -> Response:
+    """`q`: of what is in a rule's title, id, package or tags."""
     rules, faults = state.rules.running()
     counts = state.stores.alerts.by_rule(account.scope)
     verdicts = state.stores.alerts.verdicts(account.scope)
     laid = settings.all_current(state.stores.policies)
     rank = {level: -at for at, level in enumerate(LEVELS)}
     ordered = sorted(rules, key=lambda r: (-counts.get(r.id, 0), rank.get(r.level, 0), r.title))
-    rows = [(r, laid.get(r.id, RuleSetting(r.id)), ratio(verdicts.get(r.id, {}))) for r in ordered]
-    return state.pages.html(request, "rules.html", account=account, rules=rows, faults=faults, counts=counts)
+    staged = ((r, laid.get(r.id, RuleSetting(r.id))) for r in ordered if _named(r, q))
+    found = [(r, setting) for r, setting in staged if not stage or setting.stage is stage]
+    rows = [(r, setting, ratio(verdicts.get(r.id, {}))) for r, setting in found[:_SHOWN]]
+    live = {source.type for source in state.stores.sources.list(account.scope) if source.enabled}
+    return state.pages.html(
+        request,
+        "rules.html",
+        account=account,
+        rules=rows,
+        number=len(rules),
+        found=len(found),
+        q=q,
+        stage=stage,
+        stages=list(Stage),
+        faults=faults,
+        counts=counts,
+        in_force=state.rules.in_force(),
+        unfed=unfed(rules, live),
+    )
+
+
+def _named(rule: RuleDoc, text: str) -> bool:
+    names = (rule.title, *rule.titles.values(), rule.id, rule.package, *rule.tags)
+    return not text or any(fold(text) in fold(name) for name in names)
 
 
 @router.get("/{rule_id}")

@@ -15,6 +15,7 @@ from api.tuning.ratio import ratio
 from api.tuning.shapes import (
     ExceptionOut,
     HiddenOut,
+    InForceOut,
     RatioOut,
     RevisionOut,
     RuleDetail,
@@ -43,7 +44,12 @@ def list_rules(state: Here, account: Viewer) -> RulesListed:
         told = RatioOut.of(ratio(verdicts.get(rule.id, {})))
         return RuleListed(**out.model_dump(), stage=setting.stage, level_set=setting.level, ratio=told)
 
-    return RulesListed(items=[listed(rule) for rule in rules], faults=[FaultOut.of(fault) for fault in faults])
+    in_force = state.rules.in_force()
+    return RulesListed(
+        items=[listed(rule) for rule in rules],
+        in_force=InForceOut.of(in_force) if in_force else None,
+        faults=[FaultOut.of(fault) for fault in faults],
+    )
 
 
 @router.get("/{rule_id}")
@@ -89,4 +95,5 @@ def _detail(seen: Overview, state: Here) -> RuleDetail:
         exceptions=[ExceptionOut.of(laid, state.clock()) for laid in seen.exceptions],
         hidden=[HiddenOut.of(one) for one in seen.hidden],
         history=[RevisionOut.of(one) for one in seen.history],
+        faults=[FaultOut.of(fault) for fault in seen.faults],
     )

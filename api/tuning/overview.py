@@ -16,7 +16,7 @@ from soc.model.calendar import DAY_MS
 from soc.model.finding import local_day
 from soc.model.org import Scope
 from soc.model.policy import PolicyKind
-from soc.model.rule import RuleDoc, Stage
+from soc.model.rule import RuleDoc, RuleFault, Stage
 from soc.model.tuning import Hidden, RuleSetting, setting_body
 
 HIDDEN_DAYS = 30
@@ -25,7 +25,7 @@ HIDDEN_DAYS = 30
 @dataclass(frozen=True, slots=True)
 class Overview:
     """`alerts`: in the queue's stage. `tested`: alerts raised in test in the last `WINDOW_DAYS`, in `test_days`
-    of which the rule was in test. `hidden`: of the last `HIDDEN_DAYS`."""
+    of which the rule was in test. `hidden`: of the last `HIDDEN_DAYS`. `faults`: why it was stopped, or what bounds it."""
 
     rule: RuleDoc
     setting: RuleSetting
@@ -37,6 +37,7 @@ class Overview:
     exceptions: Sequence[Laid]
     hidden: Sequence[Hidden]
     history: Sequence[Revision]
+    faults: Sequence[RuleFault] = ()
 
     @property
     def hidden_by(self) -> Mapping[str, int]:
@@ -49,7 +50,8 @@ class Overview:
 
 def overview(state: State, scope: Scope, rule_id: str) -> Overview:
     """As somebody with this scope may see it. Raises `NotFound`."""
-    rule = next((rule for rule in state.rules.running()[0] if rule.id == rule_id), None)
+    running, faults = state.rules.running()
+    rule = next((rule for rule in running if rule.id == rule_id), None)
     if rule is None:
         raise NotFound("no such rule is running")
     stores, now = state.stores, state.clock()
@@ -66,4 +68,5 @@ def overview(state: State, scope: Scope, rule_id: str) -> Overview:
         exceptions=exceptions.visible(stores, scope, rule_id),
         hidden=stores.alerts.hidden(scope, since=local_day(now - HIDDEN_DAYS * DAY_MS, state.zone), rule_id=rule_id),
         history=revisions(stores.policies.history(PolicyKind.RULE, rule_id), scope, setting_body(RuleSetting(rule_id))),
+        faults=[fault for fault in faults if fault.rule_id == rule_id],
     )

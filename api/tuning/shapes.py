@@ -13,7 +13,7 @@ from api.tuning.preview import DAYS, Preview
 from api.tuning.ratio import ENOUGH, Ratio
 from soc.model.account import Account
 from soc.model.event import iso
-from soc.model.rule import Stage
+from soc.model.rule import RulesInForce, Stage
 from soc.model.tuning import MAX_CONDITION, MAX_ORGS, MAX_REASON, Hidden, OrgSetting, RuleException, RuleSetting
 
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
@@ -228,8 +228,28 @@ class RuleDetail(RuleListed):
     exceptions: list[ExceptionOut]
     hidden: list[HiddenOut] = Field(description="what exceptions hid in the last 30 days")
     history: list[RevisionOut]
+    faults: list[FaultOut] = Field(description="why it was stopped, or what bounds it")
+
+
+class InForceOut(BaseModel):
+    hash: str = Field(description="of all rules that run")
+    rules: int
+    since: str = Field(description="when they were taken up")
+    checked: str = Field(description="when their files were last read")
+    loading_since: str | None = Field(description="their files have changed, and are being read")
+
+    @classmethod
+    def of(cls, known: RulesInForce) -> InForceOut:
+        return cls(
+            hash=known.hash,
+            rules=known.rules,
+            since=iso(known.since),
+            checked=iso(known.checked),
+            loading_since=None if known.loading_since is None else iso(known.loading_since),
+        )
 
 
 class RulesListed(BaseModel):
     items: list[RuleListed]
+    in_force: InForceOut | None = Field(description="null while no detector has said anything")
     faults: list[FaultOut] = Field(description="rules that could not be loaded, or broke while running")

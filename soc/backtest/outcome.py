@@ -29,7 +29,7 @@ class Entity:
 class Outcome:
     """Of one rule. Days are local days of event time.
 
-    `made_of`: the hash of its text, and of the texts of its base rules. `level`: the rule's own; `levels`: level -> alerts, as they
+    `made_of`: the hashes of its text and of all that it is made of. `level`: the rule's own; `levels`: level -> alerts, as they
     would be raised. `hidden`: exception -> events that it hid from the rule or from what the rule is made of; they are in no other
     figure. `by_day`: every whole day of the history, those without alerts as well. `known`: of the alerts that were there already, how
     many are open or were closed with each verdict. `fresh`: alerts that were not there. `gone`: alerts of this rule that were there and
@@ -70,7 +70,7 @@ def assess(
 ) -> Outcome:
     """`raised`: the rule's alerts of the backtest; `there`: those of production in the same time. `days`: first and last whole day.
     `others`: its base rules, among others. `hidden`: what exceptions took out, of any rule."""
-    now = list(raised)
+    now, others = list(raised), list(others)
     before = {alert.id: alert for alert in there}
     kept = [before[alert.id] for alert in now if alert.id in before]
     gone = before.keys() - {alert.id for alert in now}
@@ -81,7 +81,7 @@ def assess(
         title=rule.title,
         level=rule.level,
         levels=Counter(alert.level for alert in now),
-        hidden=_hidden(rule, hidden),
+        hidden=_hidden(rule, others, hidden),
         events=sum(alert.count for alert in now),
         alerts=len(now),
         by_day={day.isoformat(): per_day[day] for day in _each(*days)},
@@ -102,14 +102,25 @@ def _each(first: date, last: date) -> Iterable[date]:
 
 def made_of(rule: RuleDoc, others: Iterable[RuleDoc]) -> tuple[str, ...]:
     """Tells a rule from what it was before somebody changed it, or one of its base rules among `others`."""
-    hashes = {other.id: other.hash for other in others}
-    return (rule.hash, *(hashes.get(base, "") for base in rule.bases))
+    by_id = {other.id: other for other in others}
+    return (rule.hash, *(by_id[base].hash if base in by_id else "" for base in _bases(rule, by_id)))
 
 
-def _hidden(rule: RuleDoc, hidden: Iterable[Hidden]) -> Mapping[str, int]:
+def _bases(rule: RuleDoc, by_id: Mapping[str, RuleDoc]) -> list[str]:
+    """The ids of all rules that a correlation is made of, through others as well."""
+    found: dict[str, None] = {}
+    for base in rule.bases:
+        found[base] = None
+        if base in by_id:
+            found |= dict.fromkeys(_bases(by_id[base], by_id))
+    return list(found)
+
+
+def _hidden(rule: RuleDoc, others: Iterable[RuleDoc], hidden: Iterable[Hidden]) -> Mapping[str, int]:
     counted = Counter[str]()
+    about = {rule.id, *_bases(rule, {other.id: other for other in others})}
     for one in hidden:
-        if one.rule_id in (rule.id, *rule.bases):
+        if one.rule_id in about:
             counted[one.exception_id] += one.events
     return counted
 

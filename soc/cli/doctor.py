@@ -226,7 +226,10 @@ def _rules(stores: Stores) -> Iterator[Check]:
     for fault in faults:
         where = ":".join(str(part) for part in (fault.path, fault.line, fault.rule_id) if part is not None)
         yield Check(
-            "rule", "bad", f"{where}: {fault.reason}", "mend it, then start the detector again; the other rules run"
+            "rule",
+            "bad",
+            f"{where}: {fault.reason}",
+            "mend it: the detector takes it up by itself; the other rules run",
         )
 
 

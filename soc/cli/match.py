@@ -19,7 +19,7 @@ import typer
 
 from rules.cases import ms_of
 from rules.database import Blobs
-from rules.load import CONTENT, PIPELINES
+from rules.load import CONTENT
 from rules.match import Engine
 from rules.rule import RuleSet
 from rules.sweep import Sweeps
@@ -58,7 +58,7 @@ def match(
     file = "-"
     try:
         more, file = _sorted_out(files or [])
-        ruleset = load_rules([*(rules or []), *more] or [CONTENT], pipelines_of(pipeline))
+        ruleset = load_rules([*(rules or []), *more] or [CONTENT], pipeline or [])
         with _opened(file) as lines, command_cache() as cache:
             run = _Run(ruleset, count, cache)
             bad = run.over(lines)
@@ -86,18 +86,6 @@ def _sorted_out(files: list[str]) -> tuple[list[Path], str]:
     if len(events) > 1:
         raise ConfigError(f"one file of events at a time, not {', '.join(events)}")
     return rules, events[0] if events else "-"
-
-
-def pipelines_of(names: list[str] | None) -> list[Path]:
-    """Pipeline files by name (those that are shipped) or path. Raises ConfigError."""
-    shipped = {path.stem: path for path in PIPELINES.glob("*.yml")}
-    found = []
-    for name in names or []:
-        path = shipped.get(name, Path(name))
-        if not path.is_file():
-            raise ConfigError(f"no pipeline {name!r}: give a file, or one of {', '.join(sorted(shipped))}")
-        found.append(path)
-    return found
 
 
 class _Any(msgspec.Struct):

@@ -67,7 +67,7 @@ def preview_(
 
     The data directory is asked for the tuning, with --org only. Exit status: 0 all parsed, 2 bad usage, 3 some lines could not be parsed.
     """
-    from soc.service.detector import load_rules  # compiles rules: only for this command
+    from soc.service.ruleset import load_rules  # compiles rules: only for this command
 
     try:
         with sys.stdin.buffer if file == "-" else Path(file).open("rb") as stream:

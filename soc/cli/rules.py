@@ -20,10 +20,10 @@ from rules.check import documented_fields, faulty, lint
 from rules.explain import explain as explain_rule
 from rules.explain import lines
 from rules.load import CONTENT, is_cases
-from soc.cli import tuning
+from soc.cli import packages, tuning
 from soc.cli.backtest import backtest
 from soc.cli.context import JsonOption, print_json
-from soc.cli.match import PipelineOption, RulesOption, pipelines_of
+from soc.cli.match import PipelineOption, RulesOption
 from soc.cli.ruleset import Compiling, load_rules
 from soc.errors import ConfigError, RuleError
 from soc.model.event import Fields, flat
@@ -33,6 +33,11 @@ app = typer.Typer(no_args_is_help=True, help="Detection rules: check them, run t
 app.command("stage")(tuning.stage)
 app.command("override")(tuning.override)
 app.add_typer(tuning.exceptions, name="exceptions")
+app.command("import")(packages.import_)
+app.add_typer(packages.app, name="packages")
+app.command("pipelines")(packages.pipelines)
+app.command("compile")(packages.compile_)
+app.command("reload")(packages.reload)
 
 app.command("backtest")(backtest)
 
@@ -51,7 +56,7 @@ def lint_rules(
     """What is wrong with rules, and what they lack. Exit status 3 when a rule cannot be loaded."""
     compiling = Compiling()
     try:
-        ruleset = compiling.load(paths or [CONTENT], pipelines_of(pipeline))
+        ruleset = compiling.load(paths or [CONTENT], pipeline or [])
     except ConfigError as error:
         typer.echo(f"soc rules lint: {error}", err=True)
         raise typer.Exit(2) from None
@@ -95,7 +100,7 @@ def run_cases(
 @app.command("list")
 def list_rules(rules: RulesOption = None, pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
     """The rules that alert: level, title, tags, file. Faults go to standard error."""
-    ruleset = load_rules(rules or [CONTENT], pipelines_of(pipeline))
+    ruleset = load_rules(rules or [CONTENT], pipeline or [])
     for rule in ruleset.rules:
         if rule.silent:
             continue
@@ -119,7 +124,7 @@ def explain_event(
 ) -> None:
     """Say for each part of a rule's condition what matched in the event, or why it did not."""
     try:
-        ruleset = load_rules(rules or [CONTENT], pipelines_of(pipeline))
+        ruleset = load_rules(rules or [CONTENT], pipeline or [])
         wanted = ruleset.get(rule)
         if wanted is None:
             raise ConfigError(f"no rule (or several) with the id, name or title {rule!r}")

@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,7 @@ def detect(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     from soc.service.detector import detector
 
     configure_logging()
-    detector(load(config, data_dir), stop_on_signals())
+    detector(load(config, data_dir), stop_on_signals(), on_hangup)
 
 
 def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
@@ -67,6 +68,11 @@ def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 
     configure_logging()
     api(load(config, data_dir), stop_on_signals())
+
+
+def on_hangup(act: Callable[[], None]) -> None:
+    """As services do: SIGHUP has them read their files again. Only in the main thread."""
+    signal.signal(signal.SIGHUP, lambda *_: act())
 
 
 def stop_on_signals() -> threading.Event:

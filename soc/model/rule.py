@@ -33,6 +33,7 @@ class RuleDoc:
     """`hash` identifies this text of the rule; `title`, `runbook` and `titles` by language (`vi`, `en`).
 
     `logsources`: any of them makes it fire; a correlation has those of its base rules. Empty: not known.
+    `package`: what it was imported with, empty: nothing. `pipelines`: the processing pipelines that it went through, by name or file.
     Of a correlation: the ids of its base rules, the fields that it groups by, and how much it takes to fire.
     """
 
@@ -52,6 +53,24 @@ class RuleDoc:
     bases: tuple[str, ...] = ()
     group_by: tuple[str, ...] = ()
     at_least: int = 0
+    author: str = ""
+    license: str = ""
+    package: str = ""
+    pipelines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RulesInForce:
+    """Which rules the detector runs: how many, the hash of them all, and since when. Times are ms since 1970.
+
+    `checked`: when their files were last read. `loading_since`: the files have changed, and what they say now is being compiled.
+    """
+
+    hash: str
+    rules: int
+    since: int
+    checked: int
+    loading_since: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,6 @@ def api(settings: Settings, stop: threading.Event) -> None:
         daily_budget=settings.tuning.daily_budget,
         version=__version__,
         place=Place(syslog_port=settings.collect.syslog_port, http_port=settings.collect.http_port),
-        pipelines=[settings.detect.pipeline] if settings.detect.pipeline else [],
     )
     config = uvicorn.Config(
         app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1

@@ -14,8 +14,10 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-import rules.load
+from rules.doc import doc_of
+from rules.load import load
 from rules.match import Engine
+from rules.pipeline import split
 from rules.rule import Rule, RuleSet
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs, jobs_dir
@@ -29,8 +31,8 @@ from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
 from soc.service.compiling import kept, say
-from soc.service.detector import doc_of
 from soc.service.process import now_ms, relax_garbage_collection
+from soc.service.ruleset import load_rules
 from soc.service.stores import open_history, open_stores, prepare
 from soc.service.tuning import read_tuning
 from soc.settings import Settings
@@ -125,7 +127,8 @@ def open_backtest(
         raised = sqlite.open_stores(place, now_ms).alerts
         lateness_ms = settings.detect.lateness_s * 1000
         engine = Engine(chosen, zone)
-        docs = [doc_of(rule) for rule in chosen.rules]
+        by_id = {rule.id: rule for rule in chosen.rules}
+        docs = [doc_of(rule, by_id) for rule in chosen.rules]
         test = Backtest(
             history,
             engine,
@@ -152,10 +155,11 @@ def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> R
 
     Raises `ConfigError` for a name that is nobody's, or several rules'.
     """
-    pipelines = [settings.detect.pipeline] if settings.detect.pipeline else []
-    with kept(settings) as cache:
-        wanted_paths = paths or settings.detect.rules or [rules.load.CONTENT]
-        loaded = rules.load.load(wanted_paths, pipelines, cache=cache, progress=say)
+    if paths:
+        with kept(settings) as cache:
+            loaded = load(paths, split(settings.detect.pipeline), cache=cache, progress=say)
+    else:
+        loaded = load_rules(settings)
     wanted: dict[str, Rule] = {}
     for name in names:
         rule = loaded.get(name)

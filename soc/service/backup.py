@@ -4,7 +4,7 @@ The order makes a copy that is safe to start from, though nothing stands still: 
 before what is read. So a restored collector, detector or indexer does a little again, which changes nothing, and skips nothing. And
 decisions are copied before what they are about: there is none of an alert that is not there.
 
-    1 control.db   2 collector.db, detector.db, indexer.db   3 sources.json, keys   4 the event log   5 a snapshot of Elasticsearch
+    1 control.db   2 collector.db, detector.db, indexer.db   3 sources.json, keys, rules   4 the event log   5 a snapshot of Elasticsearch
     6 the keys again: an organisation that was enrolled meanwhile has events in 4 and 5, which nobody could read without its key
 """
 
@@ -22,10 +22,12 @@ from typing import Any
 
 import orjson
 
+from rules.package.manifest import MANIFEST as PACKAGE
 from soc import __version__
 from soc.backtest.jobs import jobs_dir
 from soc.errors import ConfigError, StoreUnavailable
 from soc.locks import only_one
+from soc.service.ruleset import rules_dir
 from soc.settings import Settings
 
 MANIFEST = "manifest.json"
@@ -113,9 +115,20 @@ def _local(data_dir: Path) -> Iterator[Path]:
         if (data_dir / name).exists():
             yield Path(name)
     yield from _keys(data_dir)
+    yield from _rules(data_dir)
     for done in sorted(jobs_dir(data_dir).glob("*/outcomes.json")):  # backtests that have ended
         yield from (path.relative_to(data_dir) for path in sorted(done.parent.glob("*.[jy]*")))
     yield from (path.relative_to(data_dir) for path in sorted(data_dir.glob("events/*.db")))
+
+
+def _rules(data_dir: Path) -> Iterator[Path]:
+    """Manifests first: an import meanwhile leaves the files of the version that they name, so that these are found afterwards."""
+    place = rules_dir(data_dir)
+    manifests = sorted(place.glob(f"*/{PACKAGE}"))
+    yield from (path.relative_to(data_dir) for path in manifests)
+    for path in sorted(place.rglob("*")):
+        if path.is_file() and not path.is_symlink() and path not in manifests:
+            yield path.relative_to(data_dir)
 
 
 def _keys(data_dir: Path) -> Iterator[Path]:

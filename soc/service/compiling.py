@@ -24,6 +24,22 @@ def kept(settings: Settings) -> Iterator[Cache]:
         log.warning("compiled rules cannot be kept, so each start compiles them anew", reason=cache.trouble)
 
 
+class Databases:
+    """Compiled databases of an engine, kept there too: `rules.database.Blobs`. Opened for each question, as an engine is made in one
+    thread and runs in another, and asks seldom."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def get(self, key: str) -> bytes | None:
+        with kept(self._settings) as cache:
+            return cache.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        with kept(self._settings) as cache:
+            cache.put(key, value)
+
+
 def say(done: int, total: int) -> None:
     """How far compiling has come."""
     if total >= MANY and (done == 1 or done % MANY == 0 or done == total):

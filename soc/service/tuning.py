@@ -59,17 +59,19 @@ class KnownTuning:
         self._zone = zone
         self._revision: int | None = None
         self._now = Tuning(zone=zone)
+        self._lock = threading.Lock()
 
     def now(self) -> Tuning:
         return self._now
 
     def load(self) -> None:
-        """Read it again when something has changed. Raises what the store raises; then nothing has."""
-        revision = self._policies.revision()  # first: what is laid down meanwhile is read again the next time
-        if revision != self._revision:
-            self._now = read_tuning(self._policies, self._zone)
-            self._revision = revision
-            telemetry.TUNED.set(revision)
+        """Read it again when something has changed; any thread may. Raises what the store raises; then nothing has."""
+        with self._lock:
+            revision = self._policies.revision()  # first: what is laid down meanwhile is read again the next time
+            if revision != self._revision:
+                self._now = read_tuning(self._policies, self._zone)
+                self._revision = revision
+                telemetry.TUNED.set(revision)
 
 
 @contextmanager

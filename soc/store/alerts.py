@@ -15,7 +15,7 @@ from soc.errors import NotFound
 from soc.model.alert import Alert, Status, Triage, Verdict
 from soc.model.finding import Finding, finding_id
 from soc.model.org import Scope
-from soc.model.rule import RuleDoc, RuleFault, Stage
+from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
 from soc.store.control import control_file
@@ -98,6 +98,11 @@ class SqliteAlerts:
             return docs, [
                 RuleFault(**orjson.loads(row[0])) for row in db.execute("SELECT doc FROM fault ORDER BY rowid")
             ]
+
+    def in_force(self) -> RulesInForce | None:
+        with self._db.read() as db:
+            row = db.execute("SELECT doc FROM in_force").fetchone()
+        return RulesInForce(**orjson.loads(row[0])) if row else None
 
     def by_rule(self, scope: Scope, *, stage: Stage = Stage.LIVE, since: int | None = None) -> Mapping[str, int]:
         if since is None:

@@ -20,7 +20,7 @@ from soc.model.finding import Finding
 from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc, RuleFault, Stage
+from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.silence import Outage
 from soc.model.source import Source, SourceHealth
 from soc.model.tuning import Hidden
@@ -108,8 +108,10 @@ class Detections(Protocol):
         """
         ...
 
-    def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault]) -> None:
-        """Say which rules are running now, and what is wrong with the others."""
+    def publish(
+        self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault], in_force: RulesInForce | None = None
+    ) -> None:
+        """Say which rules the detector has, since when, and what is wrong: a rule that was stopped is in both."""
         ...
 
 
@@ -156,7 +158,11 @@ class AlertStore(Protocol):
         ...
 
     def running(self) -> tuple[Sequence[RuleDoc], Sequence[RuleFault]]:
-        """The rules that the detector runs now, and what is wrong with the others."""
+        """The rules that the detector has, and what is wrong: with files that gave none, and with rules that were stopped or bounded."""
+        ...
+
+    def in_force(self) -> RulesInForce | None:
+        """Since when they are; None while no detector has said so."""
         ...
 
     def by_rule(self, scope: Scope, *, stage: Stage = Stage.LIVE, since: int | None = None) -> Mapping[str, int]:
@@ -256,6 +262,10 @@ class PolicyStore(Protocol):
 
         Raises `Conflict` when its version is not the one after the latest, `ConfigError` when it is too large.
         """
+        ...
+
+    def begin(self, policies: Sequence[Policy]) -> int:
+        """Keep those first versions whose names have none yet, all in one go; returns how many. The others stay as they are."""
         ...
 
     def get(self, kind: PolicyKind, id_: str) -> Policy:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import astuple
 from pathlib import Path
 
 import orjson
@@ -15,7 +15,7 @@ import orjson
 from soc.buffer.database import Database
 from soc.model.calendar import DAY_MS, day_of
 from soc.model.finding import Finding
-from soc.model.rule import LogSource, RuleDoc, RuleFault
+from soc.model.rule import LogSource, RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
 from soc.store.base import KEPT_DAYS
 
@@ -93,6 +93,7 @@ SCHEMA = (
     CREATE INDEX alert_of_rule_time ON alert (rule_id, raised_at, id);
     CREATE INDEX alert_of_entity ON alert (entity, raised_at, id);
     """,
+    "CREATE TABLE in_force (doc TEXT NOT NULL);",
 )
 
 
@@ -106,6 +107,7 @@ class SqliteDetections:
     def __init__(self, data_dir: Path) -> None:
         self._db = Database(detections_file(data_dir), SCHEMA)
         self._daily = Daily()
+        self._published: list[RuleDoc] | None = None
 
     def cursor(self) -> Mapping[str, int]:
         with self._db.read() as db:
@@ -138,11 +140,19 @@ class SqliteDetections:
         with self._db.read() as db:
             return dict(db.execute("SELECT rule_id, sum(count) FROM alert GROUP BY rule_id"))
 
-    def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault]) -> None:
+    def publish(
+        self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault], in_force: RulesInForce | None = None
+    ) -> None:
+        tables: dict[str, Sequence[RuleDoc | RuleFault | RulesInForce]] = {"fault": faults}
+        if list(rules) != self._published:  # thousands of texts: only when they are others
+            tables["running"] = rules
+        if in_force is not None:
+            tables["in_force"] = [in_force]
         with self._db.write() as db:
-            for table, items in (("running", rules), ("fault", faults)):
+            for table, items in tables.items():
                 db.execute(f"DELETE FROM {table}")
                 db.executemany(f"INSERT INTO {table} VALUES (?)", [(_json(item),) for item in items])
+        self._published = list(rules)
 
     def close(self) -> None:
         self._db.close()
@@ -223,8 +233,8 @@ def _raise(
     )
 
 
-def _json(item: RuleDoc | RuleFault) -> str:
-    return orjson.dumps(asdict(item)).decode()
+def _json(item: RuleDoc | RuleFault | RulesInForce) -> str:
+    return orjson.dumps(item).decode()
 
 
 def rule_doc(text: str) -> RuleDoc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -38,15 +39,19 @@ class SqlitePolicies:
             return int(db.execute("SELECT count(*) FROM policy").fetchone()[0])
 
     def put(self, policy: Policy) -> None:
-        body = None if policy.body is None else orjson.dumps(policy.body).decode()
         with self._db.write() as db:
             row = db.execute(f"{_POLICY} WHERE kind = ? AND id = ? AND {_LATEST}", (policy.kind, policy.id)).fetchone()
             if not follows(policy_of(row) if row else None, policy):
                 return
-            db.execute(
-                "INSERT INTO policy VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (policy.kind, policy.id, policy.version, body, policy.by, policy.at, policy.reason),
-            )
+            db.execute("INSERT INTO policy VALUES (?, ?, ?, ?, ?, ?, ?)", _row(policy))
+
+    def begin(self, policies: Sequence[Policy]) -> int:
+        with self._db.write() as db:
+            return db.executemany(
+                "INSERT INTO policy SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 "
+                "WHERE NOT EXISTS (SELECT 1 FROM policy WHERE kind = ?1 AND id = ?2)",
+                [_row(policy) for policy in policies if follows(None, policy)],
+            ).rowcount
 
     def get(self, kind: PolicyKind, id_: str) -> Policy:
         with self._db.read() as db:
@@ -64,6 +69,11 @@ class SqlitePolicies:
         with self._db.read() as db:
             rows = db.execute(f"{_POLICY} WHERE kind = ? AND body IS NOT NULL AND {_LATEST} ORDER BY id", (kind,))
             return [policy_of(row) for row in rows]
+
+
+def _row(policy: Policy) -> tuple[Any, ...]:
+    body = None if policy.body is None else orjson.dumps(policy.body).decode()
+    return (policy.kind, policy.id, policy.version, body, policy.by, policy.at, policy.reason)
 
 
 def policy_of(row: tuple[Any, ...]) -> Policy:

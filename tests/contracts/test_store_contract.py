@@ -19,7 +19,7 @@ from soc.model.event import iso
 from soc.model.finding import finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc, RuleFault, Stage
+from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.silence import Outage, outage_id
 from soc.model.source import Source, SourceHealth, Transport
 from soc.model.tuning import Hidden
@@ -241,6 +241,24 @@ def test_running_rules_are_published(opened):
     opened.detections.publish([RULE], [])
     opened.detections.publish([RULE, RULE], [fault])
     assert opened.stores.alerts.running() == ([RULE, RULE], [fault])
+
+
+def test_since_when_rules_run_is_published_with_them(opened, reopen):
+    assert opened.stores.alerts.in_force() is None
+    began = RulesInForce("ab12", 1, NOON, NOON + 1)
+    opened.detections.publish([RULE], [], began)
+    assert opened.stores.alerts.in_force() == began
+    opened.detections.publish([RULE], [], replace(began, loading_since=NOON + 5))
+    assert reopen().stores.alerts.in_force() == replace(began, loading_since=NOON + 5)
+    assert opened.stores.alerts.running() == ([RULE], [])
+
+
+def test_rules_that_run_again_are_published_again(opened):
+    """What is written only when it is new has to be written when it is new."""
+    other = replace(RULE, hash="h2", title="another")
+    for rules in ([RULE], [other], [other], [RULE]):
+        opened.detections.publish(rules, [])
+        assert opened.stores.alerts.running() == (rules, [])
 
 
 # Detections
@@ -655,6 +673,28 @@ def test_two_people_who_change_one_policy_at_once(opened):
     with pytest.raises(Conflict):
         policies.put(laid_down(3, {"a": 2}))
     assert policies.history(PolicyKind.EXCEPTION, "vpn-scanner") == [laid_down(1, {"a": 1})]
+
+
+def test_policies_begun_together_leave_those_that_there_are(opened, reopen):
+    policies = opened.stores.policies
+    for version, id_ in ((1, "withdrawn"), (1, "changed"), (2, "changed")):
+        policies.put(laid_down(version, {"by": "a person"}, id_=id_))
+    policies.put(laid_down(2, None, id_="withdrawn"))
+    before = policies.revision()
+    begun = [laid_down(1, {"n": n}, id_=f"r{n}") for n in range(1200)]
+    begun += [laid_down(1, {}, id_="withdrawn"), laid_down(1, {}, id_="changed")]
+    assert policies.begin(begun) == 1200
+    assert policies.begin(begun) == policies.begin([]) == 0
+    again = reopen().stores.policies
+    assert again.revision() == before + 1200
+    kept = {policy.id: policy for policy in again.list(PolicyKind.EXCEPTION)}
+    assert len(kept) == 1201
+    assert kept["r7"] == begun[7]
+    assert kept["changed"].version == 2
+    with pytest.raises(ConfigError):
+        policies.begin([laid_down(1, {}, id_="good"), laid_down(1, {}, id_="")])
+    with pytest.raises(NotFound):
+        policies.get(PolicyKind.EXCEPTION, "good")
 
 
 def test_a_policy_without_a_name_or_without_end_is_refused(opened):

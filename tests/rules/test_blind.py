@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rules.blind import blind, logsources
+from rules.blind import blind, logsources, unfed
 from rules.load import CONTENT, load
 from rules.rule import Correlation, Rule
 from soc.model.rule import LogSource, RuleDoc
@@ -51,3 +51,18 @@ def test_a_rule_of_no_known_log_source_is_not_named():
     assert lost("nginx.access", rules=[RuleDoc("x", "h", "", "low", "")]) == set()
     windows = RuleDoc("x", "h", "", "low", "", logsources=(LogSource("windows", "process_creation"),))
     assert lost("linux.auth", rules=[windows]) == set()
+
+
+def test_rules_that_no_source_feeds():
+    windows = RuleDoc("w", "w", "W", "low", "", logsources=(LogSource(product="windows"),))
+    either = RuleDoc(
+        "e", "e", "E", "low", "", logsources=(LogSource(product="windows"), LogSource(category="webserver"))
+    )
+    unknown = RuleDoc("u", "u", "U", "low", "")
+    rules = [*SHIPPED.values(), windows, either, unknown]
+    assert unfed(rules, []) == {*SHIPPED, "w", "e"}
+    by_nginx = unfed(rules, ["nginx.access"])
+    assert "w" in by_nginx
+    assert by_nginx.isdisjoint({"e", "u"} | lost("nginx.access"))
+    assert lost("linux.auth") <= by_nginx
+    assert unfed(rules, ["syslog"]).isdisjoint(lost("linux.auth"))

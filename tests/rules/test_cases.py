@@ -18,6 +18,10 @@ title: many
 name: many
 correlation: {type: event_count, rules: [base], group-by: [ip], timespan: 1m, condition: {gte: 3}}
 ---
+title: unanswered
+name: unanswered
+correlation: {type: absence, rules: [base, other], group-by: [ip], timespan: 1m}
+---
 title: other
 name: other
 logsource: {category: test}
@@ -43,6 +47,15 @@ def test_events_are_repeated_in_time_with_a_counter(outcomes) -> None:
     assert outcomes(f"- {{match: false, rule: many, {ten.replace('5s', '40s')}}}") == ([None], [])
     assert outcomes(f"- {{match: false, rule: many, {ten}}}")[0][0].startswith("it should not match, but does")
     assert outcomes("- {match: true, rule: many, events: [{hit: 1, ip: a}]}") == (["it should match and does not"], [])
+
+
+def test_what_waits_for_the_watermark_is_decided_after_the_last_event(outcomes) -> None:
+    asked = "{hit: 1, ip: a}"
+    assert outcomes(f"- {{match: true, rule: unanswered, events: [{asked}]}}") == ([None], [])
+    assert outcomes(f"- {{match: false, rule: unanswered, events: [{asked}, {{ip: a, user.name: u1}}]}}") == (
+        [None],
+        [],
+    )
 
 
 def test_lines_go_through_the_parser_given(outcomes) -> None:

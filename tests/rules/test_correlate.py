@@ -198,6 +198,37 @@ def test_the_cap_bites_with_both_counts(engine_of) -> None:
     assert len({f.event_id for f in found}) == 200, "in order, every event was found before it was dropped"
 
 
+def test_too_many_groups_are_said_with_both_counts_and_end(engine_of, monkeypatch) -> None:
+    monkeypatch.setattr("rules.correlate.GROUPS_A_RULE", 3)
+    engine, state = engine_of(RULES), MemoryState()
+
+    def send(number: int, ip: str, ts: int) -> None:
+        engine.correlate(engine.match([event_at(number, ts, ip, "x", "hy", hit=2)]), state, ts)
+
+    for i in range(5):
+        send(i, f"ip{i}", START + i)
+    crowded = engine.correlations.crowded["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002"]
+    assert (crowded.kept, crowded.dropped) == (3, 2)
+    assert any("too many groups: 3 kept, 2 events" in reason for _, reason in engine.correlations.shortcomings())
+    engine.flush(state)
+    engine.forget()
+    send(6, "ip6", START + 6)
+    assert crowded.dropped == 3, "how many there are is in the state"
+    engine.tick(START + 60 * MINUTE, state)
+    send(7, "ip7", START + 60 * MINUTE)
+    assert crowded.dropped == 3, "those before have expired"
+
+
+def test_long_texts_are_cut_and_stay_different(engine_of) -> None:
+    engine, state = engine_of(RULES), MemoryState()
+    long = ["x" * 100_000 + end for end in "ab"] + ["x\0y"]
+    events = [event_at(i, START + i, long[i % 3], "v", "hy") for i in range(9)]
+    found = [f for f in engine.correlate(engine.match(events), state) if f.rule_id.endswith("2")]
+    assert len({f.alert_id for f in found}) == 3
+    engine.flush(state)
+    assert max(map(len, state.values())) < 2000
+
+
 @pytest.mark.parametrize("damage", [1, 10, 30, -1])
 def test_damaged_state_stops_that_correlation_alone(engine_of, damage: int) -> None:
     engine, state = engine_of(RULES), MemoryState()

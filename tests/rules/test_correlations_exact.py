@@ -11,7 +11,7 @@ from correlation_reference import BASES, MINUTE, START, event, findings, rules_t
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import cases
+from rules import agenda, cases, correlate
 from rules.entries import END_OF_TIME
 from rules.load import loads
 from rules.match import Engine
@@ -68,6 +68,8 @@ def run(engine: Engine, parts: Iterable[Sequence[Event]], rng: random.Random, *,
         if rng.random() < 0.2:
             engine.forget()
     found += engine.tick(END_OF_TIME, state)
+    while engine.settled(END_OF_TIME) < END_OF_TIME:
+        found += engine.tick(END_OF_TIME, state)
     assert not engine.broken
     assert not engine.correlations.late
     return found
@@ -101,6 +103,17 @@ def test_as_the_reference_says(ruleset, tz, minutes, seed, spread) -> None:
         found = told(run(Engine(ruleset, tz), batches(order, rng, 8), rng, watermark=watermark))
         assert found == want
     assert swept(ruleset, events, tz) == want
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_so_does_a_tick_that_cannot_decide_all_at_once(ruleset, tz, monkeypatch, seed: int) -> None:
+    monkeypatch.setattr(correlate, "GROUPS_A_TICK", 1)
+    monkeypatch.setattr(agenda, "PAGE", 2)
+    monkeypatch.setattr(correlate, "MEMORY_BYTES", 0)
+    rng = random.Random(seed)
+    events = [event(i, START + rng.randrange(5 * 60) * MINUTE, rng, groups=3) for i in range(60)]
+    found = told(run(Engine(ruleset, tz), batches(delayed(events, rng), rng, 8), rng, watermark=True))
+    assert found == sorted(findings(events, tz))
 
 
 def swept(ruleset: RuleSet, events: Sequence[Event], zone) -> list[tuple[str, str, str]]:

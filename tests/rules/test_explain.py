@@ -81,3 +81,18 @@ def test_a_correlation_is_explained_by_what_it_counts() -> None:
     told = explain(rule, {"hit": 1, "v": 1}, ruleset)
     assert not told.holds
     assert any("✗ has ip   [absent]" in line for line in lines(told))
+
+
+def test_a_chain_is_explained_down_to_its_rules() -> None:
+    ruleset = loads(
+        "title: base\nname: base\nlogsource: {category: test}\ndetection: {s: {hit: 1}, condition: s}\n---\n"
+        "title: many\nname: many\ncorrelation: {type: event_count, rules: base, group-by: ip, timespan: 1m, condition: {gte: 2}}\n---\n"
+        "title: again\ncorrelation: {type: event_count, rules: many, group-by: who, timespan: 1h, condition: {gt: 2},"
+        " aliases: {who: {many: user}}}\n"
+    )
+    rule = ruleset.get("again")
+    assert explain(rule, {"hit": 1, "ip": "a", "user": "b"}, ruleset).holds
+    told = "\n".join(lines(explain(rule, {"hit": 1, "ip": "a"}, ruleset)))
+    assert "again counts this event, and asks for event_count gt 2 within 3600 s" in told
+    assert "✗ has user   [absent]" in told
+    assert "✓ has ip" in told

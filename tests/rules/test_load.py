@@ -233,3 +233,92 @@ def test_rules_are_found_by_id_name_and_title() -> None:
     ruleset = loads(GOOD)
     assert ruleset.get("good") is ruleset.get("A good rule") is ruleset.get(ruleset.rules[0].id) is ruleset.rules[0]
     assert ruleset.get("other") is None
+
+
+CHAIN = """
+title: Many
+name: many
+correlation: {type: event_count, rules: [good], group-by: [x], timespan: 5m, condition: {gte: 3}}
+---
+title: Again
+name: again
+correlation: {type: event_count, rules: [many], group-by: [x], timespan: 5m, condition: {gte: 3}}
+"""
+
+
+def test_a_correlation_of_a_correlation_makes_it_silent() -> None:
+    ruleset = loads(GOOD + "---" + CHAIN)
+    assert not ruleset.errors
+    assert {rule.name: rule.silent for rule in ruleset.rules} == {"good": True, "many": True, "again": False}
+    told = loads(GOOD + "---" + CHAIN.replace("rules: [many]", "generate: true, rules: [many]"))
+    assert {rule.name: rule.silent for rule in told.rules} == {"good": True, "many": False, "again": False}
+
+
+def test_correlations_in_a_circle_are_refused_with_all_that_is_made_of_them() -> None:
+    circle = CHAIN.replace("rules: [good]", "rules: [again]")
+    ruleset = loads(
+        GOOD
+        + "---"
+        + circle
+        + "---"
+        + CHAIN.replace("many", "third").replace("again", "fourth").replace("good", "again")
+    )
+    assert [rule.name for rule in ruleset.rules] == ["good"]
+    reasons = {error.line: error.reason for error in ruleset.errors}
+    assert sorted(reasons.values()) == [
+        "a correlation cannot be made of itself: again -> many -> again",
+        "a correlation cannot be made of itself: many -> again -> many",
+        "it is made of again, which is made of itself",
+        "it is made of again, which is made of itself",
+    ]
+
+
+def test_what_is_made_of_a_refused_correlation_is_refused_and_says_so() -> None:
+    ruleset = loads(GOOD + "---" + CHAIN.replace("[good]", "[nobody]"))
+    assert [rule.name for rule in ruleset.rules] == ["good"]
+    assert [error.reason for error in ruleset.errors] == [
+        "no rule that works is called 'nobody'",
+        "it is made of many, which is refused",
+    ]
+
+
+def test_a_chain_too_deep_is_refused_without_going_down() -> None:
+    links = [
+        CHAIN.split("---")[0].replace("many", f"c{i}").replace("good", f"c{i - 1}" if i else "good")
+        for i in range(3000)
+    ]
+    ruleset = loads(GOOD + "---" + "---".join(links))
+    assert len(ruleset.rules) == 21
+    assert "a chain of more than 20 correlations" in {error.reason for error in ruleset.errors}
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("type: absence, rules: [good]", "absence needs two rules"),
+        ("type: temporal_ordered, rules: [good, good]", "cannot name a rule twice"),
+        ("type: temporal, rules: [good], condition: good and not good", "contradicts itself"),
+        ("type: temporal, rules: [good], condition: good and", "parse"),
+        ("type: value_percentile, rules: [good], condition: {gte: 3, field: x}", "`percentile` from 0 to 100"),
+        (
+            "type: value_percentile, rules: [good], condition: {gte: 3, field: x, percentile: 101}",
+            "`percentile` from 0 to 100",
+        ),
+        ("type: value_sum, rules: [good], condition: {gte: 3, field: [x, y]}", "takes one field"),
+        ("type: value_count, rules: [good], condition: {gte: 3, field: [x, {y: z}]}", "name of a field"),
+        ("type: event_count, rules: [good], condition: {gte: .inf}", "no valid"),
+    ],
+)
+def test_what_a_correlation_cannot_ask(body: str, reason: str) -> None:
+    ruleset = loads(GOOD + f"---\ntitle: Odd\ncorrelation: {{{body}, group-by: [x], timespan: 5m}}\n")
+    assert [rule.name for rule in ruleset.rules] == ["good"]
+    assert reason in " ".join(error.reason for error in ruleset.errors)
+
+
+def test_a_range_and_a_condition_with_names() -> None:
+    text = "---\ntitle: Range\ncorrelation: {type: event_count, rules: [good], group-by: [x], timespan: 5m, condition: {gt: 1, lte: 2.5}}\n"
+    [_, rule] = loads(GOOD + text).rules
+    assert rule.correlation is not None
+    assert sorted(rule.correlation.asks) == [("gt", 1), ("lte", 2.5)]
+    assert not rule.correlation.at_once
+    assert rule.correlation.at_least == 2

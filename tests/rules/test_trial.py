@@ -39,7 +39,7 @@ correlation:
 
 @pytest.fixture
 def trial():
-    ruleset = of_texts([("a", SQLI), ("b", FAILED), ("c", MANY)])
+    ruleset = of_texts([("a", SQLI, ()), ("b", FAILED, ()), ("c", MANY, ())])
     assert ruleset.errors == ()
     return Trial(ruleset)
 
@@ -96,7 +96,7 @@ def test_a_line_that_could_not_be_parsed_matches_nothing(trial):
 def test_it_agrees_with_the_engine_on_the_rules_that_come_with_govsoc(make_event):
     """`of_texts` of what the detector keeps of its rules is what it runs."""
     loaded = load()
-    again = of_texts([(rule.path, rule.text) for rule in loaded.rules])
+    again = of_texts([(rule.path, rule.text, rule.pipelines) for rule in loaded.rules])
     assert {(rule.id, rule.hash, rule.silent) for rule in again.rules} == {
         (rule.id, rule.hash, rule.silent) for rule in loaded.rules
     }

@@ -276,6 +276,22 @@ def test_what_nobody_answers_is_told_when_time_has_passed_though_no_event_comes(
     assert rig.pipeline._ticked[0] == before - HOUR, "it looks once a second"
 
 
+def test_while_nothing_happens_the_disk_is_left_alone(tmp_path, failures, monkeypatch):
+    clock = [NOON]
+    rig = Rig(tmp_path, rules=UNANSWERED, clock=lambda: clock[0], lateness_ms=0)
+    rig.log.append(failures(1, start=NOON - HOUR))
+    rig.pipeline.drain()
+    rig.pipeline._watermark.rest(600)
+    rig.pipeline.tick()
+    commits = []
+    commit = rig.detections.commit
+    monkeypatch.setattr(rig.detections, "commit", lambda *args: commits.append(clock[0]) or commit(*args))
+    for _ in range(180):
+        clock[0] += 1000
+        rig.pipeline.tick()
+    assert len(commits) == 3, "once a minute, for what expires"
+
+
 def test_nothing_waits_for_a_watermark_when_no_event_will_come_any_more(tmp_path, failures):
     rig = Rig(tmp_path, rules=UNANSWERED, lateness_ms=HOUR)
     rig.log.append(failures(2, step=15 * MINUTE, start=NOON - 30 * MINUTE))

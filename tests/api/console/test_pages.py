@@ -13,8 +13,10 @@ from api.console.render import TEMPLATES, local
 from api.standing import expect
 from soc.model.alert import Status, Verdict
 from soc.model.org import EVERYTHING
-from soc.model.rule import LogSource, RuleDoc
+from soc.model.policy import Policy, PolicyKind
+from soc.model.rule import LogSource, RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.source import Source, SourceHealth, Transport
+from soc.model.tuning import RuleSetting, setting_body
 from soc.service.organisations import SHIPPED, keep, read
 from soc.service.watch import Watch
 from soc.store.collected import SqliteHealth, open_collected
@@ -214,6 +216,64 @@ def test_sources_and_rules(client_of):
     assert "no detection: add one" in rules
     assert "2 rules cannot work" in rules
     assert "title: SQL injection attempt" in page(client_of("viewer"), "/rules/web-sqli")
+
+
+@both_stores
+def test_the_rules_page_says_since_when_they_run_and_which_see_nothing(client_of, world):
+    theirs = replace(
+        RULE,
+        id="win",
+        hash="win",
+        title="Windows",
+        logsources=(LogSource(product="windows"),),
+        author="Somebody <Else>",
+        license="DRL-1.1",
+        package="sigmahq",
+        pipelines=("ecs_windows",),
+    )
+    web = replace(RULE, logsources=(LogSource(category="webserver"),))
+    began = RulesInForce("ab12cd", 2, world.clock(), world.clock())
+    world.detections.publish([web, theirs], [], began)
+    rules = page(client_of("national"), "/rules")
+    assert "ab12cd" in rules
+    assert "are being read" not in rules
+    assert "1 rule sees nothing" in rules
+    assert rules.count("no such logs") == 1
+    one = page(client_of("viewer"), "/rules/win")
+    assert "Somebody &lt;Else&gt;" in one
+    assert all(text in one for text in ("DRL-1.1", "sigmahq", "ecs_windows"))
+    assert "does not work as it should" not in one
+    world.detections.publish([web, theirs], [RuleFault("stopped while running: ValueError", rule_id="win")], began)
+    assert 'href="/rules/win"><code>win</code>' in page(client_of("viewer"), "/rules")
+    assert "stopped while running: ValueError" in page(client_of("viewer"), "/rules/win")
+    assert client_of("viewer").get("/api/v1/rules/win").json()["faults"][0]["reason"].startswith("stopped")
+    world.detections.publish([web, theirs], [], replace(began, loading_since=world.clock()))
+    assert "The files have changed and are being read." in page(client_of("national"), "/rules")
+    told = client_of("viewer").get("/api/v1/rules").json()["in_force"]
+    assert (told["hash"], told["rules"], told["loading_since"] is None) == ("ab12cd", 2, False)
+
+
+def test_one_of_thousands_of_rules_is_found_by_name_and_stage(client_of, world):
+    many = [replace(RULE, id=f"r{n}", hash=f"r{n}", title=f"Rule {n:04d}", tags=()) for n in range(1200)]
+    many.append(replace(RULE, id="w", hash="w", title="Other", titles={"vi": "Đăng nhập"}, package="sigmahq"))
+    world.detections.publish(many, [])
+    body = setting_body(RuleSetting("", Stage.TEST))
+    world.stores.policies.put(Policy(PolicyKind.RULE, "r7", 1, body, "lan", world.clock(), "imported"))
+    client = client_of("viewer")
+    whole = page(client, "/rules")
+    assert "(500 / 1201)" in whole
+    assert len(whole) < 500_000
+    for query, shown in (
+        ("q=rule+0011", ["r11"]),
+        ("q=dang+nhap", ["w"]),
+        ("q=SIGMAHQ", ["w"]),
+        ("stage=test", ["r7"]),
+    ):
+        found = page(client, f"/rules?{query}")
+        assert re.findall(r'href="/rules/(\w+)"', found) == shown, query
+        assert "More than are shown" not in found
+    assert client.get("/rules?stage=nonsense").status_code == 422
+    assert "<script>x" not in page(client, "/rules?q=<script>x")
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_is_inline(client_of, world):

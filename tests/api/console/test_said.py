@@ -34,6 +34,10 @@ FROM_ELSEWHERE = {
     *("Name or service not known", "Temporary failure in name resolution"),
     *("Not Found", "Method Not Allowed", "Field required", "Value error, %s"),
     *("String should have at most %s characters", "String should have at least %s character"),
+    "the file as it was before goes on running: %s",
+    "the rules that were running go on: %s",
+    "stopped while running: %s",
+    "a group outgrew its bound: %s events kept, %s forgotten",
     "something broke here; the service's log has the details under the request id",
     "another site asked for this change: do it from the console itself",
 }

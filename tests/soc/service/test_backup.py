@@ -13,7 +13,8 @@ from soc.model.alert import Decision
 from soc.model.incident import Incident, IncidentDecision
 from soc.model.org import EVERYTHING
 from soc.service.backup import MANIFEST, Place, back_up, restore
-from soc.settings import load
+from soc.service.ruleset import rules_dir
+from soc.settings import Settings, load
 from soc.store.sqlite import events_dir, keys_dir, open_stores
 
 MS = 1_772_452_800_000
@@ -64,3 +65,28 @@ def test_backtests_that_have_ended_are_in_it(tmp_path):
     there = {path.relative_to(jobs_dir(back)): path.read_text() for path in jobs_dir(back).glob("*/*")}
     names = ("job.json", "rule.yml", "outcomes.json")
     assert there == {Path("done") / file: f"done {file}" for file in names}
+
+
+def test_rules_of_the_data_directory_are_in_it_also_while_an_import_goes_on(tmp_path):
+    data_dir = tmp_path / "data"
+    open_stores(data_dir)
+    (rules_dir(data_dir) / "mine").mkdir(parents=True)
+    (rules_dir(data_dir) / "mine" / "a.yml").write_text("title: a")
+    (tmp_path / "secret.yml").write_text("title: secret")
+    (rules_dir(data_dir) / "mine" / "link.yml").symlink_to(tmp_path / "secret.yml")
+    package = rules_dir(data_dir) / "sigmahq"
+    (package / "ab12").mkdir(parents=True)
+    (package / "ab12" / "x.yml").write_text("title: x")
+    (package / "package.json").write_text("names ab12")
+
+    def imported(what):
+        if what.endswith("sigmahq/package.json"):  # a version more
+            (package / "cd34").mkdir()
+            (package / "cd34" / "x.yml").write_text("title: y")
+
+    settings = Settings(data_dir=data_dir)
+    made = back_up(settings, tmp_path / "backups", Place(), imported, datetime.now(UTC))
+    restore(Settings(data_dir=tmp_path / "again"), made, None, lambda _: None)
+    found = {str(path.relative_to(tmp_path / "again")) for path in rules_dir(tmp_path / "again").rglob("*.*")}
+    assert found >= {"rules/mine/a.yml", "rules/sigmahq/package.json", "rules/sigmahq/ab12/x.yml"}
+    assert "rules/mine/link.yml" not in found

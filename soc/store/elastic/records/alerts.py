@@ -15,7 +15,7 @@ from soc.errors import NotFound, SocError
 from soc.model.alert import Alert, Status, Verdict
 from soc.model.finding import Finding
 from soc.model.org import EVERYTHING, Scope
-from soc.model.rule import RuleDoc, RuleFault, Stage
+from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
 from soc.store.cursor import decode, decode_pair, encode, encode_pair
@@ -181,6 +181,9 @@ class ElasticAlerts:
 
     def running(self) -> tuple[Sequence[RuleDoc], Sequence[RuleFault]]:
         return self._rules.running()
+
+    def in_force(self) -> RulesInForce | None:
+        return self._rules.in_force()
 
 
 def _buckets(answer: Mapping[str, Any]) -> list[Json]:

@@ -28,7 +28,7 @@ import orjson
 from soc.buffer.database import Database
 from soc.model.alert import Triage
 from soc.model.finding import Finding
-from soc.model.rule import RuleDoc, RuleFault
+from soc.model.rule import RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
 from soc.store.detections import SCHEMA, detections_file, move_on
 from soc.store.elastic import names
@@ -84,8 +84,10 @@ class ElasticDetections:
         row = self._local.row("SELECT value FROM state WHERE key = ?", key)
         return row[0] if row else None
 
-    def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault]) -> None:
-        self._rules.publish(rules, faults)
+    def publish(
+        self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault], in_force: RulesInForce | None = None
+    ) -> None:
+        self._rules.publish(rules, faults, in_force)
 
     def close(self) -> None:
         self._local.close()

@@ -12,7 +12,7 @@ from soc.model.policy import Policy, PolicyKind
 from soc.store.decision import follows
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
-from soc.store.elastic.documents import Json, search_all, too_contended, write
+from soc.store.elastic.documents import Json, bulk, search_all, too_contended, write
 
 _TRIES = 3
 
@@ -34,6 +34,12 @@ class ElasticPolicies:
             if write(self._client, names.POLICIES, key(policy), document(policy), None):
                 return
         raise too_contended(f"{policy.kind} {policy.id}")
+
+    def begin(self, policies: Sequence[Policy]) -> int:
+        new = [policy for policy in policies if follows(None, policy)]
+        lines = [({"create": {"_index": names.POLICIES, "_id": key(policy)}}, document(policy)) for policy in new]
+        statuses = bulk(self._client, [part for line in lines for part in line], refresh=True)  # 409: has one already
+        return sum(status < 300 for status in statuses)
 
     def get(self, kind: PolicyKind, id_: str) -> Policy:
         if versions := self.history(kind, id_):

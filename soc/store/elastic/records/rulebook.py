@@ -9,7 +9,7 @@ from dataclasses import asdict
 import orjson
 
 from soc.errors import NotFound
-from soc.model.rule import RuleDoc, RuleFault
+from soc.model.rule import RuleDoc, RuleFault, RulesInForce
 from soc.store.detections import rule_doc
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
@@ -37,10 +37,14 @@ class RuleBook:
         """Keep each rule as it is now, unless its hash has fired before. May be repeated."""
         self._keep({f"fired-{rule_hash}": rule for rule_hash, rule in rules.items()})
 
-    def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault]) -> None:
+    def publish(self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault], in_force: RulesInForce | None) -> None:
         ids = [_id(rule) for rule in rules]
         self._keep(dict(zip(ids, rules, strict=True)))
-        running = {"rules": ids, "faults": [asdict(fault) for fault in faults]}
+        running = {
+            "rules": ids,
+            "faults": [asdict(fault) for fault in faults],
+            "in_force": in_force and asdict(in_force),
+        }
         self._client.index(index=names.RULES, id=_RUNNING, document=running)
 
     def running(self) -> tuple[list[RuleDoc], list[RuleFault]]:
@@ -49,6 +53,11 @@ class RuleBook:
             return [], []
         texts = self._read(found.source["rules"])
         return [texts[id_] for id_ in found.source["rules"]], [RuleFault(**fault) for fault in found.source["faults"]]
+
+    def in_force(self) -> RulesInForce | None:
+        found = read(self._client, names.RULES, _RUNNING)
+        known = found.source.get("in_force") if found else None  # a detector of an older govsoc did not say
+        return RulesInForce(**known) if known else None
 
     def fired(self, rule_hash: str) -> RuleDoc:
         found = read(self._client, names.RULES, f"fired-{rule_hash}")

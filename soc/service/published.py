@@ -1,0 +1,73 @@
+"""What the detector says of its rules: which run and since when, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from rules.match import Engine
+from rules.tuning import Tuning
+from soc import telemetry
+from soc.model.rule import RuleFault, RulesInForce
+from soc.service.ruleset import Chosen
+from soc.store.base import Detections
+
+_LOOK_S = 5.0
+
+
+class Publisher:
+    """Publishes the rules that run, and the faults: of those not loaded, of those that broke, bounds that bit, exceptions that cannot be
+    read, and of a change of the rules that could not be taken up. Belongs to the thread that runs the rules."""
+
+    def __init__(self, detections: Detections, tuning: Callable[[], Tuning], clock: Callable[[], int]) -> None:
+        self._detections = detections
+        self._tuning = tuning
+        self._clock = clock
+        self._known: object = None
+        self._due_at = 0.0
+
+    def follow(self, chosen: Chosen, engine: Engine) -> None:
+        """From now on these are the rules that run. Raises what the store raises."""
+        self._chosen, self._engine = chosen, engine
+        self._faults = [RuleFault(error.reason, error.path, error.line) for error in chosen.ruleset.errors]
+        now = self._clock()
+        self._in_force = RulesInForce(chosen.hash, len(chosen.docs), now, now)
+        self._refused: RuleFault | None = None
+        telemetry.RULES_SINCE.set(now / 1000)
+        self._due_at = 0.0
+        self.look()
+
+    def checked(self, loading_since: int | None, checked: int | None, refused: str | None) -> None:
+        """How far a change of the rules has come: `loading_since` and `checked` as in `RulesInForce`; `refused`: why the rules that run
+        go on although there are others."""
+        self._in_force = replace(
+            self._in_force, loading_since=loading_since, checked=max(checked or 0, self._in_force.checked)
+        )
+        self._refused = RuleFault(refused) if refused else None
+        self._due_at = 0.0
+
+    def look(self) -> None:
+        """Called before each batch; looks every few seconds, and at once when something is to be said."""
+        if time.monotonic() < self._due_at:
+            return
+        engine = self._engine
+        telemetry.BROKEN_RULES.set(len(engine.broken))
+        telemetry.CAPPED.set(sum(capped.dropped for capped in engine.correlations.capped.values()))
+        telemetry.CROWDED.set(sum(crowded.dropped for crowded in engine.correlations.crowded.values()))
+        telemetry.CORRELATED_LATE.set(sum(engine.correlations.late.values()))
+        faults = [*self._faults, *self._while_running()]
+        telemetry.RULES.set(len(self._chosen.docs) - len(engine.broken))
+        telemetry.RULE_FAULTS.set(len(faults))
+        state = tuple(engine.broken), faults, self._in_force
+        if state != self._known:
+            self._detections.publish(self._chosen.docs, faults, self._in_force)
+            self._known = state
+        self._due_at = time.monotonic() + _LOOK_S
+
+    def _while_running(self) -> list[RuleFault]:
+        stopped = [
+            RuleFault(f"stopped while running: {reason}", rule_id=rule) for rule, reason in self._engine.broken.items()
+        ]
+        bounded = [RuleFault(reason, rule_id=rule) for rule, reason in self._engine.correlations.shortcomings()]
+        return [*([self._refused] if self._refused else []), *stopped, *bounded, *self._tuning().faults]

@@ -1,0 +1,187 @@
+"""Which rules run: those of the settings, or those that come with govsoc and those in `rules` of the data directory.
+
+    own rules, such as data/rules/mine/*.yml     first: of two rules with one id, the first one runs
+    what comes with govsoc
+    packages that were imported                  each through pipelines of its own
+
+A broken edit never takes a running rule away in silence. When a file has a fault and a rule that ran from it is missing, the whole file
+goes on as it was before, and its fault says so. What somebody deleted is gone; what cannot be read, such as a folder on a share that is
+away, is not taken for deleted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rules.doc import doc_of
+from rules.load import CONTENT, Folder, Progress, load_folders
+from rules.package import manifest
+from rules.pipeline import fingerprint, split
+from rules.rule import RuleSet
+from soc.errors import ConfigError, RuleError
+from soc.model.rule import RuleDoc
+from soc.service.compiling import kept
+from soc.settings import Settings
+
+KEPT = "the file as it was before goes on running: "
+
+Stamp = tuple[str, int, int]  # path, ns of the last write, bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """`hash`: of the rules, and of what they went through. `docs`: as they are published, one a rule."""
+
+    ruleset: RuleSet
+    docs: tuple[RuleDoc, ...]
+    hash: str
+
+    @property
+    def said(self) -> list[str]:
+        """The faults."""
+        return list(map(str, self.ruleset.errors))
+
+
+def rules_dir(data_dir: Path) -> Path:
+    return data_dir / "rules"
+
+
+def folders(settings: Settings, errors: list[RuleError]) -> list[Folder]:
+    """What there is to load; packages that cannot be told are `errors`."""
+    detect, place = settings.detect, rules_dir(settings.data_dir)
+    pipelines = split(detect.pipeline)
+    found = manifest.folders(place, errors)
+    imported = [one for one in found if _is_package(place, one)]
+    own = [replace(one, pipelines=pipelines) for one in found if not _is_package(place, one)]
+    if not detect.rules:
+        return [*own, Folder(CONTENT, pipelines), *imported]
+    named = [[*own, *imported] if _same(path, place) else [Folder(path, pipelines)] for path in detect.rules]
+    return [folder for some in named for folder in some]
+
+
+def imports_run(settings: Settings) -> bool:
+    """Whether the rules folder of the data directory is among those that run."""
+    rules, place = settings.detect.rules, rules_dir(settings.data_dir)
+    return not rules or any(_same(path, place) for path in rules)
+
+
+def _same(path: Path, other: Path) -> bool:
+    return path.absolute() == other.absolute()
+
+
+def _is_package(place: Path, folder: Folder) -> bool:
+    return folder.path.parent.parent == place
+
+
+def load_rules(settings: Settings) -> RuleSet:
+    """Raises `ConfigError` for a pipeline that is not usable."""
+    return choose(settings).ruleset
+
+
+def choose(
+    settings: Settings, before: Sequence[RuleDoc] = (), *, again: bool = False, progress: Progress | None = None
+) -> Chosen:
+    """Load what there is. `before`: the rules that ran until now, to go on with where a file is broken.
+
+    Raises `ConfigError` for a pipeline that is not usable; and, `again`, for a package that cannot be told: those who have rules that
+    run go on with them. When a detector starts, such a package is a fault beside the others' rules.
+    """
+    errors: list[RuleError] = []
+    wanted = folders(settings, errors)
+    if errors and again:
+        raise ConfigError(str(errors[0]))
+    with kept(settings) as cache:
+        loaded = load_folders(wanted, cache=cache, progress=progress)
+        instead = _broken(loaded, before)
+        if instead:
+            mended = load_folders([replace(one, instead=_inside(one, instead)) for one in wanted], cache=cache)
+            loaded = RuleSet(mended.rules, _told(loaded.errors, instead) + mended.errors)
+    loaded = RuleSet(loaded.rules, (*errors, *_once(loaded.errors)))
+    docs = tuple(_docs(loaded, manifest.packages(rules_dir(settings.data_dir), []), rules_dir(settings.data_dir)))
+    return Chosen(loaded, docs, _hash(loaded, wanted))
+
+
+def _broken(loaded: RuleSet, before: Sequence[RuleDoc]) -> dict[str, str]:
+    """Path -> text of the files that have a fault now and gave rules before that are missing."""
+    faulty = {error.path for error in loaded.errors if error.path}
+    if not faulty or not before:
+        return {}
+    running = {rule.id for rule in loaded.rules}
+    texts: dict[str, list[RuleDoc]] = {}
+    for doc in before:
+        if doc.path in faulty or not faulty.isdisjoint(map(str, Path(doc.path).parents)):
+            texts.setdefault(doc.path, []).append(doc)
+    return {
+        path: "\n---\n".join(doc.text for doc in docs)
+        for path, docs in texts.items()
+        if any(doc.id not in running for doc in docs)
+    }
+
+
+def _inside(folder: Folder, instead: Mapping[str, str]) -> dict[str, str]:
+    return {path: text for path, text in instead.items() if Path(path).is_relative_to(folder.path)}
+
+
+def _told(errors: Iterable[RuleError], instead: Mapping[str, str]) -> tuple[RuleError, ...]:
+    """The faults of the files that go on as they were; those of the others come with the second load."""
+    files = {*instead, *(str(parent) for path in instead for parent in Path(path).parents)}
+    return tuple(RuleError(KEPT + one.reason, one.path, one.line, one.column) for one in errors if one.path in files)
+
+
+def _once(errors: Iterable[RuleError]) -> Iterator[RuleError]:
+    """A folder that is away is away in both loads."""
+    said: set[tuple[str | None, int | None, str]] = set()
+    for error in errors:
+        key = error.path, error.line, error.reason.removeprefix(KEPT)
+        if key not in said:
+            said.add(key)
+            yield error
+
+
+def _docs(loaded: RuleSet, imported: Sequence[manifest.Package], place: Path) -> Iterator[RuleDoc]:
+    packages = {f"{one.folder(place)}/": one for one in imported}
+    by_id = {rule.id: rule for rule in loaded.rules}
+    for rule in loaded.rules:
+        doc = doc_of(rule, by_id)
+        package = next((one for start, one in packages.items() if rule.path.startswith(start)), None)
+        if package is not None:  # a licence of its own counts for more
+            doc = replace(doc, package=package.name, license=doc.license or package.current.licence)
+        yield doc
+
+
+def _hash(loaded: RuleSet, wanted: Sequence[Folder]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    prints = {tuple(map(str, one.pipelines)): fingerprint(one.pipelines) for one in wanted}
+    for rule in sorted(loaded.rules, key=lambda rule: rule.id):
+        part = f"{rule.id}\0{rule.path}\0{rule.hash}\0{prints.get(rule.pipelines, '')}\0{rule.silent}\n"
+        digest.update(part.encode(errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+def stamps(settings: Settings) -> frozenset[Stamp]:
+    """Changes whenever a file of the rules, of a package or of a pipeline is written, comes or goes. Reads no file but manifests."""
+    found: set[Stamp] = set()
+    wanted = folders(settings, [])
+    for folder in wanted:
+        found.update(_stamps(folder.path))
+    for place in rules_dir(settings.data_dir).glob(f"*/{manifest.MANIFEST}"):
+        found.update(_stamps(place))
+    for pipelines in {tuple(map(str, one.pipelines)) for one in wanted}:
+        try:
+            found.add((fingerprint(pipelines), 0, 0))
+        except ConfigError as error:
+            found.add((str(error), 0, 0))
+    return frozenset(found)
+
+
+def _stamps(path: Path) -> Iterator[Stamp]:
+    for file in path.rglob("*.y*ml") if path.is_dir() else [path]:
+        try:
+            known = file.stat()
+        except OSError:
+            yield str(file), 0, -1
+            continue
+        yield str(file), known.st_mtime_ns, known.st_size

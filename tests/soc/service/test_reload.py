@@ -1,0 +1,293 @@
+"""Hot reload: what people edit is taken up between two batches, and what they break takes no running rule away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+from structlog.testing import capture_logs
+
+from rules.tuning import Tuning
+from soc.buffer.sqlite import EventLog
+from soc.errors import ConfigError
+from soc.model.org import EVERYTHING
+from soc.service.detector import engine_of, put_together
+from soc.service.reload import Reloader, taking_up
+from soc.service.ruleset import choose
+from soc.settings import Settings
+from soc.store.base import AlertFilter
+from soc.store.detections import SqliteDetections
+from soc.store.sqlite import events_dir, open_stores
+
+NOON = 1_772_452_800_000
+FAILED = """
+title: Failed sign-in
+id: 3f6e8f0a-0000-4000-8000-000000000001
+name: failed
+logsource: {product: linux}
+detection: {selection: {event.outcome: failure}, condition: selection}
+"""
+MANY = """
+title: Many failed sign-ins
+id: 3f6e8f0a-0000-4000-8000-000000000002
+level: high
+correlation: {type: event_count, rules: [failed], group-by: [source.ip], timespan: 1m, condition: {gte: 4}}
+"""
+ROOT = """
+title: Root
+id: 3f6e8f0a-0000-4000-8000-000000000003
+level: low
+logsource: {product: linux}
+detection: {selection: {user.name: root}, condition: selection}
+"""
+ABSENT = """
+title: Nothing follows
+id: 3f6e8f0a-0000-4000-8000-000000000009
+level: high
+correlation: {type: absence, rules: [failed, root], group-by: [source.ip], timespan: 1m}
+"""
+ROOT_ID = "3f6e8f0a-0000-4000-8000-000000000003"
+
+
+def rules_counted() -> float | None:
+    return REGISTRY.get_sample_value("soc_detector_rules_count")
+
+
+class Rig:
+    """A detector without its threads: `look` is what its looking thread does each time, `drain` what its own does."""
+
+    def __init__(self, folder: Path, rules: Path | None = None) -> None:
+        self.settings = Settings(data_dir=folder, detect={"rules": [rules] if rules else []})
+        self.rules = rules or folder / "rules"
+        self.log, self.detections = EventLog(events_dir(folder)), SqliteDetections(folder)
+        self.stores = open_stores(folder)
+        self.pipeline, publisher, running = put_together(self.settings, self.log, self.detections, Tuning)
+        self.reloader = Reloader(self.settings, running, partial(engine_of, self.settings))
+        self.pipeline.between = taking_up(self.pipeline, publisher, self.reloader)
+
+    def look(self) -> None:
+        """Twice: a change has to have settled."""
+        for _ in range(2):
+            self.reloader.look()
+        self.pipeline.step()
+
+    def drain(self, *events) -> None:
+        self.log.append(list(events))
+        self.pipeline.drain()
+
+    def titles(self) -> list[str]:
+        return sorted(rule.title for rule in self.stores.alerts.running()[0] if not rule.silent)
+
+    def faults(self) -> list[str]:
+        return [fault.reason for fault in self.stores.alerts.running()[1]]
+
+    def alerts(self) -> dict[str, int]:
+        return {alert.title: alert.count for alert in self.stores.alerts.list(AlertFilter(), EVERYTHING).items}
+
+    def close(self) -> None:
+        self.log.close()
+        self.detections.close()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    (rules / "many.yml").write_text(FAILED + "---" + MANY)
+    return rules
+
+
+@pytest.fixture
+def rig(tmp_path, folder):
+    rig = Rig(tmp_path / "data", folder)
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def failure(make_event):
+    def make(second, user="lan"):
+        return make_event(
+            NOON + second * 1000,
+            f"e{second}",
+            dataset="linux.auth",
+            event__outcome="failure",
+            source__ip="203.0.113.9",
+            user__name=user,
+        )
+
+    return make
+
+
+def test_a_window_that_spans_a_reload_still_fires(rig, folder, failure):
+    rig.drain(failure(0), failure(1))
+    (folder / "root.yml").write_text(ROOT)
+    rig.look()
+    assert rig.titles() == ["Many failed sign-ins", "Root"]
+    rig.drain(failure(2, "root"), failure(3))
+    assert rig.alerts() == {"Many failed sign-ins": 4, "Root": 1}
+
+
+def test_what_waits_for_the_watermark_is_decided_after_a_reload(tmp_path, folder, failure, make_event):
+    """Absence: nothing comes to wake it, and the rules that were asked to wait are no more."""
+    (folder / "many.yml").write_text(FAILED + "---" + ABSENT + "---" + ROOT.replace("title", "name: root\ntitle"))
+    rig = Rig(tmp_path / "data", folder)
+    rig.drain(failure(0))
+    (folder / "other.yml").write_text(ROOT.replace("0003", "0004"))
+    rig.look()
+    assert rig.alerts() == {}
+    rig.pipeline.finish()
+    assert rig.alerts() == {"Nothing follows": 1}
+    rig.close()
+
+
+def test_a_changed_correlation_starts_anew(rig, folder, failure):
+    rig.drain(failure(0), failure(1))
+    (folder / "many.yml").write_text(FAILED + "---" + MANY.replace("gte: 4", "gte: 3"))
+    rig.look()
+    rig.drain(failure(2))
+    assert rig.alerts() == {}
+    rig.drain(failure(3), failure(4))
+    assert rig.alerts() == {"Many failed sign-ins": 3}
+
+
+def test_a_change_is_taken_up_only_when_it_has_settled_and_said_at_once(rig, folder):
+    (folder / "root.yml").write_text(ROOT[:40])
+    rig.reloader.look()
+    rig.pipeline.step()
+    said = rig.stores.alerts.in_force()
+    assert said.loading_since is not None
+    assert rig.faults() == []
+    (folder / "root.yml").write_text(ROOT)  # the editor goes on
+    rig.reloader.look()
+    assert rig.reloader.take() is None
+    rig.reloader.look()
+    rig.pipeline.step()
+    now = rig.stores.alerts.in_force()
+    assert now.loading_since is None
+    assert (now.rules, now.hash != said.hash) == (3, True)
+
+
+def test_a_file_that_is_only_touched_changes_nothing(rig, folder):
+    engine, before = rig.pipeline._rules, rig.stores.alerts.in_force()
+    os.utime(folder / "many.yml", ns=(1, 1))
+    rig.look()
+    after = rig.stores.alerts.in_force()
+    assert rig.pipeline._rules is engine
+    assert (after.hash, after.since) == (before.hash, before.since)
+    assert after.checked > before.checked
+    assert after.loading_since is None
+
+
+def test_a_broken_edit_leaves_the_whole_file_running_as_it_was_and_says_so(rig, folder, failure):
+    """Also the base rule, which would raise an alert for each event if nothing counted it any more."""
+    (folder / "many.yml").write_text(FAILED + "---" + MANY.replace("event_count", "event_counts"))
+    (folder / "root.yml").write_text(ROOT)
+    rig.look()
+    assert rig.titles() == ["Many failed sign-ins", "Root"]
+    [fault] = rig.faults()
+    assert fault.startswith("the file as it was before goes on running: ")
+    rig.drain(*map(failure, range(4)))
+    assert rig.alerts() == {"Many failed sign-ins": 4}
+    (folder / "many.yml").write_text(FAILED + "---" + MANY.replace("Many", "So many"))
+    rig.look()
+    assert (rig.titles(), rig.faults()) == (["Root", "So many failed sign-ins"], [])
+
+
+def test_a_file_broken_while_the_detector_was_down_runs_as_it_was_when_it_starts(rig, folder, tmp_path):
+    (folder / "many.yml").write_text("title: [")
+    again = Rig(tmp_path / "data", folder)
+    again.close()
+    assert rig.titles() == ["Many failed sign-ins"]
+    assert again.faults()[0].startswith("the file as it was before goes on running: ")
+
+
+def test_a_deleted_file_takes_its_rules_away(rig, folder):
+    (folder / "root.yml").write_text(ROOT)
+    (folder / "many.yml").unlink()
+    rig.look()
+    assert (rig.titles(), rig.faults()) == (["Root"], [])
+
+
+def test_a_folder_that_is_away_is_not_taken_for_deleted(rig, folder):
+    folder.rename(folder.with_name("away"))
+    rig.look()
+    assert rig.titles() == ["Many failed sign-ins"]
+    assert [fault.partition(": ")[2] for fault in rig.faults()] == ["no such file or directory"]
+    folder.with_name("away").rename(folder)
+    rig.look()
+    assert rig.faults() == []
+
+
+def test_an_unusable_pipeline_leaves_everything_as_it_was(rig, tmp_path):
+    rig.settings = rig.settings.model_copy(
+        update={"detect": rig.settings.detect.model_copy(update={"pipeline": str(tmp_path / "gone.yml")})}
+    )
+    rig.reloader._settings = rig.settings
+    rig.reloader.asked.set()
+    with pytest.raises(ConfigError, match=r"gone\.yml"):
+        rig.reloader.look()
+    rig.pipeline.step()
+    assert rig.titles() == ["Many failed sign-ins"]
+    assert rig.faults()[0].startswith("the rules that were running go on: ")
+
+
+def test_a_rule_that_broke_stays_stopped_until_its_text_changes(rig, folder, failure, monkeypatch):
+    (folder / "root.yml").write_text(ROOT)
+    rig.look()
+    rig.pipeline._rules._break(next(r for r in rig.pipeline._rules.ruleset.rules if r.id == ROOT_ID), ValueError())
+    monkeypatch.setattr("soc.service.published._LOOK_S", 0.0)
+    (folder / "other.yml").write_text(ROOT.replace("Root", "Other").replace("0003", "0004").replace("root", "nobody"))
+    rig.look()
+    assert rig.titles() == ["Many failed sign-ins", "Other", "Root"]
+    assert rig.faults() == ["stopped while running: ValueError"]
+    assert rig.stores.alerts.running()[1][0].rule_id == ROOT_ID
+    assert (REGISTRY.get_sample_value("soc_detector_broken_rules_count"), rules_counted()) == (1, 3)
+    rig.drain(failure(0, "root"))
+    assert rig.alerts() == {}
+    (folder / "root.yml").write_text(ROOT.replace("level: low", "level: high"))
+    rig.look()
+    rig.drain(failure(1, "root"))
+    assert (rig.alerts(), rig.faults()) == ({"Root": 1}, [])
+    assert (REGISTRY.get_sample_value("soc_detector_broken_rules_count"), rules_counted()) == (0, 4)
+
+
+def test_rules_of_the_data_directory_run_beside_those_that_come_with_govsoc(tmp_path):
+    rig = Rig(tmp_path)
+    shipped = len(rig.titles())
+    assert shipped > 20
+    (rig.rules / "mine").mkdir(parents=True)
+    (rig.rules / "mine" / "root.yml").write_text(ROOT)
+    (rig.rules / "root.cases.yml").write_text("- name: not a rule")
+    rig.look()
+    assert len(rig.titles()) == shipped + 1
+    shutil.rmtree(rig.rules)
+    rig.look()
+    assert len(rig.titles()) == shipped
+    rig.close()
+
+
+def test_each_fault_of_a_reload_is_logged(rig, folder):
+    (folder / "root.yml").write_text("title: [")
+    with capture_logs() as said:
+        rig.look()
+    assert any("root.yml" in line.get("rule", "") for line in said)
+
+
+def test_many_changed_files_are_compiled_by_a_process_of_their_own(rig, folder, monkeypatch):
+    monkeypatch.setattr("soc.service.reload._MANY", 3)
+    for n in range(4, 9):
+        (folder / f"{n}.yml").write_text(ROOT.replace("0003", f"000{n}").replace("Root", f"Root {n}"))
+    compiled = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "soc.service.reload.choose", lambda *a, **k: choose(*a, **k, progress=lambda *p: compiled.append(p))
+        )
+        rig.look()
+    assert rig.reloader._compiling.returncode == 0
+    assert compiled == [], "nothing was left to compile here"
+    assert len(rig.titles()) == 6
