@@ -68,8 +68,8 @@ class Engine:
         self.broken = {rule_id: reason for rule_id, reason in list(other.broken.items()) if rule_id in known}
         self._resting = other._resting
         self._prepare()
-        for key in list(other._routes):
-            self._routes[key] = self._plan_for(origin(key))
+        for met in list(other._routes):
+            self._routes[met] = self._plan_for(origin(met))
         for dataset in list(other._sieves):
             self._sieve_for(dataset)
         self._table.succeed(other._table)
