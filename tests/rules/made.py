@@ -29,7 +29,7 @@ class Assumed(Reference):
 def chosen(rule: Mapping[str, object]) -> list[frozenset[str]]:
     """Smallest sets of searches that make the condition true when they hold and the others do not."""
     assumed = Assumed(rule)
-    names = [name for name in assumed.searches]
+    names = list(assumed.searches)
     assumed.searches = {name: name for name in names}
     found: list[frozenset[str]] = []
     likely = [name for name in names if not name.startswith(("filter", "exclusion"))]

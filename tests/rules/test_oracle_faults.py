@@ -30,6 +30,7 @@ INTEGER = 'specification, Maps: "the value is a string or integer value"; pySigm
 
 FAULTS = [
     ("a large integer", {"f": 2**53 + 1}, {"f": 2**53 + 1}, True, INTEGER),
+    ("a number of many digits", {"f|gt": 5}, {"f": "9" * 41}, True, 'modifiers, gt: "Field is greater than the value"'),
     ("its neighbour", {"f": 2**53 + 1}, {"f": 2**53}, False, INTEGER),
     ("blank after a number", {"f": 5}, {"f": "5 "}, False, STRINGS),
     ("line break after a number", {"f|gte": 5}, {"f": "5\n"}, False, STRINGS),
