@@ -12,6 +12,7 @@ from reference import Reference
 from rules.explain import explain
 from rules.load import loads
 from rules.match import Engine
+from soc.model.event import flat
 
 STRINGS = 'specification, General: "All values are treated as case-insensitive strings."'
 DASH = (
@@ -74,6 +75,45 @@ def test_the_specification_decides(search: object, fields: dict[str, object], ex
     ruleset = loads(rule_text({"s": search, "condition": "s"}, "r"))
     assert not ruleset.errors, ruleset.errors[0]
     assert bool(Engine(ruleset, ZONE).match([event_of(fields)])) == expected
+
+
+FIELD = (
+    'specification, Maps: "the key is a field in the log data"; rules of SigmaHQ name fields of the objects in an array'
+)
+PRESENT = 'modifiers, exists: "this check only verifies the presence of a field, not its value"'
+NULL = 'specification, Special Field Values: "A null value is defined with null"; an object is none'
+
+DOCUMENTS = [
+    (
+        "fields of objects in an array",  # Azure: TargetResources.modifiedProperties.newValue
+        {"targets.changes.new|contains": "admin"},
+        {"targets": [{"id": 1}, {"changes": [{"new": "x"}, {"new": "Admin"}]}]},
+        True,
+        FIELD,
+    ),
+    (
+        "one field of objects in an array",
+        {"target.displayName": "b"},
+        {"target": [{"displayName": "a"}, {"displayName": "B"}]},
+        True,
+        FIELD,
+    ),
+    ("an object exists", {"f|exists": True}, {"f": {"g": 1}}, True, PRESENT),
+    ("an empty object exists", {"f|exists": True}, {"f": {}}, True, PRESENT),
+    ("an object is not null", {"f": None}, {"f": {"g": 1}}, False, NULL),
+]
+
+
+@pytest.mark.parametrize(
+    ("search", "document", "expected"),
+    [
+        pytest.param(s, d, e, id=name, marks=pytest.mark.xfail(strict=True, reason=why))
+        for name, s, d, e, why in DOCUMENTS
+    ],
+)
+def test_nested_documents(search: dict[str, object], document: dict[str, object], expected: bool) -> None:
+    ruleset = loads(rule_text({"s": search, "condition": "s"}, "r"))
+    assert bool(Engine(ruleset, ZONE).match([event_of(flat(document))])) == expected
 
 
 @pytest.mark.xfail(
