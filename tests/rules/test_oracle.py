@@ -123,7 +123,7 @@ def pool() -> tuple[list[str], list[dict[str, object]]]:
     found: list[dict[str, object]] = []
 
     @given(st.data())
-    @settings(searched(40), phases=[Phase.generate])
+    @settings(searched(30), phases=[Phase.generate])
     def fill(data: st.DataObject) -> None:
         some, near = mixed(data, 3)
         texts.extend(
@@ -143,7 +143,7 @@ def test_many_rules_and_events_together(pool) -> None:
     texts, found = pool
     assert len(texts) >= 50
     assert len(found) >= 100
-    Judge(texts).judge(found)
+    Judge(texts).judge(found, slow_of=10)
 
 
 # What the engine remembers, and after how much it thinks anew. Not every name need be there.
@@ -166,7 +166,7 @@ def test_caches_that_overflow_all_the_time(pool, monkeypatch: pytest.MonkeyPatch
             monkeypatch.setattr(module, name, SMALL[name])
     assert "ROUTES_KNOWN" in changed
     assert len(changed) >= 3
-    Judge(pool[0]).judge(pool[1])
+    Judge(pool[0]).judge(pool[1], slow_of=10)
 
 
 def test_the_command_says_the_same(pool, tmp_path: Path) -> None:
