@@ -46,6 +46,39 @@ def test_each_modifier(modifier: str, data: st.DataObject) -> None:
     Judge(texts).judge(data.draw(events(needles, SCALARS.get(modifier, SCALAR), 12, deep=True)))
 
 
+SIMPLE = st.text(alphabet="bcB_", min_size=1, max_size=2)
+ROW = st.dictionaries(
+    st.sampled_from("fgh"),
+    st.one_of(SIMPLE, SIMPLE, st.lists(st.one_of(SIMPLE, st.integers(4, 6)), max_size=3), st.integers(4, 6)),
+    min_size=2,
+)
+
+
+@given(
+    items=st.lists(
+        st.tuples(st.sampled_from(["", "|contains", "|startswith", "|endswith", "|cased", "|gte"]), SIMPLE),
+        min_size=1,
+        max_size=3,
+    ),
+    rows=st.lists(ROW, min_size=5, max_size=10),
+)
+@searched(40)
+def test_plain_ascii_events_which_the_sieve_may_drop(
+    items: list[tuple[str, str]], rows: list[dict[str, object]]
+) -> None:
+    searches = [{f"{'fgh'[n]}{how}": 5 if how == "|gte" else text} for n, (how, text) in enumerate(items)]
+    Judge([rule_text({"s": search, "condition": "s"}, f"r{n}") for n, search in enumerate(searches)]).judge(rows)
+
+
+@given(rows=st.lists(ROW, min_size=8, max_size=20))
+@searched(15)
+def test_dense_field_references(rows: list[dict[str, object]]) -> None:
+    hows = ["", "|contains", "|startswith", "|endswith", "|neq"]
+    Judge([rule_text({"s": {f"f|fieldref{how}": "g"}, "condition": "s"}, f"r{n}") for n, how in enumerate(hows)]).judge(
+        rows
+    )
+
+
 # A number's text is sought by keywords of text (docs/sigma.md); which digits it has is no matter of these tests.
 KEYWORD = st.one_of(
     WORD.filter(lambda text: any(c in text for c in "abkisđắ")), st.sampled_from(["ab", "a*b", "*k", "s?"])
