@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
 import yaml
 
-from rules.load import loads
+from rules.load import load, loads
 from rules.match import Engine
 from soc.model.event import Event, Stored
 
@@ -66,6 +67,21 @@ def stored_of(event: Event) -> Stored | None:
 
 def event_of(fields: dict[str, object], ts: int = 1_772_416_800_000, number: int = 1) -> Event:
     return Event(f"{ts:012x}{number:020x}", ts, str(fields.get("organization.id", "hungyen")), "test", fields)
+
+
+@pytest.fixture(scope="session")
+def public_rules(test_data: Path):
+    """`public_rules(folder, pipeline)`: the rules of a folder of SigmaHQ's, loaded once."""
+    loaded = {}
+
+    def get(rules: str, pipeline: str | None):
+        if rules not in loaded:
+            loaded[rules] = load(
+                [test_data / "sigmahq" / rules], [test_data / "sigmahq" / pipeline] if pipeline else []
+            )
+        return loaded[rules]
+
+    return get
 
 
 @pytest.fixture(scope="session")

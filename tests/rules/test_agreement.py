@@ -9,7 +9,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from rules.load import load
 from rules.logsource import OWN_FIELDS
 from soc.model.event import Stored, flat
 
@@ -19,20 +18,6 @@ CORPORA = {
     "win": ("rules", None, "otrf/windows-events", 5),
     "pc": ("rules", None, "otrf/process-creation-20k", 20),
 }
-
-
-@pytest.fixture(scope="session")
-def public_rules(test_data: Path):
-    loaded = {}
-
-    def get(rules: str, pipeline: str | None):
-        if rules not in loaded:
-            loaded[rules] = load(
-                [test_data / "sigmahq" / rules], [test_data / "sigmahq" / pipeline] if pipeline else []
-            )
-        return loaded[rules]
-
-    return get
 
 
 @pytest.mark.parametrize("name", list(CORPORA))

@@ -1,0 +1,125 @@
+"""Where the engine and the specification part. Each names the sentence that decides; a fault that is mended must leave this list."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+import yaml
+from doors import ZONE, event_of, rule_text
+from reference import Reference
+
+from rules.explain import explain
+from rules.load import loads
+from rules.match import Engine
+from soc.model.event import flat
+
+STRINGS = 'specification, General: "All values are treated as case-insensitive strings."'
+DASH = (
+    'modifiers, windash: "Creates all possible permutations of the -, /, en dash, em dash, and horizontal bar characters"; '
+    "pySigma permutes - and / before a word only, and three of them at most"
+)
+CHAINED = 'specification, Value Modifiers: "The value modifiers are applied in the given order to the value."'
+CASED = 'modifiers, cased: "Values are applied case sensitively."'
+WIDE = 'modifiers, wide: "Transforms value to UTF16-LE encoding", of whatever letters; pySigma knows ASCII only'
+PCRE = 'modifiers, re: "The supported flavor is PCRE", whose $ holds before a last line break, too'
+KEYWORDS = 'specification, Lists: "strings that are applied to the full log message", of which a number is a part'
+OFFSET = 'modifiers, base64offset: "the encoded values have a static part in the middle that can be recognized"; of one byte there is none'
+ONE = 'specification, String Wildcard: "? to replace a single mandatory character"'
+
+INTEGER = 'specification, Maps: "the value is a string or integer value"; pySigma rounds integers beyond 2**53 to what a float holds'
+
+FAULTS = [
+    ("a large integer", {"f": 2**53 + 1}, {"f": 2**53 + 1}, True, INTEGER),
+    ("a number of many digits", {"f|gt": 5}, {"f": "9" * 41}, True, 'modifiers, gt: "Field is greater than the value"'),
+    ("its neighbour", {"f": 2**53 + 1}, {"f": 2**53}, False, INTEGER),
+    ("blank after a number", {"f": 5}, {"f": "5 "}, False, STRINGS),
+    ("line break after a number", {"f|gte": 5}, {"f": "5\n"}, False, STRINGS),
+    ("part of a Greek word", {"f|contains": "ΑΣ"}, {"f": "ΑΣΑ"}, True, STRINGS),
+    ("end of a Greek word", {"f|endswith": "Σ"}, {"f": "ΑΣ"}, True, STRINGS),
+    ("part of a Greek field", {"f|fieldref|contains": "g"}, {"f": "ΑΣΑ", "g": "ΑΣ"}, True, STRINGS),
+    ("one letter that is two in lower case", {"f": "?"}, {"f": "İ"}, True, ONE),
+    ("half a surrogate is no U+FFFD", {"f|contains": "a\ufffd"}, {"f": "a\ud800"}, False, STRINGS),
+    ("contains a number", {"f|contains": 5}, {"f": "x5"}, True, STRINGS),
+    ("starts with a number", {"f|startswith": 5}, {"f": "5x"}, True, STRINGS),
+    ("ends with a number", {"f|endswith": 5}, {"f": "x5"}, True, STRINGS),
+    ("expression that is a number", {"f|re": 5}, {"f": "x5"}, True, STRINGS),
+    ("en dash in the rule", {"f|windash|contains": " \u2013enc"}, {"f": "x -enc"}, True, DASH),
+    ("two dashes", {"f|windash|contains": "--foo"}, {"f": "//foo"}, True, DASH),
+    ("dash before a wildcard", {"f|windash": "x -*"}, {"f": "x /b"}, True, DASH),
+    ("dash at the end", {"f|windash|endswith": " -"}, {"f": "x /"}, True, DASH),
+    ("dash within a word", {"f|windash|contains": "a-b"}, {"f": "a/b"}, True, DASH),
+    ("four dashes", {"f|windash|contains": " -a -b -c -d"}, {"f": " /a -b /c -d"}, True, DASH),
+    ("hours from nine", {"f|hour|gte": 9}, {"f": "2026-03-02T10:00:00Z"}, True, CHAINED),
+    ("case of a field reference", {"f|cased|fieldref": "g"}, {"f": "a", "g": "A"}, False, CASED),
+    ("case of a field reference, said last", {"f|fieldref|cased": "g"}, {"f": "a", "g": "A"}, False, CASED),
+    ("Vietnamese in UTF-16", {"f|wide|base64": "ấn"}, {"f": base64.b64encode("ấn".encode("utf-16le")).decode()}, True, WIDE),
+    ("line break at the end", {"f|re": "a$"}, {"f": "a\n"}, True, PCRE),
+    ("keyword in a number", ["404"], {"f": 404}, True, KEYWORDS),
+    ("base64offset of one byte", {"f|base64offset|contains": "a"}, {"f": "~"}, False, OFFSET),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("search", "fields", "expected"), [pytest.param(s, f, e, id=name) for name, s, f, e, _ in FAULTS]
+)
+def test_the_reference_follows_it(search: object, fields: dict[str, object], expected: bool) -> None:
+    assert Reference(yaml.safe_load(rule_text({"s": search, "condition": "s"}, "r"))).fires(fields) == expected
+
+
+@pytest.mark.parametrize(
+    ("search", "fields", "expected"),
+    [pytest.param(s, f, e, id=name, marks=pytest.mark.xfail(strict=True, reason=why)) for name, s, f, e, why in FAULTS],
+)
+def test_the_specification_decides(search: object, fields: dict[str, object], expected: bool) -> None:
+    ruleset = loads(rule_text({"s": search, "condition": "s"}, "r"))
+    assert not ruleset.errors, ruleset.errors[0]
+    assert bool(Engine(ruleset, ZONE).match([event_of(fields)])) == expected
+
+
+FIELD = (
+    'specification, Maps: "the key is a field in the log data"; rules of SigmaHQ name fields of the objects in an array'
+)
+PRESENT = 'modifiers, exists: "this check only verifies the presence of a field, not its value"'
+NULL = 'specification, Special Field Values: "A null value is defined with null"; an object is none'
+
+DOCUMENTS = [
+    (
+        "fields of objects in an array",  # Azure: TargetResources.modifiedProperties.newValue
+        {"targets.changes.new|contains": "admin"},
+        {"targets": [{"id": 1}, {"changes": [{"new": "x"}, {"new": "Admin"}]}]},
+        True,
+        FIELD,
+    ),
+    (
+        "one field of objects in an array",
+        {"target.displayName": "b"},
+        {"target": [{"displayName": "a"}, {"displayName": "B"}]},
+        True,
+        FIELD,
+    ),
+    ("an object exists", {"f|exists": True}, {"f": {"g": 1}}, True, PRESENT),
+    ("an empty object exists", {"f|exists": True}, {"f": {}}, True, PRESENT),
+    ("an object is not null", {"f": None}, {"f": {"g": 1}}, False, NULL),
+]
+
+
+@pytest.mark.parametrize(
+    ("search", "document", "expected"),
+    [
+        pytest.param(s, d, e, id=name, marks=pytest.mark.xfail(strict=True, reason=why))
+        for name, s, d, e, why in DOCUMENTS
+    ],
+)
+def test_nested_documents(search: dict[str, object], document: dict[str, object], expected: bool) -> None:
+    ruleset = loads(rule_text({"s": search, "condition": "s"}, "r"))
+    assert bool(Engine(ruleset, ZONE).match([event_of(flat(document))])) == expected
+
+
+@pytest.mark.xfail(
+    strict=True, reason="a keyword in a list within a list fires, and its explanation says that it does not"
+)
+def test_the_explanation_of_a_deep_list() -> None:
+    ruleset = loads(rule_text({"s": ["needle"], "condition": "s"}, "r"))
+    deep = {"f": [["needle"]]}
+    assert bool(Engine(ruleset, ZONE).match([event_of(deep)])) == explain(ruleset.rules[0], deep).holds  # type: ignore[dict-item]
