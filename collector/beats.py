@@ -84,9 +84,9 @@ def _action(line: bytes) -> str:
 def _item(action: str, line: bytes, place: str, digest: Callable[[bytes], str]) -> Item:
     try:
         document = orjson.loads(line)
+        fields = flat(document) if isinstance(document, dict) else {}
     except ValueError:
-        return Item(action, None, "the document is not JSON, or longer than a line may be")
-    fields = flat(document) if isinstance(document, dict) else {}
+        return Item(action, None, "the document is not JSON, nested too deeply, or longer than a line may be")
     message = fields.get("message")
     if not isinstance(message, str):
         return Item(action, None, "the document has no text field message")

@@ -12,7 +12,7 @@ from rules.correlate import GROUP_CAP
 from rules.correlations import Correlations, Judge
 from rules.database import Blobs, Compiler
 from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
-from rules.patterns import key
+from rules.patterns import Sign
 from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
 from rules.sieve import Gauge, Sieve
@@ -26,6 +26,7 @@ ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
 SHOWN_CHARS = 4096  # of a value in `matched`: each of its findings carries it, and the event holds it whole
 CUT = " … [cut]"
+_OWN = [Sign(rf'"{name}"\s*:') for name in OWN_FIELDS]  # they would change which rules apply
 
 
 class Engine:
@@ -102,7 +103,7 @@ class Engine:
         name = frozenset(rule.id for rule in rules)  # shared, as plans are
         if name not in self._sieves_by_rules:
             conditions = [rule.condition for rule in rules if rule.condition is not None]
-            self._sieves_by_rules[name] = Sieve(conditions, self._compiler, map(key, OWN_FIELDS))
+            self._sieves_by_rules[name] = Sieve(conditions, self._compiler, _OWN)
         if len(self._sieves) >= ROUTES_KNOWN:
             self._sieves.clear()
         self._sieves[dataset] = self._sieves_by_rules[name]

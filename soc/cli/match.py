@@ -25,7 +25,7 @@ from rules.rule import RuleSet
 from rules.sweep import Sweeps
 from soc.cli.ruleset import command_cache, load_rules
 from soc.errors import ConfigError
-from soc.model.event import flat
+from soc.model.event import Fields, flat
 
 RulesOption = Annotated[
     list[Path] | None, typer.Option("--rules", help="Rule file or directory; may be repeated.", show_default=False)
@@ -74,7 +74,7 @@ def match(
     for fault in faults:
         typer.echo(f"soc match: {fault}", err=True)
     if bad:
-        typer.echo(f"soc match: {bad} lines are no JSON objects and were left out", err=True)
+        typer.echo(f"soc match: {bad} lines are no JSON objects, or nested too deeply, and were left out", err=True)
     if bad or faults:
         raise typer.Exit(3)
 
@@ -116,10 +116,11 @@ class _Run:
                 document = orjson.loads(line)
                 if not isinstance(document, dict):
                     raise TypeError
-            except (ValueError, TypeError):
+                fields = flat(document)
+            except (ValueError, TypeError, RecursionError):
                 bad += bool(line.strip())
                 continue
-            self._match(number, document, line)
+            self._match(number, fields, line)
         for sweep in self._sweeps:
             for hit in sorted(sweep.hits(), key=lambda hit: hit.line) if not sweep.rule.silent else ():
                 self._print(sweep.rule.id, sweep.rule.title, hit.line, hit.lines)
@@ -128,8 +129,7 @@ class _Run:
         sys.stdout.buffer.flush()
         return bad
 
-    def _match(self, number: int, document: dict[str, object], line: bytes) -> None:
-        fields = flat(document)
+    def _match(self, number: int, fields: Fields, line: bytes) -> None:
         for fired in self.engine.plan(fields).fire(fields, line):
             rule = fired.rule
             if not rule.silent:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple, cast
@@ -11,6 +12,7 @@ import orjson
 
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
+MAX_NAME = 256
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 # ECS 8.x field names as flat dotted keys. A key is never both a value and a prefix; lists hold scalars only.
 Fields = dict[str, Value]
@@ -126,7 +128,8 @@ def nested(fields: Mapping[str, Value]) -> dict[str, object]:
 
 
 def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
-    """Nested or flat JSON object to flat dotted keys; objects inside lists become one JSON string each."""
+    """Nested or flat JSON object to flat dotted keys; objects inside lists, and what would have a name of more than `MAX_NAME`
+    characters, become one JSON string each. Raises ValueError for lists that are nested deeper than JSON is written."""
     kinds = set(map(type, document.values()))
     if not prefix and dict not in kinds:  # flat already, as most are
         copy = cast("Fields", dict(document))
@@ -140,7 +143,11 @@ def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
         for key, value in node.items():
             kind = value.__class__
             if kind is dict:
-                stack.append((f"{at}{key}.", cast("Mapping[str, object]", value)))
+                name = f"{at}{key}."
+                if len(name) <= MAX_NAME:
+                    stack.append((name, cast("Mapping[str, object]", value)))
+                else:  # every name below it would repeat it
+                    out[at + key] = _text(value)
             elif kind is list:
                 out[at + key] = _scalars(cast("list[object]", value))
             else:
@@ -151,4 +158,15 @@ def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
 def _scalars(values: list[object]) -> list[Scalar]:
     if _SCALARS.issuperset(map(type, values)):
         return cast("list[Scalar]", values)
-    return [cast("Scalar", v) if v.__class__ in _SCALARS else orjson.dumps(v).decode() for v in values]
+    return [cast("Scalar", v) if v.__class__ in _SCALARS else _text(v) for v in values]
+
+
+def _text(value: object) -> str:
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:  # deeper than 254 levels, or half a character
+        pass
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None

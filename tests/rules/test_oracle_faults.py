@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
 import yaml
 from doors import ZONE, event_of, rule_text
@@ -44,7 +42,6 @@ FAULTS = [
     ("starts with a number", {"f|startswith": 5}, {"f": "5x"}, True, STRINGS),
     ("ends with a number", {"f|endswith": 5}, {"f": "x5"}, True, STRINGS),
     ("expression that is a number", {"f|re": 5}, {"f": "x5"}, True, STRINGS),
-    ("en dash in the rule", {"f|windash|contains": " \u2013enc"}, {"f": "x -enc"}, True, DASH),
     ("two dashes", {"f|windash|contains": "--foo"}, {"f": "//foo"}, True, DASH),
     ("dash before a wildcard", {"f|windash": "x -*"}, {"f": "x /b"}, True, DASH),
     ("dash at the end", {"f|windash|endswith": " -"}, {"f": "x /"}, True, DASH),
@@ -53,7 +50,6 @@ FAULTS = [
     ("hours from nine", {"f|hour|gte": 9}, {"f": "2026-03-02T10:00:00Z"}, True, CHAINED),
     ("case of a field reference", {"f|cased|fieldref": "g"}, {"f": "a", "g": "A"}, False, CASED),
     ("case of a field reference, said last", {"f|fieldref|cased": "g"}, {"f": "a", "g": "A"}, False, CASED),
-    ("Vietnamese in UTF-16", {"f|wide|base64": "ấn"}, {"f": base64.b64encode("ấn".encode("utf-16le")).decode()}, True, WIDE),
     ("line break at the end", {"f|re": "a$"}, {"f": "a\n"}, True, PCRE),
     ("keyword in a number", ["404"], {"f": 404}, True, KEYWORDS),
     ("base64offset of one byte", {"f|base64offset|contains": "a"}, {"f": "~"}, False, OFFSET),
