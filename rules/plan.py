@@ -52,11 +52,11 @@ class Plan:
     def _build_columns(self, table: Table, mine: set[int]) -> None:
         by_field: dict[str, set[int]] = {}
         keywords: set[int] = set()
-        self._pairs: list[tuple[Check, Class]] = []
+        self._pairs: list[tuple[str, str, Check, Class]] = []
         for number in sorted(mine):
             check = table.checks[number]
-            if isinstance(check.predicate, SameAs):
-                self._pairs.append((check, frozenset({number})))
+            if isinstance(check.predicate, SameAs) and check.field is not None:
+                self._pairs.append((check.field, check.predicate.field, check, frozenset({number})))
             elif check.field is None:
                 keywords.add(number)
             else:
@@ -105,7 +105,11 @@ class Plan:
                 ):
                     key.append(found)
         if self._pairs:
-            key += [number for check, number in self._pairs if check.field in fields and satisfied(check, fields)]
+            key += [
+                number
+                for name, other, check, number in self._pairs
+                if name in fields and other in fields and satisfied(check, fields)
+            ]
         if (
             self._spoken is not None
             and (doc is None or self._spoken_in.admits(doc, valid=True))
