@@ -21,7 +21,8 @@ from rules.table import Ready, Table
 from soc.model.event import Value
 
 LEARNT = 1_000  # tuples after which the rules' witnesses are chosen anew, by what was seen of them
-_ENTRY = 400  # bytes that a remembered tuple takes
+_ENTRY = 300  # bytes that a remembered tuple takes beside its parts ...
+_FIRED = 150  # ... and each rule that fires on it
 
 ABSENT: typing.Any = object()
 
@@ -130,7 +131,7 @@ class Plan:
                     fired.append(Fired(ready.rule, tuple(self._table.checks[n] for n in sorted(ready.because(true)))))
             except Exception as error:  # noqa: BLE001 - one rule: reported and stopped alone
                 self._broken(ready.rule, error)
-        self._room.take(_ENTRY)
+        self._room.take(_ENTRY + 8 * len(key) + sum(_FIRED + 8 * len(one.because) for one in fired))
         self._memo[key] = answer = tuple(fired)
         return answer
 
