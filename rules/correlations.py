@@ -134,7 +134,7 @@ class Correlations:
         """What each has to tell, and through those that it feeds what they have: children come before parents."""
         found: list[Finding] = []
         for one in list(self._running()):
-            children = self._children[one.rule.id]
+            children = [child for child in self._children[one.rule.id] if child.rule.id not in self._off]
             try:
                 # What a child tells comes behind the watermark, so its parents go by what the child has told.
                 one.settle(one.watermark if children else expected)

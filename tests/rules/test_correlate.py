@@ -317,3 +317,16 @@ correlation: {type: value_sum, rules: [base], group-by: [g], timespan: 5m, condi
     found = engine.tick(END_OF_TIME, state)
     assert found
     orjson.dumps([finding.matched for finding in found])
+
+
+def test_a_child_that_rests_does_not_hold_up_what_is_made_of_it(engine_of, event) -> None:
+    base = "title: {0}\nname: {0}\nlogsource: {{category: test}}\ndetection: {{sel: {{f: {0}}}, condition: sel}}\n"
+    many = "title: many\nname: many\ncorrelation: {type: value_avg, rules: [b], group-by: [g], timespan: 5m, condition: {field: n, gt: 1}}\n"
+    missing = (
+        "title: missing\nname: missing\ncorrelation: {type: absence, rules: [a, many], group-by: [g], timespan: 5m}\n"
+    )
+    for resting, told in ((frozenset(), True), (frozenset({"many"}), True)):
+        engine, state = engine_of("---\n".join([base.format("a"), base.format("b"), many, missing])), MemoryState()
+        engine.rest(resting)
+        engine.correlate(engine.match([event({"f": "a", "g": "y"})]), state)
+        assert bool([one for one in engine.tick(END_OF_TIME, state) if one.rule_id == "missing"]) is told
