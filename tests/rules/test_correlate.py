@@ -321,7 +321,8 @@ correlation: {type: value_sum, rules: [base], group-by: [g], timespan: 5m, condi
 
 def test_a_child_that_rests_does_not_hold_up_what_is_made_of_it(engine_of, event) -> None:
     base = "title: {0}\nname: {0}\nlogsource: {{category: test}}\ndetection: {{sel: {{f: {0}}}, condition: sel}}\n"
-    many = "title: many\nname: many\ncorrelation: {type: value_avg, rules: [b], group-by: [g], timespan: 5m, condition: {field: n, gt: 1}}\n"
+    many = "title: many\nname: many\ncorrelation: {type: value_avg, rules: [b], group-by: [g], timespan: 5m, "
+    many += "condition: {field: n, gt: 1}}\n"
     missing = (
         "title: missing\nname: missing\ncorrelation: {type: absence, rules: [a, many], group-by: [g], timespan: 5m}\n"
     )
