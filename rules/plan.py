@@ -1,7 +1,7 @@
 """Plan: the rules that can apply to events of one origin, arranged so that an event costs little more than its unseen values.
 
 An event is reduced to the tuple of its values' classes; which rules fire is a function of that tuple, computed once and remembered.
-For a new tuple only those rules are evaluated that have a witness in it (`rules.witness`): of some checks, one must hold whenever
+For a new tuple only those rules are evaluated that have a witness in it (`rules.numbered`): of some checks, one must hold whenever
 the rule fires.
 """
 

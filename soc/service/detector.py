@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from rules.check import unsifted
+from rules.database import Compiler
 from rules.match import Engine
 from rules.tuning import Tuning
 from soc import telemetry
@@ -95,7 +96,7 @@ def put_together(
     chosen = choose(settings, before_of(settings), progress=say)
     for error in chosen.ruleset.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
-    for note in unsifted(chosen.ruleset):
+    for note in unsifted(chosen.ruleset, Compiler(Databases(settings))):
         log.warning("the detector is slower than it could be", rule=str(note))
     engine = engine_of(settings, chosen)
     publisher = Publisher(detections, tuning, now_ms)
