@@ -50,7 +50,7 @@ def patterns_of(check: Check) -> Witness[Sign] | None:
         case Matches(regex):
             bare = without_anchors(regex)
             if not _finds_anything(bare):
-                return Witness(1e-4, frozenset({Sign(bare, unescaped=True), *(_EXPONENT,) * (field is not None)}))
+                return Witness(1e-4, frozenset({Sign(bare, unescaped=True), _EXPONENT}))
         case Number(op, number) if field is not None and op in ("=", ">", ">=") and number >= 1:
             pattern = key(field).pattern + _at_least(int(number), exactly=op == "=")
             return Witness(0.02, frozenset({Sign(pattern), _EXPONENT}))
@@ -93,7 +93,7 @@ def _like(like: Like, field: str | None) -> Witness[Sign] | None:
     commonness = 1.0 if text.lower() in _COMMON else 5.0 ** -(len(text) + bool(head) + bool(tail))
     spelt = text.replace("\\", "\\\\").replace('"', '\\"')
     sign = Sign(f"{head}(?i:{re2.escape(spelt)}){tail}")
-    bare = field is not None and _BARE.issuperset(text.lower())
+    bare = _BARE.issuperset(text.lower())
     return Witness(commonness, frozenset({sign, _EXPONENT} if bare else {sign}))
 
 

@@ -8,7 +8,7 @@ from rules.column import Class, Judge, Keywords
 from rules.condition import All, Any, Check, Condition, Not, Search, checks
 from rules.database import Compiler
 from rules.patterns import NESTED_LIST
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs
+from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, fold
 from rules.rule import Rule
 from rules.sieve import Sieve
 from rules.witness import Witness, witness
@@ -110,7 +110,7 @@ def _folded(check: Check) -> Check:
     predicate = check.predicate
     if not isinstance(predicate, Like) or predicate.cased:
         return check
-    return Check(check.field, Like(tuple(p.lower() if isinstance(p, str) else p for p in predicate.parts)))
+    return Check(check.field, Like(tuple(fold(p) if isinstance(p, str) else p for p in predicate.parts)))
 
 
 def _truth(tree: Condition, numbers: Mapping[Check, int]) -> Truth:
