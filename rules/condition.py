@@ -80,7 +80,7 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
 
 
 def _has_object(value: Value) -> bool:
-    return any(map(is_object, value)) if isinstance(value, list) else is_object(value)
+    return any(map(_has_object, value)) if isinstance(value, list) else is_object(value)
 
 
 def any_text(predicate: Predicate, value: Value, keyword: bool = False) -> bool:

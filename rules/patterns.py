@@ -37,6 +37,7 @@ _EXPONENT = Sign(r"[:,\[]\s*-?(?:[0-9.]+[eE]|0\.0000)")
 _ORDINARY = re.compile(r"[ -~]+")
 # Letters of numbers, booleans and nothing else: such a text may stand without quotes.
 _BARE = frozenset("0123456789.+-aeflrstuin")
+_DIGITS = frozenset("0123456789.+-e")  # of numbers alone: keywords are not sought in the others
 # What most events hold however long it is: a rule should rather be told by something else.
 _COMMON = frozenset({"get", "post", "head", "200", "success", "failure", "event", "http"})
 
@@ -93,7 +94,7 @@ def _like(like: Like, field: str | None) -> Witness[Sign] | None:
     commonness = 1.0 if text.lower() in _COMMON else 5.0 ** -(len(text) + bool(head) + bool(tail))
     spelt = text.replace("\\", "\\\\").replace('"', '\\"')
     sign = Sign(f"{head}(?i:{re2.escape(spelt)}){tail}")
-    bare = _BARE.issuperset(text.lower())
+    bare = (_DIGITS if field is None else _BARE).issuperset(text.lower())
     return Witness(commonness, frozenset({sign, _EXPONENT} if bare else {sign}))
 
 

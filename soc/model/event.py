@@ -137,7 +137,8 @@ def flat(document: Mapping[str, object]) -> Fields:
     its fields are lists under dotted names. Lists in `MAX_LISTS` lists, and what would have a name of more than `MAX_NAME` characters,
     are JSON strings alone. Raises ValueError for lists that are nested deeper than JSON is written.
     """
-    if all(map(_plain, document.values())):  # flat already, as most are
+    kinds = set(map(type, document.values()))
+    if dict not in kinds and (list not in kinds or all(map(_is_plain, document.values()))):  # flat already, as most are
         return cast("Fields", dict(document))
     out: Fields = {}
     within: dict[str, list[Scalar]] = {}  # the values of objects in lists
@@ -154,8 +155,9 @@ def flat(document: Mapping[str, object]) -> Fields:
                 else:  # every name below it would repeat it
                     out[name] = _text(value)
             elif kind is list:
-                out[name] = _scalars(cast("list[object]", value))
-                _gather(within, name, cast("list[object]", value), 1)
+                scalars = out[name] = _scalars(cast("list[object]", value))
+                if scalars is not value:
+                    _gather(within, name, cast("list[object]", value), 1)
             else:
                 out[name] = cast("Scalar", value)
     for name, values in within.items():
@@ -169,8 +171,9 @@ def is_object(value: object) -> bool:
     return value.__class__ is dict
 
 
-def _plain(value: object) -> bool:
-    return value.__class__ in _SCALARS or (value.__class__ is list and _SCALARS.issuperset(map(type, value)))
+def _is_plain(value: object) -> bool:
+    """Whether it holds scalars only."""
+    return not isinstance(value, list) or _SCALARS.issuperset(map(type, value))
 
 
 def _gather(within: dict[str, list[Scalar]], name: str, values: list[object], lists: int) -> None:
