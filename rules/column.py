@@ -148,7 +148,8 @@ class Column(dict[str, Class]):
 
     def __missing__(self, text: str) -> Class:
         found = self._mine.intersection(self._judge(text))
-        found = self._always | found if found else self._always
+        if self._always:
+            found |= self._always
         # One object for equal classes: their hash is computed once, and comparing them is comparing addresses.
         found = self._classes.setdefault(found, found)
         if len(text) <= LONGEST_KEPT:

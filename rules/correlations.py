@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
 
 from rules.correlate import GROUPS_IN_ALL, Capped, Correlator, Memory
 from rules.rule import Rule, RuleSet
@@ -199,16 +200,16 @@ def _correlators(ruleset: RuleSet, day: Callable[[int], str], cap: int, memory: 
     known = {rule.id: rule for rule in ruleset.rules}
     ordered = in_order(ruleset.rules)
     carries = carried(ordered)
-    made_of: dict[str, tuple[str, ...]] = {}
+    digests: dict[str, str] = {}
     lags: dict[str, int] = {}
     for rule in ordered:
         assert rule.correlation is not None
         bases = rule.correlation.rules
-        parts = (part for base in bases for part in made_of.get(base, (known[base].hash,)))
-        made_of[rule.id] = (rule.hash, *parts, *carries[rule.id])
+        made_of = (rule.hash, *(digests.get(base, known[base].hash) for base in bases), *carries[rule.id])
+        digests[rule.id] = blake2b("\0".join(made_of).encode(errors="surrogatepass"), digest_size=16).hexdigest()
         one = Correlator(
             rule,
-            made_of[rule.id],
+            made_of,
             carries[rule.id],
             max((lags.get(base, 0) for base in bases), default=0),
             day,

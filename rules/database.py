@@ -22,6 +22,13 @@ class Blobs(Protocol):
     def put(self, key: str, value: bytes) -> None: ...
 
 
+class InMemory(dict[str, bytes]):
+    """`Blobs` for several engines of one process that have rules in common."""
+
+    def put(self, key: str, value: bytes) -> None:
+        self[key] = value
+
+
 class Expression(NamedTuple):
     """`caseless`: whatever the case of ASCII letters. `ascii_only`: for texts that are, which takes far less time to compile."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.cases import MemoryState
+from rules.cases import END_OF_TIME, MemoryState
 from rules.match import Engine
 from rules.sweep import Sweep
 from soc.model.event import Event
@@ -296,3 +297,23 @@ def test_groups_of_odd_values(engine_of, value) -> None:
     ]
     found = [f for f in engine.correlate(engine.match(events), state) if f.rule_id.endswith("2")]
     assert bool(found) == (value is not None)
+
+
+@pytest.mark.parametrize("value", ["99999999999999999999", "1e21", -(10**18)])
+def test_what_a_window_comes_to_can_be_stored(engine_of, event, value) -> None:
+    rules = """
+title: base
+name: base
+logsource: {category: test}
+detection: {sel: {f: x}, condition: sel}
+---
+title: sum
+name: sum
+correlation: {type: value_sum, rules: [base], group-by: [g], timespan: 5m, condition: {field: n, neq: 1}}
+"""
+    engine, state = engine_of(rules), MemoryState()
+    events = [event({"f": "x", "g": "y", "n": value}, number=i) for i in range(2)]
+    engine.correlate(engine.match(events), state)
+    found = engine.tick(END_OF_TIME, state)
+    assert found
+    orjson.dumps([finding.matched for finding in found])
