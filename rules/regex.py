@@ -3,6 +3,7 @@ r"""Reading regular expressions of RE2's syntax as far as needed: their anchors,
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # \Q...\E · \x{1F600} · \pN, \p{Greek} · \A, \z, \b, any other escape · [...] with its own escapes and [:classes:] · an anchor
 _TOKEN = re.compile(
@@ -20,6 +21,19 @@ def without_anchors(regex: str) -> str:
         "(?:)" if token["anchor"] or token[0] in (r"\A", r"\z") else _closed(token[0])
         for token in _TOKEN.finditer(regex)
     )
+
+
+_MULTILINE = re.compile(r"\(\?[a-zA-Z]*m")
+
+
+@lru_cache(maxsize=4096)
+def before_last_break(regex: str) -> str:
+    r"""The expression in which a `$` holds before a last line break, too, as rule authors know it (PCRE); RE2's is `\z`."""
+    if "$" not in regex or _MULTILINE.search(regex):  # there it holds before every line break
+        return regex
+    found = [token[0] for token in _TOKEN.finditer(regex)]
+    ends = ("$", ""), ("$", ")"), ("$", "|")
+    return "".join(r"(?:\n?\z)" if pair in ends else pair[0] for pair in zip(found, [*found[1:], ""], strict=True))
 
 
 def _closed(token: str) -> str:

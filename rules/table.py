@@ -9,7 +9,7 @@ from rules.condition import Check, Condition, checks
 from rules.database import Compiler
 from rules.numbered import Rarity, Truth, because, checks_of, numbered, truth, witness
 from rules.patterns import NESTED_LIST
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs
+from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, fold
 from rules.rule import Rule
 from rules.sieve import Sieve
 
@@ -102,7 +102,7 @@ def _folded(check: Check) -> Check:
     predicate = check.predicate
     if not isinstance(predicate, Like) or predicate.cased:
         return check
-    return Check(check.field, Like(tuple(p.lower() if isinstance(p, str) else p for p in predicate.parts)))
+    return Check(check.field, Like(tuple(fold(p) if isinstance(p, str) else p for p in predicate.parts)))
 
 
 def _commonness(predicate: Predicate) -> float:

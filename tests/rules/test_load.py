@@ -144,7 +144,7 @@ BOMBS = {
     "null": "title:\nlogsource:\ndetection:\n",
     "lists everywhere": "title: [a]\nlogsource: [a]\ndetection: [a]\n",
     "texts everywhere": "title: a\nlogsource: a\ndetection: a\n",
-    "many windashes": "title: t\nlogsource: {product: x}\ndetection:\n  s:\n    f|windash: '"
+    "many windashes": "title: t\nlogsource: {product: x}\ndetection:\n  s:\n    f|windash|base64: '"
     + " -a" * 30
     + "'\n  condition: s\n",
     "deep condition": "title: t\nlogsource: {product: x}\ndetection:\n  s: {f: 1}\n  condition: "
