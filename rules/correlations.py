@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from rules.bound import NOTHING
 from rules.correlate import GROUPS_IN_ALL, Capped, Correlator, Memory
 from rules.rule import Rule, RuleSet
 from rules.state import State
+from soc.model.asked import BoundsOf
 from soc.model.finding import Finding
 
 # Findings of a correlation to those of them that may count towards others.
@@ -38,6 +40,20 @@ class Correlations:
         for one in self._order:
             one.feeds = one.rule.id in self._parents
         self._off: set[str] = set()
+        self._bounds: BoundsOf | None = None
+        self.bind({})
+
+    def bind(self, bounds: BoundsOf) -> None:
+        """From now on these hold, for what comes; call it between two batches. Cheap when they are the same as before."""
+        if bounds == self._bounds:
+            return
+        self._bounds = bounds
+        lags: dict[str, int] = {}
+        for one in self._order:
+            lag = max((lags.get(base, 0) for base in one.correlation.rules), default=0)
+            one.bind(bounds.get(one.rule.id, NOTHING), lag)
+            lags[one.rule.id] = one.lag
+        self._memory.rewind()
 
     def rest(self, rule_ids: Iterable[str]) -> None:
         """Evaluate all but these."""
@@ -113,6 +129,8 @@ class Correlations:
                 rule,
                 f"{late} events came later than the allowed lateness: what was decided before knows nothing of them",
             )
+        for one in self._order:
+            yield from ((one.rule.id, reason) for reason in one.unfit)
 
     # --
 
@@ -200,20 +218,9 @@ def _correlators(ruleset: RuleSet, day: Callable[[int], str], cap: int, memory: 
     ordered = in_order(ruleset.rules)
     carries = carried(ordered)
     made_of: dict[str, tuple[str, ...]] = {}
-    lags: dict[str, int] = {}
     for rule in ordered:
         assert rule.correlation is not None
         bases = rule.correlation.rules
         parts = (part for base in bases for part in made_of.get(base, (known[base].hash,)))
         made_of[rule.id] = (rule.hash, *parts, *carries[rule.id])
-        one = Correlator(
-            rule,
-            made_of[rule.id],
-            carries[rule.id],
-            max((lags.get(base, 0) for base in bases), default=0),
-            day,
-            cap,
-            memory,
-        )
-        lags[rule.id] = one.lag
-        yield one
+        yield Correlator(rule, made_of[rule.id], carries[rule.id], day, cap, memory)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.bound import TermsOf
 from rules.cases import MemoryState
 from rules.match import Engine
 from rules.sweep import Sweep
@@ -274,7 +275,7 @@ def test_the_sweep_over_events_at_hand_gives_the_same_windows(engine_of, drawn) 
         event_at(i, START + minute * MINUTE, ip, value, "hy", 1) for i, (minute, ip, value, _, _) in enumerate(drawn)
     ]
     rule = engine_of(RULES).ruleset.get("values")
-    sweep = Sweep(rule, rule.correlation, ())
+    sweep = Sweep(rule, rule.correlation, (), TermsOf(rule.correlation))
     for line, event in enumerate(events):
         sweep.add("base2", event.org, event.ts, line, event.fields)
     found = {hit.line: set(hit.lines) for hit in sweep.hits()}
