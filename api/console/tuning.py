@@ -152,10 +152,12 @@ def make_exception(
     condition: Annotated[str, Form(max_length=MAX_CONDITION)] = "",
     orgs: Annotated[str, Form(max_length=4000)] = "",
     reason: Text = "",
+    owner: Annotated[Name, Form()] = "",
     days: Annotated[int, Form(ge=0, le=3650)] = 0,
     confirm: Text = "",
 ) -> Response:
-    """`days`: until it is over, 0 for never. `orgs`: agency codes with spaces or commas between, none for all."""
+    """`days`: until it is over, 0 for never. `orgs`: agency codes with spaces or commas between, none for all. `owner`: empty for who
+    asks."""
     alert = state.stores.alerts.get(alert_id, account.scope)
     now = state.clock()
     proposed = RuleException(
@@ -163,7 +165,7 @@ def make_exception(
         rule_id=alert.rule_id,
         condition=condition.strip(),
         reason=reason.strip(),
-        owner=account.name,
+        owner=owner.strip() or account.name,
         orgs=frozenset(orgs.replace(",", " ").split()),
         expires_at=now + days * DAY_MS if days else None,
         created_from=alert_id,

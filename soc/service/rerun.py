@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -41,6 +42,7 @@ from soc.store.detections import SqliteDetections
 from soc.store.paging import every
 
 _PAGE = 1000
+_KEPT_S = 7 * 86_400
 _MOST_ENTRIES = 1_000_000  # of a group: a day of them is there at once
 _LATENESS_MS = DAY_MS + 60_000  # a day's events are read in the order in which they came
 
@@ -102,6 +104,7 @@ def open_rerun(settings: Settings, chosen: RuleSet, scope: Scope, since: int, un
         tuning = read_tuning(stores.policies, zone)
         over = _range(chosen, tuning, since, until, now - settings.detect.lateness_s * 1000)
         place = settings.data_dir / "reruns" / _name(chosen, scope, over, tuning)
+        _tidy(place.parent, place)
         resumed = place.exists()
         place.mkdir(parents=True, exist_ok=True)
         detections = SqliteDetections(place)
@@ -155,3 +158,10 @@ def _findings(alerts: AlertStore, alert_id: str) -> list[Finding]:
         return list(every(lambda at: alerts.findings(alert_id, EVERYTHING, cursor=at, limit=_PAGE)))
     except NotFound:
         return []
+
+
+def _tidy(folder: Path, but: Path) -> None:
+    """What interrupted reruns have left and nobody has gone on with. What is on its way to the detector stays."""
+    for other in folder.glob("*/detector.db"):
+        if other.parent != but and other.stat().st_mtime < time.time() - _KEPT_S:
+            shutil.rmtree(other.parent, ignore_errors=True)

@@ -202,3 +202,22 @@ def test_threshold_window_and_what_narrows_the_rule_on_its_page(signed_in, world
         f"{RULE}/setting", data=form | {"version": 2, "threshold": "0.5"}, headers={"accept-language": "vi"}
     )
     assert "ngưỡng của luật này (event_count) là một số nguyên từ 0 đến 10000" in vi.text
+
+
+def test_an_exception_has_the_owner_that_the_form_names(signed_in, world):
+    client, path = signed_in("admin"), f"/alerts/{world.alerts['hungyen']}/exception"
+    assert 'name="owner" value="admin"' in client.get(path).text
+    form = {"action": "save", "condition": "source.ip:203.0.113.77", "orgs": "hungyen", "reason": "ours"}
+    assert client.post(path, data=form | {"owner": "analyst"}).status_code == 303
+    assert "ours · analyst" in client.get(RULE).text
+    refused = client.post(path, data=form | {"owner": "nobody"})
+    assert refused.status_code == 422
+    assert 'name="owner" value="nobody"' in refused.text
+
+
+def test_the_numbers_of_what_exceptions_hide_renew_themselves(signed_in):
+    page = signed_in("viewer").get(RULE).text
+    [asked] = re.findall(r'hx-swap="none" hx-select-oob="([^"]*)"', page)
+    cells = re.findall(r'<td class="n" id="(hidden-[^"]*)">', page)
+    assert cells
+    assert asked.split(",") == [f"#{cell}" for cell in cells]
