@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
+from indexed import IndexedLog
 from typer.testing import CliRunner
 
 from soc.backtest import run as backtest_run
@@ -24,8 +28,10 @@ from soc.service.handover import hand_over, take, taken
 from soc.service.rerun import open_rerun
 from soc.service.stores import open_detections, open_stores
 from soc.service.tuning import read_tuning
-from soc.settings import Detect, Settings
+from soc.settings import Detect, Settings, Store
 from soc.store.base import AlertFilter
+from soc.store.elastic.admin import setup
+from soc.store.elastic.client import connect
 from soc.store.sqlite import events_dir
 
 MINUTE = 60_000
@@ -61,6 +67,18 @@ def settings(tmp_path) -> Settings:
     return at(tmp_path / "late")
 
 
+@pytest.fixture(params=["sqlite", pytest.param("elasticsearch", marks=pytest.mark.server)])
+def stored(request, tmp_path) -> Settings:
+    """In either store."""
+    late = at(tmp_path / "late")
+    if request.param == "sqlite":
+        return late
+    url = request.getfixturevalue("elastic").url
+    with connect(url) as client:
+        setup.install(client)
+    return late.model_copy(update={"store": Store(url=url)})
+
+
 def at(folder: Path) -> Settings:
     (folder / "r").mkdir(parents=True)
     (folder / "r" / "r.yml").write_text(RULES)
@@ -85,20 +103,34 @@ def events(make_event):
 
 def detect(settings: Settings, *parts) -> None:
     """The detector meets these, part after part."""
-    log = EventLog(events_dir(settings.data_dir))
     tuning = read_tuning(open_stores(settings).policies, settings_zone(settings))
-    with open_detections(settings) as detections:
+    with log_of(settings) as log, open_detections(settings) as detections:
         pipeline = build_pipeline(settings, log, detections, lambda: tuning)
         for part in parts:
             log.append(list(part))
             pipeline.drain()
         pipeline.tick()
-    log.close()
+    refresh(settings)
+
+
+@contextmanager
+def log_of(settings: Settings) -> Iterator[EventLog]:
+    if not settings.store.url:
+        with closing(EventLog(events_dir(settings.data_dir))) as log:
+            yield log
+        return
+    with connect(settings.store.url) as client, closing(IndexedLog(events_dir(settings.data_dir), client)) as log:
+        yield log
+
+
+def refresh(settings: Settings) -> None:
+    """What was written can be found."""
+    if settings.store.url:
+        with connect(settings.store.url) as client:
+            client.indices.refresh(index="govsoc-*")
 
 
 def settings_zone(settings):
-    from zoneinfo import ZoneInfo
-
     return ZoneInfo(settings.detect.zone)
 
 
@@ -119,7 +151,8 @@ def came_late(settings, events) -> None:
 
 def soc(settings, *arguments):
     config = settings.data_dir / "soc.toml"
-    config.write_text(f'[detect]\nrules = ["{settings.detect.rules[0]}"]\nlateness_s = 60\n')
+    store = f'[store]\nurl = "{settings.store.url}"\n' if settings.store.url else ""
+    config.write_text(f'{store}[detect]\nrules = ["{settings.detect.rules[0]}"]\nlateness_s = 60\n')
     where = [
         "--from",
         iso(START - MINUTE),
@@ -130,31 +163,33 @@ def soc(settings, *arguments):
         "--data-dir",
         str(settings.data_dir),
     ]
-    return CliRunner().invoke(build("rules"), ["rules", "rerun", *where, *arguments])
+    result = CliRunner().invoke(build("rules"), ["rules", "rerun", *where, *arguments])
+    refresh(settings)
+    return result
 
 
 @pytest.mark.timeout(300)
-def test_what_came_late_is_found_under_the_ids_of_what_is_in_time(settings, events, tmp_path):
+def test_what_came_late_is_found_under_the_ids_of_what_is_in_time(stored, events, tmp_path):
     in_time = at(tmp_path / "in_time")
     detect(in_time, sorted((e for e, _ in events), key=lambda e: e.ts))
-    came_late(settings, events)
-    want, before = found(in_time), found(settings)
+    came_late(stored, events)
+    want, before = found(in_time), found(stored)
     assert before < want, "else nothing is missing"
-    with open_detections(settings) as detections:
+    with open_detections(stored) as detections:
         place, state = detections.cursor(), detections.state_get("pipeline/watermark")
-    tried = soc(settings, "--dry-run")
+    tried = soc(stored, "--dry-run")
     assert (tried.exit_code, f"{len(want - before)} findings are missing" in tried.stdout) == (0, True), tried.output
-    assert found(settings) == before
-    done = soc(settings)
+    assert found(stored) == before
+    done = soc(stored)
     assert f"{len(want - before)} findings added" in done.stdout
-    assert found(settings) == want
-    with open_detections(settings) as detections:
+    assert found(stored) == want
+    with open_detections(stored) as detections:
         assert (detections.cursor(), detections.state_get("pipeline/watermark")) == (place, state)
-    assert "0 findings are missing" in soc(settings).stdout
-    audit = [entry for entry in open_stores(settings).audit.list(limit=9).items if entry.action == "rules.rerun"]
+    assert "0 findings are missing" in soc(stored).stdout
+    audit = [entry for entry in open_stores(stored).audit.list(limit=9).items if entry.action == "rules.rerun"]
     assert len(audit) == 2, "what is only looked at changes nothing"
     assert f"{len(want - before)} findings were missing" in audit[-1].detail
-    alerts = open_stores(settings).alerts
+    alerts = open_stores(stored).alerts
     marked = {
         (one.rule_id, one.id, f.event_id)
         for one in alerts.list(AlertFilter(), EVERYTHING, limit=1000).items
