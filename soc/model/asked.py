@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite
+from math import ceil, floor, isfinite
 
 from soc.errors import ConfigError
 
@@ -43,6 +43,10 @@ class Asked:
     timespan_s: int
     rules: int
 
+    def at_least(self, threshold: float) -> int:
+        """The least number of events that it takes with this threshold."""
+        return at_least(self.type, [(self.compares, threshold)])
+
     def check(self, bounds: Bounds) -> None:
         """Raises `ConfigError` with the reason where it cannot be asked for that."""
         if bounds.threshold is not None:
@@ -58,6 +62,14 @@ class Asked:
         most = MOST_EVENTS if self.type in _COUNTS else self.rules if self.type in _RULES else None
         if most is not None and not (threshold == int(threshold) and 0 <= threshold <= most):
             raise ConfigError(f"the threshold of this rule ({self.type}) is a whole number of 0 to {most}")
+
+
+def at_least(type_: str, asks: Iterable[tuple[str, float]]) -> int:
+    """The least number of events of which all these comparisons can hold."""
+    if type_ not in (*_COUNTS, *_RULES):
+        return 1
+    lowest = [floor(number) + 1 if op == "gt" else ceil(number) for op, number in asks if op in ("gt", "gte", "eq")]
+    return max([1, *lowest])
 
 
 def number(text: str) -> float | None:

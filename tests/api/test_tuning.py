@@ -77,6 +77,7 @@ def test_the_preview_keeps_to_the_organisations_and_the_days(client_of, world):
 def test_a_correlation_is_asked_what_it_groups_by_and_its_base_rule_by_its_events(client_of, world, rule):
     base = replace(rule, id="base", hash="h-base", silent=True)
     rule = replace(rule, bases=("base",), group_by=("source.ip",), at_least=20)
+    rule = replace(rule, asked=Asked("event_count", "gte", 20, 600, 1))
     world.detections.publish([base, rule], [])
     client = client_of("admin")
     refused = client.post(f"{EXCEPTIONS}/preview", json=proposal('url.query:"id=1"'))
@@ -91,6 +92,11 @@ def test_a_correlation_is_asked_what_it_groups_by_and_its_base_rule_by_its_event
     some = " OR ".join(f'url.query:"id={n} UNION SELECT 1"' for n in range(8))  # of 25 and of 30: 17 and 22 are left
     single = client.post(f"{EXCEPTIONS}/preview", json=proposal(some) | {"rule_id": "base"}).json()
     assert (single["events"], single["alerts"], single["touched"]) == (16, 1, 2)
+    for version, (threshold, lost) in enumerate([(17, 0), (23, 2)]):
+        own = {"hungyen": {"threshold": threshold}}
+        assert client.put(SETTING, json=setting(version, orgs=own)).status_code == 200
+        single = client.post(f"{EXCEPTIONS}/preview", json=proposal(some) | {"rule_id": "base"}).json()
+        assert single["alerts"] == lost, "by the threshold that holds there"
 
 
 def test_findings_whose_events_are_gone_are_said_and_not_judged(client_of, world, monkeypatch):
