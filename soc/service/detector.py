@@ -62,6 +62,7 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         pipeline.between = between
         on_hangup(reloader.asked.set)
         server, _ = start_http_server(detect.http_port, detect.http_host)
+        cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
         relax_garbage_collection()
         if settings.store.url:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -23,7 +25,7 @@ from soc.model.policy import Policy, PolicyKind
 from soc.model.rerun import FOUND_LATE
 from soc.model.tuning import RuleException, exception_body
 from soc.service.backtest import choose
-from soc.service.detector import build_pipeline
+from soc.service.detector import build_pipeline, detector
 from soc.service.handover import hand_over, take, taken
 from soc.service.rerun import open_rerun
 from soc.service.stores import open_detections, open_stores
@@ -267,3 +269,29 @@ def test_what_cannot_be_asked_is_refused(settings, events):
             pass
     with only_one(settings.data_dir, "rerun"):
         assert isinstance(soc(settings).exception, ConfigError)
+
+
+def test_a_detector_that_runs_takes_it_up(settings, events):
+    came_late(settings, events)
+    before, stop = found(settings), threading.Event()
+    running = settings.model_copy(update={"detect": settings.detect.model_copy(update={"http_port": 0})})
+    thread = threading.Thread(target=detector, args=(running, stop, lambda _: None))
+    thread.start()
+    try:
+        waited(
+            lambda: (settings.data_dir / "detector.lock").exists() and (settings.data_dir / "detector.lock").read_text()
+        )
+        done = soc(settings)
+        assert "findings added" in done.stdout, done.output
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(30)
+    assert found(settings) > before
+
+
+def waited(asked) -> None:
+    until = time.monotonic() + 30
+    while not asked():
+        assert time.monotonic() < until, "in vain"
+        time.sleep(0.05)
