@@ -7,6 +7,7 @@ patterns are scanned in one pass, so the cost is linear in the text and hardly g
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rules.database import Compiler
@@ -21,7 +22,8 @@ NUMERIC = (int, float)
 LONGEST_KEPT = (
     2048  # characters; longer values are judged anew each time, so that a flood of them cannot fill the memory
 )
-_ENTRY = 200  # bytes that a remembered value takes beside its text
+_ENTRY = 200  # bytes that a remembered value takes beside its text ...
+_CHECK = 70  # ... and a class for each of its checks
 
 
 class Room:
@@ -148,11 +150,14 @@ class Column(dict[str, Class]):
 
     def __missing__(self, text: str) -> Class:
         found = self._mine.intersection(self._judge(text))
-        found = self._always | found if found else self._always
+        if self._always:
+            found |= self._always
         # One object for equal classes: their hash is computed once, and comparing them is comparing addresses.
+        if found not in self._classes:
+            self._room.take(_CHECK * len(found))
         found = self._classes.setdefault(found, found)
         if len(text) <= LONGEST_KEPT:
-            self._room.take(len(text) + _ENTRY)
+            self._room.take(sys.getsizeof(text) + _ENTRY)
             self[text] = found
         return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
 
 from rules.bound import NOTHING
 from rules.correlate import GROUPS_IN_ALL, Capped, Correlator, Memory
@@ -151,7 +152,7 @@ class Correlations:
         """What each has to tell, and through those that it feeds what they have: children come before parents."""
         found: list[Finding] = []
         for one in list(self._running()):
-            children = self._children[one.rule.id]
+            children = [child for child in self._children[one.rule.id] if child.rule.id not in self._off]
             try:
                 # What a child tells comes behind the watermark, so its parents go by what the child has told.
                 one.settle(one.watermark if children else expected)
@@ -217,10 +218,10 @@ def _correlators(ruleset: RuleSet, day: Callable[[int], str], cap: int, memory: 
     known = {rule.id: rule for rule in ruleset.rules}
     ordered = in_order(ruleset.rules)
     carries = carried(ordered)
-    made_of: dict[str, tuple[str, ...]] = {}
+    digests: dict[str, str] = {}
     for rule in ordered:
         assert rule.correlation is not None
         bases = rule.correlation.rules
-        parts = (part for base in bases for part in made_of.get(base, (known[base].hash,)))
-        made_of[rule.id] = (rule.hash, *parts, *carries[rule.id])
-        yield Correlator(rule, made_of[rule.id], carries[rule.id], day, cap, memory)
+        made_of = (rule.hash, *(digests.get(base, known[base].hash) for base in bases), *carries[rule.id])
+        digests[rule.id] = blake2b("\0".join(made_of).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+        yield Correlator(rule, made_of, carries[rule.id], day, cap, memory)

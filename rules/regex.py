@@ -34,8 +34,8 @@ _SPACE = r"\t\n\f\r "  # RE2's \s: for Hyperscan the vertical tab is one, too
 
 def for_hyperscan(regex: str) -> str | None:
     """The expression of RE2 in words that Hyperscan reads alike on ASCII texts without line feeds; None where there are none."""
-    if not regex.isascii():
-        return None  # it would read bytes
+    if not regex.isascii() or "\0" in regex:
+        return None  # it would read bytes, and end at a NUL
     parts = []
     for token in _TOKEN.finditer(regex):
         text = token[0]

@@ -89,7 +89,8 @@ def _scan(some: Sequence[Automaton], text: str) -> list[int]:
 
 def _expression(known: Pattern) -> Expression | None:
     if not known.foreign:
-        return Expression(known.regex, caseless=known.folded)
+        # A caseless search for other than ASCII letters would find ASCII ones: `s` for `ſ`.
+        return Expression(known.regex, caseless=known.folded and known.regex.isascii())
     if re2.compile(known.regex).programsize > LARGE or (regex := for_hyperscan(known.regex)) is None:
         return None
     return Expression(regex, ascii_only=True)

@@ -9,7 +9,7 @@ from math import ceil, floor, isfinite
 from soc.errors import ConfigError
 
 MOST_EVENTS = 10_000  # that a group keeps: a count beyond it is never reached
-LARGEST = 10**22  # numbers of events are not told apart beyond it
+LARGEST = 1 << 53  # as a rule may ask for
 LONGEST_S = 31 * 86_400
 _COUNTS = ("event_count", "value_count")
 _RULES = ("temporal", "temporal_ordered")

@@ -32,7 +32,7 @@ from soc.model.calendar import DAY_MS
 from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
-from soc.service.compiling import kept, say
+from soc.service.compiling import Databases, kept, say
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.ruleset import load_rules
 from soc.service.stores import open_history, open_stores, prepare
@@ -137,7 +137,7 @@ def open_backtest(
         history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
         raised = sqlite.open_stores(place, now_ms).alerts
         lateness_ms = settings.detect.lateness_s * 1000
-        engine = Engine(chosen, zone)
+        engine = Engine(chosen, zone, blobs=Databases(settings))
         by_id = {rule.id: rule for rule in chosen.rules}
         docs = [doc_of(rule, by_id) for rule in chosen.rules]
         test = Backtest(

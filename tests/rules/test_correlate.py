@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.bound import TermsOf
-from rules.cases import MemoryState
+from rules.cases import END_OF_TIME, MemoryState
 from rules.match import Engine
 from rules.sweep import Sweep
 from soc.model.asked import Bounds
@@ -337,3 +338,37 @@ def test_bounds_that_do_not_fit_the_text_count_for_nothing_and_are_told(engine_o
     [(rule_id, reason)] = engine.correlations.shortcomings()
     assert rule_id.endswith("2")
     assert "for hy does not fit it" in reason
+
+
+@pytest.mark.parametrize("value", ["99999999999999999999", "1e21", -(10**18)])
+def test_what_a_window_comes_to_can_be_stored(engine_of, event, value) -> None:
+    rules = """
+title: base
+name: base
+logsource: {category: test}
+detection: {sel: {f: x}, condition: sel}
+---
+title: sum
+name: sum
+correlation: {type: value_sum, rules: [base], group-by: [g], timespan: 5m, condition: {field: n, neq: 1}}
+"""
+    engine, state = engine_of(rules), MemoryState()
+    events = [event({"f": "x", "g": "y", "n": value}, number=i) for i in range(2)]
+    engine.correlate(engine.match(events), state)
+    found = engine.tick(END_OF_TIME, state)
+    assert found
+    orjson.dumps([finding.matched for finding in found])
+
+
+def test_a_child_that_rests_does_not_hold_up_what_is_made_of_it(engine_of, event) -> None:
+    base = "title: {0}\nname: {0}\nlogsource: {{category: test}}\ndetection: {{sel: {{f: {0}}}, condition: sel}}\n"
+    many = "title: many\nname: many\ncorrelation: {type: value_avg, rules: [b], group-by: [g], timespan: 5m, "
+    many += "condition: {field: n, gt: 1}}\n"
+    missing = (
+        "title: missing\nname: missing\ncorrelation: {type: absence, rules: [a, many], group-by: [g], timespan: 5m}\n"
+    )
+    for resting, told in ((frozenset(), True), (frozenset({"many"}), True)):
+        engine, state = engine_of("---\n".join([base.format("a"), base.format("b"), many, missing])), MemoryState()
+        engine.rest(resting)
+        engine.correlate(engine.match([event({"f": "a", "g": "y"})]), state)
+        assert bool([one for one in engine.tick(END_OF_TIME, state) if one.rule_id == "missing"]) is told

@@ -65,6 +65,7 @@ def test_those_of_an_installed_package_are_found_by_name(plugin, tmp_path):
         pipeline_of(["broken"])
 
 
+@pytest.mark.long
 def test_those_of_pysigma_work_on_every_rule_of_sigmahq(test_data):
     """Their packages ask for an older pySigma than ours."""
     if "ecs_windows" not in offered():
