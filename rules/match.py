@@ -19,6 +19,7 @@ from rules.rule import Rule, RuleSet
 from rules.sieve import Gauge, Sieve
 from rules.state import State
 from rules.table import Table
+from soc.model.asked import BoundsOf
 from soc.model.event import Event, Fields, Scalar, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
 
@@ -179,6 +180,9 @@ class Engine:
         )
 
     # -- correlations: see `Correlations`
+
+    def bind(self, bounds: BoundsOf) -> None:
+        self.correlations.bind(bounds)
 
     def correlate(
         self, findings: Sequence[Finding], state: State, expected: int | None = None, judge: Judge = list

@@ -23,6 +23,7 @@ from soc.locks import only_one
 from soc.model.rule import RuleDoc
 from soc.pipeline import Pipeline
 from soc.service.compiling import Databases, say
+from soc.service.handover import Uptake
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.published import Publisher
 from soc.service.reload import Reloader, Rules, reloading, taking_up
@@ -52,9 +53,17 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         cleanup.enter_context(keeping(tuning))
         # Whoever imports rules lays down their stages first: these have to be known before the rules run.
         reloader = Reloader(settings, running, partial(engine_of, settings), tuning.load)
-        pipeline.between = taking_up(pipeline, publisher, reloader)
+        uptake = Uptake(settings.data_dir, pipeline.add)
+        take_up = taking_up(pipeline, publisher, reloader)
+
+        def between() -> None:
+            take_up()
+            uptake.look()
+
+        pipeline.between = between
         on_hangup(reloader.asked.set)
         server, _ = start_http_server(detect.http_port, detect.http_host)
+        cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
         relax_garbage_collection()
         if settings.store.url:

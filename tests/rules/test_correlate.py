@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rules.bound import TermsOf
 from rules.cases import END_OF_TIME, MemoryState
 from rules.match import Engine
 from rules.sweep import Sweep
+from soc.model.asked import Bounds
 from soc.model.event import Event
 from soc.model.finding import alert_id, finding_id, local_day
 
@@ -275,7 +277,7 @@ def test_the_sweep_over_events_at_hand_gives_the_same_windows(engine_of, drawn) 
         event_at(i, START + minute * MINUTE, ip, value, "hy", 1) for i, (minute, ip, value, _, _) in enumerate(drawn)
     ]
     rule = engine_of(RULES).ruleset.get("values")
-    sweep = Sweep(rule, rule.correlation, ())
+    sweep = Sweep(rule, rule.correlation, (), TermsOf(rule.correlation))
     for line, event in enumerate(events):
         sweep.add("base2", event.org, event.ts, line, event.fields)
     found = {hit.line: set(hit.lines) for hit in sweep.hits()}
@@ -297,6 +299,45 @@ def test_groups_of_odd_values(engine_of, value) -> None:
     ]
     found = [f for f in engine.correlate(engine.match(events), state) if f.rule_id.endswith("2")]
     assert bool(found) == (value is not None)
+
+
+def changing(engine: Engine, *steps: tuple[Bounds | None, list[Event]]) -> list[set[str]]:
+    """The ids of events that are found in each step, with the bounds that hold from it on."""
+    state, found = MemoryState(), []
+    for bounds, events in steps:
+        engine.bind({"6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002": {"hy": bounds}} if bounds else {})
+        told = engine.correlate(engine.match(events), state)
+        engine.flush(state)
+        found.append({finding.event_id for finding in told if finding.rule_id.endswith("2")})
+    return found
+
+
+def test_a_threshold_that_changes_finds_the_windows_as_they_are(engine_of) -> None:
+    one, two, three, four = events = [event_at(i, START + i * MINUTE, "x", None, "hy") for i in range(4)]
+    ids = [event.id for event in events]
+    theirs = [event_at(9 + i, START + i * MINUTE, "x", None, "nb") for i in range(2)]
+    lowered = changing(
+        engine_of(RULES), (None, [one]), (Bounds(2), [two, *theirs]), (None, [three]), (Bounds(9), [four])
+    )
+    assert lowered == [set(), set(ids[:2]), {ids[2]}, set()], "what counted before counts on; theirs is as it was"
+
+
+def test_a_window_that_grows_holds_what_is_still_there_and_one_that_shrinks_what_lies_in_it(engine_of) -> None:
+    events = [event_at(i, START + i * 8 * MINUTE, "x", None, "hy") for i in range(4)]
+    ids = [event.id for event in events]
+    grown = changing(
+        engine_of(RULES), (None, events[:2]), (Bounds(None, 3600), events[2:3]), (Bounds(2, 60), events[3:])
+    )
+    assert grown == [set(), set(ids[:3]), set()]
+
+
+def test_bounds_that_do_not_fit_the_text_count_for_nothing_and_are_told(engine_of) -> None:
+    engine = engine_of(RULES)
+    events = [event_at(i, START + i * MINUTE, "x", None, "hy") for i in range(3)]
+    assert changing(engine, (Bounds(2.5), events)) == [{event.id for event in events}]
+    [(rule_id, reason)] = engine.correlations.shortcomings()
+    assert rule_id.endswith("2")
+    assert "for hy does not fit it" in reason
 
 
 @pytest.mark.parametrize("value", ["99999999999999999999", "1e21", -(10**18)])
