@@ -50,6 +50,12 @@ id: 3f6e8f0a-0000-4000-8000-000000000009
 level: high
 correlation: {type: absence, rules: [failed, root], group-by: [source.ip], timespan: 1m}
 """
+CLEANERS = """
+title: Not the cleaners
+id: 3f6e8f0a-0000-4000-8000-00000000000a
+logsource: {product: linux}
+filter: {rules: [%s], cleaner: {source.ip: 203.0.113.9}, condition: not cleaner}
+"""
 ROOT_ID = "3f6e8f0a-0000-4000-8000-000000000003"
 
 
@@ -196,6 +202,65 @@ def test_a_broken_edit_leaves_the_whole_file_running_as_it_was_and_says_so(rig, 
     (folder / "many.yml").write_text(FAILED + "---" + MANY.replace("Many", "So many"))
     rig.look()
     assert (rig.titles(), rig.faults()) == (["Root", "So many failed sign-ins"], [])
+
+
+BREAKS = {
+    "not yaml": lambda text: text[:-2],
+    "unsupported": lambda text: text.replace("source.ip", "source.ip|no_such_modifier"),
+    "names nobody": lambda text: text.replace(ROOT_ID, "nobody"),
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS.values(), ids=list(BREAKS))
+def test_a_broken_edit_of_a_filter_leaves_its_rules_narrowed_and_says_so(rig, folder, failure, broken):
+    """An exception that everybody relies on does not vanish with a slip of the pen, nor when the detector starts again."""
+    filters = folder / "cleaners.yml"
+    (folder / "root.yml").write_text(ROOT)
+    filters.write_text(CLEANERS % ROOT_ID)
+    rig.look()
+    before = rig.stores.alerts.in_force().hash
+    filters.write_text(broken(CLEANERS % ROOT_ID))
+    rig.look()
+    again = Rig(rig.settings.data_dir, folder)
+    again.close()
+    for faults in (rig.faults(), again.faults()):
+        assert [fault.startswith("the file as it was before goes on running: ") for fault in faults] == [True]
+    assert rig.stores.alerts.in_force().hash == before
+    rig.drain(failure(0, "root"))
+    assert rig.alerts() == {}
+    filters.unlink()
+    rig.look()
+    rig.drain(failure(1, "root"))
+    assert (rig.alerts(), rig.faults()) == ({"Root": 1}, [])
+
+
+def test_a_filter_of_several_rules_stays_with_all_of_them_when_it_and_a_rule_break(rig, folder, failure):
+    second = ROOT.replace("0003", "0004").replace("Root", "Second")
+    (folder / "root.yml").write_text(ROOT)
+    (folder / "second.yml").write_text(second + "---" + FAILED.replace("0001", "0005").replace("name: failed", ""))
+    (folder / "cleaners.yml").write_text(CLEANERS % f"{ROOT_ID}, {ROOT_ID[:-1]}4")
+    rig.look()
+    for _ in range(2):  # what goes on as it was goes on so
+        (folder / "cleaners.yml").write_text("filter: {")
+        (folder / "second.yml").write_text("title: [")
+        rig.look()
+    assert len(rig.faults()) == 2
+    (folder / "second.yml").write_text(second)  # its own file is whole again, the filter's is not
+    rig.look()
+    assert rig.titles() == ["Many failed sign-ins", "Root", "Second"]
+    rig.drain(failure(0, "root"))
+    assert rig.alerts() == {}
+
+
+def test_a_filter_that_a_rule_no_longer_lies_within_is_said_with_its_own_line(rig, folder):
+    (folder / "root.yml").write_text(ROOT)
+    (folder / "cleaners.yml").write_text("\n\n" + CLEANERS % ROOT_ID)
+    rig.look()
+    (folder / "root.yml").write_text(ROOT.replace("linux", "windows"))
+    rig.look()
+    [fault] = rig.stores.alerts.running()[1]
+    assert fault.reason.startswith("the filter is for product linux, and")
+    assert fault.line == 7
 
 
 def test_a_file_broken_while_the_detector_was_down_runs_as_it_was_when_it_starts(rig, folder, tmp_path):
