@@ -180,12 +180,13 @@ def _hash(loaded: RuleSet, wanted: Sequence[Folder]) -> str:
 
 def stamps(settings: Settings) -> frozenset[Stamp]:
     """Changes whenever a file of the rules, of a package or of a pipeline is written, comes or goes. Reads no file but manifests."""
-    found: set[Stamp] = set()
-    wanted = folders(settings, [])
+    unread: list[RuleError] = []
+    wanted = folders(settings, unread)
+    found = {(str(error), 0, -1) for error in unread}
     for folder in wanted:
         found.update(_stamps(folder.path))
-    for place in rules_dir(settings.data_dir).glob(f"*/{manifest.MANIFEST}"):
-        found.update(_stamps(place))
+    for place in manifest.places(rules_dir(settings.data_dir), []):
+        found.update(_stamps(place / manifest.MANIFEST))
     for pipelines in {tuple(map(str, one.pipelines)) for one in wanted}:
         try:
             found.add((fingerprint(pipelines), 0, 0))
@@ -195,7 +196,11 @@ def stamps(settings: Settings) -> frozenset[Stamp]:
 
 
 def _stamps(path: Path) -> Iterator[Stamp]:
-    for file in path.rglob("*.y*ml") if path.is_dir() else [path]:
+    try:
+        files = path.rglob("*.y*ml") if path.is_dir() else [path]
+    except OSError:
+        files = [path]
+    for file in files:
         try:
             known = file.stat()
         except OSError:
