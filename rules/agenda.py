@@ -7,8 +7,6 @@ forgets them without saying so.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import orjson
 
 from rules.state import State
@@ -60,15 +58,25 @@ class Agenda:
         last = watermark // self.width
         return sorted(bucket for bucket in self._due.keys() | self._noted.keys() if bucket < last)
 
-    def take(self, bucket: int, state: State) -> Iterator[bytes]:
-        """The groups of a bucket, which is empty then. What was noted may be there twice, or be due later by now."""
+    def take(self, bucket: int, most: int, state: State) -> list[bytes]:
+        """At most so many groups of a bucket, which are off its pages then. What was noted may be there twice, or be due later by now."""
         self._changed = True
-        yield from self._noted.pop(bucket, ())
-        for page in range(-(-self._due.pop(bucket, 0) // PAGE)):
+        noted = self._noted.pop(bucket, [])
+        taken, noted = noted[:most], noted[most:]
+        if noted:
+            self._noted[bucket] = noted
+        while len(taken) < most and (left := self._due.get(bucket, 0)):
+            page = (left - 1) // PAGE
             key = self._page(bucket, page)
             stored = state.get(key) or b""
-            state.set(key, b"", 0)
-            yield from (stored[at : at + KEY_BYTES] for at in range(0, len(stored), KEY_BYTES))
+            on_it = [stored[at : at + KEY_BYTES] for at in range(0, len(stored), KEY_BYTES)]
+            kept = max(0, len(on_it) - (most - len(taken)))
+            taken += on_it[kept:]
+            state.set(key, stored[: kept * KEY_BYTES], self._expires(bucket) if kept else 0)
+            self._due[bucket] = page * PAGE + kept
+            if not self._due[bucket]:
+                del self._due[bucket]
+        return taken
 
     # -- how many groups
 
@@ -108,7 +116,7 @@ class Agenda:
         for bucket, groups in self._noted.items():
             self._write(bucket, groups, state)
         self._noted.clear()
-        last = max(((bucket + 1) * self.width + self.life for bucket in self._due), default=0)
+        last = max(map(self._expires, self._due), default=0)
         expires = max([last, *((bucket + 1) * self._life_width for bucket in self._living)])
         state.set(self._head, orjson.dumps([list(self._due.items()), list(self._living.items())]), expires)
         self._changed = False
@@ -119,13 +127,16 @@ class Agenda:
             page, used = divmod(self._due.get(bucket, 0), PAGE)
             some = groups[done : done + PAGE - used]
             before = state.get(self._page(bucket, page)) or b"" if used else b""
-            state.set(self._page(bucket, page), before + b"".join(some), (bucket + 1) * self.width + self.life)
+            state.set(self._page(bucket, page), before + b"".join(some), self._expires(bucket))
             self._due[bucket] = self._due.get(bucket, 0) + len(some)
             done += len(some)
 
     @property
     def _head(self) -> str:
         return f"{self._name}h"
+
+    def _expires(self, bucket: int) -> int:
+        return (bucket + 1) * self.width + self.life
 
     def _page(self, bucket: int, page: int) -> str:
         return f"{self._name}p{bucket}.{page}"

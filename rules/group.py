@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from rules.entries import TIME_BYTES, Entries
 from rules.window import Slide
@@ -13,6 +15,7 @@ VERSION = 3
 CARRIED_BYTES = 8
 _HEAD = struct.Struct(">BqqIII")  # version, decided, due; bytes of texts, number of windows, bytes of what is carried
 _WINDOW = TIME_BYTES + 1 + TIME_BYTES
+_hi, _day, _day_and_hi = attrgetter("hi"), attrgetter("day"), attrgetter("day", "hi")
 
 
 @dataclass(slots=True)
@@ -28,9 +31,10 @@ class Covered:
 
 
 class Group:
-    """`texts`: the organisation and what is grouped by, a NUL between. `decided`: instants before it are decided (of a correlation that the
-    watermark decides). `due`: the bucket in which it is looked at next, -1 for none. `carried`: what correlations of this one need of
-    its events, by the hash that records hold.
+    """`texts`: the organisation and what is grouped by, a NUL between. `covered`: in the order of their ends, which is day by day; of one
+    day none touches another. `decided`: instants before it are decided (of a correlation that the watermark decides). `due`: the bucket
+    in which it is looked at next, -1 for none. `carried`: what correlations of this one need of its events, by the hash that records
+    hold.
 
     The rest is of the batch at hand, and not kept: `fresh` records since the last look, `first` the lowest index of one.
     """
@@ -91,18 +95,30 @@ class Group:
         if covered and (last := covered[-1]).day == day and last.lo <= lo <= last.hi <= hi:
             old, last.hi = last.hi, hi
             return [(old, hi)] if hi > old else []
-        touching = sorted((c for c in covered if c.day == day and c.lo <= hi and lo <= c.hi), key=lambda c: c.lo)
+        first = end = bisect_left(covered, (day, lo), key=_day_and_hi)
         free, at = [], lo
-        for one in touching:
+        while end < len(covered) and (one := covered[end]).day == day and one.lo <= hi:
             if at < one.lo:
                 free.append((at, one.lo))
             at = max(at, one.hi)
+            end += 1
         if at < hi:
             free.append((at, hi))
         if free:
+            touching = covered[first:end]
             whole = Covered(day, min(lo, *(c.lo for c in touching), lo), max(hi, *(c.hi for c in touching), hi))
-            self.covered = sorted([c for c in covered if c not in touching] + [whole], key=lambda c: c.hi)
+            covered[first:end] = [whole]
         return free
+
+    def covering(self, ts: int) -> Iterator[str]:
+        """The local days of which a window of a hit holds this time."""
+        covered = self.covered
+        i = bisect_left(covered, ts, key=_hi)
+        while i < len(covered):
+            one = covered[i]
+            if one.lo < ts:
+                yield one.day
+            i = bisect_right(covered, one.day, i, key=_day)
 
     def forget(self, count: int) -> None:
         """Drop the oldest entries."""
