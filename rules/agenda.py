@@ -1,8 +1,8 @@
 """What one correlation has to come back to, and how many groups it has: kept through keyed get and set alone.
 
 Time is cut into buckets. A group that waits for the watermark is noted in the bucket in which its next instant can be decided; the
-pages of a bucket are read once the watermark has passed it. Groups are counted by the bucket in which they expire, as the store
-forgets them without saying so.
+pages of a bucket are read once the watermark has passed it. Groups and their bytes are counted by the bucket in which they expire, as the
+store forgets them without saying so.
 """
 
 from __future__ import annotations
@@ -31,17 +31,18 @@ class Agenda:
         self._loaded = self._changed = False
         self._due: dict[int, int] = {}  # bucket -> groups on its pages
         self._living: dict[int, int] = {}  # bucket of expiry -> groups
+        self._sizes: dict[int, int] = {}  # and their bytes
         self._noted: dict[int, list[bytes]] = {}  # on no page yet
-        self.groups = 0
+        self.groups = self.bytes = 0
 
     def load(self, state: State) -> None:
         if self._loaded:
             return
         stored = state.get(self._head)
         if stored:
-            due, living = orjson.loads(stored)
-            self._due, self._living = dict(due), dict(living)
-            self.groups = sum(self._living.values())
+            due, living, *sizes = orjson.loads(stored)  # an older govsoc did not count bytes
+            self._due, self._living, self._sizes = dict(due), dict(living), dict(sizes[0] if sizes else ())
+            self.groups, self.bytes = sum(self._living.values()), sum(self._sizes.values())
         self._loaded = True
 
     # -- what is due
@@ -84,9 +85,12 @@ class Agenda:
         """There is one more; `rebook` says where."""
         self.groups += 1
 
-    def rebook(self, old: int, expires: int) -> int:
-        """A group that was counted in the bucket `old` (-1: in none) expires at another time; return the bucket that counts it now."""
+    def rebook(self, old: int, expires: int, before: int, size: int) -> int:
+        """A group that was counted in the bucket `old` (-1: in none) expires at another time, or has `size` bytes and not as `before`;
+        return the bucket that counts it now."""
         bucket = expires // self._life_width
+        self._resize(old, -min(before, self._sizes.get(old, 0)))
+        self._resize(bucket, size)
         if bucket == old:
             return bucket
         self._changed = True
@@ -98,6 +102,12 @@ class Agenda:
         self._living[bucket] = self._living.get(bucket, 0) + 1
         return bucket
 
+    def _resize(self, bucket: int, by: int) -> None:
+        if by:
+            self._changed = True
+            self._sizes[bucket] = self._sizes.get(bucket, 0) + by
+            self.bytes += by
+
     def counted_in(self, expires: int) -> int:
         return expires // self._life_width
 
@@ -106,6 +116,7 @@ class Agenda:
         last = watermark // self._life_width
         for bucket in [bucket for bucket in self._living if bucket < last]:
             self.groups -= self._living.pop(bucket)
+            self.bytes -= self._sizes.pop(bucket, 0)
             self._changed = True
 
     # -- storing
@@ -118,7 +129,11 @@ class Agenda:
         self._noted.clear()
         last = max(map(self._expires, self._due), default=0)
         expires = max([last, *((bucket + 1) * self._life_width for bucket in self._living)])
-        state.set(self._head, orjson.dumps([list(self._due.items()), list(self._living.items())]), expires)
+        state.set(
+            self._head,
+            orjson.dumps([list(counts.items()) for counts in (self._due, self._living, self._sizes)]),
+            expires,
+        )
         self._changed = False
 
     def _write(self, bucket: int, groups: list[bytes], state: State) -> None:

@@ -27,6 +27,7 @@ from soc.model.finding import Finding, alert_id, finding_id
 GROUP_CAP = MOST_EVENTS  # entries a group; the oldest go first
 GROUPS_A_RULE = 1_000_000
 GROUPS_A_TICK = 20_000  # decided by one rule at once; the rest waits for the next tick
+_GROUPS_AT_ONCE = 100
 _NARROWEST_MS = 15_000
 
 
@@ -121,12 +122,12 @@ class Correlator:
         agenda.expire(watermark)
         left = GROUPS_A_TICK
         for bucket in agenda.passed(watermark) if self._decides else ():
-            due = agenda.take(bucket, left, state)
-            for digest in due:
-                group = self._load(self._name + digest.hex(), state)
-                if group is not None and group.due == bucket:
-                    self._decide(group, watermark // agenda.width * agenda.width)
-            left -= len(due)
+            while left > 0 and (due := agenda.take(bucket, min(left, _GROUPS_AT_ONCE), state)):
+                for digest in due:
+                    group = self._load(self._name + digest.hex(), state)
+                    if group is not None and group.due == bucket:
+                        self._decide(group, watermark // agenda.width * agenda.width)
+                left = 0 if self._memory.heavy else left - len(due)
             if left <= 0:
                 break
 
@@ -149,8 +150,10 @@ class Correlator:
         """Write the groups that changed since the last flush."""
         for key, group in self._dirty.items():
             expires = self._expires(group)
-            group.counted_in = self.agenda.rebook(group.counted_in, expires)
-            state.set(key, group.encode(), expires)
+            encoded = group.encode()
+            group.counted_in = self.agenda.rebook(group.counted_in, expires, group.stored, len(encoded))
+            group.stored = len(encoded)
+            state.set(key, encoded, expires)
             self._memory.weigh(group)
         self._dirty.clear()
         self.agenda.flush(state)
@@ -175,7 +178,7 @@ class Correlator:
         group = self._load(key, state)
         if group is not None:
             return group
-        if self.agenda.groups >= self.short_of.crowded.kept or self._memory.free <= 0:
+        if self.agenda.groups >= self.short_of.crowded.kept or self._memory.free <= 0 or self._memory.full:
             self.short_of.crowded.dropped += 1
             return None
         self._memory.free -= 1
@@ -195,14 +198,14 @@ class Correlator:
         if not stored:
             return None
         group = decode(key, stored, self._width, self._day)
-        group.counted_in = self.agenda.counted_in(self._expires(group))
+        group.counted_in, group.stored = self.agenda.counted_in(self._expires(group)), len(stored)
         self._memory.put(group)
         self._memory.weigh(group)
         return group
 
     def _forget(self, group: Group, reach: int | None) -> None:
         """Drop what no window can reach that holds an event later than `reach`, and what the cap does not allow."""
-        entries, cap = group.entries, self.short_of.capped.kept
+        entries, cap = group.entries, group.cap(self.short_of.capped.kept, grows=not self._memory.full)
         gone = entries.after(reach) if reach is not None and len(entries) and entries.time(0) <= reach else 0
         over = len(entries) - gone - cap
         if over > 0:

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from rules.bound import NOTHING
 from rules.correlate import Correlator
-from rules.memory import GROUPS_IN_ALL, Capped, Memory
+from rules.memory import BYTES_IN_ALL, GROUPS_IN_ALL, Capped, Memory
 from rules.rule import Rule, RuleSet
 from rules.state import Staged, State
 from soc.model.asked import BoundsOf
@@ -90,6 +90,7 @@ class Correlations:
         `expected`: no event before this time (ms) was expected when these came; those that are, are counted as late.
         """
         self._memory.free = self._groups_in_all - sum(one.agenda.groups for one in self._order)
+        self._memory.full = sum(one.agenda.bytes for one in self._order) >= BYTES_IN_ALL
         self._feed(findings, state, expected)
         return self._told(state, expected, judge, None)
 
@@ -136,10 +137,11 @@ class Correlations:
 
     def shortcomings(self) -> Iterator[tuple[str, str]]:
         """(rule id, what keeps it from being exact), of bounds that bit and events that came too late."""
+        full = f"; all groups together have the {BYTES_IN_ALL >> 20} MB that they may have" if self._memory.full else ""
         for rule, capped in self.capped.items():
-            yield rule, f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten"
+            yield rule, f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten{full}"
         for rule, crowded in self.crowded.items():
-            yield rule, f"too many groups: {crowded.kept} kept, {crowded.dropped} events of others left out"
+            yield rule, f"too many groups: {crowded.kept} kept, {crowded.dropped} events of others left out{full}"
         for rule, late in self.late.items():
             yield (
                 rule,

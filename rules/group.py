@@ -13,6 +13,8 @@ from rules.window import Slide
 
 VERSION = 3
 CARRIED_BYTES = 8
+LEAST = 100  # entries that a group may have in any case
+MOST_CARRIED = 16 << 20  # bytes of what one group carries
 _HEAD = struct.Struct(">BqqIII")  # version, decided, due; bytes of texts, number of windows, bytes of what is carried
 _WINDOW = TIME_BYTES + 1 + TIME_BYTES
 _hi, _day, _day_and_hi = attrgetter("hi"), attrgetter("day"), attrgetter("day", "hi")
@@ -40,8 +42,8 @@ class Group:
     """
 
     __slots__ = (
-        "_names", "alerts", "carried", "counted_in", "covered", "decided", "due", "entries", "first", "fresh", "key", "slide",
-        "texts", "weight",
+        "_names", "alerts", "carried", "carried_size", "counted_in", "covered", "decided", "due", "entries", "first", "fresh", "key",
+        "slide", "stored", "texts", "weight",
     )  # fmt: skip
 
     def __init__(self, key: str, texts: bytes, entries: Entries) -> None:
@@ -49,10 +51,11 @@ class Group:
         self.covered: list[Covered] = []
         self.decided, self.due = 0, -1
         self.carried: dict[bytes, list[str]] | None = None
+        self.carried_size = 0  # bytes, or a little less
         self.fresh: list[bytes] | None = None
         self.first = 0
         self.slide: Slide | None = None
-        self.counted_in = -1  # see Agenda.rebook
+        self.counted_in, self.stored = -1, 0  # see Agenda.rebook
         self.weight = 0
         self.alerts: dict[str, str] | None = None  # local day -> alert id
         self._names: list[str] | None = None
@@ -73,7 +76,9 @@ class Group:
     def carry(self, name: bytes, texts: list[str]) -> None:
         if self.carried is None:
             self.carried = {}
-        self.carried[name] = texts
+        if name not in self.carried:
+            self.carried[name] = texts
+            self.carried_size += _size(texts)
 
     def insert(self, record: bytes) -> bool:
         """Whether it is new."""
@@ -125,13 +130,28 @@ class Group:
         self.entries.drop(count)
         if self.slide is not None and not self.slide.forget(count):
             self.slide = None
-        if self.carried:
-            kept = {record[-CARRIED_BYTES:] for record in self.entries.between(0, len(self.entries))}
-            self.carried = {name: texts for name, texts in self.carried.items() if name in kept}
+        # Not each time: it looks at all that is left.
+        if self.carried and (len(self.carried) > 2 * len(self.entries) or self.carried_size > MOST_CARRIED):
+            self._forget_carried()
+
+    def _forget_carried(self) -> None:
+        kept = {record[-CARRIED_BYTES:] for record in self.entries.between(0, len(self.entries))}
+        self.carried = {name: texts for name, texts in (self.carried or {}).items() if name in kept}
+        self.carried_size = sum(map(_size, self.carried.values()))
+
+    def cap(self, most: int, *, grows: bool) -> int:
+        """How many entries it may have, of `most` that any may: fewer when it carries too much, and, unless it `grows`, what was stored."""
+        count = len(self.entries)
+        if not grows:
+            most = min(most, max(self.stored // self.entries.width, LEAST))
+        if self.carried_size > MOST_CARRIED:
+            self._forget_carried()
+        return most if self.carried_size <= MOST_CARRIED else min(most, count * MOST_CARRIED // self.carried_size)
 
     def weigh(self) -> int:
         """About as many bytes of memory."""
-        return 900 + len(self.entries.data) + 120 * len(self.covered) + (self.slide.weight if self.slide else 0)
+        slide = self.slide.weight if self.slide else 0
+        return 900 + len(self.entries.data) + 120 * len(self.covered) + self.carried_size + slide
 
     def encode(self) -> bytes:
         carried = b"".join(name + packed(texts) for name, texts in self.carried.items()) if self.carried else b""
@@ -180,3 +200,8 @@ def unpacked(stored: bytes, at: int) -> tuple[list[str], int]:
         texts.append(stored[at + 2 : end].decode(errors="surrogatepass"))
         at = end
     return texts, at
+
+
+def _size(texts: Sequence[str]) -> int:
+    """About as many bytes of memory."""
+    return 200 + sum(60 + len(text) for text in texts)

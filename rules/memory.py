@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from rules.group import Group
 
 GROUPS_IN_ALL = 5_000_000
+BYTES_IN_ALL = 4 << 30  # of groups as they are stored, all correlations together
 MEMORY_BYTES = (
     24 << 20
 )  # of groups kept as objects between commits, all correlations together; more is slower: it misses the CPU's caches
+HEAVY_BYTES = 256 << 20  # that are taken into memory at once
 
 
 @dataclass(slots=True)
@@ -31,10 +33,11 @@ class Shortfall:
 
 
 class Memory:
-    """Groups as objects, the least recently used forgotten first. `free`: groups that may still be begun, all correlations together."""
+    """Groups as objects, the least recently used forgotten first. `free`: groups that may still be begun, all correlations together.
+    `full`: all groups together have the bytes that they may have, and none grows."""
 
     def __init__(self, most_bytes: int | None = None) -> None:
-        self.free = GROUPS_IN_ALL
+        self.free, self.full = GROUPS_IN_ALL, False
         self._most = MEMORY_BYTES if most_bytes is None else most_bytes
         self._bytes = 0
         self._groups: OrderedDict[str, Group] = OrderedDict()
@@ -62,6 +65,11 @@ class Memory:
         """Call it when everything is written."""
         while self._bytes > self._most and self._groups:
             self._bytes -= self._groups.popitem(last=False)[1].weight
+
+    @property
+    def heavy(self) -> bool:
+        """Whether a tick had better end here and be written."""
+        return self._bytes > HEAVY_BYTES
 
     def forget(self) -> None:
         self._groups.clear()

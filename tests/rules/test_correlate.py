@@ -502,3 +502,94 @@ def test_a_tick_decides_no_more_than_its_bound_though_all_are_due_at_once(engine
     assert {one.event_id for one in found} == {one.id for one in events}
     assert engine.tick(END_OF_TIME, state) == []
     assert engine.settled(END_OF_TIME) == END_OF_TIME
+
+
+def test_what_a_group_carries_is_bounded_and_says_so(engine_of, monkeypatch) -> None:
+    monkeypatch.setattr("rules.group.MOST_CARRIED", 200_000)
+    rules = (
+        RULES
+        + """
+---
+title: again
+id: 6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0005
+correlation:
+  {type: value_count, rules: [6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0004], group-by: [ip], timespan: 30m, condition: {gte: 2, field: v}}
+"""
+    )
+    engine, state = engine_of(rules), MemoryState()
+    for batch in range(10):
+        events = [
+            event_at(batch * 100 + i, START + batch * 100 + i, "a", f"{batch}.{i}" * 90, "hy") for i in range(100)
+        ]
+        assert engine.correlate(engine.match(events), state)
+        engine.flush(state)
+        if batch % 2:
+            engine.forget()
+    assert max(map(len, state.values())) < 250_000
+    capped = engine.correlations.capped["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0004"]
+    assert 0 < capped.dropped < 1000
+    assert not engine.broken
+
+
+def test_what_all_groups_carry_is_forgotten_with_their_events(engine_of) -> None:
+    rules = (
+        RULES
+        + """
+---
+title: again
+id: 6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0005
+correlation: {type: event_count, rules: [6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0004], group-by: [ip], timespan: 30m, condition: {gte: 2}}
+"""
+    )
+    engine, state, at = engine_of(rules), MemoryState(), START
+    for i in range(300):
+        at += MINUTE
+        engine.correlate(engine.match([event_at(i, at, f"address {i}", None, "hy")]), state, at)
+        engine.tick(at, state)
+        engine.flush(state)
+        if i % 10 == 0:
+            engine.forget()
+    assert max(len(value) for key, value in state.items() if not key.endswith("h")) < 30 * 24 + 3 * 30 * 40
+
+
+def test_all_groups_together_are_bounded_and_say_so(engine_of, monkeypatch) -> None:
+    monkeypatch.setattr("rules.correlations.BYTES_IN_ALL", 100_000)
+    engine, state = engine_of(RULES), MemoryState()
+
+    def send(ip: str, first: int, count: int) -> None:
+        engine.correlate(
+            engine.match([event_at(first + i, START + i, ip, "x", "hy", hit=2) for i in range(count)]), state
+        )
+        engine.flush(state)
+
+    for ip in "ab":
+        send(ip, 0, 1500)
+    sizes = sorted(map(len, groups(state)))
+    assert sum(sizes) > 100_000
+    engine.forget()
+    engine.tick(START - 60 * MINUTE, state)
+    send("a", 5000, 1500)
+    assert sum(map(len, groups(state))) < sum(sizes) + 200, "no group grows"
+    send("c", 9000, 5)
+    crowded = engine.correlations.crowded["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002"]
+    assert crowded.dropped == 5, "none begins"
+    assert any("may have" in reason for _, reason in engine.correlations.shortcomings())
+    engine.tick(START + 60 * MINUTE, state)
+    engine.flush(state)
+    send("d", 9100, 5)
+    assert crowded.dropped == 5, "all have expired"
+
+
+def test_bytes_are_counted_as_they_are_stored(engine_of) -> None:
+    engine, state = engine_of(RULES), MemoryState()
+    rng = random.Random(5)
+    for i in range(60):
+        events = [event_at(i * 20 + n, START + i * MINUTE + n, rng.choice("abcd"), str(n), "hy") for n in range(20)]
+        engine.correlate(engine.match(events), state, START + (i - 1) * MINUTE)
+        engine.flush(state)
+        if rng.random() < 0.3:
+            engine.forget()
+    engine.tick(0, state)
+    stored = sum(map(len, groups(state)))
+    heads = [orjson.loads(value) for key, value in state.items() if key.endswith("h")]
+    assert sum(size for _, _, sizes in heads for _, size in sizes) == stored
