@@ -21,12 +21,14 @@ _Group = tuple[str, ...]  # the organisation, and the texts that are grouped by
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """The event of `line` is a hit, of the group `by` of an organisation; `lines`: its whole window, in the order of time."""
+    """The event of `line` is a hit, of the group `by` of an organisation; `lines`: its whole window, in the order of time. `size`: what
+    that comes to."""
 
     line: int
     lines: list[int]
     org: str
     by: tuple[str, ...]
+    size: float
 
 
 @dataclass(slots=True)
@@ -60,14 +62,14 @@ class Sweep:
 
     def hits(self) -> Iterator[Hit]:
         """Each event that is a hit."""
-        for key, entries, low, high, now in self._windows():
+        for key, entries, low, high, now, size in self._windows():
             lines = list(dict.fromkeys(map(_line, entries.between(low, high))))
             for line in dict.fromkeys(map(_line, entries.between(entries.after(now - 1), high))):
-                yield Hit(line, lines, key[0], key[1:])
+                yield Hit(line, lines, key[0], key[1:], size)
 
     def found(self) -> Iterator[tuple[str, int, int, Fields]]:
         """(organisation, time, line, fields) of each hit, as a correlation of this one sees it."""
-        for key, entries, _, high, now in self._windows():
+        for key, entries, _, high, now, _ in self._windows():
             for record in entries.between(entries.after(now - 1), high):
                 fields: Fields = dict(zip(self.correlation.group_by, key[1:], strict=True))
                 if self.carries:
@@ -75,20 +77,20 @@ class Sweep:
                     fields |= {name: text for name, text in texts if text}
                 yield key[0], now, _line(record), fields
 
-    def _windows(self) -> Iterator[tuple[_Group, Entries, int, int, int]]:
-        """The windows of hits: group, its entries, the indexes between which they lie, and the time of the hit."""
+    def _windows(self) -> Iterator[tuple[_Group, Entries, int, int, int, float]]:
+        """The windows of hits: group, its entries, the indexes between which they lie, the time of the hit, and what they come to."""
         width = ID_BYTES + payload_bytes(self.correlation) + (8 if self.carries else 0)
         for key, records in self.groups.items():
             asked = self.terms.of(key[0]).correlation
             entries = Entries(width, b"".join(sorted(records)))
             if self.correlation.type == "absence":
                 for now, high in absences(entries, 0, END_OF_TIME, asked.timespan_ms):
-                    yield key, entries, entries.after(now - 1), high, now
+                    yield key, entries, entries.after(now - 1), high, now, 0
                 continue
             slide = Slide(asked, entries, 0)
             while slide.step(END_OF_TIME):
                 if slide.holds:
-                    yield key, entries, slide.low, slide.high, slide.now
+                    yield key, entries, slide.low, slide.high, slide.now, slide.size
 
 
 class Sweeps:
