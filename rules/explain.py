@@ -18,6 +18,7 @@ from soc.model.event import Value
 
 FAILED_SHOWN = 12  # alternatives that do not hold, when many were tried
 WANTED_SHOWN = 400  # characters of what a check asks for
+CHECK_EFFORT = 500  # characters that could be read in the time that a check takes besides
 
 
 class Part(StrEnum):
@@ -141,12 +142,11 @@ def counted_as(explained: Explained) -> list[str]:
 
 
 def effort(rules: Iterable[Rule], fields: Mapping[str, Value]) -> int:
-    """About how many characters have to be read to explain these rules on the event."""
-    sizes = {name: len(value) if isinstance(value, str) else 20 for name, value in fields.items()}
-    sizes |= {name: len(str(value)) for name, value in fields.items() if isinstance(value, list)}
+    """What it takes to explain these rules on the event: about as many characters have to be read."""
+    sizes = {name: len(value if isinstance(value, str) else str(value)) for name, value in fields.items()}
     whole = sum(sizes.values())
     asked = (check.field for rule in rules if rule.condition is not None for check in checks(rule.condition))
-    return sum(whole if name is None else sizes.get(name, 0) for name in asked)
+    return sum(CHECK_EFFORT + (whole if name is None else sizes.get(name, 0)) for name in asked)
 
 
 def rows(explained: Explained) -> Iterator[Row]:
