@@ -18,14 +18,13 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaLogSource, Sigma
 import rules.modifiers  # noqa: F401 - fills pySigma's table
 from rules.condition import All, Any, Check, Condition, Not, Search, anywhere, checks
 from rules.document import Document
-from rules.draft import Lists
 from rules.fault import FORESEEN, UnsupportedError, fault, in_detection, key_of, strange
-from rules.placeholder import fill
 from rules.predicate import (
     DatePart,
     Exists,
     HasValue,
     Like,
+    Listed,
     Matches,
     Number,
     Predicate,
@@ -65,7 +64,7 @@ _OPERATORS = {
 
 
 def detection(
-    document: Document, pipeline: ProcessingPipeline | None, lists: Lists, section: str = "detection"
+    document: Document, pipeline: ProcessingPipeline | None, section: str = "detection"
 ) -> tuple[Condition, LogSource]:
     """Condition and (pipeline-processed) log source of the searches and the condition in this section of a document.
 
@@ -80,7 +79,7 @@ def detection(
     try:
         rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True, policy=_POLICY)
         if not rule.errors and not odd:
-            return _compiled(rule, pipeline, lists)
+            return _compiled(rule, pipeline)
         faults = [fault(document, error, section) for error in rule.errors if key_of(error) is not None]
         whole: Exception | None = rule.errors[0] if rule.errors else None
     except FORESEEN as error:
@@ -89,7 +88,7 @@ def detection(
     good = {"title": "-", "logsource": {"category": "-"}} if faults else document.data
 
     def attempt(some: dict[str, object]) -> None:
-        _compiled(SigmaRule.from_dict({**good, "detection": some}, policy=_POLICY), pipeline, lists)
+        _compiled(SigmaRule.from_dict({**good, "detection": some}, policy=_POLICY), pipeline)
 
     faults += odd or in_detection(document, searches, attempt, section)
     if not faults and whole is not None:
@@ -97,10 +96,9 @@ def detection(
     raise ExceptionGroup("rule refused", faults)
 
 
-def _compiled(rule: SigmaRule, pipeline: ProcessingPipeline | None, lists: Lists) -> tuple[Condition, LogSource]:
+def _compiled(rule: SigmaRule, pipeline: ProcessingPipeline | None) -> tuple[Condition, LogSource]:
     if pipeline is not None:
         pipeline.apply(rule)
-    fill(rule.detection.detections, lists)
     return _condition(rule), source_of(rule.logsource)
 
 
@@ -180,6 +178,9 @@ def _item(item: SigmaDetectionItem) -> Condition:
     return Not(whole) if item.negated else whole
 
 
+_WHOLE = "a list is asked for the whole of a field's value, as in `source.ip|expand: '%name%'`"
+
+
 def _value(field: str | None, value: st.SigmaType) -> Condition:
     match value:
         case st.SigmaExpansion(values=values):
@@ -190,6 +191,10 @@ def _value(field: str | None, value: st.SigmaType) -> Condition:
             return Not(Check(field, HasValue()))
         case st.SigmaExists(exists=exists) if field is not None:
             return Check(field, Exists()) if exists else Not(Check(field, Exists()))
+        case st.SigmaString(s=(st.Placeholder(name=name),)):
+            if field is None:
+                raise UnsupportedError(f"the list %{name}% needs a field: {_WHOLE}")
+            return Check(field, Listed(name))
         case st.SigmaFieldReference() if field is not None:
             return Check(field, _same_as(value))
     predicate = _predicate(value)
@@ -239,7 +244,7 @@ def _part(part: object) -> str | Wild:
         return _WILD[part]
     name = part.name if isinstance(part, st.Placeholder) else part
     raise UnsupportedError(
-        f"the placeholder %{name}% has no values: give a processing pipeline that replaces it, or a list of that name"
+        f"the placeholder %{name}% as a part of a value has no values: give a processing pipeline that replaces it ({_WHOLE})"
     )
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, TextPredicate, Wild, texts
+from rules.predicate import (
+    Exists,
+    HasValue,
+    Like,
+    Listed,
+    Matches,
+    Number,
+    Predicate,
+    SameAs,
+    TextPredicate,
+    Wild,
+    texts,
+)
 from soc.model.event import Value
 
 
@@ -56,7 +68,7 @@ def checks(condition: Condition) -> Iterator[Check]:
 
 
 def satisfied(check: Check, fields: Mapping[str, Value]) -> bool:
-    """Whether the event passes the check, computed without any cache or automaton."""
+    """Whether the event passes the check, computed without any cache or automaton. Not of lists, which have to be asked."""
     return bool(holding(check, fields))
 
 
@@ -72,6 +84,8 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
             held = True
         case HasValue():
             held = bool(texts(value))
+        case Listed():
+            held = False
         case SameAs(other) as same:
             held = other in fields and any(same.relates(a, b) for a in texts(value) for b in texts(fields.get(other)))
         case predicate:
@@ -84,7 +98,11 @@ def any_text(predicate: Predicate, value: Value, keyword: bool = False) -> bool:
     elements = value if isinstance(value, list) else [value]
     for element in elements:
         wanted = isinstance(element, str) != isinstance(predicate, Number) if keyword else True
-        if wanted and not isinstance(predicate, SameAs) and any(predicate.holds(text) for text in texts(element)):
+        if (
+            wanted
+            and not isinstance(predicate, SameAs | Listed)
+            and any(predicate.holds(text) for text in texts(element))
+        ):
             return True
     return False
 

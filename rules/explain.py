@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rules.condition import All, Any, Check, Condition, Not, Search, holding
+from rules.lists.known import Lists
 from rules.logsource import origin, route
-from rules.predicate import Exists, HasValue, Like, Matches, Predicate, SameAs, Wild
+from rules.predicate import Exists, HasValue, Like, Listed, Matches, Predicate, SameAs, Wild
 from rules.rule import Correlation, Rule, RuleSet
 from soc.model.event import Value
 
@@ -25,23 +26,32 @@ class Explained:
     parts: tuple[Explained, ...] = ()
 
 
-def explain(rule: Rule, fields: Mapping[str, Value], ruleset: RuleSet | None = None) -> Explained:
-    """A correlation is explained by its base rules (from `ruleset`) and its grouping: whether this event is one that it counts."""
+def explain(
+    rule: Rule, fields: Mapping[str, Value], ruleset: RuleSet | None = None, lists: Lists | None = None
+) -> Explained:
+    """A correlation is explained by its base rules (from `ruleset`) and its grouping: whether this event is one that it counts. `lists`:
+    as they are asked; without them every list is empty."""
     if rule.correlation is not None:
         bases = [base for base in ruleset.rules if base.id in rule.correlation.rules] if ruleset else []
-        told = tuple(_feeds(rule.correlation, base, fields, ruleset) for base in bases)
+        told = tuple(_feeds(rule.correlation, base, fields, ruleset, lists) for base in bases)
         what = f"{rule.title} counts this event, and asks for {rule.correlation.asked}"
         return Explained(what, any(part.holds for part in told), None, told)
     assert rule.condition is not None
     where = Explained(f"log source: {rule.logsource}", origin(route(fields)).admits(rule.logsource), _source(fields))
-    condition = _explain(rule.condition, fields)
+    condition = _explain(rule.condition, fields, lists or Lists())
     return Explained(rule.title, where.holds and condition.holds, None, (where, condition))
 
 
-def _feeds(correlation: Correlation, base: Rule, fields: Mapping[str, Value], ruleset: RuleSet | None) -> Explained:
+def _feeds(
+    correlation: Correlation,
+    base: Rule,
+    fields: Mapping[str, Value],
+    ruleset: RuleSet | None,
+    lists: Lists | None,
+) -> Explained:
     """Whether the event counts as one of this base rule: it fires, and what to group by and to count is there."""
     names = sorted({*correlation.names_for(base.id), *correlation.resolved(correlation.counted, base.id)})
-    parts = (explain(base, fields, ruleset), *(_present(name, fields) for name in names))
+    parts = (explain(base, fields, ruleset, lists), *(_present(name, fields) for name in names))
     return Explained(f"as an event of {base.name or base.title}", all(part.holds for part in parts), None, parts)
 
 
@@ -58,28 +68,41 @@ def lines(explained: Explained, depth: int = 0) -> Iterator[str]:
         yield f"{'  ' * (depth + 1)}✗ ... and {failed - FAILED_SHOWN} more that do not hold"
 
 
-def _explain(condition: Condition, fields: Mapping[str, Value]) -> Explained:
+def _explain(condition: Condition, fields: Mapping[str, Value], lists: Lists) -> Explained:
     match condition:
         case Search(name, part):
-            inner = _explain(part, fields)
+            inner = _explain(part, fields, lists)
             return Explained(name, inner.holds, None, (inner,))
         case Not(Check(str(name), HasValue())):
             return Explained(f"{name} has no value", not holding(Check(name, HasValue()), fields), _seen(name, fields))
         case Not(part):
-            inner = _explain(part, fields)
+            inner = _explain(part, fields, lists)
             return Explained("not", not inner.holds, None, (inner,))
         case All(parts):
-            told = tuple(_explain(part, fields) for part in parts)
+            told = tuple(_explain(part, fields, lists) for part in parts)
             return Explained("all of", all(part.holds for part in told), None, told)
         case Any(parts):
-            told = tuple(_explain(part, fields) for part in parts)
+            told = tuple(_explain(part, fields, lists) for part in parts)
             return Explained("any of", any(part.holds for part in told), None, told)
+        case Check(str(name), Listed(list_)):
+            return _on_list(name, list_, fields, lists)
         case Check(str(name), predicate):
             return Explained(f"{name} {_asked(predicate)}", bool(holding(condition, fields)), _seen(name, fields))
         case Check(_, predicate):
             found = holding(condition, fields)
             seen = f"in {found[0]}: {_seen(found[0], fields)}" if found else "in no field"
             return Explained(f"any field {_asked(predicate)}", bool(found), seen)
+
+
+def _on_list(name: str, list_: str, fields: Mapping[str, Value], lists: Lists) -> Explained:
+    org = fields.get("organization.id")
+    hit = lists.find(list_, fields.get(name), org if isinstance(org, str) else None)
+    seen = _seen(name, fields)
+    if hit is not None:
+        seen += f", as {hit.entry} in version {hit.version[:12]}"
+    elif list_ not in lists.names:
+        seen += ", there is no such list: the rule rests"
+    return Explained(f"{name} is on the list {list_}", hit is not None, seen)
 
 
 def _asked(predicate: Predicate) -> str:

@@ -15,7 +15,7 @@ from itertools import chain
 
 from rules.column import NOTHING, Class, Column, Room
 from rules.condition import Check, satisfied
-from rules.predicate import SameAs
+from rules.predicate import Listed, SameAs
 from rules.rule import Rule
 from rules.table import Ready, Table
 from soc.model.event import Value
@@ -53,10 +53,14 @@ class Plan:
         by_field: dict[str, set[int]] = {}
         keywords: set[int] = set()
         self._pairs: list[tuple[Check, Class]] = []
+        self._lists = table.lists
+        self._listed: list[tuple[str, str, Class]] = []
         for number in sorted(mine):
             check = table.checks[number]
             if isinstance(check.predicate, SameAs):
                 self._pairs.append((check, frozenset({number})))
+            elif isinstance(check.predicate, Listed) and check.field is not None:
+                self._listed.append((check.field, check.predicate.name, frozenset({number})))
             elif check.field is None:
                 keywords.add(number)
             else:
@@ -101,6 +105,8 @@ class Plan:
                     key.append(found)
         if self._pairs:
             key += [number for check, number in self._pairs if check.field in fields and satisfied(check, fields)]
+        if self._listed:
+            key += self._on_lists(fields)
         if (
             self._spoken is not None
             and (doc is None or self._spoken_in.admits(doc, valid=True))
@@ -109,6 +115,16 @@ class Plan:
             key.append(found)
         answer = self._memo.get(classes := tuple(key))
         return self._decide(classes) if answer is None else answer
+
+    def _on_lists(self, fields: Mapping[str, Value]) -> list[Class]:
+        org = fields.get("organization.id")
+        owner = org if isinstance(org, str) else ""
+        have = self._lists.have_any
+        return [
+            number
+            for field, name, number in self._listed
+            if (value := fields.get(field)) is not None and have(name, value, owner)
+        ]
 
     def _decide(self, key: tuple[Class, ...]) -> tuple[Fired, ...]:
         true: Class = NOTHING.union(*key)

@@ -226,5 +226,15 @@ class SameAs:
         return f"{self.how} field {self.field}"
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The text is on the list of indicators of this name (`rules.lists`), which is asked when the rules run."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"on the list {self.name}"
+
+
 TextPredicate = Like | Matches | Number | Within | DatePart
-Predicate = TextPredicate | HasValue | Exists | SameAs
+Predicate = TextPredicate | HasValue | Exists | SameAs | Listed

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from enum import StrEnum
 
+from rules.lists.known import Lists
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
 from rules.sweep import Sweep, Sweeps
@@ -74,8 +75,8 @@ class Outcome:
 class Trial:
     """The rules of a set, as the detector runs them, without any state between two calls. Belongs to one thread."""
 
-    def __init__(self, ruleset: RuleSet) -> None:
-        self._engine = Engine(ruleset, UTC)
+    def __init__(self, ruleset: RuleSet, lists: Lists | None = None) -> None:
+        self._engine = Engine(ruleset, UTC, lists=lists)
         self._ruleset = ruleset
         self._rules = {rule.id: rule for rule in ruleset.rules}
 

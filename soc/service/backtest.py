@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from rules.doc import doc_of
+from rules.lists.known import Lists
 from rules.load import load
-from rules.match import Engine
+from rules.match import Engine, lists_of
 from rules.pipeline import split
 from rules.rule import Rule, RuleSet
 from rules.tuning import Tuning
@@ -31,6 +32,7 @@ from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
 from soc.service.compiling import kept, say
+from soc.service.lists import read_lists
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.ruleset import load_rules
 from soc.service.stores import open_history, open_stores, prepare
@@ -118,7 +120,8 @@ def open_backtest(
         prepare(settings)
         stores = open_stores(settings)
         tuning = read_tuning(stores.policies, zone).all_live()
-        place = _folder(settings, chosen, scope, since, tuning)
+        lists = read_lists(stores.policies, settings.data_dir, clock)
+        place = _folder(settings, chosen, scope, since, tuning, lists)
         _tidy(place)
         span, resumed = _span(place, since, clock)
         detections = SqliteDetections(place)
@@ -126,7 +129,7 @@ def open_backtest(
         history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
         raised = sqlite.open_stores(place, now_ms).alerts
         lateness_ms = settings.detect.lateness_s * 1000
-        engine = Engine(chosen, zone)
+        engine = Engine(chosen, zone, lists=lists)
         by_id = {rule.id: rule for rule in chosen.rules}
         docs = [doc_of(rule, by_id) for rule in chosen.rules]
         test = Backtest(
@@ -192,10 +195,11 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
-def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int, tuning: Tuning) -> Path:
-    """One for each set of rules with its tuning, scope and first day: what has been done there is of use to nothing else."""
+def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int, tuning: Tuning, lists: Lists) -> Path:
+    """One for each set of rules with its tuning and lists, scope and first day: what has been done there is of use to nothing else."""
     what = [sorted(rule.hash for rule in chosen.rules), sorted(scope.orgs) if scope.orgs is not None else None, since,
-            settings.detect.zone, settings.detect.lateness_s, tuning.about({rule.id for rule in chosen.rules})]  # fmt: skip
+            settings.detect.zone, settings.detect.lateness_s, tuning.about({rule.id for rule in chosen.rules}),
+            lists.about(name for rule in chosen.rules for name in lists_of(rule))]  # fmt: skip
     return settings.data_dir / "backtests" / hashlib.blake2b(orjson.dumps(what), digest_size=12).hexdigest()
 
 
