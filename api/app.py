@@ -30,6 +30,7 @@ from api.routes import (
     exceptions,
     health,
     incidents,
+    lists,
     notifications,
     onboarding,
     rules,
@@ -64,6 +65,7 @@ def create_app(
     cookie_secure: bool,
     jobs: Jobs,
     tuning: Callable[[], Tuning],
+    lists_dir: Path,
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
@@ -75,7 +77,8 @@ def create_app(
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `place`: where senders reach the collector.
+    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are. `place`: where senders
+    reach the collector.
     """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
@@ -116,6 +119,7 @@ def create_app(
         rehearsal=Rehearsal(),
         tuning=tuning,
         place=place or Place(),
+        lists=lists_dir,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
@@ -126,6 +130,7 @@ def create_app(
         events,
         rules,
         exceptions,
+        lists,
         backtests,
         onboarding,
         sources,

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from api.errors import Refused
 from rules.lists.index import Entry, Index, packed, path_of, write
+from rules.lists.read import Format, Reading, read
+from rules.lists.spelling import spelt
 from soc.errors import ConfigError, Forbidden, NotFound
 from soc.model.account import Account
 from soc.model.indicator import ListRecord, ListType, list_id, list_of
@@ -22,6 +24,8 @@ from soc.model.policy import Policy, PolicyKind
 from soc.store.base import AuditEntry, PolicyStore, Stores
 
 MAX_LISTS, MAX_OF_ORG = 1000, 50
+MAX_TEXT = 1 << 20  # characters that may be pasted at once
+MAX_EDITED = 200_000  # entries of a list that may be changed without a command line: all are read and written
 SHOWN = 20  # of what an import adds or removes
 _KEPT_S = 86_400  # that a file of an earlier version stays
 
@@ -63,11 +67,10 @@ def visible(policies: PolicyStore, scope: Scope) -> list[Kept]:
 
 def get(policies: PolicyStore, which: Which, scope: Scope) -> Kept:
     """Raises `NotFound`."""
-    wanted = list_id(which.name, which.org)
     for kept in visible(policies, scope):
-        if kept.record.id == wanted:
+        if (kept.record.name, kept.record.org) == (which.name, which.org):
             return kept
-    raise NotFound(f"there is no list {wanted}")
+    raise NotFound(f"there is no list {which.name}")
 
 
 def type_of(policies: PolicyStore, which: Which, scope: Scope) -> ListType:
@@ -75,7 +78,7 @@ def type_of(policies: PolicyStore, which: Which, scope: Scope) -> ListType:
     try:
         return get(policies, which, scope).record.type
     except NotFound:
-        raise NotFound(f"there is no list {list_id(which.name, which.org)}: say of which type it is to be") from None
+        raise NotFound(f"there is no list {which.name}: say of which type it is to be") from None
 
 
 def entries(folder: Path, record: ListRecord) -> Iterator[Entry]:
@@ -100,8 +103,11 @@ def put(
 
     Raises `Forbidden`, `Conflict` (somebody was faster), `Refused` (another type, too many lists), and `ConfigError`.
     """
-    id_ = list_id(which.name, which.org)
     _check(account, which)
+    try:
+        id_ = list_id(which.name, which.org)
+    except ConfigError as error:
+        raise Refused(str(error)) from None
     versions = stores.policies.history(PolicyKind.LIST, id_)
     old = list_of(id_, versions[-1].body) if versions and versions[-1].body is not None else None
     if old is None:
@@ -133,6 +139,82 @@ def remove(stores: Stores, account: Account, which: Which, *, reason: str, now: 
     _check(account, which)
     stores.audit.record(AuditEntry(now, account.name, "list.remove", kept.record.id, reason))
     stores.policies.put(Policy(PolicyKind.LIST, kept.record.id, kept.version + 1, None, account.name, now, reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Pasted:
+    """Entries as somebody pasted them. `days`: for so long they count; 0: without end."""
+
+    which: Which
+    type: ListType
+    text: str
+    format: Format
+    column: str
+    days: int
+    source: str
+    reason: str
+    replace: bool
+    dry: bool = False
+
+
+def paste(stores: Stores, folder: Path, account: Account, pasted: Pasted, now: int) -> tuple[Change, Reading]:
+    """Raises as `put` does, and `Refused` where there is no entry in it, or the list is too large."""
+    _check_size(stores.policies, pasted.which, account.scope)
+    until = now // 1000 + pasted.days * 86_400 if pasted.days else 0
+    try:
+        content = pasted.text.encode(errors="surrogatepass")
+        reading = read(pasted.type, content, pasted.format, pasted.column, until, pasted.reason)
+    except ConfigError as error:
+        raise Refused(str(error)) from None
+    if not reading.entries:
+        why = f": line {reading.faults[0][0]}: {reading.faults[0][1]}" if reading.faults else ""
+        raise Refused(f"there is no entry of type {pasted.type} in it{why}")
+    act = replaced(reading.entries) if pasted.replace else joined(reading.entries)
+    source = pasted.source or None
+    change = put(
+        stores, folder, account, pasted.which, pasted.type, act,
+        reason=pasted.reason, now=now, source=source, dry=pasted.dry,
+    )  # fmt: skip
+    return change, reading
+
+
+def take_out(
+    stores: Stores, folder: Path, account: Account, which: Which, values: Iterable[str], *, reason: str, now: int
+) -> Change:
+    """Raises as `put` does, `NotFound`, and `Refused` for what is not on the list."""
+    kept = get(stores.policies, which, account.scope)
+    _check_size(stores.policies, which, account.scope)
+    try:
+        wanted = [spelt(kept.record.type, value) for value in values]
+    except ValueError as error:
+        raise Refused(f"an entry cannot be on the list: {error}") from None
+    return put(stores, folder, account, which, kept.record.type, without(wanted), reason=reason, now=now)
+
+
+def page(
+    folder: Path, record: ListRecord, starting: str, cursor: str | None, limit: int
+) -> tuple[list[Entry], str | None]:
+    """Entries that begin so, from the cursor on, and the cursor of the next page."""
+    begin = max(starting, cursor or "")
+    found: list[Entry] = []
+    for entry in Index.open(folder, record.file).all(begin):
+        if not entry.value.startswith(starting):
+            break
+        if len(found) == limit:
+            return found, entry.value
+        found.append(entry)
+    return found, None
+
+
+def _check_size(policies: PolicyStore, which: Which, scope: Scope) -> None:
+    try:
+        record = get(policies, which, scope).record
+    except NotFound:
+        return
+    if record.entries > MAX_EDITED:
+        raise Refused(
+            f"a list of {record.entries:,} entries is changed on the command line: soc lists import, add, remove"
+        )
 
 
 def replaced(new: Iterable[Entry]) -> Callable[[dict[str, Entry]], Iterable[Entry]]:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from threading import Lock
 from typing import Annotated, Protocol
 
@@ -92,7 +92,7 @@ class State:
     """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it.
 
     `keys`: None where there are no masking keys on this machine. `daily_budget`: alerts a day that the analysts can work on.
-    `tuning`: what people have laid down about rules, as the detector knows it.
+    `tuning`: what people have laid down about rules, as the detector knows it. `lists`: where the files of lists of indicators are.
     """
 
     stores: Stores
@@ -113,6 +113,7 @@ class State:
     rehearsal: Rehearsal
     tuning: Callable[[], Tuning]
     place: Place
+    lists: Path
 
 
 def _state(request: Request) -> State:

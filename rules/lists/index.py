@@ -34,6 +34,7 @@ _REMEMBERED = 20_000  # values
 _LONGEST_REMEMBERED = 300  # characters
 _ALONE = (1 << 32) - 1  # of a block: none is around it
 _HEADER = 4096
+_NEAR = 4096  # bytes that are read on to find an entry
 
 
 class Entry(NamedTuple):
@@ -302,14 +303,32 @@ class Index:
             for at in blocks.around(int.from_bytes(packed)):
                 yield blocks.written(at), blocks.until[at] or FOREVER
 
-    def all(self) -> Iterator[Entry]:
-        """Every entry, sorted."""
-        at, content = self._text, self._content
-        while at < len(content):
-            end = content.find(b"\n", at)
-            value, until, note = orjson.loads(content[at:end])
-            yield Entry(value, until, note)
-            at = end + 1
+    def all(self, start: str = "") -> Iterator[Entry]:
+        """Every entry, sorted, from the first on that is not less than `start`."""
+        at, size = self._place(start) if start else self._text, len(self._content)
+        while at < size:
+            entry, at = self._entry(at)
+            if entry.value >= start:
+                yield entry
+
+    def _entry(self, at: int) -> tuple[Entry, int]:
+        """The one whose line begins here, and where the next begins."""
+        end = self._content.find(b"\n", at)
+        value, until, note = orjson.loads(self._content[at:end])
+        return Entry(value, until, note), end + 1
+
+    def _place(self, start: str) -> int:
+        """Where a line begins at or before the first that is not less than `start`, and not far from it."""
+        low, high = self._text, len(self._content)
+        while high - low > _NEAR:
+            middle = self._content.find(b"\n", (low + high) // 2) + 1
+            if not 0 < middle < high:
+                break
+            if self._entry(middle)[0].value < start:
+                low = middle
+            else:
+                high = middle
+        return low
 
 
 def _digest(path: Path) -> str:

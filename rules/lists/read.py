@@ -188,7 +188,7 @@ def _stix(kind: ListType, document: object, reading: Reading) -> Iterator[Raw]:
             reading.refuse(number, "its pattern is not one of STIX")
             continue
         found = _COMPARISON.findall(pattern)
-        if not found or _COMPARISON.sub("", pattern).replace("OR", "").strip("[] \t\n") not in ("", "]  ["):
+        if not found or _COMPARISON.sub("", pattern).replace("OR", "").strip("[] \t\n"):
             reading.refuse(number, "its pattern asks for more than one of several values")
             continue
         for what, where, value in found:

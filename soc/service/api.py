@@ -20,6 +20,7 @@ from soc import __version__
 from soc.backtest.jobs import Jobs, jobs_dir
 from soc.errors import Busy, StoreUnavailable
 from soc.service import notify
+from soc.service.lists import lists_dir
 from soc.service.process import check_port, now_ms
 from soc.service.stores import open_stores, prepare
 from soc.service.tuning import read_tuning
@@ -47,6 +48,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         cookie_secure=serve.cookie_secure,
         jobs=jobs,
         tuning=partial(read_tuning, stores.policies, ZoneInfo(settings.detect.zone)),
+        lists_dir=lists_dir(settings.data_dir),
         keys=keys,
         send_test=partial(notify.send_test, senders, writer),
         daily_budget=settings.tuning.daily_budget,

@@ -250,7 +250,12 @@ def pushed(world):
 
 
 @pytest.fixture
-def app(world, jobs):
+def lists_dir(tmp_path):
+    return tmp_path / "lists"
+
+
+@pytest.fixture
+def app(world, jobs, lists_dir):
     return create_app(
         world.stores,
         clock=world.clock,
@@ -261,6 +266,7 @@ def app(world, jobs):
         jobs=jobs,
         tuning=lambda: read_tuning(world.stores.policies, UTC),
         send_test=world.send_test,
+        lists_dir=lists_dir,
     )
 
 

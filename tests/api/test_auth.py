@@ -34,7 +34,12 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
     from soc.backtest.jobs import Jobs
 
     state = create_app(
-        world.stores, clock=world.clock, cookie_secure=True, jobs=Jobs(tmp_path, (), {}), tuning=Tuning
+        world.stores,
+        clock=world.clock,
+        cookie_secure=True,
+        jobs=Jobs(tmp_path, (), {}),
+        tuning=Tuning,
+        lists_dir=tmp_path,
     ).state.soc
     response = Response()
     keep_session(state, response, "secret")

@@ -176,7 +176,14 @@ def province(opened, tmp_path_factory):
     log.close()
     jobs = Jobs(tmp_path_factory.mktemp("jobs"), (), {})
     with serving(
-        create_app(stores, clock=lambda: time.time_ns() // 1_000_000, cookie_secure=False, jobs=jobs, tuning=Tuning)
+        create_app(
+            stores,
+            clock=lambda: time.time_ns() // 1_000_000,
+            cookie_secure=False,
+            jobs=jobs,
+            tuning=Tuning,
+            lists_dir=tmp_path_factory.mktemp("lists"),
+        )
     ) as address:
         yield address, alerts, stores
 

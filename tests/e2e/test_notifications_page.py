@@ -84,6 +84,7 @@ def office(tmp_path, receivers):
         cookie_secure=False,
         jobs=Jobs(tmp_path / "jobs", (), {}),
         tuning=Tuning,
+        lists_dir=tmp_path / "lists",
         send_test=partial(notify.send_test, senders, writer),
     )
     with serving(app) as address, notify.notifying(opened.stores, senders, writer, ready):

@@ -132,5 +132,8 @@ def test_many_entries_are_all_found_and_take_few_bytes() -> None:
     assert sum(index.until(value) != FOREVER for value in values) == 0
     others = [socket.inet_ntoa((n * 2_654_435_761 % (1 << 32)).to_bytes(4)) for n in range(50_001, 100_001)]
     assert sum(index.until(value) != NOT_LISTED for value in others) == 0
+    assert [entry.value for entry in index.all()] == sorted(values)
+    for start in ("", "1", "103.20", "99", "999", sorted(values)[777]):
+        assert [entry.value for entry in index.all(start)] == [value for value in sorted(values) if value >= start]
     text = sum(len(value) + 8 for value in values)
     assert len(content) - text < 20 * len(values)
