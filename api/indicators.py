@@ -167,8 +167,10 @@ def paste(stores: Stores, folder: Path, account: Account, pasted: Pasted, now: i
     except ConfigError as error:
         raise Refused(str(error)) from None
     if not reading.entries:
-        why = f": line {reading.faults[0][0]}: {reading.faults[0][1]}" if reading.faults else ""
-        raise Refused(f"there is no entry of type {pasted.type} in it{why}")
+        if not reading.faults:
+            raise Refused(f"there is no entry of type {pasted.type} in it")
+        line, our_why = reading.faults[0]
+        raise Refused(f"there is no entry of type {pasted.type} in it; line {line}: {our_why}")
     act = replaced(reading.entries) if pasted.replace else joined(reading.entries)
     source = pasted.source or None
     change = put(
@@ -187,7 +189,8 @@ def take_out(
     try:
         wanted = [spelt(kept.record.type, value) for value in values]
     except ValueError as error:
-        raise Refused(f"an entry cannot be on the list: {error}") from None
+        our_why = str(error)
+        raise Refused(f"an entry cannot be on the list: {our_why}") from None
     return put(stores, folder, account, which, kept.record.type, without(wanted), reason=reason, now=now)
 
 

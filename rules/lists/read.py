@@ -50,7 +50,7 @@ class Reading:
     bad: int = 0
     others: int = 0
 
-    def refuse(self, at: int, reason: str) -> None:
+    def miss(self, at: int, reason: str) -> None:
         self.bad += 1
         if len(self.faults) < NAMED:
             self.faults.append((at, reason))
@@ -73,7 +73,7 @@ def read(
         try:
             value = spelt(kind, raw.value)
         except ValueError as error:
-            reading.refuse(raw.at, str(error))
+            reading.miss(raw.at, str(error))
             continue
         ends = min(raw.until or until, until or raw.until)
         reading.entries.append(Entry(value, ends, (raw.note or note)[:MAX_NOTE]))
@@ -117,7 +117,7 @@ def _cells(text: str, column: str, reading: Reading) -> Iterator[Raw]:
             elif place < len(row):
                 yield Raw(rows.line_num, row[place])
             else:
-                reading.refuse(rows.line_num, f"it has {len(row)} columns")
+                reading.miss(rows.line_num, f"it has {len(row)} columns")
     except csv.Error as error:
         raise ConfigError(f"line {rows.line_num}: no CSV: {error}") from None
 
@@ -137,12 +137,12 @@ def _misp(kind: ListType, document: object, reading: Reading) -> Iterator[Raw]:
             if isinstance(value, str):
                 yield Raw(number, value)
             else:
-                reading.refuse(number, "it is no text")
+                reading.miss(number, "it is no text")
         return
     for number, found in enumerate(_attributes(document, 0), 1):
         type_, value = found.get("type"), found.get("value")
         if not isinstance(value, str):
-            reading.refuse(number, "it has no value")
+            reading.miss(number, "it has no value")
         elif kind is not ListType.TEXT and _MISP.get(str(type_)) is not kind:
             reading.others += 1
         else:
@@ -185,11 +185,11 @@ def _stix(kind: ListType, document: object, reading: Reading) -> Iterator[Raw]:
             continue
         pattern = one.get("pattern")
         if not isinstance(pattern, str) or one.get("pattern_type", "stix") != "stix":
-            reading.refuse(number, "its pattern is not one of STIX")
+            reading.miss(number, "its pattern is not one of STIX")
             continue
         found = _COMPARISON.findall(pattern)
         if not found or _COMPARISON.sub("", pattern).replace("OR", "").strip("[] \t\n"):
-            reading.refuse(number, "its pattern asks for more than one of several values")
+            reading.miss(number, "its pattern asks for more than one of several values")
             continue
         for what, where, value in found:
             if kind is not _kind(what, where):

@@ -63,7 +63,7 @@ def test_what_would_change_is_said_and_changes_nothing(national):
 @pytest.mark.parametrize(
     ("name", "change", "status", "said"),
     [
-        ("bad", {"text": "foo"}, 422, "no entry of type ip in it: line 1: it is neither"),
+        ("bad", {"text": "foo"}, 422, "no entry of type ip in it; line 1: it is neither"),
         ("bad", {"type": "hash"}, 422, "no entry of type hash"),
         ("no-name", {}, 422, "a list is named by"),
         ("bad", {"text": ""}, 422, ""),
