@@ -7,7 +7,7 @@ lets an event through for nothing. What cannot be read lets it through.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import orjson
 
@@ -30,6 +30,8 @@ class Listings:
         self._of_source = sorted(by_field.get("source.ip", ()))
         self._others = [(_value_of(field), sorted(names)) for field, names in by_field.items() if field != "source.ip"]
         self._source = _value_of("source.ip")
+        self._known: object = None  # of which the next are
+        self._untils: list[Callable[[str], int]] = []
 
     def admit(self, doc: bytes, source_ip: str | None = None) -> bool:
         """`source_ip`: the text at that field, where it is known."""
@@ -38,10 +40,17 @@ class Listings:
                 if self._found(self._source, doc, self._of_source):
                     return True
             else:
-                for name in self._of_source:
-                    if self._lists.have(name, source_ip, None):
+                lists = self._lists
+                if self._known is not lists.revision:
+                    self._known = lists.revision
+                    self._untils = [until for name in self._of_source for until in lists.untils(name)]
+                for until in self._untils:
+                    if until(source_ip) > lists.now:
                         return True
-        return any(self._found(pattern, doc, names) for pattern, names in self._others)
+        for pattern, names in self._others:  # noqa: SIM110 - a generator costs more than what it asks
+            if self._found(pattern, doc, names):
+                return True
+        return False
 
     def _found(self, pattern: re.Pattern[bytes], doc: bytes, names: list[str]) -> bool:
         for spelt in pattern.findall(doc):

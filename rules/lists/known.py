@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -57,8 +57,16 @@ class Lists:
             else:
                 named.everyone = index
         self._known: Mapping[str, _Named] = known
+        self.revision: object = known  # another object whenever this is called
         self.names = frozenset(known)
         self.now = now
+
+    def untils(self, name: str) -> list[Callable[[str], int]]:
+        """Of every list of this name, whosever it is."""
+        named = self._known.get(name)
+        if named is None:
+            return []
+        return [index.until for index in (*((named.everyone,) if named.everyone else ()), *named.own.values())]
 
     def about(self, names: Iterable[str]) -> list[str]:
         """The versions of these lists: what the rules find depends on nothing else of them."""

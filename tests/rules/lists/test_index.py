@@ -136,4 +136,17 @@ def test_many_entries_are_all_found_and_take_few_bytes() -> None:
     for start in ("", "1", "103.20", "99", "999", sorted(values)[777]):
         assert [entry.value for entry in index.all(start)] == [value for value in sorted(values) if value >= start]
     text = sum(len(value) + 8 for value in values)
-    assert len(content) - text < 20 * len(values)
+    assert len(content) - text - (1 << 21) < 20 * len(values)
+
+
+@pytest.mark.parametrize("bits", [1, 7, 8, 15, 20, 21, 22, 23, 24, 25, 31, 32])
+def test_a_block_begins_and_ends_where_it_does(bits: int) -> None:
+    for start in (0, 77 << 24 | 5 << 16 | 9 << 8 | 130, (1 << 32) - 1):
+        network = ip_network((start >> (32 - bits) << (32 - bits), bits))
+        index = Index.of(ListType.IP, [Entry(str(network))])
+        first, last = int(network.network_address), int(network.broadcast_address)
+        inside = {first, last, (first + last) // 2, *(n for n in (first + 256, last - 256) if first <= n <= last)}
+        around = (first - 1, last + 1, first - 256, last + 256)
+        outside = {n for n in around if 0 <= n < 1 << 32 and not first <= n <= last}
+        assert all(index.until(str(ip_address(n))) == FOREVER for n in inside)
+        assert not any(index.until(str(ip_address(n))) for n in outside)
