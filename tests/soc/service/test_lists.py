@@ -12,6 +12,7 @@ from api.indicators import Which, get, joined, put, remove, replaced, visible, w
 from rules.lists.index import Entry
 from rules.tuning import Tuning
 from soc.buffer.sqlite import EventLog
+from soc.cli.lists_checks import lists_checks
 from soc.errors import Conflict, Forbidden, NotFound
 from soc.model.account import Account, Role
 from soc.model.indicator import ListType
@@ -154,3 +155,10 @@ def test_a_list_whose_file_is_not_here_goes_on_as_it_was(rig, from_) -> None:
     assert "not on this machine: import the list here, too" in fault.reason
     with pytest.raises(Conflict):
         rig.stores.policies.put(Policy(PolicyKind.LIST, "bad", 2, {**body, "entries": 2}, "late", NOON))
+
+
+def test_doctor_names_the_rules_that_rest(rig) -> None:
+    rig.publisher.look()
+    [check] = lists_checks(Settings(data_dir=rig.folder.parent), rig.stores)
+    assert (check.name, check.state) == ("list bad", "warn")
+    assert check.found == "not there; rules that rest for it: 1, such as Listed"
