@@ -18,7 +18,7 @@ from rules.predicate import (
     Wild,
     texts,
 )
-from soc.model.event import Value
+from soc.model.event import Value, is_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
         case Exists():
             held = True
         case HasValue():
-            held = bool(texts(value))
+            held = bool(texts(value)) or _has_object(value)
         case Listed():
             held = False
         case SameAs(other) as same:
@@ -93,18 +93,17 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
     return [check.field] if held else []
 
 
+def _has_object(value: Value) -> bool:
+    return any(map(_has_object, value)) if isinstance(value, list) else is_object(value)
+
+
 def any_text(predicate: Predicate, value: Value, keyword: bool = False) -> bool:
-    """Whether any element of the value passes. As a keyword, text rules look at text only, and numbers at numbers only."""
-    elements = value if isinstance(value, list) else [value]
-    for element in elements:
-        wanted = isinstance(element, str) != isinstance(predicate, Number) if keyword else True
-        if (
-            wanted
-            and not isinstance(predicate, SameAs | Listed)
-            and any(predicate.holds(text) for text in texts(element))
-        ):
-            return True
-    return False
+    """Whether any element of the value passes. As a keyword, a number is sought among numbers only, and a text not among booleans."""
+    if isinstance(value, list):
+        return any(any_text(predicate, element, keyword) for element in value)
+    if keyword and (isinstance(value, bool) or (isinstance(value, str) and isinstance(predicate, Number))):
+        return False
+    return not isinstance(predicate, SameAs | Listed) and any(predicate.holds(text) for text in texts(value))
 
 
 def anywhere(predicate: TextPredicate) -> TextPredicate:

@@ -16,6 +16,7 @@ from api.tuning.ratio import ratio
 from rules.blind import unfed
 from soc.errors import SocError
 from soc.model.account import Account, Role
+from soc.model.asked import written
 from soc.model.finding import LEVELS
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import RuleSetting
@@ -95,9 +96,20 @@ def show_rule(
         rule=seen.rule,
         now=state.clock(),
         error=error,
-        kept=kept or {"stage": seen.setting.stage, "level": seen.setting.level or "", "reason": ""},
+        kept=kept or _as_filled_in(seen.setting),
         stages=list(Stage),
         levels=LEVELS[::-1],
         may_tune=account.role.includes(Role.ADMIN),
         all_orgs=account.scope.orgs is None,
     )
+
+
+def _as_filled_in(setting: RuleSetting) -> Mapping[str, str]:
+    return {
+        "stage": setting.stage,
+        "level": setting.level or "",
+        "threshold": "" if setting.threshold is None else f"{setting.threshold:.15g}",
+        "timespan": written(setting.timespan_s) if setting.timespan_s else "",
+        "only": setting.only or "",
+        "reason": "",
+    }

@@ -24,6 +24,7 @@ from soc.cli import packages, tuning
 from soc.cli.backtest import backtest
 from soc.cli.context import JsonOption, print_json
 from soc.cli.match import PipelineOption, RulesOption
+from soc.cli.rerun import rerun
 from soc.cli.ruleset import Compiling, load_rules
 from soc.errors import ConfigError, RuleError
 from soc.model.event import Fields, flat
@@ -40,6 +41,7 @@ app.command("compile")(packages.compile_)
 app.command("reload")(packages.reload)
 
 app.command("backtest")(backtest)
+app.command("rerun")(rerun)
 
 ZONE = "Asia/Ho_Chi_Minh"
 NOW_MS = 4_102_444_800_000  # 2100: a case's line is never in the future

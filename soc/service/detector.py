@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from rules.check import unsifted
+from rules.database import Compiler
 from rules.lists.known import Lists
 from rules.match import Engine
 from rules.tuning import Tuning
@@ -23,6 +24,7 @@ from soc.locks import only_one
 from soc.model.rule import RuleDoc
 from soc.pipeline import Pipeline
 from soc.service.compiling import Databases, say
+from soc.service.handover import Uptake
 from soc.service.lists import KnownLists, following, lists_dir
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.published import Publisher
@@ -55,9 +57,18 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         # Whoever imports rules lays down their stages first: these have to be known before the rules run.
         cleanup.enter_context(following(lists))
         reloader = Reloader(settings, running, partial(engine_of, settings, lists=lists.lists), tuning.load)
-        pipeline.between = _both(lists.take, taking_up(pipeline, publisher, reloader))
+        uptake = Uptake(settings.data_dir, pipeline.add)
+        take_up = taking_up(pipeline, publisher, reloader)
+
+        def between() -> None:
+            lists.take()
+            take_up()
+            uptake.look()
+
+        pipeline.between = between
         on_hangup(reloader.asked.set)
         server, _ = start_http_server(detect.http_port, detect.http_host)
+        cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
         relax_garbage_collection()
         if settings.store.url:
@@ -105,14 +116,6 @@ def known_lists(settings: Settings) -> KnownLists:
     return KnownLists(open_stores(settings).policies, lists_dir(settings.data_dir), now_ms)
 
 
-def _both(first: Callable[[], None], second: Callable[[], None]) -> Callable[[], None]:
-    def both() -> None:
-        first()
-        second()
-
-    return both
-
-
 def put_together(
     settings: Settings,
     event_log: EventLog,
@@ -125,7 +128,7 @@ def put_together(
     chosen = choose(settings, before_of(settings), progress=say)
     for error in chosen.ruleset.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
-    for note in unsifted(chosen.ruleset):
+    for note in unsifted(chosen.ruleset, Compiler(Databases(settings))):
         log.warning("the detector is slower than it could be", rule=str(note))
     engine = engine_of(settings, chosen, lists=lists.lists if lists else None)
     publisher = Publisher(detections, tuning, now_ms, (lambda: lists.faults) if lists else list)

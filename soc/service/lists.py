@@ -79,8 +79,10 @@ class KnownLists:
         offered, now = self._offered, self._clock() // 1000
         if offered is not None and offered is not self._taken:
             self.lists.use(offered.values(), now)
+            if offered or self._taken:  # who has no lists need not be told
+                entries = sum(index.entries for _, _, index in offered.values())
+                log.info("lists of indicators", lists=len(offered), entries=entries)
             self._taken = offered
-            log.info("lists of indicators", lists=len(offered), entries=sum(i.entries for _, _, i in offered.values()))
         self.lists.now = now
 
 

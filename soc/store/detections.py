@@ -13,6 +13,7 @@ from pathlib import Path
 import orjson
 
 from soc.buffer.database import Database
+from soc.model.asked import Asked
 from soc.model.calendar import DAY_MS, day_of
 from soc.model.finding import Finding
 from soc.model.rule import LogSource, RuleDoc, RuleFault, RulesInForce
@@ -240,5 +241,7 @@ def _json(item: RuleDoc | RuleFault | RulesInForce) -> str:
 def rule_doc(text: str) -> RuleDoc:
     doc = orjson.loads(text)
     lists = {name: tuple(value) for name, value in doc.items() if isinstance(value, list)}
-    # A text that was kept by an older govsoc has no log sources.
-    return RuleDoc(**doc | lists | {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))})
+    # A text that was kept by an older govsoc has no log sources, and says nothing of what can be set otherwise.
+    nested = {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))}
+    asked = doc.get("asked")
+    return RuleDoc(**doc | lists | nested | {"asked": Asked(**asked) if asked else None})
