@@ -41,6 +41,7 @@ from api.state import Keys, RuleBook, State
 from api.throttle import SignIns
 from api.tuning.budget import DAILY_BUDGET
 from collector.snippets import Place
+from rules.lists.known import Lists
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
@@ -66,6 +67,7 @@ def create_app(
     jobs: Jobs,
     tuning: Callable[[], Tuning],
     lists_dir: Path,
+    known_lists: Callable[[], Lists],
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
@@ -77,8 +79,8 @@ def create_app(
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are. `place`: where senders
-    reach the collector.
+    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are; `known_lists`:
+    what is on them now, for rules that are tried. `place`: where senders reach the collector.
     """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
@@ -116,7 +118,7 @@ def create_app(
         daily_budget=daily_budget,
         keys=keys,
         backtests=jobs,
-        rehearsal=Rehearsal(),
+        rehearsal=Rehearsal(known_lists),
         tuning=tuning,
         place=place or Place(),
         lists=lists_dir,

@@ -13,7 +13,8 @@ from itertools import islice
 from pathlib import Path
 
 from api.errors import Refused
-from rules.lists.index import Entry, Index, packed, path_of, write
+from rules.lists.index import Index
+from rules.lists.pack import Entry, packed, path_of, write
 from rules.lists.read import Format, Reading, read
 from rules.lists.spelling import spelt
 from soc.errors import ConfigError, Forbidden, NotFound

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from api.indicators import MAX_TEXT, Change, Kept, Which
 from api.schemas import In, Name
-from rules.lists.index import Entry
+from rules.lists.pack import Entry
 from rules.lists.read import Format, Reading
 from soc.model.event import iso
 from soc.model.indicator import ListType

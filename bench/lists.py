@@ -15,8 +15,9 @@ from bench import workload
 from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from rules.lists.index import FOREVER, Entry, Index, packed, write
+from rules.lists.index import FOREVER, Index
 from rules.lists.known import Lists
+from rules.lists.pack import Entry, packed, write
 from rules.load import load
 from rules.match import Engine
 from soc.model.event import Stored

@@ -11,8 +11,9 @@ from typing import Any
 from rules.database import Blobs, InMemory
 from rules.document import read_list
 from rules.entries import END_OF_TIME
-from rules.lists.index import Entry, Index
+from rules.lists.index import Index
 from rules.lists.known import Lists
+from rules.lists.pack import Entry
 from rules.lists.spelling import spelt
 from rules.load import loads
 from rules.match import Engine

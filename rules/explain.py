@@ -95,12 +95,12 @@ def _explain(condition: Condition, fields: Mapping[str, Value], lists: Lists) ->
 
 
 def _on_list(name: str, list_: str, fields: Mapping[str, Value], lists: Lists) -> Explained:
-    org = fields.get("organization.id")
-    hit = lists.find(list_, fields.get(name), org if isinstance(org, str) else None)
+    org = str(fields.get("organization.id", ""))
+    hit = lists.find(list_, fields.get(name), org)
     seen = _seen(name, fields)
     if hit is not None:
         seen += f", as {hit.entry} in version {hit.version[:12]}"
-    elif list_ not in lists.names:
+    elif not lists.there((list_,), org):
         seen += ", there is no such list: the rule rests"
     return Explained(f"{name} is on the list {list_}", hit is not None, seen)
 

@@ -39,8 +39,8 @@ class Engine:
     """All rules over all events. One engine belongs to one thread.
 
     `zone` is where the calendar day of an alert is counted. `broken`: rule id -> reason, for rules stopped because they raised.
-    Rules can `rest`: they are not evaluated at all until they are woken. So does a rule that asks for a list that there is none of.
-    `blobs` keeps what takes long to compile.
+    Rules can `rest`: they are not evaluated at all until they are woken. So does a rule that asks for a list that there is none of, and
+    on the events of one organisation where only others have it. `blobs` keeps what takes long to compile.
     """
 
     def __init__(
@@ -148,6 +148,8 @@ class Engine:
             if event.ts == 0 and event.dead:
                 continue  # its fields are unknown; it is matched when a mended parser replays it
             for fired in self.plan(event.fields).fire(event.fields):
+                if (names := self._asks.get(fired.rule.id)) and not self._lists.there(names, event.org):
+                    continue  # the list is another organisation's: here the rule rests
                 try:
                     findings.append(self._finding(fired, event))
                 except Exception as error:  # noqa: BLE001 - one rule

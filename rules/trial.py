@@ -73,7 +73,7 @@ class Outcome:
 
 
 class Trial:
-    """The rules of a set, as the detector runs them, without any state between two calls. Belongs to one thread."""
+    """The rules of a set, as the detector runs them, without any state between two calls. Belongs to one thread. `lists`: what they ask."""
 
     def __init__(self, ruleset: RuleSet, lists: Lists | None = None) -> None:
         self._engine = Engine(ruleset, UTC, lists=lists)
@@ -85,6 +85,7 @@ class Trial:
 
         A line that could not be parsed matches nothing, as when it is collected.
         """
+        self._engine.rest(frozenset())  # lists may have come or gone
         matches = []
         sweeps = Sweeps(self._ruleset, tuning.bounds)
         for number, event in events:

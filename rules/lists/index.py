@@ -1,167 +1,33 @@
-"""A list as one file that is made once and never changed: sorted arrays, which processes map and share, then its entries as text.
+"""What is on a list, asked of its file (`rules.lists.pack`), which is mapped.
 
 What is no address is found by 64 bits of its hash, an address by the last block that begins at or before it, and by the blocks around
-that one. A million entries are 12 to 13 bytes each (IPv6: 25), and 2 MiB say in which /24 there is any; finding one takes a microsecond
-or two.
-
-    line 1    what it is
-    line 2    a JSON object: type, number of entries, and where each array begins
-    arrays    each at a multiple of 8 bytes
-    text      an entry a line, as JSON: [entry, until, note]
+that one. Finding one takes a microsecond or two.
 """
 
 from __future__ import annotations
 
 import mmap
-import os
 import socket
-from array import array
+import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from pathlib import Path
 from socket import AF_INET, inet_pton
-from typing import NamedTuple
 
 import orjson
 
-from rules.lists.spelling import LONGEST, asked, block, packed_address
+from rules.lists.pack import ALONE, FIRST_LINE, HEADER, LOW, Entry, hash_of, named, packed, path_of
+from rules.lists.spelling import LONGEST, asked, packed_address
 from soc.errors import ConfigError
-from soc.model.indicator import MAX_ENTRIES, ListType
+from soc.model.indicator import ListType
 
-FIRST_LINE = b"govsoc list 1\n"
 FOREVER = (1 << 32) - 1  # s since 1970; as 0 in a file
 NOT_LISTED = 0
-_REMEMBERED = 20_000  # values
+_ROOM = 2 << 20  # bytes of what was asked lately, of each list
 _LONGEST_REMEMBERED = 300  # characters
-_ALONE = (1 << 32) - 1  # of a block: none is around it
-_HEADER = 4096
+_BESIDE = 100  # bytes that a remembered value takes beside its text
 _NEAR = 4096  # bytes that are read on to find an entry
-
-
-class Entry(NamedTuple):
-    """`value`: as `spelt` gives it. `until`: s since 1970 from which it does not count any more; 0: it has no end."""
-
-    value: str
-    until: int = 0
-    note: str = ""
-
-
-def packed(kind: ListType, entries: Iterable[Entry]) -> bytes:
-    """What is in the file of a list. Of two entries of one value the last counts. Raises `ConfigError` when there are too many."""
-    unique = {entry.value: entry for entry in entries}
-    if len(unique) > MAX_ENTRIES:
-        raise ConfigError(f"{len(unique):,} entries are too many for one list; at most {MAX_ENTRIES:,} are allowed")
-    known = sorted(unique.values())
-    sections = _addresses(known) if kind is ListType.IP else _hashed(known)
-    depths = {entry.value.count(".") for entry in known if entry.value.startswith(".")}
-    text = b"".join(orjson.dumps(list(entry)) + b"\n" for entry in known)
-    return _put_together(kind, len(known), sorted(depths if kind is ListType.DOMAIN else ()), sections, text)
-
-
-def write(folder: Path, content: bytes) -> str:
-    """Keep what `packed` made, in a file that is named by its hash, and return the name."""
-    name = _named(content)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f".{name}.{os.getpid()}"
-    with draft.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path_of(folder, name))
-    return name
-
-
-def path_of(folder: Path, name: str) -> Path:
-    return folder / f"{name}.list"
-
-
-def _named(content: bytes | mmap.mmap) -> str:
-    return blake2b(content, digest_size=16).hexdigest()
-
-
-def _put_together(
-    kind: ListType, count: int, depths: Sequence[int], sections: dict[str, array[int]], text: bytes
-) -> bytes:
-    at, places, parts = _HEADER, {}, []
-    for name, values in sections.items():
-        data = values.tobytes()
-        places[name] = [values.typecode, at, len(data)]
-        data += b"\0" * (-len(data) % 8)
-        parts.append(data)
-        at += len(data)
-    header = FIRST_LINE + orjson.dumps(
-        {"type": kind, "entries": count, "depths": depths, "arrays": places, "text": at, "size": at + len(text)}
-    )
-    return b"".join([header.ljust(_HEADER - 1) + b"\n", *parts, text])
-
-
-def _hashed(entries: Sequence[Entry]) -> dict[str, array[int]]:
-    found = sorted((_hash(entry.value), entry.until) for entry in entries)
-    keys = array("Q", (key for key, _ in found))
-    return {"keys": keys, "until": array("I", (until for _, until in found)), "steps": _steps(keys, 64)}
-
-
-def _addresses(entries: Sequence[Entry]) -> dict[str, array[int]]:
-    blocks = [(*block(entry.value), entry.until) for entry in entries]
-    four = _nested([one[1:] for one in blocks if one[0] == 4], 32)
-    six = _nested([one[1:] for one in blocks if one[0] == 6], 128)
-    starts = array("I", (start for start, *_ in four))
-    return {
-        "four": starts,
-        "four_bits": array("B", (bits for _, bits, _, _ in four)),
-        "four_until": array("I", (until for _, _, until, _ in four)),
-        "four_outer": array("I", (around for *_, around in four)),
-        "steps": _steps(starts, 32),
-        "near": _near([(start, bits) for start, bits, *_ in four]),
-        "six_high": array("Q", (start >> 64 for start, *_ in six)),
-        "six_low": array("Q", (start & _LOW for start, *_ in six)),
-        "six_bits": array("B", (bits for _, bits, _, _ in six)),
-        "six_until": array("I", (until for _, _, until, _ in six)),
-        "six_outer": array("I", (around for *_, around in six)),
-    }
-
-
-_LOW = (1 << 64) - 1
-
-
-def _nested(blocks: list[tuple[int, int, int]], width: int) -> list[tuple[int, int, int, int]]:
-    """(start, bits, until, number of the narrowest block around it) in order of their starts, wide ones first."""
-    out: list[tuple[int, int, int, int]] = []
-    open_: list[tuple[int, int]] = []  # (end, number) of blocks around the next one
-    for number, (start, bits, until) in enumerate(sorted(blocks)):
-        while open_ and open_[-1][0] < start:
-            open_.pop()
-        out.append((start, bits, until, open_[-1][1] if open_ else _ALONE))
-        if bits < width:
-            open_.append((start + (1 << (width - bits)) - 1, number))
-    return out
-
-
-def _steps(keys: array[int], width: int) -> array[int]:
-    """Where the keys begin that have each value in their first bits, so that little is left to search."""
-    bits = max(0, min(16, len(keys).bit_length() - 2))
-    return array("I", (bisect_left(keys, n << (width - bits)) for n in range(1 << bits))) + array("I", [len(keys)])
-
-
-def _near(blocks: Sequence[tuple[int, int]]) -> array[int]:
-    """One bit for each /24 in which there is an entry: most addresses are told by it alone."""
-    found = bytearray(1 << 21)
-    for start, bits in blocks:
-        first = start >> 8
-        last = first + (1 << (24 - bits)) - 1 if bits < 24 else first
-        while first <= last and (first & 7 or last - first < 7):
-            found[first >> 3] |= 1 << (first & 7)
-            first += 1
-        whole = (last + 1 - first) >> 3 if first <= last else 0
-        found[first >> 3 : (first >> 3) + whole] = b"\xff" * whole
-        for rest in range(first + (whole << 3), last + 1):
-            found[rest >> 3] |= 1 << (rest & 7)
-    return array("B", found)
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(blake2b(text.encode(errors="surrogatepass"), digest_size=8).digest())
 
 
 class _Hashed:
@@ -172,7 +38,7 @@ class _Hashed:
         self._shift = _shift(self._steps, 64)
 
     def until(self, entry: str) -> int:
-        key = _hash(entry)
+        key = hash_of(entry)
         step = key >> self._shift
         at = bisect_left(self._keys, key, self._steps[step], end := self._steps[step + 1])
         return (self._until[at] or FOREVER) if at < end and self._keys[at] == key else NOT_LISTED
@@ -191,7 +57,7 @@ class _Four:
         step = address >> self._shift
         at = bisect_right(self._starts, address, self._steps[step], self._steps[step + 1]) - 1
         found = []
-        while at != _ALONE and at >= 0:
+        while at != ALONE and at >= 0:
             rest = 32 - self._bits[at]
             if self._starts[at] >> rest == address >> rest:
                 found.append(at)
@@ -212,9 +78,9 @@ class _Six:
     def around(self, address: int) -> list[int]:
         high = address >> 64
         first, last = bisect_left(self._high, high), bisect_right(self._high, high)
-        at = bisect_right(self._low, address & _LOW, first, last) - 1
+        at = bisect_right(self._low, address & LOW, first, last) - 1
         found = []
-        while at != _ALONE and at >= 0:
+        while at != ALONE and at >= 0:
             rest = 128 - self._bits[at]
             if self._start(at) >> rest == address >> rest:
                 found.append(at)
@@ -247,12 +113,13 @@ class Index:
         self._content = content
         self._text = self._arrays()
         self._until: dict[str, int] = {}
+        self._room = _ROOM
 
     @classmethod
     def of(cls, kind: ListType, entries: Iterable[Entry]) -> Index:
         """In memory alone."""
         content = packed(kind, entries)
-        return cls(_named(content), content)
+        return cls(named(content), content)
 
     @classmethod
     def open(cls, folder: Path, name: str) -> Index:
@@ -270,7 +137,7 @@ class Index:
 
     def _arrays(self) -> int:
         whole = memoryview(self._content)
-        first, _, rest = bytes(whole[:_HEADER]).partition(b"\n")
+        first, _, rest = bytes(whole[:HEADER]).partition(b"\n")
         if first + b"\n" != FIRST_LINE:
             raise ConfigError(f"list {self.name}: of another version of govsoc: import it again")
         header = orjson.loads(rest)
@@ -302,10 +169,15 @@ class Index:
         if found is None:
             found = self._unseen(text)
             if len(text) <= _LONGEST_REMEMBERED:
-                if len(self._until) >= _REMEMBERED:
-                    self._until.clear()
-                self._until[text] = found
+                self._remember(text, found)
         return found
+
+    def _remember(self, text: str, until: int) -> None:
+        self._room -= sys.getsizeof(text) + _BESIDE
+        if self._room < 0:
+            self._until.clear()
+            self._room = _ROOM
+        self._until[text] = until
 
     def _unseen(self, text: str) -> int:
         if self.type is not ListType.IP:

@@ -77,6 +77,11 @@ class Lists:
                 found += [name, *everyone, *(f"{org} {index.name}" for org, index in sorted(named.own.items()))]
         return found
 
+    def there(self, names: Iterable[str], org: str) -> bool:
+        """Whether this organisation has a list of each of these names, its own or the one for all."""
+        known = [self._known.get(name) for name in names]
+        return all(named is not None and (named.everyone is not None or org in named.own) for named in known)
+
     def have(self, name: str, text: str, org: str | None) -> bool:
         """Whether the list holds this value. `org` None: for any organisation."""
         named = self._known.get(name)

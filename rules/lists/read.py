@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import orjson
 
-from rules.lists.index import Entry
+from rules.lists.pack import Entry
 from rules.lists.spelling import spelt
 from soc.errors import ConfigError
 from soc.model.indicator import ListType

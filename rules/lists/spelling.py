@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
 
+from rules.predicate import fold
 from soc.model.indicator import ListType
 
 LONGEST = 2048  # characters
@@ -110,16 +111,12 @@ def url(text: str) -> str:
     return f"{host}{f':{port}' if odd else ''}{parts.path or '/'}{query}"
 
 
-def text(value: str) -> str:
-    return value.strip().casefold()
-
-
 _ENTRY: Mapping[ListType, Callable[[str], str]] = {
     ListType.IP: _ip,
     ListType.DOMAIN: _domain,
     ListType.HASH: _hash,
     ListType.URL: _url,
-    ListType.TEXT: text,
+    ListType.TEXT: fold,
 }
 
 
@@ -140,4 +137,4 @@ def asked(kind: ListType, value: str, depths: frozenset[int]) -> Iterator[str]:
         case ListType.URL:
             yield url(value)
         case _:
-            yield text(value)
+            yield fold(value)

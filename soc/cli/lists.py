@@ -107,7 +107,7 @@ def add_(
 ) -> None:
     """Add single entries; those that are there get the new reason and expiry."""
     from api.indicators import Which, joined, put, type_of
-    from rules.lists.index import Entry
+    from rules.lists.pack import Entry
     from rules.lists.spelling import spelt
 
     settings, stores = stores_of(config, data_dir)

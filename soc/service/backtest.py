@@ -155,6 +155,10 @@ def open_backtest(
         )
         relax_garbage_collection()
         faults = [fault for fault in tuning.faults if fault.rule_id in (None, *(doc.id for doc in docs))]
+        faults += [
+            RuleFault(f"{by_id[rule].title}: there is no list {', '.join(names)}", rule_id=rule)
+            for rule, names in engine.unlisted.items()
+        ]
         began = _began(settings, scope, span, history)
         yield Running(test, span, resumed, faults, docs, engine, began, raised, stores.alerts, scope, zone, place)
 

@@ -93,8 +93,7 @@ def _patiently(
     while prepare(settings, stop, patience_s=inf):
         try:
             tuning.load()  # before the first event: what is to be hidden is never shown
-            lists.load()
-            lists.take()
+            lists.as_now()
             return put_together(settings, event_log, detections, tuning.now, lists)
         except (Busy, StoreUnavailable):
             if not settings.store.url:
@@ -107,8 +106,7 @@ def build_pipeline(
 ) -> Pipeline:
     """With the rules and the lists as they are now, for good."""
     lists = known_lists(settings)
-    lists.load()
-    lists.take()
+    lists.as_now()
     return put_together(settings, event_log, detections, tuning, lists)[0]
 
 

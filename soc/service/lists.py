@@ -85,13 +85,16 @@ class KnownLists:
             self._taken = offered
         self.lists.now = now
 
+    def as_now(self) -> Lists:
+        """`load` and `take` at once, for who has no thread that looks. Raises what the store raises."""
+        self.load()
+        self.take()
+        return self.lists
+
 
 def read_lists(policies: PolicyStore, data_dir: Path, clock: Callable[[], int]) -> Lists:
     """As they are now, for good. Raises what the store raises."""
-    known = KnownLists(policies, lists_dir(data_dir), clock)
-    known.load()
-    known.take()
-    return known.lists
+    return KnownLists(policies, lists_dir(data_dir), clock).as_now()
 
 
 @contextmanager

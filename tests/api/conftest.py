@@ -34,6 +34,7 @@ from soc.model.tuning import RuleException, exception_body
 from soc.notify.channel import Undelivered
 from soc.notify.route import Channel, Route, body_of
 from soc.service.api import BACKTEST
+from soc.service.lists import KnownLists
 from soc.service.tuning import read_tuning
 from soc.store.base import Detections, Stores
 from soc.store.detections import SqliteDetections
@@ -267,6 +268,7 @@ def app(world, jobs, lists_dir):
         tuning=lambda: read_tuning(world.stores.policies, UTC),
         send_test=world.send_test,
         lists_dir=lists_dir,
+        known_lists=KnownLists(world.stores.policies, lists_dir, world.clock).as_now,
     )
 
 

@@ -5,8 +5,17 @@ from __future__ import annotations
 import pytest
 from servers import both_stores
 
+from rules.doc import doc_of
+from rules.load import loads
 from soc.model.policy import PolicyKind
 
+LINE = b'192.0.2.1 - - [02/Mar/2026:18:59:58 +0700] "GET / HTTP/1.1" 200 5 "-" "x"\n'
+ASKING = """\
+title: Listed
+id: 5a4b1c5e-6f0e-4b0e-9b7e-1d2f3a4b5c6d
+logsource: {category: webserver}
+detection: {s: {source.ip|expand: '%bad%'}, condition: s}
+"""
 PASTED = {"type": "ip", "text": "192.0.2.1\nfoo\n198.51.100.0/24 # seen\n", "reason": "scans", "days": 7}
 
 
@@ -49,6 +58,22 @@ def test_entries_come_page_by_page(national):
     some = national.get("/api/v1/lists/bad/entries", params={"starting": "192.0.2.9"}).json()["items"]
     assert [one["value"] for one in some] == ["192.0.2.9", *(f"192.0.2.9{n}" for n in range(10))]
     assert some[0]["until"].startswith("2026-03-")
+
+
+def test_lines_are_tried_with_what_is_on_the_lists_now(national, world):
+    doc = doc_of(*loads(ASKING).rules, {})
+    world.detections.publish([doc], [])
+
+    def titles(org):
+        found = national.post("/api/v1/sources/preview", params={"org": org}, content=LINE).json()
+        return [match["titles"]["en"] for match in found["matches"]]
+
+    assert titles("hungyen") == []
+    national.post("/api/v1/lists/bad/entries", json=PASTED | {"org": "hungyen"})
+    assert titles("hungyen") == ["Listed"]
+    assert titles("hanoi") == []
+    national.post("/api/v1/lists/bad/remove", json={"org": "hungyen", "reason": "over"})
+    assert titles("hungyen") == []
 
 
 def test_what_would_change_is_said_and_changes_nothing(national):

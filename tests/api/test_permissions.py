@@ -11,7 +11,7 @@ from servers import both_stores
 
 from api.incidents import Desk
 from api.indicators import Which, put, replaced
-from rules.lists.index import Entry
+from rules.lists.pack import Entry
 from soc.model.delivery import delivery_id
 from soc.model.finding import alert_id
 from soc.model.indicator import ListType

@@ -18,6 +18,7 @@ from test_console import FLAGS, PASSWORD, photograph, serving
 from api import notifications
 from api.app import create_app
 from api.passwords import hash_password
+from rules.lists.known import Lists
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.model.account import Account, Role
@@ -85,6 +86,7 @@ def office(tmp_path, receivers):
         jobs=Jobs(tmp_path / "jobs", (), {}),
         tuning=Tuning,
         lists_dir=tmp_path / "lists",
+        known_lists=Lists,
         send_test=partial(notify.send_test, senders, writer),
     )
     with serving(app) as address, notify.notifying(opened.stores, senders, writer, ready):

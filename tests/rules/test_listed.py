@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rules.explain import explain, lines
-from rules.lists.index import Entry, Index
+from rules.lists.index import Index
 from rules.lists.known import Lists
+from rules.lists.pack import Entry
 from rules.lists.spelling import spelt
 from rules.load import loads
 from rules.match import Engine
@@ -108,6 +109,17 @@ def test_the_list_of_an_organisation_counts_for_its_events_alone(event, tz) -> N
     assert found(known, {**fields, "organization.id": "hanoi"}, event, tz) == []
     assert found(known, {**fields, "organization.id": "hanoi", "source.ip": "203.0.113.1"}, event, tz)
     assert found(lists(bad_of_hungyen=own, staff=STAFF), {**fields, "organization.id": "hanoi"}, event, tz) == []
+
+
+def test_a_list_of_one_organisation_wakes_the_rule_for_no_other(event, tz) -> None:
+    known = lists(bad=BAD, staff_of_hungyen=STAFF)
+    fields = {"source.ip": "203.0.113.9", "status": 200}
+    assert found(known, {**fields, "organization.id": "hungyen"}, event, tz)
+    assert (
+        found(known, {**fields, "organization.id": "hanoi"}, event, tz) == []
+    )  # nobody is on a list that it does not have
+    told = "\n".join(lines(explain(loads(RULE).rules[0], {**fields, "organization.id": "hanoi"}, lists=known)))
+    assert "user.name is on the list staff   [absent, there is no such list: the rule rests]" in told
 
 
 def test_each_check_says_why_or_why_not(event) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from api.errors import Refused
 from api.indicators import Which, get, joined, put, remove, replaced, visible, without
-from rules.lists.index import Entry
+from rules.lists.pack import Entry
 from rules.tuning import Tuning
 from soc.buffer.sqlite import EventLog
 from soc.cli.lists_checks import lists_checks
