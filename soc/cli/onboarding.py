@@ -14,7 +14,6 @@ from rich.table import Table
 from collector import snippets
 from collector.diagnose import in_words
 from collector.preview import MAX_BYTES, NOBODY, Preview, Remark, preview
-from rules.lists.known import Lists
 from rules.trial import Outcome, Trial, Tuned
 from rules.tuning import Tuning
 from soc.cli.context import (
@@ -23,6 +22,7 @@ from soc.cli.context import (
     JsonOption,
     caller,
     console,
+    lists_of,
     print_json,
     shown,
     stores_of,
@@ -78,7 +78,7 @@ def preview_(
     found = preview(data, now_ms(), source_type=type_, zone=zone, org=org or NOBODY, more=more)
     settings = load(config, data_dir)
     tuning = _tuning_of(config, data_dir) if org else Tuning()
-    outcome = Trial(load_rules(settings), _lists_of(config, data_dir) if org else None).over(
+    outcome = Trial(load_rules(settings), lists_of(config, data_dir) if org else None).over(
         found.events, tuning, now_ms()
     )
     if json:
@@ -94,13 +94,6 @@ def _tuning_of(config: Path | None, data_dir: Path | None) -> Tuning:
 
     settings, stores = stores_of(config, data_dir)
     return read_tuning(stores.policies, ZoneInfo(settings.detect.zone))
-
-
-def _lists_of(config: Path | None, data_dir: Path | None) -> Lists:
-    from soc.service.lists import read_lists
-
-    settings, stores = stores_of(config, data_dir)
-    return read_lists(stores.policies, settings.data_dir, now_ms)
 
 
 def _fate(tuned: Tuned) -> str:

@@ -64,6 +64,25 @@ def test_what_cannot_be_done_is_said(run, feed, words, said):
     assert said in run(*(feed if word == "FEED" else word for word in words))
 
 
+def test_explaining_asks_the_lists_of_a_data_directory(run, feed, tmp_path):
+    (tmp_path / "r.yml").write_text(
+        "title: Asks\nlogsource: {product: linux}\ndetection: {s: {ip|expand: '%bad%'}, condition: s}\n"
+    )
+    (tmp_path / "event.json").write_text('{"ip": "10.1.2.3"}')
+    asked = ["rules", "explain", "Asks", str(tmp_path / "event.json"), "--rules", str(tmp_path / "r.yml")]
+    run("import", "bad", feed, "--type", "ip", code=3)
+
+    def told(*more):
+        result = CliRunner().invoke(build("rules"), [*asked, *more])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    assert "✗ ip is on the list bad" in told()
+    assert "✓ ip is on the list bad   ['10.1.2.3', as 10.0.0.0/8 in version" in told(
+        "--data-dir", str(tmp_path / "data")
+    )
+
+
 def test_doctor_names_lists_that_are_over_or_not_here(run, feed, tmp_path):
     settings = Settings(data_dir=tmp_path / "data")
 
