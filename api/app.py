@@ -31,6 +31,7 @@ from api.routes import (
     exceptions,
     health,
     incidents,
+    lists,
     notifications,
     onboarding,
     rules,
@@ -41,6 +42,7 @@ from api.state import Keys, RuleBook, State
 from api.throttle import SignIns
 from api.tuning.budget import DAILY_BUDGET
 from collector.snippets import Place
+from rules.lists.known import Lists
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
@@ -65,6 +67,8 @@ def create_app(
     cookie_secure: bool,
     jobs: Jobs,
     tuning: Callable[[], Tuning],
+    lists_dir: Path,
+    known_lists: Callable[[], Lists],
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
@@ -76,7 +80,8 @@ def create_app(
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
-    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `place`: where senders reach the collector.
+    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are; `known_lists`:
+    what is on them now, for rules that are tried. `place`: where senders reach the collector.
     """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
@@ -114,10 +119,12 @@ def create_app(
         daily_budget=daily_budget,
         keys=keys,
         backtests=jobs,
-        rehearsal=Rehearsal(),
+        rehearsal=Rehearsal(known_lists),
         compiled=Compiled(),
         tuning=tuning,
         place=place or Place(),
+        lists=lists_dir,
+        known_lists=known_lists,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
@@ -128,6 +135,7 @@ def create_app(
         events,
         rules,
         exceptions,
+        lists,
         backtests,
         onboarding,
         sources,

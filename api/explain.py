@@ -160,6 +160,7 @@ class _Asked:
         self._then, self._now = state.rules.get(finding.rule_hash), self._running.get(alert.rule_id)
         self._event = next(iter(state.stores.events.many([finding.event_id], scope)), None)
         self._tuning = state.tuning()
+        self._lists = state.known_lists()
 
     def explanation(self) -> Explanation:
         changed = self._now is not None and self._now.hash != self._finding.rule_hash
@@ -177,7 +178,7 @@ class _Asked:
             return replace(told, unexplained=Unexplained.BROKEN if docs else Unexplained.NO_TEXT)
         if effort(ruleset.rules, self._event.fields) > MOST_CHARACTERS:
             return replace(told, unexplained=Unexplained.TOO_LARGE)
-        tree = explain(rule, self._event.fields, ruleset)
+        tree = explain(rule, self._event.fields, ruleset, self._lists)
         return replace(
             told,
             tree=tree,
@@ -219,7 +220,7 @@ class _Asked:
         rule = _named(ruleset, self._now.id)
         if rule is None or effort(ruleset.rules, self._event.fields) > MOST_CHARACTERS:
             return None
-        return explain(rule, self._event.fields, ruleset).holds
+        return explain(rule, self._event.fields, ruleset, self._lists).holds
 
     # -- what was counted
 
@@ -229,7 +230,7 @@ class _Asked:
         bounds = self._tuning.bounds.get(rule.id, NOTHING)
         terms = TermsOf(asked, bounds).of(event.org)
         events, whole = self._around(event, terms.span, ruleset)
-        found, counted = window(rule, ruleset, event, events, bounds)
+        found, counted = window(rule, ruleset, event, events, bounds, self._lists)
         size = matched.get(f"{COUNTED}{asked.type}")
         return Correlated(
             group=tuple((name, str(matched[name])) for name in asked.group_by if name in matched),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 import traceback
@@ -17,7 +18,8 @@ from soc.telemetry import REQUESTS
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_PASTED_BYTES = 1 << 20
-_PASTED = frozenset({"/api/v1/sources/preview", "/sources/new/preview"})
+_PASTED = frozenset({"/api/v1/sources/preview", "/sources/new/preview", "/lists"})
+_ENTRIES = re.compile(r"/api/v1/lists/[^/]+/entries")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _SAFE | {"POST", "PUT", "PATCH", "DELETE"}
 _HEADERS = {
@@ -85,7 +87,8 @@ class Envelope:
 
 
 def _most_bytes(scope: Scope) -> int:
-    return MAX_PASTED_BYTES if scope["path"] in _PASTED else MAX_BODY_BYTES
+    path = scope["path"]
+    return MAX_PASTED_BYTES if path in _PASTED or _ENTRIES.fullmatch(path) else MAX_BODY_BYTES
 
 
 def _too_large(most: int) -> str:

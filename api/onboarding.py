@@ -4,13 +4,14 @@ share. There is no FastAPI in here."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from api.standing import expect
 from collector import enrol
 from collector.diagnose import Diagnosis, State, diagnose
 from collector.guess import propose
+from rules.lists.known import Lists
 from rules.load import of_texts
 from rules.trial import Outcome, Trial
 from rules.tuning import Tuning
@@ -31,10 +32,11 @@ _PATIENCE_S = 20.0
 class Rehearsal:
     """The rules that the detector says are running, to try on lines: what matches here matches there.
 
-    They are compiled when first needed and again when they have changed. One caller tries at a time.
+    They are compiled when first needed and again when they have changed. One caller tries at a time. `lists`: those that hold now.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lists: Callable[[], Lists]) -> None:
+        self._lists = lists
         self._lock = threading.Lock()
         self._hashes: frozenset[str] | None = None
         self._trial: Trial | None = None
@@ -46,10 +48,10 @@ class Rehearsal:
         if not self._lock.acquire(timeout=_PATIENCE_S):
             raise Busy("others are trying their lines: wait a moment")
         try:
-            hashes = frozenset(rule.hash for rule in running)
+            hashes, lists = frozenset(rule.hash for rule in running), self._lists()
             if self._trial is None or hashes != self._hashes:
                 ruleset = of_texts((rule.path, rule.text, rule.pipelines) for rule in running)
-                self._trial, self._hashes = Trial(ruleset), hashes
+                self._trial, self._hashes = Trial(ruleset, lists), hashes
             return self._trial.over(events, tuning, now)
         finally:
             self._lock.release()

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import tzinfo
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from threading import Lock
 from typing import Annotated, Protocol
 
@@ -20,6 +20,7 @@ from api.notifications import Tests
 from api.onboarding import Rehearsal
 from api.throttle import SignIns
 from collector.snippets import Place
+from rules.lists.known import Lists
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
@@ -93,7 +94,7 @@ class State:
     """`clock` gives ms since 1970 UTC; `zone` is the people's; times without a zone are read in it.
 
     `keys`: None where there are no masking keys on this machine. `daily_budget`: alerts a day that the analysts can work on.
-    `tuning`: what people have laid down about rules, as the detector knows it.
+    `tuning`: what people have laid down about rules, as the detector knows it. `lists`: where the files of lists of indicators are.
     """
 
     stores: Stores
@@ -115,6 +116,8 @@ class State:
     compiled: Compiled
     tuning: Callable[[], Tuning]
     place: Place
+    lists: Path
+    known_lists: Callable[[], Lists]
 
 
 def _state(request: Request) -> State:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from rules.collection import expanded
 from rules.compile_correlation import correlation as compiled_correlation
 from rules.condition import Condition
 from rules.document import Document, documents, text_of
-from rules.draft import Compiled, Draft, Fault, Filter, Lists, digest_of_list
+from rules.draft import Compiled, Draft, Fault, Filter
 from rules.rule import Correlation, Place
 from soc.errors import RuleError
 from soc.model.rule import LogSource
@@ -24,14 +23,11 @@ if TYPE_CHECKING:
 class Builder:
     """For the rules that go through one pipeline. Builds one file at a time."""
 
-    def __init__(self, pipeline: ProcessingPipeline | None, lists: Lists | None) -> None:
+    def __init__(self, pipeline: ProcessingPipeline | None) -> None:
         self._pipeline = pipeline
-        self._lists = lists
-        self._asked: dict[str, str] = {}
 
     def build(self, content: bytes) -> Compiled:
         """Never raises for what is in the file."""
-        self._asked = {}
         errors: list[RuleError] = []
         text = text_of(content, "", errors)
         drafts: list[Draft] = []
@@ -43,7 +39,7 @@ class Builder:
                 case Filter() as narrowing:
                     filters.append(narrowing)
         faults = tuple(Fault(error.reason, error.line, error.column) for error in errors)
-        return Compiled(tuple(drafts), tuple(filters), faults, self._asked)
+        return Compiled(tuple(drafts), tuple(filters), faults)
 
     def narrowing(self, text: str, logsource: LogSource) -> Condition:
         """The condition of a filter as it applies to rules of this log source, which pipelines may look at.
@@ -53,12 +49,7 @@ class Builder:
         (document,) = documents(text, "", [])
         said = {"product": logsource.product, "category": logsource.category, "service": logsource.service}
         data = {**document.data, "logsource": {name: word for name, word in said.items() if word}}
-        return compiling.detection(replace(document, data=data), self._pipeline, self._values, "filter")[0]
-
-    def _values(self, name: str) -> Sequence[str] | None:
-        values = self._lists(name) if self._lists is not None else None
-        self._asked[name] = digest_of_list(values)
-        return values
+        return compiling.detection(replace(document, data=data), self._pipeline, "filter")[0]
 
     def _made(self, document: Document, errors: list[RuleError]) -> Draft | Filter | None:
         wrong = describe.faults(document)
@@ -81,13 +72,13 @@ class Builder:
     def _meant(self, document: Document) -> Draft | Filter:
         written = compiling.source_of(document.data.get("logsource"))
         if "filter" in document.data:
-            compiling.detection(document, self._pipeline, self._values, "filter")
+            compiling.detection(document, self._pipeline, "filter")
             return _filter(document, written)
         rule = describe.described(document)
         if "correlation" in document.data:
             correlation, base_alerts = compiled_correlation(document, self._pipeline)
             return Draft(replace(rule, correlation=correlation), written, base_alerts, _places(document, correlation))
-        condition, source = compiling.detection(document, self._pipeline, self._values)
+        condition, source = compiling.detection(document, self._pipeline)
         rule = replace(rule, condition=condition, logsource=source)
         return Draft(rule, written, document.data.get("generate") is True, {"id": document.at("id")})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,16 @@ from typing import Any
 from rules.database import Blobs, InMemory
 from rules.document import read_list
 from rules.entries import END_OF_TIME
+from rules.lists.index import Index
+from rules.lists.known import Lists
+from rules.lists.pack import Entry
+from rules.lists.spelling import spelt
 from rules.load import loads
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
 from soc.errors import RuleError
 from soc.model.event import Event, Fields, Stored, event_id, iso
+from soc.model.indicator import ListType
 
 # (source type, line) -> fields with `@timestamp`; the caller passes the collector's parser, which rules must not import.
 Parse = Callable[[str, str], Fields]
@@ -27,7 +32,8 @@ _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One example. `events` or `lines` of `source_type`; `rule` is an id or a name where the file has several alerting rules."""
+    """One example. `events` or `lines` of `source_type`; `rule` is an id or a name where the file has several alerting rules. `lists`:
+    those that there are, by name."""
 
     path: str
     line: int
@@ -37,6 +43,7 @@ class Case:
     source_type: str | None
     lines: tuple[str, ...]
     events: tuple[Fields, ...]
+    lists: Mapping[str, Index] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ def _case(item: object, path: str, line: int) -> Case:
         raise TypeError("it must be a mapping")
     if not isinstance(item.get("match"), bool):
         raise TypeError("it needs `match: true` or `match: false`")
-    if unknown := set(item) - {"name", "match", "rule", "source_type", "lines", "events"}:
+    if unknown := set(item) - {"name", "match", "rule", "source_type", "lines", "events", "lists"}:
         raise ValueError(f"unknown key {sorted(map(str, unknown))[0]!r}")
     lines, source_type = item.get("lines") or [], item.get("source_type")
     if lines and not source_type:
@@ -97,8 +104,22 @@ def _case(item: object, path: str, line: int) -> Case:
     rule = item.get("rule")
     return Case(
         path, line, str(item.get("name") or f"line {line}"), item["match"], None if rule is None else str(rule),
-        source_type, tuple(map(str, lines)), events,
+        source_type, tuple(map(str, lines)), events, _lists(item.get("lists") or {}),
     )  # fmt: skip
+
+
+def _lists(given: object) -> dict[str, Index]:
+    """`{name: {type: [entry, ...]}}`."""
+    if not isinstance(given, dict):
+        raise TypeError("`lists` must be a mapping of names")
+    found = {}
+    for name, typed in given.items():
+        if not isinstance(typed, dict) or len(typed) != 1:
+            raise TypeError(f"the list {name} must be a mapping of its type to its entries, such as ip: [192.0.2.1]")
+        [(type_, entries)] = typed.items()
+        kind = ListType(type_)
+        found[str(name)] = Index.of(kind, [Entry(spelt(kind, str(entry))) for entry in entries])
+    return found
 
 
 def _events(blocks: list[object]) -> Iterator[Fields]:
@@ -160,7 +181,8 @@ def _run(case: Case, ruleset: RuleSet, parse: Parse, zone: tzinfo, blobs: Blobs)
         if parsed.get("event.kind") == "pipeline_error":
             return Outcome(case, ids, f"the line does not parse: {parsed.get('error.message')}")
         fields.append(parsed)
-    engine, state = Engine(ruleset, zone, blobs=blobs), MemoryState()
+    lists = Lists((name, "", index) for name, index in case.lists.items())
+    engine, state = Engine(ruleset, zone, blobs=blobs, lists=lists), MemoryState()
     try:
         stored = [Stored.of(_event(i, one)) for i, one in enumerate(fields)]
     except TypeError as error:

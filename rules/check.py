@@ -11,7 +11,7 @@ from uuid import UUID
 from rules.cases import cases, cases_file
 from rules.condition import Condition, checks
 from rules.database import Compiler
-from rules.patterns import patterns_of
+from rules.patterns import Sign, patterns_of
 from rules.predicate import SameAs
 from rules.rule import Rule, RuleSet
 from rules.sieve import Sieve
@@ -75,7 +75,9 @@ def unsifted(ruleset: RuleSet, compiler: Compiler | None = None) -> Iterator[Not
         if rule.condition is None:
             continue
         if (found := witness(rule.condition, patterns_of)) is not None:
-            looked_for.append((sum(len(sign.pattern) for sign in found.signs), rule, rule.condition))
+            looked_for.append(
+                (sum(len(sign.pattern) for sign in found.signs if isinstance(sign, Sign)), rule, rule.condition)
+            )
             continue
         reason = "it names nothing that must be there, so every event of its log source has to be parsed for it: "
         yield Note("warning", f"{reason}add a text, a number or a field", rule.path, rule.line)

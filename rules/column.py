@@ -11,7 +11,20 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rules.database import Compiler
-from rules.predicate import NO_TEXT, Exists, HasValue, Like, Matches, Number, Predicate, SameAs, Within, fold, number
+from rules.predicate import (
+    NO_TEXT,
+    Exists,
+    HasValue,
+    Like,
+    Listed,
+    Matches,
+    Number,
+    Predicate,
+    SameAs,
+    Within,
+    fold,
+    number,
+)
 from rules.scanner import Broken, Pattern, Scanner
 from soc.model.event import Value, is_object
 
@@ -89,7 +102,7 @@ class Judge:
         blocks: list[tuple[int, Within]] = []
         for predicate, check in checks.items():
             match predicate:
-                case Exists() | HasValue() | SameAs():
+                case Exists() | HasValue() | SameAs() | Listed():
                     pass
                 case Like(literal=str(text)):
                     (self._exact_cased if predicate.cased else self._exact).setdefault(text, []).append(check)

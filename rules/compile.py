@@ -17,16 +17,15 @@ from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaLogSource, Sigma
 
 from rules.condition import All, Any, Check, Condition, Not, Search, anywhere, checks
 from rules.document import Document
-from rules.draft import Lists
 from rules.fault import FORESEEN, UnsupportedError, fault, in_detection, key_of, strange
 from rules.modifiers import any_dash, is_cased, spelt
-from rules.placeholder import fill
 from rules.predicate import (
     DASHES,
     DatePart,
     Exists,
     HasValue,
     Like,
+    Listed,
     Matches,
     Number,
     Predicate,
@@ -66,7 +65,7 @@ _OPERATORS = {
 
 
 def detection(
-    document: Document, pipeline: ProcessingPipeline | None, lists: Lists, section: str = "detection"
+    document: Document, pipeline: ProcessingPipeline | None, section: str = "detection"
 ) -> tuple[Condition, LogSource]:
     """Condition and (pipeline-processed) log source of the searches and the condition in this section of a document.
 
@@ -82,7 +81,7 @@ def detection(
     try:
         rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True, policy=_POLICY)
         if not rule.errors and not odd:
-            return _compiled(rule, pipeline, lists)
+            return _compiled(rule, pipeline)
         faults = [fault(document, error, section) for error in rule.errors if key_of(error) is not None]
         whole: Exception | None = rule.errors[0] if rule.errors else None
     except FORESEEN as error:
@@ -91,7 +90,7 @@ def detection(
     good = {"title": "-", "logsource": {"category": "-"}} if faults else document.data
 
     def attempt(some: dict[str, object]) -> None:
-        _compiled(SigmaRule.from_dict({**good, "detection": some}, policy=_POLICY), pipeline, lists)
+        _compiled(SigmaRule.from_dict({**good, "detection": some}, policy=_POLICY), pipeline)
 
     faults += odd or in_detection(document, searches, attempt, section)
     if not faults and whole is not None:
@@ -99,10 +98,9 @@ def detection(
     raise ExceptionGroup("rule refused", faults)
 
 
-def _compiled(rule: SigmaRule, pipeline: ProcessingPipeline | None, lists: Lists) -> tuple[Condition, LogSource]:
+def _compiled(rule: SigmaRule, pipeline: ProcessingPipeline | None) -> tuple[Condition, LogSource]:
     if pipeline is not None:
         pipeline.apply(rule)
-    fill(rule.detection.detections, lists)
     return _condition(rule), source_of(rule.logsource)
 
 
@@ -182,6 +180,9 @@ def _item(item: SigmaDetectionItem) -> Condition:
     return Not(whole) if item.negated else whole
 
 
+_WHOLE = "a list is asked for the whole of a field's value, as in `source.ip|expand: '%name%'`"
+
+
 def _value(item: SigmaDetectionItem, value: st.SigmaType) -> Condition:
     field = item.field
     match value:
@@ -193,6 +194,10 @@ def _value(item: SigmaDetectionItem, value: st.SigmaType) -> Condition:
             return Not(Check(field, HasValue()))
         case st.SigmaExists(exists=exists) if field is not None:
             return Check(field, Exists()) if exists else Not(Check(field, Exists()))
+        case st.SigmaString(s=(st.Placeholder(name=name),)):
+            if field is None:
+                raise UnsupportedError(f"the list %{name}% needs a field: {_WHOLE}")
+            return Check(field, Listed(name))
         case st.SigmaFieldReference() if field is not None:
             return Check(field, _same_as(value, is_cased(item)))
     predicate = _like(value, any_dash(item)) if isinstance(value, st.SigmaString) else _predicate(value)
@@ -259,7 +264,7 @@ def _part(part: object) -> str | Wild:
         return _WILD[part]
     name = part.name if isinstance(part, st.Placeholder) else part
     raise UnsupportedError(
-        f"the placeholder %{name}% has no values: give a processing pipeline that replaces it, or a list of that name"
+        f"the placeholder %{name}% as a part of a value has no values: give a processing pipeline that replaces it ({_WHOLE})"
     )
 
 

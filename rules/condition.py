@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rules.predicate import Exists, HasValue, Like, Number, Predicate, SameAs, TextPredicate, Wild, texts
+from rules.predicate import Exists, HasValue, Like, Listed, Number, Predicate, SameAs, TextPredicate, Wild, texts
 from soc.model.event import Value, is_object
 
 
@@ -56,7 +56,7 @@ def checks(condition: Condition) -> Iterator[Check]:
 
 
 def satisfied(check: Check, fields: Mapping[str, Value]) -> bool:
-    """Whether the event passes the check, computed without any cache or automaton."""
+    """Whether the event passes the check, computed without any cache or automaton. Not of lists, which have to be asked."""
     return bool(holding(check, fields))
 
 
@@ -72,6 +72,8 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
             held = True
         case HasValue():
             held = bool(texts(value)) or _has_object(value)
+        case Listed():
+            held = False
         case SameAs(other) as same:
             held = other in fields and same.relates(texts(value), texts(fields[other]))
         case predicate:
@@ -89,7 +91,7 @@ def any_text(predicate: Predicate, value: Value, keyword: bool = False) -> bool:
         return any(any_text(predicate, element, keyword) for element in value)
     if keyword and (isinstance(value, bool) or (isinstance(value, str) and isinstance(predicate, Number))):
         return False
-    return not isinstance(predicate, SameAs) and any(predicate.holds(text) for text in texts(value))
+    return not isinstance(predicate, SameAs | Listed) and any(predicate.holds(text) for text in texts(value))
 
 
 def anywhere(predicate: TextPredicate) -> TextPredicate:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rules.bound import NOTHING, TermsOf
 from rules.explain import counted_as, explain
+from rules.lists.known import Lists
 from rules.rule import Rule, RuleSet
 from rules.sweep import Hit, Sweep
 from soc.model.asked import Bounds
@@ -34,7 +35,12 @@ class Window:
 
 
 def window(
-    rule: Rule, ruleset: RuleSet, event: Event, events: Sequence[Event], bounds: Mapping[str, Bounds] = NOTHING
+    rule: Rule,
+    ruleset: RuleSet,
+    event: Event,
+    events: Sequence[Event],
+    bounds: Mapping[str, Bounds] = NOTHING,
+    lists: Lists | None = None,
 ) -> tuple[Window | None, list[Counted]]:
     """The window of the first hit that holds the event, rather its own; and how each of the events counts.
 
@@ -45,7 +51,7 @@ def window(
     sweep = Sweep(rule, rule.correlation, (), TermsOf(rule.correlation, bounds))
     counted = []
     for line, one in enumerate(events):
-        bases = counted_as(explain(rule, one.fields, ruleset))
+        bases = counted_as(explain(rule, one.fields, ruleset, lists))
         counted.append(Counted(one, tuple(bases)))
         for base in bases:
             sweep.add(base, one.org, one.ts, line, one.fields)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import cast
 
 import orjson
@@ -14,9 +13,6 @@ from rules.plain import Reader, Writer, reader
 from rules.rule import Place, Rule
 from soc.errors import RuleError
 from soc.model.rule import LogSource
-
-# The values of a list by its name; None where there is none of that name.
-Lists = Callable[[str], Sequence[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,23 +59,11 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """One file. `lists`: the indicator lists that went into it, each with a digest of what was in it."""
+    """One file."""
 
     drafts: tuple[Draft, ...] = ()
     filters: tuple[Filter, ...] = ()
     faults: tuple[Fault, ...] = ()
-    lists: Mapping[str, str] = field(default_factory=dict)
-
-
-def digest_of_list(values: Sequence[str] | None) -> str:
-    """Empty where there is no such list."""
-    if values is None:
-        return ""
-    digest = blake2b(digest_size=12)
-    for value in values:
-        encoded = value.encode(errors="surrogatepass")
-        digest.update(len(encoded).to_bytes(4, "big") + encoded)
-    return digest.hexdigest()
 
 
 def pack(compiled: Compiled | Condition) -> bytes | None:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from rules.condition import All, Any, Check, Condition, Not, Search, checks, holding
+from rules.lists.known import Lists
 from rules.logsource import origin, route
-from rules.predicate import Exists, HasValue, Like, Matches, Predicate, SameAs, Wild, Within
+from rules.predicate import Exists, HasValue, Like, Listed, Matches, Predicate, SameAs, Wild, Within
 from rules.rule import Correlation, Rule, RuleSet
 from rules.seen import Seen, seen
 from soc.model.event import Value
@@ -46,6 +47,8 @@ class Verb(StrEnum):
     ENDS = "ends with"
     MATCHES = "matches"
     WITHIN = "in"
+    LISTED = "is on the list"
+    UNLISTED = "is on a list that is not there, so the rule rests:"
     EXISTS = "exists"
     HAS_VALUE = "has a value"
     NO_VALUE = "has no value"
@@ -92,23 +95,28 @@ class Row:
     above: bool = False
 
 
-def explain(rule: Rule, fields: Mapping[str, Value], ruleset: RuleSet | None = None) -> Explained:
-    """A correlation is explained by its base rules (from `ruleset`) and its grouping: whether this event is one that it counts."""
-    return _Explaining(fields, ruleset).of(rule)
+def explain(
+    rule: Rule, fields: Mapping[str, Value], ruleset: RuleSet | None = None, lists: Lists | None = None
+) -> Explained:
+    """A correlation is explained by its base rules (from `ruleset`) and its grouping: whether this event is one that it counts. `lists`:
+    as they are asked; without them every list is empty."""
+    return _Explaining(fields, ruleset, lists or Lists()).of(rule)
 
 
 class _Explaining:
     """One event. A rule that several correlations count is explained once."""
 
-    def __init__(self, fields: Mapping[str, Value], ruleset: RuleSet | None) -> None:
-        self._fields = fields
+    def __init__(self, fields: Mapping[str, Value], ruleset: RuleSet | None, lists: Lists) -> None:
+        self._fields, self._lists = fields, lists
         self._rules = {rule.id: rule for rule in ruleset.rules} if ruleset else {}
         self._known: dict[str, Explained] = {}
         self._named: dict[tuple[str, str], str] = {}
 
     def of(self, rule: Rule) -> Explained:
         if rule.id not in self._known:
-            self._known[rule.id] = self._correlation(rule) if rule.correlation else _rule(rule, self._fields)
+            self._known[rule.id] = (
+                self._correlation(rule) if rule.correlation else _rule(rule, self._fields, self._lists)
+            )
         return self._known[rule.id]
 
     def _correlation(self, rule: Rule) -> Explained:
@@ -206,7 +214,7 @@ def _in_words(found: Seen, part: Part) -> str:
     return f"in {found.field}: {value}{whole}" if part is Part.KEYWORD else value + whole
 
 
-def _rule(rule: Rule, fields: Mapping[str, Value]) -> Explained:
+def _rule(rule: Rule, fields: Mapping[str, Value], lists: Lists) -> Explained:
     assert rule.condition is not None
     source = origin(route(fields))
     stated = (
@@ -217,30 +225,40 @@ def _rule(rule: Rule, fields: Mapping[str, Value]) -> Explained:
     said = ", ".join(f"{name} {value}" for name, value in stated if value)
     where = Explained(Part.LOG_SOURCE, source.admits(rule.logsource), wanted=str(rule.logsource),
                       seen=Seen("", said, absent=not said))  # fmt: skip
-    condition = _explain(rule.condition, fields)
+    condition = _explain(rule.condition, fields, lists)
     fires = where.holds and condition.holds
     return Explained(Part.RULE, fires, rule.title, parts=(where, condition), rule=rule.id)
 
 
-def _explain(condition: Condition, fields: Mapping[str, Value]) -> Explained:
+def _explain(condition: Condition, fields: Mapping[str, Value], lists: Lists) -> Explained:
     match condition:
         case Search(name, part):
-            inner = _explain(part, fields)
+            inner = _explain(part, fields, lists)
             return Explained(Part.SEARCH, inner.holds, name, parts=(inner,))
         case Not(Check(str(name), HasValue()) as check):
             there = holding(check, fields)
             return Explained(Part.CHECK, not there, name, Verb.NO_VALUE, seen=seen(name, fields))
         case Not(part):
-            inner = _explain(part, fields)
+            inner = _explain(part, fields, lists)
             return Explained(Part.NOT, not inner.holds, parts=(inner,))
         case All(parts):
-            told = tuple(_explain(part, fields) for part in parts)
+            told = tuple(_explain(part, fields, lists) for part in parts)
             return Explained(Part.ALL, all(part.holds for part in told), parts=told)
         case Any(parts):
-            told = tuple(_explain(part, fields) for part in parts)
+            told = tuple(_explain(part, fields, lists) for part in parts)
             return Explained(Part.ANY, any(part.holds for part in told), parts=told)
+        case Check(str(name), Listed(list_)):
+            return _on_list(name, list_, fields, lists)
         case Check():
             return _check(condition, fields)
+
+
+def _on_list(name: str, list_: str, fields: Mapping[str, Value], lists: Lists) -> Explained:
+    org = str(fields.get("organization.id", ""))
+    hit = lists.find(list_, fields.get(name), org)
+    verb = Verb.LISTED if lists.there((list_,), org) else Verb.UNLISTED
+    wanted = f"{list_} ({hit.entry}, version {hit.version[:12]})" if hit else list_
+    return Explained(Part.CHECK, hit is not None, name, verb, wanted, seen=seen(name, fields))
 
 
 def _check(check: Check, fields: Mapping[str, Value]) -> Explained:

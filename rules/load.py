@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from rules.cache import Cache
 from rules.condition import Condition
-from rules.draft import Compiled, Filter, Lists, Unpacker, digest_of_list, pack
+from rules.draft import Compiled, Filter, Unpacker, pack
 from rules.file import read
 from rules.link import linked
 from rules.pipeline import Reference, fingerprint, pipeline_of
@@ -52,15 +52,13 @@ def load(
     *,
     cache: Cache | None = None,
     progress: Progress | None = None,
-    lists: Lists | None = None,
 ) -> RuleSet:
     """Load rule files and directories of them, in the order of their names.
 
-    `pipelines`: pySigma processing pipelines, applied to every rule. `lists`: the values of a placeholder, by its name. Raises
-    ConfigError when a pipeline is not usable.
+    `pipelines`: pySigma processing pipelines, applied to every rule. Raises ConfigError when a pipeline is not usable.
     """
     folders = [Folder(path, pipelines) for path in paths]
-    return load_folders(folders, cache=cache, progress=progress, lists=lists)
+    return load_folders(folders, cache=cache, progress=progress)
 
 
 def load_folders(
@@ -68,11 +66,10 @@ def load_folders(
     *,
     cache: Cache | None = None,
     progress: Progress | None = None,
-    lists: Lists | None = None,
 ) -> RuleSet:
     """As `load`, each folder with pipelines of its own. Their rules may name each other; of two with one id, the first one is taken."""
     errors: list[RuleError] = []
-    loading = _Loading(cache, lists)
+    loading = _Loading(cache)
     for folder in folders:
         for file in _files(folder, errors):
             if not _is_text(str(file)):
@@ -90,16 +87,14 @@ def load_folders(
     return loading.ruleset(errors, progress)
 
 
-def loads(
-    text: str, path: str = "<text>", pipelines: Sequence[Reference] = (), *, lists: Lists | None = None
-) -> RuleSet:
+def loads(text: str, path: str = "<text>", pipelines: Sequence[Reference] = ()) -> RuleSet:
     """The rules of one text; `path` is the name that its errors carry."""
-    return of_texts([(path, text, pipelines)], lists=lists)
+    return of_texts([(path, text, pipelines)])
 
 
-def of_texts(texts: Iterable[tuple[str, str, Sequence[Reference]]], *, lists: Lists | None = None) -> RuleSet:
+def of_texts(texts: Iterable[tuple[str, str, Sequence[Reference]]]) -> RuleSet:
     """The rules of several texts, as (name, text, pipelines): of rules that were loaded before, say, and are kept without their files."""
-    loading = _Loading(None, lists)
+    loading = _Loading(None)
     for path, text, pipelines in texts:
         loading.add(path, text.encode(errors="surrogatepass"), pipelines)
     return loading.ruleset([], None)
@@ -149,9 +144,8 @@ def _walked(folder: Path, errors: list[RuleError]) -> Iterator[Path]:
 class _Loading:
     """What is being loaded, file by file; what the cache does not know is compiled at the end, when its number is known."""
 
-    def __init__(self, cache: Cache | None, lists: Lists | None) -> None:
+    def __init__(self, cache: Cache | None) -> None:
         self._cache = cache
-        self._lists = lists
         self._through: dict[tuple[Reference, ...], _Through] = {}
         self._unpacker = Unpacker()
         self._found: list[tuple[str, _Through, Compiled | bytes]] = []
@@ -164,7 +158,7 @@ class _Loading:
             return False
         through = self._through.get(tuple(pipelines))
         if through is None:
-            through = _Through(tuple(pipelines), self._cache, self._lists, self._unpacker)
+            through = _Through(tuple(pipelines), self._cache, self._unpacker)
             self._through[tuple(pipelines)] = through
         self._found.append((path, through, through.known(content) or content))
         return True
@@ -190,13 +184,10 @@ class _Loading:
 class _Through:
     """Compiles what goes through the same pipelines, or takes it from the cache."""
 
-    def __init__(
-        self, references: tuple[Reference, ...], cache: Cache | None, lists: Lists | None, unpacker: Unpacker
-    ) -> None:
+    def __init__(self, references: tuple[Reference, ...], cache: Cache | None, unpacker: Unpacker) -> None:
         self.names = tuple(map(str, references))
         self._references = references
         self._cache = cache
-        self._lists = lists
         self._unpacker = unpacker
         self._salt = f"{compiler_version()} {fingerprint(references)} ".encode() if cache is not None else b""
         self._builder: Builder | None = None
@@ -209,8 +200,6 @@ class _Through:
         try:
             compiled = self._unpacker.compiled(packed)
         except ValueError:
-            return None
-        if compiled.lists and not self._same_lists(compiled.lists):
             return None
         return compiled
 
@@ -228,26 +217,22 @@ class _Through:
 
     def _narrowed(self, narrow: Filter, logsource: LogSource) -> Condition:
         key = self._key("filter", f"{logsource}\0{narrow.text}".encode(errors="surrogatepass"))
-        if self._cache is not None and self._lists is None and (packed := self._cache.get(key)) is not None:
+        if self._cache is not None and (packed := self._cache.get(key)) is not None:
             try:
                 return self._unpacker.condition(packed)
             except ValueError:
                 pass
         condition = self._compiler().narrowing(narrow.text, logsource)
-        if self._cache is not None and self._lists is None and (packed := pack(condition)) is not None:
+        if self._cache is not None and (packed := pack(condition)) is not None:
             self._cache.put(key, packed)
         return condition
-
-    def _same_lists(self, digests: Mapping[str, str]) -> bool:
-        lists = self._lists
-        return all(digest_of_list(lists(name) if lists else None) == digest for name, digest in digests.items())
 
     def _compiler(self) -> Builder:
         if self._builder is None:
             # pySigma takes 0.2 s and 20 MB to import: only for compiling, never for what the cache has.
             from rules.build import Builder
 
-            self._builder = Builder(pipeline_of(self._references), self._lists)
+            self._builder = Builder(pipeline_of(self._references))
         return self._builder
 
     def _key(self, kind: str, content: bytes) -> str:

@@ -8,13 +8,15 @@ from functools import lru_cache
 from itertools import islice
 
 from rules.column import Room
-from rules.condition import Check, any_text
+from rules.condition import Check, any_text, checks
 from rules.correlate import GROUP_CAP
 from rules.correlations import Correlations, Judge
 from rules.database import Blobs, Compiler
+from rules.lists.known import Hit, Lists
 from rules.logsource import DATASETS, OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.patterns import Sign
 from rules.plan import Fired, Plan
+from rules.predicate import Listed
 from rules.rule import Rule, RuleSet
 from rules.sieve import Gauge, Sieve
 from rules.state import State
@@ -22,6 +24,7 @@ from rules.table import Table
 from soc.model.asked import BoundsOf
 from soc.model.event import Event, Fields, Scalar, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, check_storable, finding_id, local_day
+from soc.model.indicator import stix_type
 
 QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
@@ -36,33 +39,51 @@ class Engine:
     """All rules over all events. One engine belongs to one thread.
 
     `zone` is where the calendar day of an alert is counted. `broken`: rule id -> reason, for rules stopped because they raised.
-    Rules can `rest`: they are not evaluated at all until they are woken. `blobs` keeps what takes long to compile.
+    Rules can `rest`: they are not evaluated at all until they are woken. So does a rule that asks for a list that there is none of, and
+    on the events of one organisation where only others have it. `blobs` keeps what takes long to compile.
     """
 
-    def __init__(self, ruleset: RuleSet, zone: tzinfo, group_cap: int = GROUP_CAP, blobs: Blobs | None = None) -> None:
+    def __init__(
+        self,
+        ruleset: RuleSet,
+        zone: tzinfo,
+        group_cap: int = GROUP_CAP,
+        blobs: Blobs | None = None,
+        lists: Lists | None = None,
+    ) -> None:
         self.ruleset = ruleset
         self.broken: dict[str, str] = {}
         self._day = _calendar(zone)
         self._resting: frozenset[str] = frozenset()
         self._compiler = Compiler(blobs)
-        self._table = Table(ruleset.rules, self._compiler, self._break)
+        self._lists = Lists() if lists is None else lists
+        self._asks = {rule.id: names for rule in ruleset.rules if (names := lists_of(rule))}
+        self._lists_known = self._lists.names
+        self._table = Table(ruleset.rules, self._compiler, self._break, self._lists)
         self._room = Room(ROOM)
         self._gauge: Gauge | None = None
-        self._detections = [rule for rule in ruleset.rules if rule.condition is not None]
+        self._detections: list[Rule] = []
         self._routes: dict[Route, Plan] = {}
         self._plans: dict[frozenset[str], Plan] = {}
         self._sieves: dict[str, Sieve] = {}
         self._sieves_by_rules: dict[frozenset[str], Sieve] = {}
         self.correlations = Correlations(ruleset, self._day, group_cap, self._break)
+        self._prepare()
 
     # -- what runs
 
     def rest(self, rule_ids: frozenset[str]) -> None:
         """Let these rules rest, and the silent ones that nothing else needs; wake all others."""
-        if rule_ids == self._resting:
+        if rule_ids == self._resting and self._lists.names == self._lists_known:
             return
         self._resting = rule_ids
         self._prepare()
+
+    @property
+    def unlisted(self) -> dict[str, list[str]]:
+        """Rule id -> the lists that it asks for and that are not there, so that it rests."""
+        known = self._lists_known
+        return {rule: lacking for rule, names in self._asks.items() if (lacking := sorted(names - known))}
 
     def succeed(self, other: Engine) -> None:
         """Take the place of one that runs: make ready for the events that it has met, so that no batch waits for it, and leave stopped
@@ -89,7 +110,9 @@ class Engine:
 
     def _prepare(self) -> None:
         """Choose the rules that run, and forget what was arranged for others."""
-        resting = self._resting | self.correlations.needless(self._resting) | self.broken.keys()
+        self._lists_known = self._lists.names
+        idle = self._resting | self.unlisted.keys()
+        resting = idle | self.correlations.needless(idle) | self.broken.keys()
         self.correlations.rest(resting)
         self._detections = [r for r in self.ruleset.rules if r.condition is not None and r.id not in resting]
         self._room = Room(ROOM)
@@ -105,7 +128,7 @@ class Engine:
         kept = []
         for one in stored:
             sieve = sieves.get(one.dataset) or self._sieve_for(one.dataset)
-            if sieve.admits(one.doc):
+            if sieve.admits(one.doc, source_ip=one.source_ip):
                 kept.append(one.event)
         return kept
 
@@ -115,7 +138,7 @@ class Engine:
         name = frozenset(rule.id for rule in rules)  # shared, as plans are
         if name not in self._sieves_by_rules:
             conditions = [rule.condition for rule in rules if rule.condition is not None]
-            self._sieves_by_rules[name] = Sieve(conditions, self._compiler, _OWN)
+            self._sieves_by_rules[name] = Sieve(conditions, self._compiler, _OWN, self._lists)
         if len(self._sieves) >= ROUTES_KNOWN:
             self._sieves.clear()
         self._sieves[dataset] = self._sieves_by_rules[name]
@@ -134,6 +157,8 @@ class Engine:
             if event.ts == 0 and event.dead:
                 continue  # its fields are unknown; it is matched when a mended parser replays it
             for fired in self.plan(event.fields).fire(event.fields):
+                if (names := self._asks.get(fired.rule.id)) and not self._lists.there(names, event.org):
+                    continue  # the list is another organisation's: here the rule rests
                 try:
                     findings.append(self._finding(fired, event))
                 except Exception as error:  # noqa: BLE001 - one rule
@@ -184,11 +209,22 @@ class Engine:
             entity=entity,
             ts=event.ts,
             event_id=event.id,
-            matched=_matched(fired.because, fields),
+            matched=_matched(fired.because, fields) | self._listed(fired.because, event),
             event=event,
         )
         check_storable(finding)
         return finding
+
+    def _listed(self, because: Sequence[Check], event: Event) -> Fields:
+        """By what of which lists it was found, in the words of ECS: lists change, and this is kept."""
+        hits = [
+            hit
+            for check in because
+            if isinstance(check.predicate, Listed)
+            and check.field is not None
+            and (hit := self._lists.find(check.predicate.name, event.fields.get(check.field), event.org))
+        ]
+        return told(dict.fromkeys(hits)) if hits else {}
 
     # -- correlations: see `Correlations`
 
@@ -221,6 +257,25 @@ def _calendar(zone: tzinfo) -> Callable[[int], str]:
         return local_day(quarter * QUARTER_MS, zone)
 
     return lambda ts: of_quarter(ts // QUARTER_MS)
+
+
+def lists_of(rule: Rule) -> frozenset[str]:
+    """The lists that a detection rule asks for."""
+    if rule.condition is None:
+        return frozenset()
+    return frozenset(one.predicate.name for one in checks(rule.condition) if isinstance(one.predicate, Listed))
+
+
+def told(hits: Iterable[Hit]) -> Fields:
+    """Each value a list where there are several hits."""
+    known = list(hits)
+    names: dict[str, list[Scalar]] = {
+        "threat.feed.name": [hit.list for hit in known],
+        "threat.indicator.name": [hit.entry for hit in known],
+        "threat.indicator.type": [stix_type(hit.type, hit.entry) for hit in known],
+        "govsoc.list.version": [hit.version for hit in known],
+    }
+    return {name: found[0] if len(found) == 1 else found for name, found in names.items()}
 
 
 def _entity(rule: Rule, event: Event) -> tuple[str, str]:

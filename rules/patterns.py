@@ -14,7 +14,7 @@ from typing import NamedTuple
 import re2
 
 from rules.condition import Check
-from rules.predicate import Like, Matches, Number
+from rules.predicate import Like, Listed, Matches, Number
 from rules.regex import without_anchors
 from rules.witness import Witness
 
@@ -24,6 +24,13 @@ class Sign(NamedTuple):
 
     pattern: str
     unescaped: bool = False
+
+
+class OnList(NamedTuple):
+    """The value of the field is on the list of this name: the sieve asks it (`rules.listed`), as most events have the field."""
+
+    field: str
+    name: str
 
 
 # Ordinary characters under an escape; and the two letters that become ASCII in lower case: İ and the Kelvin sign. What only looks like
@@ -42,12 +49,14 @@ _DIGITS = frozenset("0123456789.+-e")  # of numbers alone: keywords are not soug
 _COMMON = frozenset({"get", "post", "head", "200", "success", "failure", "event", "http"})
 
 
-def patterns_of(check: Check) -> Witness[Sign] | None:
+def patterns_of(check: Check) -> Witness[Sign | OnList] | None:
     """None for what any text may satisfy. Commonness: 1 is in every event."""
     predicate, field = check.predicate, check.field
     match predicate:
         case Like() if found := _like(predicate, field):
             return found
+        case Listed(name) if field is not None:
+            return Witness(1e-3, frozenset({OnList(field, name)}))
         case Matches(regex):
             bare = without_anchors(regex)
             if not _finds_anything(bare):
@@ -75,7 +84,7 @@ def key(field: str) -> Sign:
     return Sign(rf'{known}"\s*:\s*')
 
 
-def _like(like: Like, field: str | None) -> Witness[Sign] | None:
+def _like(like: Like, field: str | None) -> Witness[Sign | OnList] | None:
     """The longest ordinary text between its wildcards, with what stands before and behind it where it begins or ends the value."""
     if not like.parts:
         return Witness(0.01, frozenset({Sign(rf'{_before(field)}""\s*[,\]}}]')}))

@@ -15,7 +15,7 @@ from itertools import chain
 
 from rules.column import NOTHING, Class, Column, Room
 from rules.condition import Check, satisfied
-from rules.predicate import SameAs
+from rules.predicate import Listed, SameAs
 from rules.rule import Rule
 from rules.table import Ready, Table
 from soc.model.event import Value
@@ -54,10 +54,14 @@ class Plan:
         by_field: dict[str, set[int]] = {}
         keywords: set[int] = set()
         self._pairs: list[tuple[str, str, Check, Class]] = []
+        self._lists = table.lists
+        self._listed: list[tuple[str, str, Class]] = []
         for number in sorted(mine):
             check = table.checks[number]
             if isinstance(check.predicate, SameAs) and check.field is not None:
                 self._pairs.append((check.field, check.predicate.field, check, frozenset({number})))
+            elif isinstance(check.predicate, Listed) and check.field is not None:
+                self._listed.append((check.field, check.predicate.name, frozenset({number})))
             elif check.field is None:
                 keywords.add(number)
             else:
@@ -111,6 +115,8 @@ class Plan:
                 for name, other, check, number in self._pairs
                 if name in fields and other in fields and satisfied(check, fields)
             ]
+        if self._listed:
+            key += self._on_lists(fields)
         if (
             self._spoken is not None
             and (doc is None or self._spoken_in.admits(doc, valid=True))
@@ -119,6 +125,16 @@ class Plan:
             key.append(found)
         answer = self._memo.get(classes := tuple(key))
         return self._decide(classes) if answer is None else answer
+
+    def _on_lists(self, fields: Mapping[str, Value]) -> list[Class]:
+        org = fields.get("organization.id")
+        owner = org if isinstance(org, str) else ""
+        have = self._lists.have_any
+        return [
+            number
+            for field, name, number in self._listed
+            if (value := fields.get(field)) is not None and have(name, value, owner)
+        ]
 
     def _decide(self, key: tuple[Class, ...]) -> tuple[Fired, ...]:
         true: Class = NOTHING.union(*key)

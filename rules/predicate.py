@@ -252,6 +252,20 @@ class SameAs:
         return f"{self.how} field {self.field}{' (case counts)' if self.cased else ''}"
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The text is on the list of indicators of this name (`rules.lists`), which is asked when the rules run."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"on the list {self.name}"
+
+
+TextPredicate = Like | Matches | Number | Within | DatePart
+Predicate = TextPredicate | HasValue | Exists | SameAs | Listed
+
+
 _FEW = 500  # parts of one length that are sooner found one after the other
 
 
@@ -278,7 +292,3 @@ def _any_starts(texts_: set[str], prefixes: set[str]) -> bool:
         if not shortest or not one.startswith(shortest[-1]):
             shortest.append(one)
     return any((at := bisect_right(shortest, text)) and text.startswith(shortest[at - 1]) for text in texts_)
-
-
-TextPredicate = Like | Matches | Number | Within | DatePart
-Predicate = TextPredicate | HasValue | Exists | SameAs

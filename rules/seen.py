@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rules.condition import any_text
-from rules.predicate import Exists, HasValue, Like, Matches, Predicate, SameAs, fold, pattern, texts, utf8
+from rules.predicate import Exists, HasValue, Like, Listed, Matches, Predicate, SameAs, fold, pattern, texts, utf8
 from rules.regex import before_last_break
 from soc.model.event import Value
 
@@ -43,7 +43,7 @@ def seen(field: str, fields: Mapping[str, Value], predicate: Predicate | None = 
     if field not in fields:
         return Seen(field, absent=True)
     value = fields[field]
-    if predicate is None or isinstance(predicate, Exists | HasValue):
+    if predicate is None or isinstance(predicate, Exists | HasValue | Listed):
         return _cut(field, value, None)
     others = texts(fields.get(predicate.field)) if isinstance(predicate, SameAs) else []
     for element in _elements(value):
@@ -82,7 +82,7 @@ def place(predicate: Predicate, text: str) -> Span | None:
 
 
 def _whole(predicate: Predicate, text: str) -> Span | None:
-    return (0, len(text)) if not isinstance(predicate, SameAs) and predicate.holds(text) else None
+    return (0, len(text)) if not isinstance(predicate, SameAs | Listed) and predicate.holds(text) else None
 
 
 def _found(regex: str, text: str) -> Span | None:

@@ -12,7 +12,9 @@ import re2
 
 from rules.condition import Condition
 from rules.database import Compiler, Expression
-from rules.patterns import ODD, Sign, patterns_of
+from rules.listed import Listings
+from rules.lists.known import Lists
+from rules.patterns import ODD, OnList, Sign, patterns_of
 from rules.regex import for_hyperscan
 from rules.witness import witness
 
@@ -23,22 +25,37 @@ MEMORY = 64 << 20  # bytes of an RE2 automaton, at most: with 8 MiB it would for
 class Sieve:
     """For the conditions of all rules that may apply to an event. `also`: further signs that let a text through."""
 
-    def __init__(self, conditions: Iterable[Condition], compiler: Compiler, also: Iterable[Sign] = ()) -> None:
+    def __init__(
+        self,
+        conditions: Iterable[Condition],
+        compiler: Compiler,
+        also: Iterable[Sign] = (),
+        lists: Lists | None = None,
+    ) -> None:
         signs: set[Sign] = {ODD, *also}
+        asked: set[OnList] = set()
         self.open = False  # lets everything through; `rules.check.unsifted` says why
         for condition in conditions:
             found = witness(condition, patterns_of)
             if found is None:
                 self.open = True
                 return
-            signs |= found.signs
+            for sign in found.signs:
+                if isinstance(sign, OnList):
+                    asked.add(sign)
+                else:
+                    signs.add(sign)
+        self._listings = Listings(asked, lists) if asked and lists is not None else None
         self._in_text = _Alternatives((sign.pattern for sign in signs if not sign.unescaped), compiler)
         self._in_plain = _Alternatives((sign.pattern for sign in signs if sign.unescaped), compiler, ascii_only=True)
         self.open = self._in_text.open or self._in_plain.open
 
-    def admits(self, doc: bytes, valid: bool = False) -> bool:
-        """Whether some rule may fire on the event of this JSON text, flat or nested. `valid`: it is known to be UTF-8."""
+    def admits(self, doc: bytes, valid: bool = False, source_ip: str | None = None) -> bool:
+        """Whether some rule may fire on the event of this JSON text, flat or nested. `valid`: it is known to be UTF-8. `source_ip`: the
+        text at that field, where it is known."""
         if self.open or not (valid or doc.isascii() or _utf8(doc)) or self._in_text.occur(doc):
+            return True
+        if self._listings is not None and self._listings.admit(doc, source_ip):
             return True
         if not self._in_plain:
             return False

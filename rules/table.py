@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 from rules.column import Class, Judge, Keywords
 from rules.condition import Check, Condition, checks
 from rules.database import Compiler
+from rules.lists.known import Lists
 from rules.numbered import Rarity, Truth, because, checks_of, numbered, truth, witness
 from rules.patterns import NESTED_LIST
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, fold
+from rules.predicate import Exists, HasValue, Like, Listed, Matches, Number, Predicate, SameAs, fold
 from rules.rule import Rule
 from rules.sieve import Sieve
 
@@ -44,8 +45,10 @@ class Ready:
 class Table:
     """`broken(rule, error)` is told of a rule of which a check raises."""
 
-    def __init__(self, rules: Iterable[Rule], compiler: Compiler, broken: Callable[[Rule, Exception], None]) -> None:
-        self._compiler, self._broken = compiler, broken
+    def __init__(
+        self, rules: Iterable[Rule], compiler: Compiler, broken: Callable[[Rule, Exception], None], lists: Lists
+    ) -> None:
+        self._compiler, self._broken, self.lists = compiler, broken, lists
         conditions = [(rule, rule.condition) for rule in rules if rule.condition is not None]
         self.checks: list[Check] = []
         numbers = self._numbered(check for _, tree in conditions for check in checks(tree))
@@ -53,7 +56,7 @@ class Table:
         self.ready = {rule.id: Ready(rule, tree, numbers) for rule, tree in conditions}
         self._by_field: dict[str | None, dict[Predicate, int]] = {}
         for number, check in enumerate(self.checks):
-            if not isinstance(check.predicate, SameAs):
+            if not isinstance(check.predicate, SameAs | Listed):
                 self._by_field.setdefault(check.field, {})[check.predicate] = number
         self._judges: dict[str, Judge] = {}
         self._keywords: Keywords | None = None
@@ -97,7 +100,7 @@ class Table:
 
     def sieve(self, rules: Iterable[Ready]) -> Sieve:
         """Tells from JSON texts, flat or nested, whether one of these rules may fire."""
-        return Sieve([ready.condition for ready in rules], self._compiler, [NESTED_LIST])
+        return Sieve([ready.condition for ready in rules], self._compiler, [NESTED_LIST], self.lists)
 
     def _fail(self, check: int, error: Exception) -> None:
         for ready in self.ready.values():
@@ -121,6 +124,8 @@ def _commonness(predicate: Predicate) -> float:
             return 0.1
         case Matches():
             return 0.2
+        case Listed():
+            return 0.01
         case HasValue() | Exists():
             return 10.0
     return 0.5

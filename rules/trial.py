@@ -9,6 +9,7 @@ from datetime import UTC
 from enum import StrEnum
 
 from rules.grouping import values_of
+from rules.lists.known import Lists
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
 from rules.sweep import Sweep, Sweeps
@@ -73,10 +74,10 @@ class Outcome:
 
 
 class Trial:
-    """The rules of a set, as the detector runs them, without any state between two calls. Belongs to one thread."""
+    """The rules of a set, as the detector runs them, without any state between two calls. Belongs to one thread. `lists`: what they ask."""
 
-    def __init__(self, ruleset: RuleSet) -> None:
-        self._engine = Engine(ruleset, UTC)
+    def __init__(self, ruleset: RuleSet, lists: Lists | None = None) -> None:
+        self._engine = Engine(ruleset, UTC, lists=lists)
         self._ruleset = ruleset
         self._rules = {rule.id: rule for rule in ruleset.rules}
 
@@ -85,6 +86,7 @@ class Trial:
 
         A line that could not be parsed matches nothing, as when it is collected.
         """
+        self._engine.rest(frozenset())  # lists may have come or gone
         matches = []
         sweeps = Sweeps(self._ruleset, tuning.bounds)
         for number, event in events:

@@ -31,6 +31,7 @@ COMMANDS = {
 GROUPS = {
     "rules": "soc.cli.rules:app",
     "sources": "soc.cli.sources:app",
+    "lists": "soc.cli.lists:app",
     "silence": "soc.cli.silence:app",
     "orgs": "soc.cli.orgs:app",
     "alerts": "soc.cli.alerts:app",

@@ -6,7 +6,7 @@ import getpass
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -15,6 +15,9 @@ from rich.console import Console
 
 from soc.settings import Settings, load
 from soc.store.base import Stores
+
+if TYPE_CHECKING:
+    from rules.lists.known import Lists
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", help="TOML file of settings.", show_default=False)]
 DataDirOption = Annotated[
@@ -30,6 +33,15 @@ def stores_of(config: Path | None, data_dir: Path | None) -> tuple[Settings, Sto
     settings = load(config, data_dir)
     prepare(settings)
     return settings, open_stores(settings)
+
+
+def lists_of(config: Path | None, data_dir: Path | None) -> Lists:
+    """The lists of indicators as they are now."""
+    from soc.service.lists import read_lists
+    from soc.service.process import now_ms
+
+    settings, stores = stores_of(config, data_dir)
+    return read_lists(stores.policies, settings.data_dir, now_ms)
 
 
 def caller() -> str:

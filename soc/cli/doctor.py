@@ -19,6 +19,7 @@ from api.standing import standings
 from soc.buffer.sqlite import days, size_bytes
 from soc.cli.check import Check
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time, print_json
+from soc.cli.lists_checks import lists_checks
 from soc.cli.notify_checks import notify_checks
 from soc.errors import SocError
 from soc.model.org import EVERYTHING
@@ -72,6 +73,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     stores = open_stores(settings)
     yield _accounts(stores)
     yield from _rules(stores)
+    yield from lists_checks(settings, stores)
     yield from _sources(stores)
     yield from notify_checks(settings, stores)
 

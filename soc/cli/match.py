@@ -71,6 +71,10 @@ def match(
         raise typer.Exit(2) from None
     faults = [str(error) for error in ruleset.errors]
     faults += [f"rule {rule_id} was stopped: {reason}" for rule_id, reason in run.engine.broken.items()]
+    faults += [
+        f"rule {rule_id} was left out: it asks for the list {', '.join(names)}, which a processing pipeline may give"
+        for rule_id, names in run.engine.unlisted.items()
+    ]
     for fault in faults:
         typer.echo(f"soc match: {fault}", err=True)
     if bad:

@@ -22,6 +22,7 @@ from soc.cli.context import (
     JsonOption,
     caller,
     console,
+    lists_of,
     print_json,
     shown,
     stores_of,
@@ -77,7 +78,9 @@ def preview_(
     found = preview(data, now_ms(), source_type=type_, zone=zone, org=org or NOBODY, more=more)
     settings = load(config, data_dir)
     tuning = _tuning_of(config, data_dir) if org else Tuning()
-    outcome = Trial(load_rules(settings)).over(found.events, tuning, now_ms())
+    outcome = Trial(load_rules(settings), lists_of(config, data_dir) if org else None).over(
+        found.events, tuning, now_ms()
+    )
     if json:
         print_json(_as_json(found, outcome))
     else:

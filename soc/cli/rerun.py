@@ -93,6 +93,8 @@ def _tell(running: Rerun, missed: Missed) -> None:
         out.print(f"  {doc.title}: {len(of)} findings of {len({finding.alert_id for finding in of})} alerts")
     for rule_id, reason in running.engine.correlations.shortcomings():
         out.print(f"  {rule_id}: not exact: {reason}")
+    for rule_id, names in running.engine.unlisted.items():
+        out.print(f"  {rule_id}: left out: there is no list {', '.join(names)}")
 
 
 def _record(

@@ -22,7 +22,7 @@ from rules.explain import lines
 from rules.load import CONTENT, is_cases
 from soc.cli import packages, tuning
 from soc.cli.backtest import backtest
-from soc.cli.context import JsonOption, print_json
+from soc.cli.context import ConfigOption, DataDirOption, JsonOption, lists_of, print_json
 from soc.cli.match import PipelineOption, RulesOption
 from soc.cli.rerun import rerun
 from soc.cli.ruleset import Compiling, load_rules
@@ -123,8 +123,10 @@ def explain_event(
     event: Annotated[str, typer.Argument(help="File with one JSON event, nested or flat; - is standard input.")],
     rules: RulesOption = None,
     pipeline: PipelineOption = None,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
 ) -> None:
-    """Say for each part of a rule's condition what matched in the event, or why it did not."""
+    """Say for each part of a rule's condition what matched in the event, or why it did not. Lists are asked with --config or --data-dir."""
     try:
         ruleset = load_rules(rules or [CONTENT], pipeline or [])
         wanted = ruleset.get(rule)
@@ -136,7 +138,8 @@ def explain_event(
     except (ConfigError, OSError, ValueError) as error:
         typer.echo(f"soc rules explain: {error}", err=True)
         raise typer.Exit(2) from None
-    for line in lines(explain_rule(wanted, flat(document), ruleset)):
+    lists = lists_of(config, data_dir) if config or data_dir else None
+    for line in lines(explain_rule(wanted, flat(document), ruleset, lists)):
         typer.echo(line)
 
 

@@ -20,6 +20,7 @@ from soc import __version__
 from soc.backtest.jobs import Jobs, jobs_dir
 from soc.errors import Busy, StoreUnavailable
 from soc.service import notify
+from soc.service.lists import KnownLists, lists_dir
 from soc.service.process import check_port, now_ms
 from soc.service.stores import open_stores, prepare
 from soc.service.tuning import read_tuning
@@ -41,12 +42,15 @@ def api(settings: Settings, stop: threading.Event) -> None:
     jobs = Jobs(jobs_dir(settings.data_dir), BACKTEST, as_environment(settings))
     keys = KeyRing(keys_dir(settings.data_dir))
     senders, writer = notify.senders(settings), notify.writer(settings)
+    lists = KnownLists(stores.policies, lists_dir(settings.data_dir), now_ms)
     app = create_app(
         stores,
         clock=now_ms,
         cookie_secure=serve.cookie_secure,
         jobs=jobs,
         tuning=partial(read_tuning, stores.policies, ZoneInfo(settings.detect.zone)),
+        lists_dir=lists_dir(settings.data_dir),
+        known_lists=lists.as_now,
         keys=keys,
         send_test=partial(notify.send_test, senders, writer),
         daily_budget=settings.tuning.daily_budget,

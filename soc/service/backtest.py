@@ -16,8 +16,9 @@ import orjson
 
 from rules.bound import asked_of
 from rules.doc import doc_of
+from rules.lists.known import Lists
 from rules.load import load
-from rules.match import Engine
+from rules.match import Engine, lists_of
 from rules.pipeline import split
 from rules.rule import Rule, RuleSet
 from rules.tuning import Tuning
@@ -33,6 +34,7 @@ from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
 from soc.service.compiling import Databases, kept, say
+from soc.service.lists import read_lists
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.ruleset import load_rules
 from soc.service.stores import open_history, open_stores, prepare
@@ -129,7 +131,8 @@ def open_backtest(
         tuning = read_tuning(stores.policies, zone).all_live()
         if counting and bounds:
             tuning = tuning.trying(counting.id, bounds)
-        place = _folder(settings, chosen, scope, since, tuning)
+        lists = read_lists(stores.policies, settings.data_dir, clock)
+        place = _folder(settings, chosen, scope, since, tuning, lists)
         _tidy(place)
         span, resumed = _span(place, since, clock)
         detections = SqliteDetections(place)
@@ -137,7 +140,7 @@ def open_backtest(
         history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
         raised = sqlite.open_stores(place, now_ms).alerts
         lateness_ms = settings.detect.lateness_s * 1000
-        engine = Engine(chosen, zone, blobs=Databases(settings))
+        engine = Engine(chosen, zone, blobs=Databases(settings), lists=lists)
         by_id = {rule.id: rule for rule in chosen.rules}
         docs = [doc_of(rule, by_id) for rule in chosen.rules]
         test = Backtest(
@@ -152,6 +155,10 @@ def open_backtest(
         )
         relax_garbage_collection()
         faults = [fault for fault in tuning.faults if fault.rule_id in (None, *(doc.id for doc in docs))]
+        faults += [
+            RuleFault(f"{by_id[rule].title}: there is no list {', '.join(names)}", rule_id=rule)
+            for rule, names in engine.unlisted.items()
+        ]
         began = _began(settings, scope, span, history)
         yield Running(test, span, resumed, faults, docs, engine, began, raised, stores.alerts, scope, zone, place)
 
@@ -212,10 +219,11 @@ def _midnight(day: date, zone: ZoneInfo) -> int:
     return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
-def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int, tuning: Tuning) -> Path:
-    """One for each set of rules with its tuning, scope and first day: what has been done there is of use to nothing else."""
+def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int, tuning: Tuning, lists: Lists) -> Path:
+    """One for each set of rules with its tuning and lists, scope and first day: what has been done there is of use to nothing else."""
     what = [sorted(rule.hash for rule in chosen.rules), sorted(scope.orgs) if scope.orgs is not None else None, since,
-            settings.detect.zone, settings.detect.lateness_s, tuning.about({rule.id for rule in chosen.rules})]  # fmt: skip
+            settings.detect.zone, settings.detect.lateness_s, tuning.about({rule.id for rule in chosen.rules}),
+            lists.about({name for rule in chosen.rules for name in lists_of(rule)})]  # fmt: skip
     return settings.data_dir / "backtests" / hashlib.blake2b(orjson.dumps(what), digest_size=12).hexdigest()
 
 

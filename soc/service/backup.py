@@ -27,6 +27,7 @@ from soc import __version__
 from soc.backtest.jobs import jobs_dir
 from soc.errors import ConfigError, StoreUnavailable
 from soc.locks import only_one
+from soc.service.lists import lists_dir
 from soc.service.ruleset import rules_dir
 from soc.settings import Settings
 
@@ -116,6 +117,8 @@ def _local(data_dir: Path) -> Iterator[Path]:
             yield Path(name)
     yield from _keys(data_dir)
     yield from _rules(data_dir)
+    # After the policies that name them: those of the version before are kept for a day.
+    yield from (path.relative_to(data_dir) for path in sorted(lists_dir(data_dir).glob("*.list")))
     for done in sorted(jobs_dir(data_dir).glob("*/outcomes.json")):  # backtests that have ended
         yield from (path.relative_to(data_dir) for path in sorted(done.parent.glob("*.[jy]*")))
     yield from (path.relative_to(data_dir) for path in sorted(data_dir.glob("events/*.db")))

@@ -14,6 +14,7 @@ from prometheus_client import start_http_server
 
 from rules.check import unsifted
 from rules.database import Compiler
+from rules.lists.known import Lists
 from rules.match import Engine
 from rules.tuning import Tuning
 from soc import telemetry
@@ -24,6 +25,7 @@ from soc.model.rule import RuleDoc
 from soc.pipeline import Pipeline
 from soc.service.compiling import Databases, say
 from soc.service.handover import Uptake
+from soc.service.lists import KnownLists, following, lists_dir
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.published import Publisher
 from soc.service.reload import Reloader, Rules, reloading, taking_up
@@ -46,17 +48,20 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         cleanup.callback(event_log.close)
         detections = cleanup.enter_context(open_detections(settings))
         tuning = KnownTuning(open_stores(settings).policies, ZoneInfo(detect.zone))
-        built = _patiently(settings, event_log, detections, tuning, stop)
+        lists = known_lists(settings)
+        built = _patiently(settings, event_log, detections, tuning, lists, stop)
         if built is None:
             return
         pipeline, publisher, running = built
         cleanup.enter_context(keeping(tuning))
         # Whoever imports rules lays down their stages first: these have to be known before the rules run.
-        reloader = Reloader(settings, running, partial(engine_of, settings), tuning.load)
+        cleanup.enter_context(following(lists))
+        reloader = Reloader(settings, running, partial(engine_of, settings, lists=lists.lists), tuning.load)
         uptake = Uptake(settings.data_dir, pipeline.add)
         take_up = taking_up(pipeline, publisher, reloader)
 
         def between() -> None:
+            lists.take()
             take_up()
             uptake.look()
 
@@ -77,13 +82,19 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
 
 
 def _patiently(
-    settings: Settings, event_log: EventLog, detections: Detections, tuning: KnownTuning, stop: threading.Event
+    settings: Settings,
+    event_log: EventLog,
+    detections: Detections,
+    tuning: KnownTuning,
+    lists: KnownLists,
+    stop: threading.Event,
 ) -> tuple[Pipeline, Publisher, Rules] | None:
     """The pipeline once the store can be written; None when told to stop before."""
     while prepare(settings, stop, patience_s=inf):
         try:
             tuning.load()  # before the first event: what is to be hidden is never shown
-            return put_together(settings, event_log, detections, tuning.now)
+            lists.as_now()
+            return put_together(settings, event_log, detections, tuning.now, lists)
         except (Busy, StoreUnavailable):
             if not settings.store.url:
                 raise  # a file that is damaged does not mend itself
@@ -93,12 +104,22 @@ def _patiently(
 def build_pipeline(
     settings: Settings, event_log: EventLog, detections: Detections, tuning: Callable[[], Tuning]
 ) -> Pipeline:
-    """With the rules as they are now, for good."""
-    return put_together(settings, event_log, detections, tuning)[0]
+    """With the rules and the lists as they are now, for good."""
+    lists = known_lists(settings)
+    lists.as_now()
+    return put_together(settings, event_log, detections, tuning, lists)[0]
+
+
+def known_lists(settings: Settings) -> KnownLists:
+    return KnownLists(open_stores(settings).policies, lists_dir(settings.data_dir), now_ms)
 
 
 def put_together(
-    settings: Settings, event_log: EventLog, detections: Detections, tuning: Callable[[], Tuning]
+    settings: Settings,
+    event_log: EventLog,
+    detections: Detections,
+    tuning: Callable[[], Tuning],
+    lists: KnownLists | None = None,
 ) -> tuple[Pipeline, Publisher, Rules]:
     """Load and compile the rules, say which of them run, and put the pipeline together."""
     seen = stamps(settings)  # before they are read: what is written meanwhile is read again
@@ -107,8 +128,8 @@ def put_together(
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
     for note in unsifted(chosen.ruleset, Compiler(Databases(settings))):
         log.warning("the detector is slower than it could be", rule=str(note))
-    engine = engine_of(settings, chosen)
-    publisher = Publisher(detections, tuning, now_ms)
+    engine = engine_of(settings, chosen, lists=lists.lists if lists else None)
+    publisher = Publisher(detections, tuning, now_ms, (lambda: lists.faults) if lists else list)
     publisher.follow(chosen, engine)
     pipeline = Pipeline(
         event_log,
@@ -124,8 +145,8 @@ def put_together(
     return pipeline, publisher, Rules(chosen, engine, seen)
 
 
-def engine_of(settings: Settings, chosen: Chosen) -> Engine:
-    return Engine(chosen.ruleset, ZoneInfo(settings.detect.zone), blobs=Databases(settings))
+def engine_of(settings: Settings, chosen: Chosen, *, lists: Lists | None = None) -> Engine:
+    return Engine(chosen.ruleset, ZoneInfo(settings.detect.zone), blobs=Databases(settings), lists=lists)
 
 
 def before_of(settings: Settings) -> Sequence[RuleDoc]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rules.match import Engine
@@ -18,12 +18,19 @@ _LOOK_S = 5.0
 
 class Publisher:
     """Publishes the rules that run, and the faults: of those not loaded, of those that broke, bounds that bit, exceptions that cannot be
-    read, and of a change of the rules that could not be taken up. Belongs to the thread that runs the rules."""
+    read, lists that are not there, and of a change of the rules that could not be taken up. Belongs to the thread that runs the rules."""
 
-    def __init__(self, detections: Detections, tuning: Callable[[], Tuning], clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        detections: Detections,
+        tuning: Callable[[], Tuning],
+        clock: Callable[[], int],
+        lists: Callable[[], Sequence[RuleFault]] = tuple,
+    ) -> None:
         self._detections = detections
         self._tuning = tuning
         self._clock = clock
+        self._lists = lists
         self._known: object = None
         self._due_at = 0.0
 
@@ -70,4 +77,4 @@ class Publisher:
             RuleFault(f"stopped while running: {reason}", rule_id=rule) for rule, reason in self._engine.broken.items()
         ]
         bounded = [RuleFault(reason, rule_id=rule) for rule, reason in self._engine.correlations.shortcomings()]
-        return [*([self._refused] if self._refused else []), *stopped, *bounded, *self._tuning().faults]
+        return [*([self._refused] if self._refused else []), *stopped, *bounded, *self._tuning().faults, *self._lists()]

@@ -19,7 +19,8 @@ import orjson
 
 from rules.correlations import in_order
 from rules.doc import doc_of
-from rules.match import Engine
+from rules.lists.known import Lists
+from rules.match import Engine, lists_of
 from rules.rule import Rule, RuleSet
 from rules.tuning import Tuning
 from soc.backtest.run import Backtest
@@ -32,6 +33,7 @@ from soc.model.finding import Finding
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rerun import FOUND_LATE, Missed
 from soc.model.rule import RuleDoc
+from soc.service.lists import read_lists
 from soc.service.process import relax_garbage_collection
 from soc.service.stores import open_history, open_stores, prepare
 from soc.service.tuning import read_tuning
@@ -92,7 +94,7 @@ class Rerun:
 
 @contextmanager
 def open_rerun(settings: Settings, chosen: RuleSet, scope: Scope, since: int, until: int, now: int) -> Iterator[Rerun]:
-    """Of the correlations among the chosen rules. What is laid down now holds for the whole time.
+    """Of the correlations among the chosen rules. What is laid down now and what is on the lists now holds for the whole time.
 
     Raises `ConfigError` when another rerun runs, when no rule counts anything, or when the time is not over yet: what is still expected
     is the detector's.
@@ -103,14 +105,15 @@ def open_rerun(settings: Settings, chosen: RuleSet, scope: Scope, since: int, un
         stores, zone = open_stores(settings), ZoneInfo(settings.detect.zone)
         tuning = read_tuning(stores.policies, zone)
         over = _range(chosen, tuning, since, until, now - settings.detect.lateness_s * 1000)
-        place = settings.data_dir / "reruns" / _name(chosen, scope, over, tuning)
+        lists = read_lists(stores.policies, settings.data_dir, lambda: now)
+        place = settings.data_dir / "reruns" / _name(chosen, scope, over, tuning, lists)
         _tidy(place.parent, place)
         resumed = place.exists()
         place.mkdir(parents=True, exist_ok=True)
         detections = SqliteDetections(place)
         cleanup.callback(detections.close)
         history = cleanup.enter_context(open_history(settings, scope, over.since - over.reach, over.until + over.reach))
-        engine = Engine(chosen, zone, _MOST_ENTRIES)
+        engine = Engine(chosen, zone, _MOST_ENTRIES, lists=lists)
         by_id = {rule.id: rule for rule in chosen.rules}
         docs = [doc_of(rule, by_id) for rule in chosen.rules]
         test = Backtest(
@@ -147,9 +150,10 @@ def _reaches(counting: Sequence[Rule], tuning: Tuning) -> dict[str, int]:
     return reaches
 
 
-def _name(chosen: RuleSet, scope: Scope, over: Range, tuning: Tuning) -> str:
+def _name(chosen: RuleSet, scope: Scope, over: Range, tuning: Tuning, lists: Lists) -> str:
     what = [sorted(rule.hash for rule in chosen.rules), sorted(scope.orgs) if scope.orgs is not None else None,
-            over.since, over.until, tuning.about({rule.id for rule in chosen.rules})]  # fmt: skip
+            over.since, over.until, tuning.about({rule.id for rule in chosen.rules}),
+            lists.about({name for rule in chosen.rules for name in lists_of(rule)})]  # fmt: skip
     return hashlib.blake2b(orjson.dumps(what), digest_size=12).hexdigest()
 
 

@@ -34,6 +34,7 @@ from soc.model.tuning import RuleException, exception_body
 from soc.notify.channel import Undelivered
 from soc.notify.route import Channel, Route, body_of
 from soc.service.api import BACKTEST
+from soc.service.lists import KnownLists
 from soc.service.tuning import read_tuning
 from soc.store.base import Detections, Stores
 from soc.store.detections import SqliteDetections
@@ -250,7 +251,12 @@ def pushed(world):
 
 
 @pytest.fixture
-def app(world, jobs):
+def lists_dir(tmp_path):
+    return tmp_path / "lists"
+
+
+@pytest.fixture
+def app(world, jobs, lists_dir):
     return create_app(
         world.stores,
         clock=world.clock,
@@ -261,6 +267,8 @@ def app(world, jobs):
         jobs=jobs,
         tuning=lambda: read_tuning(world.stores.policies, UTC),
         send_test=world.send_test,
+        lists_dir=lists_dir,
+        known_lists=KnownLists(world.stores.policies, lists_dir, world.clock).as_now,
     )
 
 

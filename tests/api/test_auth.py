@@ -4,6 +4,7 @@ import pytest
 
 from api.auth import COOKIE
 from api.passwords import digest, hash_password, verify
+from rules.lists.known import Lists
 from rules.tuning import Tuning
 
 PASSWORD = "a password of the tests"
@@ -34,7 +35,13 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
     from soc.backtest.jobs import Jobs
 
     state = create_app(
-        world.stores, clock=world.clock, cookie_secure=True, jobs=Jobs(tmp_path, (), {}), tuning=Tuning
+        world.stores,
+        clock=world.clock,
+        cookie_secure=True,
+        jobs=Jobs(tmp_path, (), {}),
+        tuning=Tuning,
+        lists_dir=tmp_path,
+        known_lists=Lists,
     ).state.soc
     response = Response()
     keep_session(state, response, "secret")

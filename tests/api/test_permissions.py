@@ -10,8 +10,11 @@ from fastapi.routing import iter_route_contexts
 from servers import both_stores
 
 from api.incidents import Desk
+from api.indicators import Which, put, replaced
+from rules.lists.pack import Entry
 from soc.model.delivery import delivery_id
 from soc.model.finding import alert_id
+from soc.model.indicator import ListType
 
 pytestmark = pytest.mark.usefixtures("pushed")
 ROLES = ("viewer", "analyst", "admin")
@@ -22,6 +25,7 @@ SETTING = {"version": 0, "stage": "live", "reason": "noisy here", "orgs": {"hung
 # Two incidents of Hưng Yên, an alert of the first, and two of none.
 INCIDENT, OTHER = "a" * 24, "b" * 24
 JOINED, FREE, FREE_TOO = (alert_id("web-sqli", "hungyen", f"198.51.100.{n}", "2026-03-02") for n in (1, 2, 4))
+ENTRIES = {"org": "hungyen", "type": "ip", "text": "192.0.2.1", "reason": "scans"}
 # (method, route): (lowest role, or None for everybody; what is sent). `{...}` parameters are of Hưng Yên's things.
 ROUTES = {
     ("GET", "/openapi.json"): (None, {}),
@@ -68,6 +72,12 @@ ROUTES = {
     ("GET", "/api/v1/exceptions/{exception_id}/history"): ("viewer", {}),
     ("PUT", "/api/v1/exceptions/{exception_id}"): ("admin", {"json": EXCEPTION | {"version": 1, "why": "moved"}}),
     ("POST", "/api/v1/exceptions/{exception_id}/withdraw"): ("admin", {"json": {"version": 2, "reason": "gone"}}),
+    ("GET", "/api/v1/lists"): ("viewer", {}),
+    ("POST", "/api/v1/lists/{name}/entries"): ("admin", {"json": ENTRIES}),
+    ("GET", "/api/v1/lists/{name}"): ("viewer", {"params": {"org": "hungyen"}}),
+    ("GET", "/api/v1/lists/{name}/entries"): ("viewer", {"params": {"org": "hungyen"}}),
+    ("GET", "/lists/{name}"): ("viewer", {"params": {"org": "hungyen"}}),
+    ("POST", "/api/v1/lists/{name}/remove"): ("admin", {"json": {"org": "hungyen", "reason": "over"}}),
     ("GET", "/api/v1/backtests"): ("viewer", {}),
     ("POST", "/api/v1/backtests"): ("admin", {"json": {"rule_id": "web-sqli"}}),
     ("GET", "/api/v1/backtests/{job_id}"): ("viewer", {}),
@@ -127,6 +137,13 @@ ROUTES = {
     ),
     ("GET", "/exceptions/{exception_id}"): ("viewer", {}),
     ("POST", "/exceptions/{exception_id}/withdraw"): ("admin", {"data": {"version": 1, "reason": "gone"}}),
+    ("GET", "/lists"): ("viewer", {}),
+    ("POST", "/lists"): (
+        "admin",
+        {"data": {"name": "x", "type": "ip", "text": "192.0.2.1", "reason": "x", "org": "hungyen"}},
+    ),
+    # Tested in console/test_list_pages.py: by here it is gone.
+    ("POST", "/lists/{name}/remove"): None,
     # Tested in test_backtests.py, as only one runs at a time.
     ("POST", "/backtests"): None,
     ("GET", "/api/v1/routes"): ("admin", {}),
@@ -158,6 +175,8 @@ NOT_THEIRS = {
     ("POST", "/api/v1/exceptions"),
     ("POST", "/api/v1/exceptions/preview"),
     ("POST", "/rules/{rule_id}/setting"),
+    ("POST", "/api/v1/lists/{name}/entries"),
+    ("POST", "/lists"),
 }
 # What names Hưng Yên's things in its body.
 NAMING_THEIRS = (("POST", "/api/v1/incidents"), ("POST", "/incidents"))
@@ -175,11 +194,14 @@ def test_every_route_is_in_the_table(app):
 
 
 @pytest.fixture(autouse=True)
-def incidents(world):
+def theirs(world, lists_dir):
     desk = Desk(world.stores, world.stores.accounts.get("national"), world.now)
     assert [world.fire("hungyen", 1, f"198.51.100.{n}") for n in (1, 2, 4)] == [JOINED, FREE, FREE_TOO]
     desk.open(INCIDENT, "hungyen", [JOINED])
     desk.open(OTHER, "hungyen", [world.fire("hungyen", 1, "198.51.100.3")])
+    seen = replaced([Entry("192.0.2.7")])
+    national, which = world.stores.accounts.get("national"), Which("scanners", "hungyen")
+    put(world.stores, lists_dir, national, which, ListType.IP, seen, reason="scans", now=world.now)
     for org in world.alerts:
         world.keys.key(org)  # a person is searched for where there is one
 
@@ -194,6 +216,7 @@ def send(client, world, method, path, sent):
         "language": "en",
         "exception_id": "x-1" if path.startswith("/api/") else "y-1",
         "job_id": world.job,
+        "name": "scanners",
         "act": "stop",
         "route_id": "route-hungyen",
         "delivery_id": delivery_id("route-hungyen", world.alerts["hungyen"], "raised"),
@@ -251,7 +274,7 @@ def test_another_organisation_does_not_exist(client_of, world):
         # What was asked for may be repeated; nothing else.
         asked = re.sub(
             "(no source |không có nguồn |/sources/)hungyen-(portal|otp)|(no route|không có quy tắc thông báo) route-hungyen|"
-            'name="org" value="hungyen"',
+            'name="org" value="hungyen"|org%3Dhungyen',
             "",
             answer.text,
         )

@@ -21,6 +21,7 @@ from servers import need
 
 from api.app import create_app
 from api.passwords import hash_password
+from rules.lists.known import Lists
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.buffer.sqlite import EventLog
@@ -177,7 +178,15 @@ def province(opened, tmp_path_factory):
     log.close()
     jobs = Jobs(tmp_path_factory.mktemp("jobs"), (), {})
     with serving(
-        create_app(stores, clock=lambda: time.time_ns() // 1_000_000, cookie_secure=False, jobs=jobs, tuning=Tuning)
+        create_app(
+            stores,
+            clock=lambda: time.time_ns() // 1_000_000,
+            cookie_secure=False,
+            jobs=jobs,
+            tuning=Tuning,
+            lists_dir=tmp_path_factory.mktemp("lists"),
+            known_lists=Lists,
+        )
     ) as address:
         yield address, alerts, stores
 

@@ -18,6 +18,7 @@ from test_console import FLAGS, PASSWORD, photograph, serving
 from api import notifications
 from api.app import create_app
 from api.passwords import hash_password
+from rules.lists.known import Lists
 from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.model.account import Account, Role
@@ -84,6 +85,8 @@ def office(tmp_path, receivers):
         cookie_secure=False,
         jobs=Jobs(tmp_path / "jobs", (), {}),
         tuning=Tuning,
+        lists_dir=tmp_path / "lists",
+        known_lists=Lists,
         send_test=partial(notify.send_test, senders, writer),
     )
     with serving(app) as address, notify.notifying(opened.stores, senders, writer, ready):

@@ -1,14 +1,12 @@
-"""`action: global`, `reset` and `repeat` in one file, and placeholders that lists fill."""
+"""`action: global`, `reset` and `repeat` in one file, and placeholders that a pipeline fills."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from rules.cache import Cache
-from rules.load import load, loads
+from rules.load import loads
 from rules.match import Engine
 from rules.rule import RuleSet
 
@@ -97,69 +95,11 @@ def test_when_a_document_is_no_yaml_nothing_of_a_collection_is_guessed() -> None
     assert loads(COLLECTION.replace("action: reset", "action: [")).rules == ()
 
 
-EXPAND = """\
-title: t
-logsource: {product: x}
-detection:
-  sel: {f|expand: ['%bad%', 'x%bad%y%more%'], g|expand|endswith: '%bad%'}
-  condition: sel
-"""
-LISTS = {"bad": ["one", "t*o"], "more": ["1", "2"]}
-
-
-def test_lists_fill_placeholders_and_their_values_are_no_patterns(tz) -> None:
-    ruleset = loads(EXPAND, lists=LISTS.get)
-    assert ruleset.errors == ()
-    for f, g, fires in (
-        ("ONE", "x-one", True),
-        ("t*o", "t*o", True),
-        ("txo", "one", False),
-        ("xt*oy2", "one", True),
-        ("xoney3", "one", False),
-        ("one", "two", False),
-    ):
-        assert bool(fired(ruleset, tz, f=f, g=g)) is fires, (f, g)
-
-
-def test_without_a_list_it_is_said_what_to_do() -> None:
-    for lists in (None, {}.get):
-        errors = [str(error) for error in loads(EXPAND, "f.yml", lists=lists).errors]
-        assert errors[0].startswith(
-            "f.yml:4:20: not supported: the placeholder %bad% has no values: give a processing pipeline"
-        )
-        assert len(errors) == 3
-
-
-def test_too_many_values_are_refused() -> None:
-    many = {"bad": [str(n) for n in range(200)], "more": [str(n) for n in range(200)]}
-    assert "placeholders that stand for 40000 values" in str(loads(EXPAND, lists=many.get).errors[0])
-
-
-def test_a_pipeline_comes_before_the_lists(tmp_path: Path, tz) -> None:
+def test_a_pipeline_fills_placeholders_before_lists_are_asked(tmp_path: Path, tz) -> None:
     path = tmp_path / "p.yml"
     path.write_text("vars: {bad: [three]}\ntransformations: [{type: value_placeholders, include: [bad]}]\n")
-    ruleset = loads(EXPAND, pipelines=[path], lists=LISTS.get)
-    assert fired(ruleset, tz, f="three", g="three") == ["None"]
-    assert fired(ruleset, tz, f="xthreey2", g="three") == ["None"]
-    assert fired(ruleset, tz, f="one", g="one") == []
-
-
-def test_a_list_that_changed_compiles_what_used_it_anew(tmp_path: Path, tz) -> None:
-    (tmp_path / "a.yml").write_text(EXPAND)
-    (tmp_path / "b.yml").write_text(EXPAND.replace("%", "").replace("title: t", "title: other"))
-
-    def cached(lists: dict[str, Sequence[str]]) -> tuple[RuleSet, int]:
-        compiled: list[int] = []
-        with Cache(tmp_path / "cache") as cache:
-            found = load([tmp_path], cache=cache, lists=lists.get, progress=lambda n, _: compiled.append(n))
-        return found, len(compiled)
-
-    assert cached({})[1] == 2
-    assert cached(LISTS)[1] == 1
-    ruleset, compiled = cached(LISTS)
-    assert compiled == 0
-    assert fired(ruleset, tz, f="one", g="one") == ["None"]
-    ruleset, compiled = cached({**LISTS, "bad": ["five"]})
-    assert compiled == 1
-    assert fired(ruleset, tz, f="one", g="one") == []
-    assert fired(ruleset, tz, f="five", g="five") == ["None"]
+    rule = "title: t\nlogsource: {product: x}\ndetection: {s: {f|expand: ['%bad%', 'x%bad%y']}, condition: s}\n"
+    ruleset = loads(rule, pipelines=[path])
+    assert fired(ruleset, tz, f="three") == ["None"]
+    assert fired(ruleset, tz, f="xthreey") == ["None"]
+    assert fired(ruleset, tz, f="one") == []

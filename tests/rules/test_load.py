@@ -75,7 +75,7 @@ def test_the_hash_follows_the_text_but_not_line_ends() -> None:
         (("    f: 1", "    f|re: 'a{100000}'"), 14, "invalid"),
         (("    f: 1", "    f|cidr: 10.0.0.1/8"), 14, "CIDR"),
         (("    f: 1", "    f|gt: many"), 14, "incompatible"),
-        (("    f: 1", "    f|expand: '%servers%'"), 14, "placeholder"),
+        (("    f: 1", "    f|expand: 'x%servers%'"), 14, "placeholder"),
         (("    f: 1", "    f|base64: 'a*'"), 14, "wildcards"),
         (("    f: 1", "    f: {a: 1}"), 14, "nsupported"),
         (("    f: 1", "    f: 2020-01-01"), 14, "quotes"),

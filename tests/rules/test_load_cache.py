@@ -180,7 +180,7 @@ def test_any_value_of_a_packed_rule_may_be_anything_and_is_refused_or_a_rule(rul
     from rules.build import Builder
     from rules.draft import Compiled, Unpacker, pack
 
-    packed = pack(Builder(None, None).build((rules / "0.yml").read_bytes()))
+    packed = pack(Builder(None).build((rules / "0.yml").read_bytes()))
     assert packed is not None
     whole = orjson.loads(packed)
 
@@ -191,14 +191,15 @@ def test_any_value_of_a_packed_rule_may_be_anything_and_is_refused_or_a_rule(rul
                 for changed in everywhere(below):
                     yield [*value[:n], changed, *value[n + 1 :]]
 
-    refused = 0
+    tried = refused = 0
     unpacker = Unpacker()
     for changed in everywhere(whole):
+        tried += 1
         try:
             assert isinstance(unpacker.compiled(orjson.dumps(changed)), Compiled)
         except ValueError:
             refused += 1
-    assert refused > 500
+    assert refused > 0.85 * tried  # the rest changes a value to another of its type
 
 
 def test_what_nobody_may_write_is_done_without(rules: Path, tmp_path: Path) -> None:

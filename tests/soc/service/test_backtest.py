@@ -247,6 +247,15 @@ def test_what_cannot_be_read_is_left_out_and_said(settings):
         assert ["exception x" in fault.reason for fault in running.faults] == [True]
 
 
+def test_a_rule_whose_list_is_not_there_is_left_out_and_said(settings, tmp_path):
+    path = tmp_path / "asking.yml"
+    path.write_text(
+        "title: Asks\nlogsource: {category: webserver}\ndetection: {s: {source.ip|expand: '%bad%'}, condition: s}\n"
+    )
+    with open_backtest(settings, choose(settings, [path], []), EVERYTHING, 2, clock) as running:
+        assert [fault.reason for fault in running.faults] == ["Asks: there is no list bad"]
+
+
 def test_an_interrupted_one_goes_on_where_it_was(settings, tmp_path, monkeypatch):
     expected, outcomes = backtest(settings)
     with open_backtest(settings, choose(settings, [], []), EVERYTHING, 2, clock) as running:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,12 +15,16 @@ import pytest
 from indexed import IndexedLog
 from typer.testing import CliRunner
 
+from api import indicators
+from rules.lists.pack import Entry
 from soc.backtest import run as backtest_run
 from soc.buffer.sqlite import EventLog
 from soc.cli import build
 from soc.errors import ConfigError
 from soc.locks import only_one
+from soc.model.account import Account, Role
 from soc.model.event import iso
+from soc.model.indicator import ListType
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rerun import FOUND_LATE
@@ -27,6 +32,7 @@ from soc.model.tuning import RuleException, exception_body
 from soc.service.backtest import choose
 from soc.service.detector import build_pipeline, detector
 from soc.service.handover import hand_over, take, taken
+from soc.service.lists import lists_dir
 from soc.service.rerun import open_rerun
 from soc.service.stores import open_detections, open_stores
 from soc.service.tuning import read_tuning
@@ -214,6 +220,21 @@ def test_only_what_is_asked_for_is_looked_at(settings, events):
     hide = RuleException("x", "6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002", "source.ip:203.0.113.7", "ours", "lan")
     policies.put(Policy(PolicyKind.EXCEPTION, "x", 1, exception_body(hide), "lan", START))
     assert "0 findings are missing" in soc(settings, "--rule", "many").stdout, "what is hidden now is hidden here"
+
+
+def test_rules_ask_the_lists_as_they_are_now(settings, events):
+    rules = settings.detect.rules[0] / "r.yml"
+    rules.write_text(RULES.replace("{url.path: /ask}", "{url.path: /ask, source.ip|expand: '%bad%'}"))
+    folder, admin, entry = lists_dir(settings.data_dir), Account("admin", Role.ADMIN, EVERYTHING), Entry("203.0.113.7")
+    put = partial(indicators.put, open_stores(settings), folder, admin, kind=ListType.IP, reason="seen", now=START)
+    put(indicators.Which("bad", "hungyen"), change=lambda _: [entry])
+    came_late(settings, events)
+    before = found(settings)
+    assert soc(settings, "--rule", "many").exit_code == 0
+    added = found(settings) - before
+    assert {open_stores(settings).alerts.get(alert, EVERYTHING).org for _, alert, _ in added} == {"hungyen"}
+    indicators.remove(open_stores(settings), admin, indicators.Which("bad", "hungyen"), reason="over", now=START)
+    assert "left out: there is no list bad" in soc(settings, "--rule", "many").stdout
 
 
 def test_interrupted_it_goes_on_and_finds_the_same(settings, events, monkeypatch):
