@@ -21,7 +21,7 @@ from rules.state import State
 from rules.table import Table
 from soc.model.asked import BoundsOf
 from soc.model.event import Event, Fields, Scalar, Stored, Value
-from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, check_storable, finding_id, local_day
+from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day, storable
 
 QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
@@ -179,8 +179,7 @@ class Engine:
             matched=_matched(fired.because, fields),
             event=event,
         )
-        check_storable(finding)
-        return finding
+        return storable(finding)
 
     # -- correlations: see `Correlations`
 
