@@ -22,7 +22,7 @@ from rules.rule import Rule
 from rules.state import State
 from rules.window import Slide
 from soc.model.asked import MOST_EVENTS, Bounds
-from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.finding import ASKED, COUNTED, Finding, alert_id, finding_id
 
 GROUP_CAP = MOST_EVENTS  # entries a group; the oldest go first
 GROUPS_A_RULE = 1_000_000
@@ -329,9 +329,9 @@ class Correlator:
             alert = group.alerts[day] = alert_id(rule.id, group.org, entity, day)
         matched = values_of(self.correlation.group_by, group.by)
         if size is not None:
-            matched[f"govsoc.correlation.{self.correlation.type}"] = size
+            matched[f"{COUNTED}{self.correlation.type}"] = size
         if (terms := self._of(group)).own:  # else the text of the rule says it
-            matched["govsoc.correlation.asked"] = terms.correlation.asked
+            matched[ASKED] = terms.correlation.asked
         event = record[:ID_BYTES].hex()
         return Finding(
             finding_id(alert, event),

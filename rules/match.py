@@ -12,7 +12,7 @@ from rules.condition import Check, any_text
 from rules.correlate import GROUP_CAP
 from rules.correlations import Correlations, Judge
 from rules.database import Blobs, Compiler
-from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
+from rules.logsource import DATASETS, OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.patterns import Sign
 from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
@@ -78,6 +78,14 @@ class Engine:
             self._sieve_for(dataset)
         self.correlations.succeed(other.correlations)
         self._table.succeed(other._table)
+
+    def compile(self) -> None:
+        """All that events may need, for who has the same `blobs` later: it takes long."""
+        for dataset in ("", *DATASETS):  # the first: whatever we do not know
+            self._sieve_for(dataset)
+            for where in origins(dataset):
+                self._plan_for(where)
+        self._table.compile()
 
     def _prepare(self) -> None:
         """Choose the rules that run, and forget what was arranged for others."""

@@ -22,11 +22,12 @@ _Group = tuple[str, ...]  # the organisation, and the texts that are grouped by
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """The event of `line` is a hit, of the group `by` of an organisation."""
+    """The event of `line` is a hit, of the group `by` of an organisation. `size`: what its window comes to."""
 
     line: int
     org: str
     by: tuple[str, ...]
+    size: float
     _all: list[int] = field(repr=False)  # lines of its group, of which the window is a part
     _low: int
     _high: int
@@ -69,16 +70,16 @@ class Sweep:
     def hits(self) -> Iterator[Hit]:
         """Each event that is a hit, group by group."""
         known: tuple[Entries, list[int]] | None = None
-        for key, entries, low, high, now in self._windows():
+        for key, entries, low, high, now, size in self._windows():
             if known is None or known[0] is not entries:
                 known = entries, [_line(record) for record in entries.between(0, len(entries))]
             lines = known[1]
             for line in dict.fromkeys(lines[entries.after(now - 1) : high]):
-                yield Hit(line, key[0], key[1:], lines, low, high)
+                yield Hit(line, key[0], key[1:], size, lines, low, high)
 
     def found(self) -> Iterator[tuple[str, int, int, Fields]]:
         """(organisation, time, line, fields) of each hit, as a correlation of this one sees it."""
-        for key, entries, _, high, now in self._windows():
+        for key, entries, _, high, now, _ in self._windows():
             for record in entries.between(entries.after(now - 1), high):
                 fields = values_of(self.correlation.group_by, key[1:])
                 if self.carries:
@@ -86,20 +87,20 @@ class Sweep:
                     fields |= {name: value for name, value in carried.items() if value}
                 yield key[0], now, _line(record), fields
 
-    def _windows(self) -> Iterator[tuple[_Group, Entries, int, int, int]]:
-        """The windows of hits: group, its entries, the indexes between which they lie, and the time of the hit."""
+    def _windows(self) -> Iterator[tuple[_Group, Entries, int, int, int, float]]:
+        """The windows of hits: group, its entries, the indexes between which they lie, the time of the hit, and what they come to."""
         width = ID_BYTES + payload_bytes(self.correlation) + (CARRIED_BYTES if self.carries else 0)
         for key, records in self.groups.items():
             asked = self.terms.of(key[0]).correlation
             entries = Entries(width, b"".join(sorted(records)))
             if self.correlation.type == "absence":
                 for now, high in absences(entries, 0, END_OF_TIME, asked.timespan_ms):
-                    yield key, entries, entries.after(now - 1), high, now
+                    yield key, entries, entries.after(now - 1), high, now, 0
                 continue
             slide = Slide(asked, entries, 0)
             while slide.step(END_OF_TIME):
                 if slide.holds:
-                    yield key, entries, slide.low, slide.high, slide.now
+                    yield key, entries, slide.low, slide.high, slide.now, slide.size
 
 
 class Sweeps:

@@ -16,6 +16,10 @@ LEVELS = ("informational", "low", "medium", "high", "critical")
 # The entity of a finding when its rule names none: the first of these that the event has.
 ENTITY_FIELDS = ("user.id", "source.ip", "host.name", "organization.id")
 
+# In what a correlation's finding matched.
+COUNTED = "govsoc.correlation."  # with its type: how much it counted, about many lines, in none of them
+ASKED = "govsoc.correlation.asked"  # what was laid down in place of what the text of the rule asks for
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:

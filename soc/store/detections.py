@@ -16,7 +16,7 @@ from soc.buffer.database import Database
 from soc.model.asked import Asked
 from soc.model.calendar import DAY_MS, day_of
 from soc.model.finding import Finding
-from soc.model.rule import LogSource, RuleDoc, RuleFault, RulesInForce
+from soc.model.rule import FilterDoc, LogSource, RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
 from soc.store.base import KEPT_DAYS
 
@@ -242,6 +242,9 @@ def rule_doc(text: str) -> RuleDoc:
     doc = orjson.loads(text)
     lists = {name: tuple(value) for name, value in doc.items() if isinstance(value, list)}
     # A text that was kept by an older govsoc has no log sources, and says nothing of what can be set otherwise.
-    nested = {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))}
+    nested = {
+        "logsources": tuple(LogSource(**one) for one in doc.get("logsources", ())),
+        "filters": tuple(FilterDoc(**one) for one in doc.get("filters", ())),
+    }
     asked = doc.get("asked")
     return RuleDoc(**doc | lists | nested | {"asked": Asked(**asked) if asked else None})
