@@ -12,7 +12,7 @@ from rules.memory import BYTES_IN_ALL, GROUPS_IN_ALL, Capped, Memory
 from rules.rule import Rule, RuleSet
 from rules.state import Staged, State
 from soc.model.asked import BoundsOf
-from soc.model.finding import Finding, check_storable
+from soc.model.finding import Finding, storable
 
 # Findings of a correlation to those of them that may count towards others.
 Judge = Callable[[list[Finding]], list[Finding]]
@@ -176,8 +176,7 @@ class Correlations:
                 one.settle(one.watermark if children else expected)
                 if watermark is not None:
                     one.tick(min([watermark, *(child.settled for child in children)]), staged)
-                for finding in one.findings:
-                    check_storable(finding)
+                one.findings = [storable(finding) for finding in one.findings]
             except _ONE_RULE as error:
                 self._break(one, error)
                 continue

@@ -23,7 +23,7 @@ from rules.state import State
 from rules.table import Table
 from soc.model.asked import BoundsOf
 from soc.model.event import Event, Fields, Scalar, Stored, Value
-from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, check_storable, finding_id, local_day
+from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day, storable
 from soc.model.indicator import stix_type
 
 QUARTER_MS = 900_000
@@ -212,8 +212,7 @@ class Engine:
             matched=_matched(fired.because, fields) | self._listed(fired.because, event),
             event=event,
         )
-        check_storable(finding)
-        return finding
+        return storable(finding)
 
     def _listed(self, because: Sequence[Check], event: Event) -> Fields:
         """By what of which lists it was found, in the words of ECS: lists change, and this is kept."""

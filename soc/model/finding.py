@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 
 import orjson
 
-from soc.model.event import Event, Fields
+from soc.model.event import Event, Fields, Scalar, Value
 from soc.model.rule import Stage
 
 LEVELS = ("informational", "low", "medium", "high", "critical")
@@ -48,9 +48,34 @@ class Finding:
     level: str | None = field(default=None, compare=False)
 
 
-def check_storable(finding: Finding) -> None:
-    """Raises `TypeError` for what no store can write down: half a surrogate, an integer of more than 64 bits."""
+def storable(finding: Finding) -> Finding:
+    """The finding as stores can write it down: of its texts half surrogates are escaped, integers of more than 64 bits are texts. Raises
+    `TypeError` where that is not enough."""
+    try:
+        _dump(finding)
+    except TypeError:
+        matched = {_fit(name): _fitting(value) for name, value in finding.matched.items()}
+        finding = replace(finding, entity=_fit(finding.entity), matched=matched)
+        _dump(finding)
+    return finding
+
+
+def _dump(finding: Finding) -> None:
     orjson.dumps((finding.org, finding.entity_field, finding.entity, finding.ts, finding.matched))
+
+
+def _fitting(value: Value) -> Value:
+    return [_fit_one(one) for one in value] if isinstance(value, list) else _fit_one(value)
+
+
+def _fit_one(value: Scalar) -> Scalar:
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        return str(value)
+    return _fit(value) if isinstance(value, str) else value
+
+
+def _fit(text: str) -> str:
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _hash(*parts: str) -> str:
