@@ -17,6 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from api import console, errors
 from api.console.render import Pages
 from api.directory import Organisations
+from api.explain import Compiled
 from api.live import Feed
 from api.middleware import Envelope
 from api.notifications import Tests
@@ -114,6 +115,7 @@ def create_app(
         keys=keys,
         backtests=jobs,
         rehearsal=Rehearsal(),
+        compiled=Compiled(),
         tuning=tuning,
         place=place or Place(),
     )

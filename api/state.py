@@ -14,6 +14,7 @@ from fastapi import Depends, Request
 
 from api.console.render import Pages
 from api.directory import Organisations
+from api.explain import Compiled
 from api.live import Feed
 from api.notifications import Tests
 from api.onboarding import Rehearsal
@@ -111,6 +112,7 @@ class State:
     backtests: Jobs
     daily_budget: float
     rehearsal: Rehearsal
+    compiled: Compiled
     tuning: Callable[[], Tuning]
     place: Place
 

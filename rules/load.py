@@ -75,6 +75,9 @@ def load_folders(
     loading = _Loading(cache, lists)
     for folder in folders:
         for file in _files(folder, errors):
+            if not _is_text(str(file)):
+                errors.append(RuleError("its name is not UTF-8: rename it", file))
+                continue
             text = folder.instead.get(str(file))
             content = read(file, errors) if text is None else text.encode(errors="surrogatepass")
             if content is None:
@@ -100,6 +103,14 @@ def of_texts(texts: Iterable[tuple[str, str, Sequence[Reference]]], *, lists: Li
     for path, text, pipelines in texts:
         loading.add(path, text.encode(errors="surrogatepass"), pipelines)
     return loading.ruleset([], None)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def is_cases(path: PurePath) -> bool:

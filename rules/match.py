@@ -21,7 +21,7 @@ from rules.state import State
 from rules.table import Table
 from soc.model.asked import BoundsOf
 from soc.model.event import Event, Fields, Scalar, Stored, Value
-from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
+from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, check_storable, finding_id, local_day
 
 QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
@@ -76,6 +76,7 @@ class Engine:
             self._routes[met] = self._plan_for(origin(met))
         for dataset in list(other._sieves):
             self._sieve_for(dataset)
+        self.correlations.succeed(other.correlations)
         self._table.succeed(other._table)
 
     def compile(self) -> None:
@@ -173,7 +174,7 @@ class Engine:
             return Finding(event.id, "", rule.id, rule.hash, event.org, "", "", event.ts, event.id, {}, True, event)
         name, entity = _entity(rule, event)
         alert = alert_id(rule.id, event.org, entity, self._day(event.ts))
-        return Finding(
+        finding = Finding(
             id=finding_id(alert, event.id),
             alert_id=alert,
             rule_id=rule.id,
@@ -186,6 +187,8 @@ class Engine:
             matched=_matched(fired.because, fields),
             event=event,
         )
+        check_storable(finding)
+        return finding
 
     # -- correlations: see `Correlations`
 
@@ -223,8 +226,9 @@ def _calendar(zone: tzinfo) -> Callable[[int], str]:
 def _entity(rule: Rule, event: Event) -> tuple[str, str]:
     for name in (rule.entity, *ENTITY_FIELDS):
         value = event.fields.get(name) if name else None
-        if name and value not in (None, "", []):
-            return name, str(value[0] if isinstance(value, list) else value)
+        for item in value if isinstance(value, list) else [value]:
+            if name and item not in (None, ""):
+                return name, str(item)
     return "organization.id", event.org
 
 

@@ -174,6 +174,11 @@ class Tuning:
                 return one.exception
         return None
 
+    def only_for(self, rule_id: str, org: str) -> str | None:
+        """The condition that narrows the rule there."""
+        setting = self._settings.get(rule_id)
+        return setting.only_for(org) if setting else None
+
     def runs(self, rule_id: str, org: str) -> bool:
         """Whether it is evaluated for that organisation: live or in test, and not switched off there."""
         setting = self._settings.get(rule_id)

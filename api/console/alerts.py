@@ -12,7 +12,6 @@ from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
 from api.console.chosen import Filtered
-from api.console.marks import ASKED, COUNTED
 from api.console.moment import moment, next_morning
 from api.console.render import local
 from api.errors import Refused
@@ -25,7 +24,7 @@ from soc.model.account import Account, Role
 from soc.model.alert import Alert, Decision, Status, Verdict
 from soc.model.calendar import DAY_MS
 from soc.model.event import Value
-from soc.model.finding import LEVELS, Finding
+from soc.model.finding import ASKED, COUNTED, LEVELS, Finding
 from soc.model.incident import Incident, IncidentStatus
 from soc.model.rerun import FOUND_LATE
 from soc.model.rule import RuleDoc

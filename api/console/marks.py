@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from markupsafe import Markup, escape
 
 from soc.model.event import Value
+from soc.model.finding import COUNTED
 
 _MOST_MARKS = 50
-ASKED = "govsoc.correlation.asked"  # what was laid down in place of what the text of the rule asks for
-COUNTED = "govsoc.correlation."  # how much a correlation counted: about many lines, in none of them
 
 
 def mark(line: str, matched: Mapping[str, Value] | None = None) -> Markup:

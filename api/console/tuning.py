@@ -11,7 +11,6 @@ from fastapi import APIRouter, Form, Path, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Admin, Viewer
-from api.console.marks import COUNTED
 from api.console.rules import show_rule
 from api.errors import NeedsReason, Refused, of_soc
 from api.schemas import AlertId, Level, Name
@@ -25,7 +24,7 @@ from soc.model.alert import Alert
 from soc.model.asked import number, seconds
 from soc.model.calendar import DAY_MS
 from soc.model.event import Value
-from soc.model.finding import Finding
+from soc.model.finding import COUNTED, Finding
 from soc.model.org import Scope
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import MAX_CONDITION, MAX_REASON, OrgSetting, RuleException

@@ -14,6 +14,8 @@ from fastapi.responses import StreamingResponse
 
 from api.auth import COOKIE, Analyst, Viewer, account_of
 from api.bulk import decide_all
+from api.explain import explanation
+from api.explain_schemas import ExplanationOut
 from api.queue import find_alerts
 from api.schemas import (
     AlertDetail,
@@ -27,6 +29,7 @@ from api.schemas import (
     CommentIn,
     Cursor,
     DecisionIn,
+    EventId,
     FindingOut,
     ItemsOut,
     Limit,
@@ -146,6 +149,20 @@ def alert_findings(
     page = state.stores.alerts.findings(alert_id, account.scope, cursor=cursor, limit=limit)
     events = by_id(state.stores.events.many([f.event_id for f in page.items], account.scope))
     return PageOut(items=[FindingOut.of(f, events.get(f.event_id)) for f in page.items], next=page.next)
+
+
+@router.get("/{alert_id}/explain")
+def explain_alert(
+    alert_id: AlertId,
+    state: Here,
+    account: Viewer,
+    event: Annotated[EventId | None, Query(description="one of the alert; without it, its first")] = None,
+) -> ExplanationOut:
+    """Why the rule fired on an event: each part of its condition with what it saw, what a correlation counted, and what is laid down.
+
+    404 for an event that is not one of this alert.
+    """
+    return ExplanationOut.of(explanation(state, account.scope, alert_id, event))
 
 
 def _out(state: State, alert: Alert) -> AlertOut:

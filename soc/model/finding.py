@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
+import orjson
+
 from soc.model.event import Event, Fields
 from soc.model.rule import Stage
 
@@ -13,6 +15,10 @@ LEVELS = ("informational", "low", "medium", "high", "critical")
 
 # The entity of a finding when its rule names none: the first of these that the event has.
 ENTITY_FIELDS = ("user.id", "source.ip", "host.name", "organization.id")
+
+# In what a correlation's finding matched.
+COUNTED = "govsoc.correlation."  # with its type: how much it counted, about many lines, in none of them
+ASKED = "govsoc.correlation.asked"  # what was laid down in place of what the text of the rule asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,11 @@ class Finding:
     event: Event | None = field(default=None, compare=False, repr=False)
     stage: Stage = field(default=Stage.LIVE, compare=False)
     level: str | None = field(default=None, compare=False)
+
+
+def check_storable(finding: Finding) -> None:
+    """Raises `TypeError` for what no store can write down: half a surrogate, an integer of more than 64 bits."""
+    orjson.dumps((finding.org, finding.entity_field, finding.entity, finding.ts, finding.matched))
 
 
 def _hash(*parts: str) -> str:

@@ -19,7 +19,7 @@ from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
 from soc.store.control import control_file
-from soc.store.cursor import decode, decode_pair, encode, encode_pair
+from soc.store.cursor import above, decode, decode_pair, encode, encode_pair
 from soc.store.detections import SCHEMA, detections_file, rule_doc
 from soc.store.listing import FEW, filtered, listing
 from soc.store.triage import STATE, triage_of
@@ -65,9 +65,11 @@ class SqliteAlerts:
         more = len(rows) > limit
         return Page(alerts, encode(alerts[-1].raised_at, alerts[-1].id) if more else None)
 
-    def findings(self, alert_id: str, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Finding]:
+    def findings(
+        self, alert_id: str, scope: Scope, *, since: int | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Finding]:
         self.get(alert_id, scope)
-        after = decode(cursor)[1] if cursor is not None else ""
+        after = above(since, cursor)
         with self._db.read() as db:
             rows = db.execute(
                 f"{_FINDING} WHERE f.alert_id = ? AND f.event_id > ? ORDER BY f.event_id LIMIT ?",
@@ -75,6 +77,14 @@ class SqliteAlerts:
             ).fetchall()
         found = tuple(_finding(row) for row in rows[:limit])
         return Page(found, encode(0, found[-1].event_id) if len(rows) > limit else None)
+
+    def finding(self, alert_id: str, event_id: str, scope: Scope) -> Finding:
+        self.get(alert_id, scope)
+        with self._db.read() as db:
+            row = db.execute(f"{_FINDING} WHERE f.alert_id = ? AND f.event_id = ?", (alert_id, event_id)).fetchone()
+        if row is None:
+            raise NotFound(f"the event {event_id} is not one of this alert")
+        return _finding(row)
 
     def counts(self, scope: Scope) -> Mapping[Status, int]:
         where, values = _counted(scope, Stage.LIVE)

@@ -145,8 +145,14 @@ class AlertStore(Protocol):
         """Most recently raised first."""
         ...
 
-    def findings(self, alert_id: str, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Finding]:
-        """Every folded event of the alert, oldest first."""
+    def findings(
+        self, alert_id: str, scope: Scope, *, since: int | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Finding]:
+        """Every folded event of the alert (of `since`, ms, or later), oldest first."""
+        ...
+
+    def finding(self, alert_id: str, event_id: str, scope: Scope) -> Finding:
+        """One folded event. Raises `NotFound`, also where there is such an event and it is not of this alert."""
         ...
 
     def counts(self, scope: Scope) -> Mapping[Status, int]:

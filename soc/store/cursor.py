@@ -65,3 +65,10 @@ def below(until: int | None, cursor: str | None) -> str:
         raise _foreign()
     bounds = [bound for bound in (cursor, None if until is None else f"{max(until, 0):012x}") if bound is not None]
     return min(bounds, default="g")  # "g" sorts after every hex digit
+
+
+def above(since: int | None, cursor: str | None) -> str:
+    """What the ids of the events of the next page lie above: an id begins with its time. Raises `QueryError` for a cursor that is none."""
+    if cursor is not None:
+        return decode(cursor)[1]
+    return "" if since is None else f"{max(since, 0):012x}"

@@ -41,6 +41,7 @@ ROUTES = {
     ("POST", "/api/v1/alerts/{alert_id}/comments"): ("analyst", {"json": {"comment": "seen"}}),
     ("GET", "/api/v1/alerts/{alert_id}/history"): ("viewer", {}),
     ("GET", "/api/v1/alerts/{alert_id}/findings"): ("viewer", {}),
+    ("GET", "/api/v1/alerts/{alert_id}/explain"): ("viewer", {}),
     ("POST", "/api/v1/alerts/bulk"): ("analyst", {"json": {"where": {}, "change": {"comment": "x"}, "expected": 9}}),
     ("GET", "/api/v1/alerts/times"): ("viewer", {}),
     ("GET", "/api/v1/incidents"): ("viewer", {}),
@@ -118,6 +119,7 @@ ROUTES = {
     ("GET", "/rules"): ("viewer", {}),
     ("GET", "/rules/{rule_id}"): ("viewer", {}),
     ("POST", "/rules/{rule_id}/setting"): ("admin", {"data": {"version": 1, "org": "hungyen", "reason": "noisy"}}),
+    ("GET", "/alerts/{alert_id}/explain"): ("viewer", {}),
     ("GET", "/alerts/{alert_id}/exception"): ("admin", {}),
     ("POST", "/alerts/{alert_id}/exception"): (
         "admin",

@@ -49,6 +49,27 @@ def test_findings_fold_into_one_alert_and_every_folded_event_is_reachable(opened
     assert seen == [event.id for event in events]
 
 
+def test_folded_events_are_reached_by_time_and_one_by_its_id(opened, make_event):
+    events = [make_event(NOON + i * 1000, str(i)) for i in range(25)]
+    [alert] = commit(opened, [finding(e) for e in events])
+    [other] = commit(opened, [finding(events[3], entity="192.0.2.1")])
+    alerts = opened.stores.alerts
+
+    def found(since, **more):
+        return [f.event_id for f in alerts.findings(alert, EVERYTHING, since=since, limit=20, **more).items]
+
+    assert found(NOON + 20_000) == [event.id for event in events[20:]]
+    assert found(NOON + 20_001) == [event.id for event in events[21:]]
+    assert found(-5) == [event.id for event in events[:20]]
+    more = alerts.findings(alert, EVERYTHING, since=NOON + 2000, limit=20).next
+    assert found(NOON + 2000, cursor=more) == [event.id for event in events[22:]]
+    one = alerts.finding(other, events[3].id, HUNGYEN)
+    assert (one.alert_id, one.event_id, one.rule_hash, one.entity) == (other, events[3].id, RULE.hash, "192.0.2.1")
+    for event_id, scope in ((events[4].id, EVERYTHING), (events[3].id, NINHBINH), ("", EVERYTHING)):
+        with pytest.raises(NotFound):
+            alerts.finding(other, event_id, scope)
+
+
 def test_the_same_findings_again_change_nothing(opened, make_event):
     events = [make_event(NOON + i, str(i)) for i in range(5)]
     commit(opened, [finding(e) for e in events])

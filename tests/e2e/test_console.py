@@ -50,11 +50,12 @@ MINUTE = 60_000
 EXPECTED = re.compile("status of 422|ERR_INTERNET_DISCONNECTED|ERR_INCOMPLETE_CHUNKED|^htmx:").search
 _PROBLEM = "/var/log/auth.log: permission denied; add the user govsoc to the group adm"
 SQLI = RuleDoc(
-    id="portal-sqli",
+    id="b0d9b7a2-6f0e-4d1c-9b51-6c1f2f0e7a11",
     hash="sqli-1",
     title="SQL injection in a portal request",
     level="high",
-    text="title: SQL injection in a portal request\ndetection:\n  selection:\n    url.query|contains: 'UNION SELECT'\n"
+    text="title: SQL injection in a portal request\nid: b0d9b7a2-6f0e-4d1c-9b51-6c1f2f0e7a11\n"
+    "logsource:\n  category: webserver\ndetection:\n  selection:\n    url.query|contains: 'UNION SELECT'\n"
     "  condition: selection\nlevel: high\n",
     path="rules/content/portal/sqli.yml",
     titles={"en": "SQL injection in a portal request", "vi": "Tấn công SQL injection vào cổng dịch vụ công"},
@@ -236,7 +237,7 @@ def sign_in(page) -> None:
 
 
 def test_from_signing_in_to_a_closed_alert(page, province):
-    alert = province[1]["portal-sqli"]
+    alert = province[1][SQLI.id]
     page.goto("/")
     photograph(page, "sign-in")
     sign_in(page)
@@ -255,6 +256,10 @@ def test_from_signing_in_to_a_closed_alert(page, province):
     photograph(page, "alert")
     page.click("#events summary >> nth=0")
     assert page.locator("#events .hit mark").first.is_visible()
+    page.click("#events details[open] summary >> text=Vì sao luật này phát cảnh báo?")
+    page.wait_for_selector("#events .explained .tree")
+    assert page.locator("#events .explained mark").all_inner_texts() == ["UNION SELECT"]
+    photograph(page, "alert-explained", full_page=True)
     page.click("#events details[open] >> text=Các sự kiện lân cận")
     page.wait_for_selector("#events .around .this")
     photograph(page, "alert-event", full_page=True)
@@ -378,7 +383,8 @@ def test_on_a_phone_and_at_night(page, province, width, height, scheme):
     sign_in(page)
     for path in (
         "/alerts?status=all",
-        f"/alerts/{province[1]['portal-sqli']}",
+        f"/alerts/{province[1][SQLI.id]}",
+        f"/alerts/{province[1][SQLI.id]}/explain",
         "/sources",
         "/coverage",
         "/rules",

@@ -66,7 +66,7 @@ def test_rules_change_under_a_stream_of_events(product, tmp_path):
     stream = Stream(tmp_path / "access.log")
     product.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "hungyen", "--path", str(stream.path))
     product.start()
-    assert "Every probe" in titles(product)
+    eventually(lambda: "Every probe" in titles(product), 60, "the rules are compiled")
     stream.start()
     try:
         eventually(lambda: product.examined() > 10, 30, "events arrive")

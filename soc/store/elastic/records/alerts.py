@@ -13,12 +13,12 @@ from typing import Any
 
 from soc.errors import NotFound, SocError
 from soc.model.alert import Alert, Status, Verdict
-from soc.model.finding import Finding
+from soc.model.finding import Finding, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
-from soc.store.cursor import decode, decode_pair, encode, encode_pair
+from soc.store.cursor import above, decode, decode_pair, encode, encode_pair
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import Json, read
@@ -111,9 +111,10 @@ class ElasticAlerts:
         more = len(hits) > limit
         return Page(alerts, encode(alerts[-1].raised_at, alerts[-1].id) if more else None)
 
-    def findings(self, alert_id: str, scope: Scope, *, cursor: str | None = None, limit: int = 50) -> Page[Finding]:
+    def findings(
+        self, alert_id: str, scope: Scope, *, since: int | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Finding]:
         alert = self.get(alert_id, scope)
-        after = {"search_after": [decode(cursor)[1]]} if cursor is not None else {}
         answer = _search(
             self._client,
             "findings",
@@ -122,11 +123,19 @@ class ElasticAlerts:
             sort=[{"event_id": "asc"}],
             size=limit + 1,
             track_total_hits=False,
-            **after,
+            search_after=[above(since, cursor)],
         )
         hits = answer.get("hits", {}).get("hits", [])
         found = tuple(finding_of(hit["_id"], hit["_source"]) for hit in hits[:limit])
         return Page(found, encode(0, found[-1].event_id) if len(hits) > limit else None)
+
+    def finding(self, alert_id: str, event_id: str, scope: Scope) -> Finding:
+        alert = self.get(alert_id, scope)
+        wanted = {"ids": {"values": [finding_id(alert_id, event_id)]}}
+        answer = _search(self._client, "findings", Scope(frozenset({alert.org})), query=wanted, size=1)
+        for hit in answer.get("hits", {}).get("hits", []):
+            return finding_of(hit["_id"], hit["_source"])
+        raise NotFound(f"the event {event_id} is not one of this alert")
 
     def counts(self, scope: Scope) -> Mapping[Status, int]:
         counted = self._count("triage.status", len(Status), scope, _of_stage(Stage.LIVE))
