@@ -12,6 +12,7 @@ from rules.compile_correlation import correlation as compiled_correlation
 from rules.condition import Condition
 from rules.document import Document, documents, text_of
 from rules.draft import Compiled, Draft, Fault, Filter
+from rules.expression import Expressions
 from rules.rule import Correlation, Place
 from soc.errors import RuleError
 from soc.model.rule import LogSource
@@ -25,9 +26,11 @@ class Builder:
 
     def __init__(self, pipeline: ProcessingPipeline | None) -> None:
         self._pipeline = pipeline
+        self._expressions = Expressions()
 
     def build(self, content: bytes) -> Compiled:
         """Never raises for what is in the file."""
+        self._expressions = Expressions()
         errors: list[RuleError] = []
         text = text_of(content, "", errors)
         drafts: list[Draft] = []
@@ -49,7 +52,10 @@ class Builder:
         (document,) = documents(text, "", [])
         said = {"product": logsource.product, "category": logsource.category, "service": logsource.service}
         data = {**document.data, "logsource": {name: word for name, word in said.items() if word}}
-        return compiling.detection(replace(document, data=data), self._pipeline, "filter")[0]
+        return self._compiled(replace(document, data=data), Expressions(), "filter")[0]
+
+    def _compiled(self, document: Document, expressions: Expressions, section: str) -> tuple[Condition, LogSource]:
+        return compiling.detection(document, self._pipeline, expressions, section)
 
     def _made(self, document: Document, errors: list[RuleError]) -> Draft | Filter | None:
         wrong = describe.faults(document)
@@ -72,13 +78,13 @@ class Builder:
     def _meant(self, document: Document) -> Draft | Filter:
         written = compiling.source_of(document.data.get("logsource"))
         if "filter" in document.data:
-            compiling.detection(document, self._pipeline, "filter")
+            self._compiled(document, self._expressions, "filter")
             return _filter(document, written)
         rule = describe.described(document)
         if "correlation" in document.data:
             correlation, base_alerts = compiled_correlation(document, self._pipeline)
             return Draft(replace(rule, correlation=correlation), written, base_alerts, _places(document, correlation))
-        condition, source = compiling.detection(document, self._pipeline)
+        condition, source = self._compiled(document, self._expressions, "detection")
         rule = replace(rule, condition=condition, logsource=source)
         return Draft(rule, written, document.data.get("generate") is True, {"id": document.at("id")})
 

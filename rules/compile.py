@@ -6,17 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-import re2
 import sigma.exceptions as sx
 from sigma import conditions as sc
 from sigma import types as st
 from sigma.policy import SigmaPolicy
-from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaLogSource, SigmaRule
 
 from rules.condition import All, Any, Check, Condition, Not, Search, anywhere, checks
 from rules.document import Document
+from rules.expression import Expressions
 from rules.fault import FORESEEN, UnsupportedError, fault, in_detection, key_of, strange
 from rules.modifiers import any_dash, is_cased, spelt
 from rules.predicate import (
@@ -37,24 +36,10 @@ from rules.predicate import (
 from soc.errors import RuleError
 from soc.model.rule import LogSource
 
-MAX_PROGRAM = 30_000  # instructions of a compiled regular expression
 MAX_CHECKS = 20_000  # in one rule
 MAX_NESTED = 100  # levels of a condition
 
 
-class _Quiet(RE2RegexEngine):
-    """RE2 writes what it refuses to standard error, beside the exception."""
-
-    _options = re2.Options()
-    _options.log_errors = False
-
-    def compile(self, pattern: str, flags: int = 0) -> RegexPattern:
-        said = "".join(letter for flag, letter in _FLAGS.items() if flags & flag)
-        return cast(RegexPattern, re2.compile(f"(?{said}){pattern}" if said else pattern, self._options))
-
-
-_FLAGS = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
-_POLICY = SigmaPolicy(regex_engine=_Quiet())
 _WILD = {st.SpecialChars.WILDCARD_MULTI: Wild.ANY, st.SpecialChars.WILDCARD_SINGLE: Wild.ONE}
 _OPERATORS = {
     st.CompareOperators.LT: "<",
@@ -65,9 +50,13 @@ _OPERATORS = {
 
 
 def detection(
-    document: Document, pipeline: ProcessingPipeline | None, section: str = "detection"
+    document: Document,
+    pipeline: ProcessingPipeline | None,
+    expressions: Expressions,
+    section: str = "detection",
 ) -> tuple[Condition, LogSource]:
-    """Condition and (pipeline-processed) log source of the searches and the condition in this section of a document.
+    """Condition and (pipeline-processed) log source of the searches and the condition in this section of a document, whose file has
+    these `expressions`.
 
     Raises an ExceptionGroup with a RuleError for each fault.
     """
@@ -78,10 +67,11 @@ def detection(
         searches.pop("rules", None)
     searches = {name: search if name == "condition" else spelt(search) for name, search in searches.items()}
     faults: list[RuleError] = []
+    policy = SigmaPolicy(regex_engine=expressions)
     try:
-        rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True, policy=_POLICY)
+        rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True, policy=policy)
         if not rule.errors and not odd:
-            return _compiled(rule, pipeline)
+            return _compiled(rule, pipeline, expressions)
         faults = [fault(document, error, section) for error in rule.errors if key_of(error) is not None]
         whole: Exception | None = rule.errors[0] if rule.errors else None
     except FORESEEN as error:
@@ -90,7 +80,7 @@ def detection(
     good = {"title": "-", "logsource": {"category": "-"}} if faults else document.data
 
     def attempt(some: dict[str, object]) -> None:
-        _compiled(SigmaRule.from_dict({**good, "detection": some}, policy=_POLICY), pipeline)
+        _compiled(SigmaRule.from_dict({**good, "detection": some}, policy=policy), pipeline, expressions)
 
     faults += odd or in_detection(document, searches, attempt, section)
     if not faults and whole is not None:
@@ -98,10 +88,16 @@ def detection(
     raise ExceptionGroup("rule refused", faults)
 
 
-def _compiled(rule: SigmaRule, pipeline: ProcessingPipeline | None) -> tuple[Condition, LogSource]:
+def _compiled(
+    rule: SigmaRule, pipeline: ProcessingPipeline | None, expressions: Expressions
+) -> tuple[Condition, LogSource]:
     if pipeline is not None:
         pipeline.apply(rule)
-    return _condition(rule), source_of(rule.logsource)
+    condition = _condition(rule)
+    for check in checks(condition):
+        if isinstance(check.predicate, Matches):  # it may be a pipeline's, which pySigma would not have asked us about
+            expressions.tried(check.predicate.regex)
+    return condition, source_of(rule.logsource)
 
 
 def source_of(logsource: object) -> LogSource:
@@ -275,12 +271,7 @@ def _regex(value: st.SigmaRegularExpression) -> Matches:
         )
     text = str(value.regexp)
     flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
-    regex = f"(?{flags}){text}" if flags else text
-    if (size := re2.compile(regex).programsize) > MAX_PROGRAM:
-        raise UnsupportedError(
-            f"a regular expression that compiles to {size} instructions; at most {MAX_PROGRAM} are allowed"
-        )
-    return Matches(regex)
+    return Matches(f"(?{flags}){text}" if flags else text)
 
 
 def _same_as(value: st.SigmaFieldReference, cased: bool) -> Predicate:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os
 import re
+import time
 from datetime import date
 from pathlib import Path
 
@@ -112,6 +113,43 @@ def test_what_is_only_large_or_odd_is_loaded(text: str) -> None:
     ruleset = loads(text)
     assert [str(error)[:300] for error in ruleset.errors] == []
     assert len(ruleset.rules) == 1
+
+
+def expressions(rule: int, count: int, thousands: int) -> str:
+    """A rule of so many expressions, each of so many thousand RE2 instructions."""
+    each = ("|".join(f"(?:r{rule}x{n}y{k}z[a-z]{{1000}})" for k in range(thousands)) for n in range(count))
+    listed = "".join(f"\n      - '{regex}'" for regex in each)
+    head = f"title: Rule {rule}\nid: 3f6e8f0a-0000-4000-8000-00000000{rule:04d}\nlogsource: {{product: windows}}\n"
+    return f"{head}detection:\n  s:\n    field|re:{listed}\n  condition: s\n"
+
+
+def test_expressions_that_are_too_large_are_refused_before_they_are_compiled() -> None:
+    """400 of 90,000 instructions each took half a minute; now it is less than a second."""
+    began = time.process_time()
+    refused = loads(expressions(1, 400, 90))
+    assert time.process_time() - began < 6
+    assert not refused.rules
+    assert {error.line for error in refused.errors} == set(range(7, 57))
+    assert all("at most 30000 are allowed" in error.reason for error in refused.errors)
+    assert len(loads(expressions(1, 3, 29)).rules) == 1
+
+
+def test_many_large_expressions_are_refused_where_they_become_too_many() -> None:
+    """Each of them would do, and so would each rule."""
+    began = time.process_time()
+    plain = "detection:\n  sel_a: {field|contains: x}\n  sel_b: {field|contains: y}\n  condition: 1 of sel_*\n"
+    last = expressions(40, 0, 0).partition("detection:")[0] + plain
+    loaded = loads("---\n".join([*(expressions(n, 10, 12) for n in range(40)), last]))
+    assert time.process_time() - began < 6
+    assert [rule.title for rule in loaded.rules] == ["Rule 0", "Rule 1", "Rule 40"]
+    assert all("more than 300000 instructions: split it" in error.reason for error in loaded.errors)
+    assert [error.line for error in loaded.errors[:6]] == [48, 49, 50, 51, 52, 61]
+
+
+def test_an_expression_with_a_fault_beside_it_counts_once() -> None:
+    """To find the fault, the parts of the rule are compiled again and again."""
+    [error] = loads(expressions(1, 10, 28) + "  other: {field|no_such: 1}\n").errors
+    assert "no_such" in error.reason
 
 
 def test_the_hash_of_a_rule_is_that_of_its_text_without_byte_order_mark_and_line_ends() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import zipfile
 
@@ -87,6 +88,14 @@ def test_bad_usage_is_told(soc, package, tmp_path):
         assert result.exit_code != 0
         assert reason in str(result.exception)
     assert isinstance(soc("reload").exception, ConfigError)
+
+
+def test_a_detector_that_is_just_starting_is_told(soc, tmp_path):
+    """It holds its lock, and has not yet written which process it is."""
+    (tmp_path / "data").mkdir()
+    with (tmp_path / "data" / "detector.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "just starting" in str(soc("reload").exception)
 
 
 def test_pipelines_are_listed():
