@@ -102,6 +102,21 @@ class Correlations:
         """Rule id -> events that came later than the allowed lateness."""
         return {one.rule.id: one.late for one in self._order if one.late}
 
+    def short(self) -> Iterator[tuple[str, str, str, int]]:
+        """(rule, organisation, why, number) of findings that came to nothing since this was asked last."""
+        for one in self._order:
+            for (org, why), number in one.short.items():
+                yield one.rule.id, org, why, number
+            one.short.clear()
+
+    def above(self, rule_ids: Iterable[str]) -> set[str]:
+        """The correlations that run and are made of these rules, directly or through others."""
+        found = set(rule_ids)
+        for one in self._order:
+            if one.rule.id not in self._off and not found.isdisjoint(one.correlation.rules):
+                found.add(one.rule.id)
+        return found
+
     def shortcomings(self) -> Iterator[tuple[str, str]]:
         """(rule id, what keeps it from being exact), of bounds that bit and events that came too late."""
         for rule, capped in self.capped.items():

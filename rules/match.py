@@ -11,6 +11,7 @@ from rules.condition import Check, holding
 from rules.correlate import GROUP_CAP
 from rules.correlations import Correlations, Judge
 from rules.database import Blobs, Compiler
+from rules.ledger import Tally
 from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.patterns import Sign
 from rules.plan import Fired, Plan
@@ -20,12 +21,14 @@ from rules.state import State
 from rules.table import Table
 from soc.model.event import Event, Fields, Scalar, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
+from soc.model.ledger import Account
 
 QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
 SHOWN_CHARS = 4096  # of a value in `matched`: each of its findings carries it, and the event holds it whole
 CUT = " … [cut]"
+_NAMES = frozenset(OWN_FIELDS)
 _OWN = [Sign(rf'"{name}"\s*:') for name in OWN_FIELDS]  # they would change which rules apply
 
 
@@ -49,6 +52,8 @@ class Engine:
         self._routes: dict[Route, Plan] = {}
         self._plans: dict[frozenset[str], Plan] = {}
         self._sieves: dict[str, Sieve] = {}
+        self._audiences: dict[str, str] = {}
+        self._tally = Tally()
         self._sieves_by_rules: dict[frozenset[str], Sieve] = {}
         self.correlations = Correlations(ruleset, self._day, group_cap, self._break)
 
@@ -82,19 +87,24 @@ class Engine:
         self._detections = [r for r in self.ruleset.rules if r.condition is not None and r.id not in resting]
         self._room = Room(ROOM)
         self._gauge = None
-        for prepared in (self._routes, self._plans, self._sieves, self._sieves_by_rules):
+        for prepared in (self._routes, self._plans, self._sieves, self._sieves_by_rules, self._audiences):
             prepared.clear()
+        self._tally.regroup()
 
     # -- events
 
-    def sift(self, stored: Iterable[Stored]) -> list[Event]:
+    def sift(self, stored: Sequence[Stored]) -> list[Event]:
         """Those events, parsed, on which some rule may fire; on the others `match` would find nothing."""
         sieves = self._sieves
+        self._tally.batch(stored, self._audience_of)
         kept = []
         for one in stored:
             sieve = sieves.get(one.dataset) or self._sieve_for(one.dataset)
             if sieve.admits(one.doc):
-                kept.append(one.event)
+                event = one.event
+                if one.ts and not _NAMES.isdisjoint(event.fields.keys()):
+                    self._tally.moved(self._audience_of(one.dataset), self.plan(event.fields).audience, one.org)
+                kept.append(event)
         return kept
 
     def _sieve_for(self, dataset: str) -> Sieve:
@@ -108,6 +118,23 @@ class Engine:
             self._sieves.clear()
         self._sieves[dataset] = self._sieves_by_rules[name]
         return self._sieves[dataset]
+
+    def _audience_of(self, dataset: str) -> str:
+        """The rules that see what comes of a dataset, by what the ledger calls them."""
+        found = self._audiences.get(dataset)
+        if found is None:
+            if len(self._audiences) >= ROUTES_KNOWN:
+                self._audiences.clear()
+            where = origins(dataset)
+            rules = (rule.id for rule in self._detections if any(origin.admits(rule.logsource) for origin in where))
+            found = self._audiences[dataset] = self._tally.name(frozenset(rules), self.correlations.above)
+        return found
+
+    def account(self) -> Account:
+        """What the ledger has to know of the batch; what is told is forgotten here."""
+        for rule, org, why, number in self.correlations.short():
+            self._tally.short[rule, org, why] += number
+        return self._tally.taken()
 
     def gauge(self) -> Gauge:
         """For JSON texts of events of any origin, flat or nested: which of them need not be parsed, as no rule can fire on them."""
@@ -149,11 +176,13 @@ class Engine:
         if name not in self._plans:
             ready = [self._table.ready[rule.id] for rule in rules]
             self._plans[name] = Plan(self._table, ready, self._break, self._room)
+            self._plans[name].audience = self._tally.name(name, self.correlations.above)
         return self._plans[name]
 
     def _break(self, rule: Rule, error: Exception) -> None:
         if rule.id not in self.broken:
             self.broken[rule.id] = type(error).__name__  # its text may quote an event
+            self._tally.short[rule.id, "", "failed"] += 1
             self._prepare()
 
     def _finding(self, fired: Fired, event: Event) -> Finding:
@@ -194,6 +223,7 @@ class Engine:
 
     def forget(self) -> None:
         self.correlations.forget()
+        self._tally.clear()
 
 
 def _calendar(zone: tzinfo) -> Callable[[int], str]:

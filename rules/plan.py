@@ -41,6 +41,7 @@ class Plan:
         self, table: Table, rules: Sequence[Ready], broken: Callable[[Rule, Exception], None], room: Room
     ) -> None:
         self._broken, self._room = broken, room
+        self.audience = ""  # what the ledger calls its rules
         self._rules = rules
         self._seen: Counter[int] | None = Counter()  # of the tuples so far, until they are enough to choose by
         self._tuples = 0

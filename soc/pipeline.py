@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -25,6 +25,7 @@ from soc.buffer.base import Readable
 from soc.complaint import Complaint
 from soc.model.event import Event, Stored
 from soc.model.finding import Finding
+from soc.model.ledger import Account, entries
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import Detections
@@ -105,9 +106,17 @@ class Rules(Protocol):
         """Write all changed state through `state.set`; called just before each commit."""
         ...
 
+    def account(self) -> Account:
+        """What the ledger has to know since the last time this was asked, or since `forget`."""
+        ...
+
     def forget(self) -> None:
         """Drop what was kept in memory since the last commit: the commit failed."""
         ...
+
+
+def _by_rule(findings: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+    return ((finding.rule_id, finding.org) for finding in findings)
 
 
 class PendingState:
@@ -261,8 +270,8 @@ class Pipeline:
     def _idle(self, now: int, end: int | None) -> None:
         tuning = self._tuning()
         self._rules.rest(tuning.drafts)
-        nothing, cursor = tuning.judge([], now), self._place()
-        self._or_nothing(lambda: self._advance(now, tuning, nothing, cursor, None, end))
+        cursor = self._place()
+        self._or_nothing(lambda: self._advance(now, tuning, [], cursor, None, end))
 
     def _place(self) -> Mapping[str, int]:
         if self._cursor is None:
@@ -284,8 +293,8 @@ class Pipeline:
         expected, late = self._watermark.before(events, now), self._watermark.observe(events)
         tuning = self._tuning()
         self._rules.rest(tuning.drafts)
-        matched = tuning.judge(self._rules.match(self._rules.sift(events)), now)
-        self._advance(now, tuning, matched, cursor, expected)
+        found = self._rules.match(self._rules.sift(events))
+        self._advance(now, tuning, found, cursor, expected)
         telemetry.DETECTED.inc(len(events))
         telemetry.LATE.inc(late)
         telemetry.LAG.set(max(0.0, (self._clock() - max(event.ts for event in events)) / 1000))
@@ -294,19 +303,23 @@ class Pipeline:
         self,
         now: int,
         tuning: Tuning,
-        matched: Judged,
+        single: list[Finding],
         cursor: Mapping[str, int],
         expected: int | None,
         end: int | None = None,
     ) -> None:
-        """Correlate what was matched, decide what the watermark (or `end`) has passed, and commit."""
+        """Judge and correlate what rules found on single events, decide what the watermark (or `end`) has passed, and commit."""
+        matched = tuning.judge(single, now)
         state, hidden = PendingState(self._detections.state_get), list(matched.hidden)
+        fed = [finding for finding in matched.kept if finding.silent]  # only to correlations
 
         def judge(hits: list[Finding]) -> list[Finding]:
             """Findings of correlations that others are made of. Those that alert are counted below."""
             judged = tuning.judge(hits, now, correlated=True)
             if self.docs[hits[0].rule_hash].silent:
                 hidden.extend(judged.hidden)
+                single.extend(hits)
+                fed.extend(judged.kept)
             return judged.kept
 
         watermark = self._watermark.time(now) if end is None else end
@@ -320,6 +333,13 @@ class Pipeline:
         if idle and watermark < self._committed_at + _EXPIRE_MS:
             self._ticked = watermark, False
             return
+        ledger = entries(
+            self._rules.account(),
+            _by_rule(single + found),
+            _by_rule(findings),
+            ((one.rule_id, one.org, one.events) for one in hidden),
+            _by_rule(fed),
+        )
         state.set(_WATERMARK_KEY, self._watermark.dump(), _FOREVER)
         raised = self._detections.commit(
             findings,
@@ -329,6 +349,7 @@ class Pipeline:
             self._rules.settled(watermark),
             now,
             hidden,
+            ledger,
         )
         self._ticked = watermark, self._rules.settled(watermark) < watermark
         self._committed_at = watermark

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.ledger import StatsOut
 from api.schemas import AlertId, FaultOut, In, Level, Name, RuleOut, ms
 from api.tuning.exceptions import Laid
 from api.tuning.history import Revision
@@ -219,6 +220,7 @@ class RuleListed(RuleOut):
     stage: Stage
     level_set: str | None = Field(description="what people set in place of the rule's own level")
     ratio: RatioOut
+    stats: StatsOut
 
 
 class RuleDetail(RuleListed):

@@ -22,9 +22,10 @@ from rules.explain import lines
 from rules.load import CONTENT, is_cases
 from soc.cli import packages, tuning
 from soc.cli.backtest import backtest
-from soc.cli.context import JsonOption, print_json
+from soc.cli.context import ConfigOption, DataDirOption, JsonOption, print_json
 from soc.cli.match import PipelineOption, RulesOption
 from soc.cli.ruleset import Compiling, load_rules
+from soc.cli.stats import stats as show_stats
 from soc.errors import ConfigError, RuleError
 from soc.model.event import Fields, flat
 from soc.model.source import Source, Transport
@@ -98,8 +99,18 @@ def run_cases(
 
 
 @app.command("list")
-def list_rules(rules: RulesOption = None, pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
+def list_rules(
+    rules: RulesOption = None,
+    pipeline: PipelineOption = None,
+    as_json: JsonOption = False,
+    stats: Annotated[bool, typer.Option("--stats", help="What the rules that run saw and found in 30 days.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """The rules that alert: level, title, tags, file. Faults go to standard error."""
+    if stats:
+        show_stats(config, data_dir, as_json)
+        return
     ruleset = load_rules(rules or [CONTENT], pipeline or [])
     for rule in ruleset.rules:
         if rule.silent:

@@ -18,6 +18,7 @@ from soc.model.delivery import Delivery, DeliveryState
 from soc.model.event import Event
 from soc.model.finding import Finding
 from soc.model.incident import Incident, IncidentDecision, IncidentStatus
+from soc.model.ledger import Entries, Line, Total
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
@@ -31,6 +32,9 @@ T = TypeVar("T")
 KEPT_DAYS = (
     400  # of what is counted and noted about the past, such as outages: the same month of last year can be looked at
 )
+
+
+NO_ENTRIES = Entries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,13 @@ class Detections(Protocol):
         watermark: int | None,
         now: int,
         hidden: Sequence[Hidden] = (),
+        ledger: Entries = NO_ENTRIES,
     ) -> list[str]:
         """Store what one batch gave; return the ids of alerts that are new.
 
         `rules`: rule hash -> rule, of the findings. `state`: key -> (value, expires). State that expires before `watermark` is dropped.
-        `cursor` takes the place of the one before. `hidden` is added to what was hidden before, in one step with the cursor, so that
-        each event counts once; counts of days more than `KEPT_DAYS` ago are forgotten, once a day.
+        `cursor` takes the place of the one before. `hidden` and `ledger` are added to what was there before, in one step with the
+        cursor, so that each event counts once; counts of days more than `KEPT_DAYS` ago are forgotten, once a day.
         Idempotent by finding id: an alert's counter and times are derived from the set of its findings.
         """
         ...
@@ -355,6 +360,27 @@ class OutageStore(Protocol):
         ...
 
 
+class LedgerStore(Protocol):
+    """What became of what each rule found; see `soc.model.ledger`. Written by the detector with each commit; on a server up to some
+    seconds behind. Times are of the detector's clock, `since` inclusive, `until` exclusive."""
+
+    def minutes(self, rule_id: str, scope: Scope, *, since: int, until: int) -> list[Line]:
+        """The minutes in which the rule did anything, oldest first; kept for `MINUTES_KEPT_DAYS`."""
+        ...
+
+    def hours(self, rule_id: str, scope: Scope, *, since: int, until: int) -> list[Line]:
+        """The hours in which it did or saw anything, oldest first; kept for `KEPT_DAYS`."""
+        ...
+
+    def unread(self, scope: Scope, *, since: int) -> int:
+        """Events that no rule saw because they are dead letters without a time."""
+        ...
+
+    def totals(self, scope: Scope, *, since: int) -> Mapping[str, Total]:
+        """Of every rule that did or saw anything."""
+        ...
+
+
 class AccountStore(Protocol):
     def empty(self) -> bool: ...
 
@@ -418,5 +444,6 @@ class Stores:
     deliveries: DeliveryStore
     health: HealthStore
     outages: OutageStore
+    ledger: LedgerStore
     accounts: AccountStore
     audit: AuditStore

@@ -15,9 +15,11 @@ import orjson
 from soc.buffer.database import Database
 from soc.model.calendar import DAY_MS, day_of
 from soc.model.finding import Finding
+from soc.model.ledger import Entries
 from soc.model.rule import LogSource, RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
-from soc.store.base import KEPT_DAYS
+from soc.store import ledger as ledger_table
+from soc.store.base import KEPT_DAYS, NO_ENTRIES
 
 SCHEMA = (
     """
@@ -94,6 +96,7 @@ SCHEMA = (
     CREATE INDEX alert_of_entity ON alert (entity, raised_at, id);
     """,
     "CREATE TABLE in_force (doc TEXT NOT NULL);",
+    ledger_table.SCHEMA,
 )
 
 
@@ -126,12 +129,15 @@ class SqliteDetections:
         watermark: int | None,
         now: int,
         hidden: Sequence[Hidden] = (),
+        ledger: Entries = NO_ENTRIES,
     ) -> list[str]:
         with self._db.write() as db:
             new = _fold(db, findings, rules, now)
             move_on(db, state, cursor, watermark, hidden)
+            ledger_table.add(db, ledger, now, unsent=False)
             if self._daily.due(now):
                 db.execute("DELETE FROM hidden WHERE day < ?", (oldest_day(now),))
+                ledger_table.tidy(db, now)
         self._daily.done(now)
         return new
 
