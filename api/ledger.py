@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from api.state import State
 from soc.errors import NotFound
 from soc.model.calendar import DAY_MS
+from soc.model.canary import Canary, Life
 from soc.model.event import iso
 from soc.model.ledger import DEEDS, HOUR_MS, Deeds, Line, Total
 from soc.model.org import Scope
@@ -50,6 +51,18 @@ class LedgerOut(BaseModel):
     unread: int = Field(
         description="events since then that no rule saw: dead letters without a time, which a mended parser replays"
     )
+
+
+class CanaryOut(BaseModel):
+    """Whether an event made to fire the rule found it, through the way of all events but the event log."""
+
+    life: Life
+    at: str = Field(description="when that event was sent")
+    reason: str = Field(description="why there is no such event, or the exception that hides it for all organisations")
+
+    @classmethod
+    def of(cls, canary: Canary) -> CanaryOut:
+        return cls(life=canary.life, at=iso(canary.at), reason=canary.reason)
 
 
 class StatsOut(BaseModel):

@@ -79,6 +79,21 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
     return [check.field] if held else []
 
 
+def holds(condition: Condition, fields: Mapping[str, Value]) -> bool:
+    """Whether an event fulfils the whole condition, computed without any cache or automaton."""
+    match condition:
+        case Check():
+            return satisfied(condition, fields)
+        case All(parts):
+            return all(holds(part, fields) for part in parts)
+        case Any(parts):
+            return any(holds(part, fields) for part in parts)
+        case Not(part):
+            return not holds(part, fields)
+        case Search(_, part):
+            return holds(part, fields)
+
+
 def any_text(predicate: Predicate, value: Value, keyword: bool = False) -> bool:
     """Whether any element of the value passes. As a keyword, text rules look at text only, and numbers at numbers only."""
     elements = value if isinstance(value, list) else [value]
@@ -107,5 +122,6 @@ __all__ = [
     "anywhere",
     "checks",
     "holding",
+    "holds",
     "satisfied",
 ]

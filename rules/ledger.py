@@ -19,6 +19,7 @@ class Tally:
     def __init__(self) -> None:
         self._names: dict[frozenset[str], str] = {}
         self._rules: dict[str, tuple[str, ...]] = {}
+        self._stale = False  # names of rules that ran before are still known
         self.clear()
 
     def clear(self) -> None:
@@ -53,11 +54,14 @@ class Tally:
     def regroup(self) -> None:
         """Other rules run from now on; what was counted keeps the audience that it had."""
         self._names.clear()
+        self._stale = True
 
     def taken(self) -> Account:
         seen = {key: number for key, number in self._seen.items() if number}
         names = {name for name, _ in seen}
         account = Account(seen, {name: self._rules[name] for name in names if name != NOBODY}, dict(self.short))
         self.clear()
-        self._rules = {name: self._rules[name] for name in self._names.values()}
+        if self._stale:
+            self._rules = {name: self._rules[name] for name in self._names.values()}
+            self._stale = False
         return account

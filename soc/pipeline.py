@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import orjson
 import structlog
@@ -23,6 +23,7 @@ import structlog
 from soc import telemetry
 from soc.buffer.base import Readable
 from soc.complaint import Complaint
+from soc.model.canary import is_canary
 from soc.model.event import Event, Stored
 from soc.model.finding import Finding
 from soc.model.ledger import Account, entries
@@ -31,6 +32,8 @@ from soc.model.tuning import Hidden
 from soc.store.base import Detections
 
 log = structlog.get_logger("detector")
+
+_Owned = TypeVar("_Owned", Finding, Hidden)
 
 _FOREVER = 1 << 62
 _WATERMARK_KEY = "pipeline/watermark"
@@ -113,6 +116,22 @@ class Rules(Protocol):
     def forget(self) -> None:
         """Drop what was kept in memory since the last commit: the commit failed."""
         ...
+
+
+class Canaries(Protocol):
+    """Who is told what became of canaries (`soc.model.canary`), once it is committed."""
+
+    def came_back(self, findings: Sequence[Finding], hidden: Sequence[Hidden]) -> None: ...
+
+    def passed(self, watermark: int) -> None:
+        """All is decided that happened before this time (ms)."""
+        ...
+
+
+def _apart(items: Sequence[_Owned]) -> tuple[list[_Owned], list[_Owned]]:
+    """What is real, and what is of canaries."""
+    real = [one for one in items if not is_canary(one.org)]
+    return real, [one for one in items if is_canary(one.org)] if len(real) < len(items) else []
 
 
 def _by_rule(findings: Sequence[Finding]) -> Iterator[tuple[str, str]]:
@@ -234,6 +253,7 @@ class Pipeline:
         self._cursor: Mapping[str, int] | None = None
         self._committed_at = 0  # the watermark of the last commit
         self._ticked = 0, False  # the last watermark, and whether it has left work for another tick
+        self.canaries: Canaries | None = None
 
     def use(self, rules: Rules, docs: Mapping[str, RuleDoc]) -> None:
         """From the next batch on. All that the rules before have to remember is committed, so that these find it."""
@@ -250,6 +270,14 @@ class Pipeline:
             self._or_nothing(lambda: self._examine(batch.events, batch.cursor))
         self._cursor = batch.cursor
         return len(batch.events)
+
+    def prove(self, canaries: Sequence[Stored]) -> None:
+        """As `step`, with these in place of a batch of the buffer. Nothing of them is stored or counted, and they make no event late."""
+        tuning, now, cursor = self._tuning(), self._clock(), self._place()
+        self._rules.rest(tuning.drafts)
+        self._or_nothing(
+            lambda: self._advance(now, tuning, self._rules.match(self._rules.sift(canaries)), cursor, None)
+        )
 
     def tick(self) -> None:
         """Without an event: what is decided by the time that has passed, if any has. Raises as `step` does."""
@@ -329,7 +357,10 @@ class Pipeline:
         self._rules.flush(state)
         findings = [finding for finding in matched.kept if not finding.silent] + correlated.kept
         hidden += correlated.hidden
-        idle = expected is None and not (state.changes or findings or hidden)
+        idle = expected is None and not (state.changes or findings or hidden or fed)
+        findings, proofs = _apart(findings)
+        hidden, unseen = _apart(hidden)
+        proofs += _apart(fed)[1]
         if idle and watermark < self._committed_at + _EXPIRE_MS:
             self._ticked = watermark, False
             return
@@ -353,6 +384,9 @@ class Pipeline:
         )
         self._ticked = watermark, self._rules.settled(watermark) < watermark
         self._committed_at = watermark
+        if self.canaries is not None:
+            self.canaries.came_back(proofs, unseen)
+            self.canaries.passed(self._rules.settled(watermark))
         telemetry.HIDDEN.inc(sum(one.events for one in hidden))
         self._count(findings, set(raised))
 

@@ -43,6 +43,11 @@ RELOAD_FAILURES = Counter(
     "Times that changed rules could not be taken up, so that those before went on.",
 )
 BROKEN_RULES = Gauge("soc_detector_broken_rules_count", "Rules stopped because they failed while running.")
+CANARIES = Gauge(
+    "soc_detector_canaries_count",
+    "Rules by what their last canary says: alive, waiting, blind, hidden, unprovable.",
+    ["life"],
+)
 READY = Gauge("soc_detector_ready_count", "1 once the rules are loaded and the detector reads the event log.")
 CAPPED = Gauge("soc_detector_capped_count", "Events that correlations forgot because a group outgrew its bound.")
 CROWDED = Gauge("soc_detector_crowded_count", "Events that correlations left out because there were too many groups.")

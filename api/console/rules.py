@@ -95,6 +95,7 @@ def show_rule(
         account=account,
         seen=seen,
         rule=seen.rule,
+        canary=state.stores.alerts.canaries().get(rule_id),
         recent=recent(state, account.scope, rule_id),
         now=state.clock(),
         error=error,

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime
 
 from api.auth import Admin, Viewer
-from api.ledger import LedgerOut, Per, StatsOut, ledger, totals
+from api.ledger import CanaryOut, LedgerOut, Per, StatsOut, ledger, totals
 from api.schemas import FaultOut, ItemsOut, RuleOut, ms
 from api.state import Here
 from api.tuning import settings
@@ -101,7 +101,7 @@ def rule_ledger(
 
 
 def _detail(seen: Overview, state: Here, total: Total) -> RuleDetail:
-    out = RuleOut.of(seen.rule, alerts=seen.alerts)
+    out, canary = RuleOut.of(seen.rule, alerts=seen.alerts), state.stores.alerts.canaries().get(seen.rule.id)
     return RuleDetail(
         **out.model_dump(),
         stage=seen.setting.stage,
@@ -115,4 +115,5 @@ def _detail(seen: Overview, state: Here, total: Total) -> RuleDetail:
         hidden=[HiddenOut.of(one) for one in seen.hidden],
         history=[RevisionOut.of(one) for one in seen.history],
         faults=[FaultOut.of(fault) for fault in seen.faults],
+        canary=None if canary is None else CanaryOut.of(canary),
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.ledger import StatsOut
+from api.ledger import CanaryOut, StatsOut
 from api.schemas import AlertId, FaultOut, In, Level, Name, RuleOut, ms
 from api.tuning.exceptions import Laid
 from api.tuning.history import Revision
@@ -231,6 +231,7 @@ class RuleDetail(RuleListed):
     hidden: list[HiddenOut] = Field(description="what exceptions hid in the last 30 days")
     history: list[RevisionOut]
     faults: list[FaultOut] = Field(description="why it was stopped, or what bounds it")
+    canary: CanaryOut | None = Field(description="null before the first")
 
 
 class InForceOut(BaseModel):

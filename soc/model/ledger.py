@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, fields
 
+from soc.model.canary import is_canary
+
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 MINUTES_KEPT_DAYS = 14
@@ -97,7 +99,7 @@ def entries(
     passed: Iterable[tuple[str, str]],
 ) -> Entries:
     """The ledger of one batch. Of findings, each as (rule, organisation): `matched` are all, `folded` those that are stored, `passed`
-    those that only feed correlations; `hidden` with their number."""
+    those that only feed correlations; `hidden` with their number. Canaries are in no figure."""
     deeds: dict[tuple[str, str], Deeds] = {}
     counts = Counter(matched), Counter(folded), Counter(passed)
     hid: Counter[tuple[str, str]] = Counter()
@@ -110,7 +112,9 @@ def entries(
     for (rule, org, what), number in account.short.items():
         one = deeds.setdefault((rule, org), Deeds())
         setattr(one, what, getattr(one, what) + number)
-    return Entries(deeds, account.seen, account.audiences)
+    real = {key: one for key, one in deeds.items() if not is_canary(key[1])}
+    seen = {key: number for key, number in account.seen.items() if not is_canary(key[1])}
+    return Entries(real, seen, account.audiences if seen else {})
 
 
 def hours(lines: Iterable[Line], seen: Mapping[int, int]) -> list[Line]:

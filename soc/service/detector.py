@@ -21,6 +21,8 @@ from soc.errors import Busy, StoreUnavailable
 from soc.locks import only_one
 from soc.model.rule import RuleDoc
 from soc.pipeline import Pipeline
+from soc.service.canary import Canaries
+from soc.service.cases import case_parser
 from soc.service.compiling import Databases, say
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.published import Publisher
@@ -51,7 +53,7 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         cleanup.enter_context(keeping(tuning))
         # Whoever imports rules lays down their stages first: these have to be known before the rules run.
         reloader = Reloader(settings, running, partial(engine_of, settings), tuning.load)
-        pipeline.between = taking_up(pipeline, publisher, reloader)
+        pipeline.between = _between(settings, pipeline, publisher, reloader, detections, tuning, running)
         on_hangup(reloader.asked.set)
         server, _ = start_http_server(detect.http_port, detect.http_host)
         cleanup.callback(server.shutdown)
@@ -64,6 +66,25 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         telemetry.READY.set(1)
         log.info("detecting", metrics=f"http://{detect.http_host}:{detect.http_port}/metrics")
         pipeline.run(stop, detect.poll_s)
+
+
+def _between(
+    settings: Settings, pipeline: Pipeline, publisher: Publisher, reloader: Reloader, detections: Detections,
+    tuning: KnownTuning, running: Rules,
+) -> Callable[[], None]:  # fmt: skip
+    """What is done between two batches: rules that have changed are taken up, and canaries sent."""
+    if not settings.detect.canary_s:
+        return taking_up(pipeline, publisher, reloader)
+    canaries = Canaries(pipeline, detections, tuning.now, case_parser(), settings.detect.canary_s * 1000, now_ms)
+    canaries.follow(running)
+    publisher.blind = canaries.faults
+    take_up = taking_up(pipeline, publisher, reloader, canaries.follow)
+
+    def between() -> None:
+        take_up()
+        canaries.look()
+
+    return between
 
 
 def _patiently(

@@ -26,6 +26,7 @@ class Publisher:
         self._clock = clock
         self._known: object = None
         self._due_at = 0.0
+        self.blind: Callable[[], list[RuleFault]] = list  # rules whose canaries did not come back
 
     def follow(self, chosen: Chosen, engine: Engine) -> None:
         """From now on these are the rules that run. Raises what the store raises."""
@@ -70,4 +71,4 @@ class Publisher:
             RuleFault(f"stopped while running: {reason}", rule_id=rule) for rule, reason in self._engine.broken.items()
         ]
         bounded = [RuleFault(reason, rule_id=rule) for rule, reason in self._engine.correlations.shortcomings()]
-        return [*([self._refused] if self._refused else []), *stopped, *bounded, *self._tuning().faults]
+        return [*([self._refused] if self._refused else []), *stopped, *bounded, *self.blind(), *self._tuning().faults]

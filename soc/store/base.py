@@ -14,6 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from soc.buffer.base import Cursor, Readable
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Decision, Status, Triage, Verdict
+from soc.model.canary import Canary
 from soc.model.delivery import Delivery, DeliveryState
 from soc.model.event import Event
 from soc.model.finding import Finding
@@ -119,6 +120,10 @@ class Detections(Protocol):
         """Say which rules the detector has, since when, and what is wrong: a rule that was stopped is in both."""
         ...
 
+    def publish_canaries(self, canaries: Sequence[Canary]) -> None:
+        """Say what became of the last canary of each rule, in place of what was said before."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class AlertFilter:
@@ -164,6 +169,10 @@ class AlertStore(Protocol):
 
     def running(self) -> tuple[Sequence[RuleDoc], Sequence[RuleFault]]:
         """The rules that the detector has, and what is wrong: with files that gave none, and with rules that were stopped or bounded."""
+        ...
+
+    def canaries(self) -> Mapping[str, Canary]:
+        """By rule: what became of its last canary."""
         ...
 
     def in_force(self) -> RulesInForce | None:

@@ -9,11 +9,13 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from soc.buffer.database import Database
 from soc.model.calendar import DAY_MS, day_of
+from soc.model.canary import Canary, Life
 from soc.model.finding import Finding
 from soc.model.ledger import Entries
 from soc.model.rule import LogSource, RuleDoc, RuleFault, RulesInForce
@@ -97,6 +99,7 @@ SCHEMA = (
     """,
     "CREATE TABLE in_force (doc TEXT NOT NULL);",
     ledger_table.SCHEMA,
+    "CREATE TABLE canary (doc TEXT NOT NULL);",
 )
 
 
@@ -159,6 +162,11 @@ class SqliteDetections:
                 db.execute(f"DELETE FROM {table}")
                 db.executemany(f"INSERT INTO {table} VALUES (?)", [(_json(item),) for item in items])
         self._published = list(rules)
+
+    def publish_canaries(self, canaries: Sequence[Canary]) -> None:
+        with self._db.write() as db:
+            db.execute("DELETE FROM canary")
+            db.executemany("INSERT INTO canary VALUES (?)", [(orjson.dumps(one).decode(),) for one in canaries])
 
     def close(self) -> None:
         self._db.close()
@@ -241,6 +249,10 @@ def _raise(
 
 def _json(item: RuleDoc | RuleFault | RulesInForce) -> str:
     return orjson.dumps(item).decode()
+
+
+def canary_of(doc: Mapping[str, Any]) -> Canary:
+    return Canary(**{**doc, "life": Life(doc["life"])})
 
 
 def rule_doc(text: str) -> RuleDoc:

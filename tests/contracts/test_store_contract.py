@@ -14,6 +14,7 @@ from opened import NOON, RULE, commit, finding
 from soc.errors import ConfigError, Conflict, NotFound, QueryError
 from soc.model.account import Account, Role
 from soc.model.alert import Decision, Status, Verdict
+from soc.model.canary import Canary, Life
 from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.event import iso
 from soc.model.finding import finding_id
@@ -251,6 +252,15 @@ def test_since_when_rules_run_is_published_with_them(opened, reopen):
     opened.detections.publish([RULE], [], replace(began, loading_since=NOON + 5))
     assert reopen().stores.alerts.in_force() == replace(began, loading_since=NOON + 5)
     assert opened.stores.alerts.running() == ([RULE], [])
+
+
+def test_canaries_are_published_in_place_of_those_before(opened, reopen):
+    alive, blind = Canary("r-1", Life.ALIVE, NOON), Canary("r-2", Life.BLIND, NOON, "why")
+    assert opened.stores.alerts.canaries() == {}
+    opened.detections.publish_canaries([alive, blind])
+    assert reopen().stores.alerts.canaries() == {"r-1": alive, "r-2": blind}
+    opened.detections.publish_canaries([replace(alive, at=NOON + 1)])
+    assert reopen().stores.alerts.canaries() == {"r-1": replace(alive, at=NOON + 1)}
 
 
 def test_rules_that_run_again_are_published_again(opened):

@@ -13,6 +13,7 @@ from typing import Any
 
 from soc.errors import NotFound, SocError
 from soc.model.alert import Alert, Status, Verdict
+from soc.model.canary import Canary
 from soc.model.finding import Finding
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
@@ -184,6 +185,9 @@ class ElasticAlerts:
 
     def in_force(self) -> RulesInForce | None:
         return self._rules.in_force()
+
+    def canaries(self) -> Mapping[str, Canary]:
+        return self._rules.canaries()
 
 
 def _buckets(answer: Mapping[str, Any]) -> list[Json]:

@@ -27,6 +27,7 @@ import orjson
 
 from soc.buffer.database import Database
 from soc.model.alert import Triage
+from soc.model.canary import Canary
 from soc.model.finding import Finding
 from soc.model.ledger import Entries
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce
@@ -93,6 +94,9 @@ class ElasticDetections:
         self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault], in_force: RulesInForce | None = None
     ) -> None:
         self._rules.publish(rules, faults, in_force)
+
+    def publish_canaries(self, canaries: Sequence[Canary]) -> None:
+        self._rules.publish_canaries(canaries)
 
     def close(self) -> None:
         self._local.close()

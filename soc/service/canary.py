@@ -1,0 +1,196 @@
+"""The canaries of the rules that run: made of their cases, sent some at a time each hour, and what became of each.
+
+They enter where the detector takes a batch from the event log: the log is written by the collector alone, and is what people search on
+the embedded store, so an event in it could not be kept from them. From there on they go the whole way: sieve, match, tuning, correlation,
+commit.
+Whether events reach the log is told by the sources (`soc.model.silence`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rules.canary import Example, example_of, holds_of, stored
+from rules.cases import Parse, cases, cases_file
+from rules.rule import Rule
+from rules.tuning import Tuning
+from soc import telemetry
+from soc.errors import RuleError
+from soc.model.canary import Canary, Life, org_of
+from soc.model.event import Fields, Stored
+from soc.model.finding import Finding
+from soc.model.rule import RuleFault
+from soc.model.tuning import Hidden
+from soc.pipeline import Pipeline
+from soc.service.reload import Rules
+from soc.store.base import Detections
+
+AT_ONCE = 25  # rules a batch
+_PAUSE_MS = 1_000  # between two batches, in which the events of sources have their turn
+_SETTLE_MS = 60_000  # after a start or a change of the rules: what waits in the log has its turn first
+_PATIENCE_MS = 900_000  # beyond what a correlation needs to decide
+
+
+@dataclass(slots=True)
+class _Sent:
+    at: int
+    due: int  # time that the watermark has to pass before it has to be back, ms
+
+
+class Canaries:
+    """Belongs to the thread that runs the rules. `every_ms`: how often each rule is proven; `parse`: the way of a source's lines."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        detections: Detections,
+        tuning: Callable[[], Tuning],
+        parse: Parse,
+        every_ms: int,
+        clock: Callable[[], int],
+    ) -> None:
+        self._pipeline, self._detections, self._tuning = pipeline, detections, tuning
+        self._resting: frozenset[str] | set[str] = frozenset()
+        self._parse, self._every, self._clock = parse, every_ms, clock
+        self._known: Mapping[str, Rule] = {}
+        self._queue: list[Rule] = []
+        self._round_at = self._batch_at = 0
+        self._begin_at = clock() + _SETTLE_MS
+        self._sent: dict[str, _Sent] = {}
+        self._cases: dict[str, Mapping[str, Sequence[Fields]]] = {}  # rule file -> rule -> events, until all are read
+        self._examples: dict[str, Example] = {}
+        self._lives: dict[str, Canary] = {}
+        self._told: dict[str, Canary] | None = None
+        pipeline.canaries = self
+
+    def follow(self, rules: Rules) -> None:
+        """From now on these are the rules that run; a round begins soon."""
+        self._known = {rule.id: rule for rule in rules.chosen.ruleset.rules}
+        self._correlations = rules.engine.correlations
+        self._round_at, self._begin_at = 0, self._clock() + _SETTLE_MS
+        self._queue, self._examples, self._cases = [], {}, {}
+        self._lives = {rule_id: one for rule_id, one in self._lives.items() if rule_id in self._known}
+        self._sent = {rule_id: one for rule_id, one in self._sent.items() if rule_id in self._known}
+
+    def look(self) -> None:
+        """Called before each batch of events: send some when it is time. Raises what the pipeline's step raises; then they go again."""
+        now = self._clock()
+        if now < self._begin_at:
+            return
+        if not self._queue and now >= self._round_at + self._every:
+            self._queue, self._round_at = list(self._known.values()), now
+        if not self._queue or 0 <= now - self._batch_at < _PAUSE_MS:
+            return
+        drafts = self._tuning().drafts
+        self._resting = drafts | self._correlations.needless(drafts)
+        some = self._queue[:AT_ONCE]
+        events = [event for rule in some for event in self._of(rule, now)]
+        if events:
+            self._pipeline.prove(events)
+        for rule in some:
+            sent = self._sent.get(rule.id)
+            if sent is not None and sent.at == now and (rule.correlation is None or rule.correlation.at_once):
+                self._missed(rule.id)  # it is told at once, or never
+        self._queue, self._batch_at = self._queue[AT_ONCE:], now
+        if not self._queue:
+            self._cases = {}
+            self._tell()
+
+    def _of(self, rule: Rule, now: int) -> Iterator[Stored]:
+        if rule.id in self._sent and self._sent[rule.id].at != now:
+            return  # one that the watermark has to decide is on its way
+        if rule.id in self._resting:
+            self._lives.pop(rule.id, None)
+            return
+        example = self._example(rule)
+        if not example.events:
+            self._lives[rule.id] = Canary(rule.id, Life.UNPROVABLE, now, example.reason)
+            return
+        made = stored(example, rule.id, now)
+        self._sent[rule.id] = _Sent(now, now + self._time_of(rule) + _PATIENCE_MS)
+        if rule.id not in self._lives:
+            self._lives[rule.id] = Canary(rule.id, Life.WAITING, now)
+        yield from made
+
+    def _time_of(self, rule: Rule) -> int:
+        """What a correlation, and those that it is made of, need to decide, ms."""
+        if rule.correlation is None:
+            return 0
+        return 2 * rule.correlation.timespan_ms + max(
+            self._time_of(self._known[base]) for base in rule.correlation.rules
+        )
+
+    def faults(self) -> list[RuleFault]:
+        """Of the rules that are not alive."""
+        return [
+            RuleFault("it is blind: an event made to fire it found nothing", rule_id=one.rule_id)
+            if one.life is Life.BLIND
+            else RuleFault(
+                f"it is not alive: exception {one.reason} hides it for all organisations", rule_id=one.rule_id
+            )
+            for one in self._lives.values()
+            if one.life in (Life.BLIND, Life.HIDDEN)
+        ]
+
+    # -- what the pipeline tells
+
+    def came_back(self, findings: Sequence[Finding], hidden: Sequence[Hidden]) -> None:
+        for finding in findings:
+            self._back(finding.rule_id, finding.org, Life.ALIVE, "")
+        for one in hidden:
+            self._back(one.rule_id, one.org, Life.HIDDEN, one.exception_id)
+
+    def passed(self, watermark: int) -> None:
+        for rule_id, sent in list(self._sent.items()):
+            if sent.due <= watermark:
+                self._missed(rule_id)
+                self._tell()
+
+    def _back(self, rule_id: str, org: str, life: Life, reason: str) -> None:
+        sent = self._sent.get(rule_id)
+        if sent is None or org != org_of(rule_id, sent.at):
+            return  # the canary of another rule, or one of old
+        del self._sent[rule_id]
+        self._lives[rule_id] = Canary(rule_id, life, sent.at, reason)
+
+    def _missed(self, rule_id: str) -> None:
+        sent = self._sent.pop(rule_id)
+        self._lives[rule_id] = Canary(rule_id, Life.BLIND, sent.at)
+
+    def _tell(self) -> None:
+        lives = list(self._lives.values())
+        for life in Life:
+            telemetry.CANARIES.labels(life).set(sum(one.life is life for one in lives))
+        if self._lives != self._told:
+            self._detections.publish_canaries(lives)
+            self._told = dict(self._lives)
+
+    # -- examples
+
+    def _example(self, rule: Rule) -> Example:
+        known = self._examples.get(rule.id)
+        if known is None:
+            if rule.path not in self._cases:
+                self._cases[rule.path] = self._cases_of(rule.path)
+            known = self._examples[rule.id] = example_of(rule, self._known, self._cases[rule.path].get(rule.id))
+        return known
+
+    def _cases_of(self, path: str) -> Mapping[str, Sequence[Fields]]:
+        """For each rule of a file: of a correlation the events of its first positive case, of another the first of them that fires it."""
+        errors: list[RuleError] = []
+        found: dict[str, Sequence[Fields]] = {}
+        here = [rule for rule in self._known.values() if rule.path == path]
+        alerting = [rule for rule in here if not rule.silent]
+        for case in cases(cases_file(Path(path)), errors) if path else ():
+            if not case.match:
+                continue
+            events = [*case.events, *(self._parse(str(case.source_type), line) for line in case.lines)]
+            about = [rule for rule in here if case.rule in (rule.id, rule.name)] if case.rule else alerting
+            if len(about) == 1:
+                found.setdefault(about[0].id, events)
+            for rule in here:
+                if rule.correlation is None and (fires := [one for one in events if holds_of(rule, one)]):
+                    found.setdefault(rule.id, fires[:1])
+        return found
