@@ -16,12 +16,14 @@ from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.patterns import Sign
 from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
+from rules.sample import Sampler
 from rules.sieve import Gauge, Sieve
 from rules.state import State
 from rules.table import Table
 from soc.model.event import Event, Fields, Scalar, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
 from soc.model.ledger import Account
+from soc.model.rule import RuleCost
 
 QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
@@ -54,6 +56,7 @@ class Engine:
         self._sieves: dict[str, Sieve] = {}
         self._audiences: dict[str, str] = {}
         self._tally = Tally()
+        self._sampler = Sampler(self.plan)
         self._sieves_by_rules: dict[frozenset[str], Sieve] = {}
         self.correlations = Correlations(ruleset, self._day, group_cap, self._break)
 
@@ -97,6 +100,7 @@ class Engine:
         """Those events, parsed, on which some rule may fire; on the others `match` would find nothing."""
         sieves = self._sieves
         self._tally.batch(stored, self._audience_of)
+        self._sampler.batch(stored)
         kept = []
         for one in stored:
             sieve = sieves.get(one.dataset) or self._sieve_for(one.dataset)
@@ -129,6 +133,10 @@ class Engine:
             rules = (rule.id for rule in self._detections if any(origin.admits(rule.logsource) for origin in where))
             found = self._audiences[dataset] = self._tally.name(frozenset(rules), self.correlations.above)
         return found
+
+    def costs(self) -> list[RuleCost]:
+        """What the rules cost, as sampled of what was sifted; the dearest first."""
+        return self._sampler.costs()
 
     def account(self) -> Account:
         """What the ledger has to know of the batch; what is told is forgotten here."""

@@ -83,6 +83,10 @@ class Plan:
                 self._by_witness.setdefault(number, []).append(ready)
         self._signs = frozenset(self._by_witness)
 
+    @property
+    def rules(self) -> Sequence[Rule]:
+        return [ready.rule for ready in self._rules]
+
     def fire(self, fields: Mapping[str, Value], doc: bytes | None = None) -> tuple[Fired, ...]:
         """The rules that fire on an event, and why. With `doc`, the JSON text that `fields` were read from, keywords cost less."""
         key: list[Class] = []

@@ -43,6 +43,11 @@ RELOAD_FAILURES = Counter(
     "Times that changed rules could not be taken up, so that those before went on.",
 )
 BROKEN_RULES = Gauge("soc_detector_broken_rules_count", "Rules stopped because they failed while running.")
+RULE_COST = Gauge(
+    "soc_detector_rule_cost_seconds",
+    "CPU time that a rule takes for one event when it is evaluated alone: the ten that take most.",
+    ["rule"],
+)
 CANARIES = Gauge(
     "soc_detector_canaries_count",
     "Rules by what their last canary says: alive, waiting, blind, hidden, unprovable.",

@@ -96,6 +96,7 @@ def show_rule(
         seen=seen,
         rule=seen.rule,
         canary=state.stores.alerts.canaries().get(rule_id),
+        cost=state.stores.alerts.costs().get(rule_id),
         recent=recent(state, account.scope, rule_id),
         now=state.clock(),
         error=error,

@@ -101,6 +101,7 @@ def rule_ledger(
 
 
 def _detail(seen: Overview, state: Here, total: Total) -> RuleDetail:
+    cost = state.stores.alerts.costs().get(seen.rule.id)
     out, canary = RuleOut.of(seen.rule, alerts=seen.alerts), state.stores.alerts.canaries().get(seen.rule.id)
     return RuleDetail(
         **out.model_dump(),
@@ -115,5 +116,6 @@ def _detail(seen: Overview, state: Here, total: Total) -> RuleDetail:
         hidden=[HiddenOut.of(one) for one in seen.hidden],
         history=[RevisionOut.of(one) for one in seen.history],
         faults=[FaultOut.of(fault) for fault in seen.faults],
+        cost_seconds=None if cost is None else cost.seconds,
         canary=None if canary is None else CanaryOut.of(canary),
     )

@@ -231,6 +231,9 @@ class RuleDetail(RuleListed):
     hidden: list[HiddenOut] = Field(description="what exceptions hid in the last 30 days")
     history: list[RevisionOut]
     faults: list[FaultOut] = Field(description="why it was stopped, or what bounds it")
+    cost_seconds: float | None = Field(
+        description="CPU time that it takes for one event when it is evaluated alone, as sampled; null before it was"
+    )
     canary: CanaryOut | None = Field(description="null before the first")
 
 

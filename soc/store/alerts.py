@@ -16,7 +16,7 @@ from soc.model.alert import Alert, Status, Triage, Verdict
 from soc.model.canary import Canary
 from soc.model.finding import Finding, finding_id
 from soc.model.org import Scope
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
 from soc.store.control import control_file
@@ -99,6 +99,10 @@ class SqliteAlerts:
             return docs, [
                 RuleFault(**orjson.loads(row[0])) for row in db.execute("SELECT doc FROM fault ORDER BY rowid")
             ]
+
+    def costs(self) -> Mapping[str, RuleCost]:
+        with self._db.read() as db:
+            return {row[0]: RuleCost(*row) for row in db.execute("SELECT rule_id, samples, seconds FROM cost")}
 
     def canaries(self) -> Mapping[str, Canary]:
         with self._db.read() as db:

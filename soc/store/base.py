@@ -22,7 +22,7 @@ from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.ledger import Entries, Line, Total
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.silence import Outage
 from soc.model.source import Source, SourceHealth
 from soc.model.tuning import Hidden
@@ -120,6 +120,10 @@ class Detections(Protocol):
         """Say which rules the detector has, since when, and what is wrong: a rule that was stopped is in both."""
         ...
 
+    def publish_costs(self, costs: Sequence[RuleCost]) -> None:
+        """Say what the rules cost, in place of what was said before."""
+        ...
+
     def publish_canaries(self, canaries: Sequence[Canary]) -> None:
         """Say what became of the last canary of each rule, in place of what was said before."""
         ...
@@ -169,6 +173,10 @@ class AlertStore(Protocol):
 
     def running(self) -> tuple[Sequence[RuleDoc], Sequence[RuleFault]]:
         """The rules that the detector has, and what is wrong: with files that gave none, and with rules that were stopped or bounded."""
+        ...
+
+    def costs(self) -> Mapping[str, RuleCost]:
+        """By rule, of those that were sampled since the detector started."""
         ...
 
     def canaries(self) -> Mapping[str, Canary]:

@@ -18,7 +18,7 @@ from soc.model.calendar import DAY_MS, day_of
 from soc.model.canary import Canary, Life
 from soc.model.finding import Finding
 from soc.model.ledger import Entries
-from soc.model.rule import LogSource, RuleDoc, RuleFault, RulesInForce
+from soc.model.rule import LogSource, RuleCost, RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
 from soc.store import ledger as ledger_table
 from soc.store.base import KEPT_DAYS, NO_ENTRIES
@@ -100,6 +100,7 @@ SCHEMA = (
     "CREATE TABLE in_force (doc TEXT NOT NULL);",
     ledger_table.SCHEMA,
     "CREATE TABLE canary (doc TEXT NOT NULL);",
+    "CREATE TABLE cost (rule_id TEXT PRIMARY KEY, samples INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID;",
 )
 
 
@@ -162,6 +163,11 @@ class SqliteDetections:
                 db.execute(f"DELETE FROM {table}")
                 db.executemany(f"INSERT INTO {table} VALUES (?)", [(_json(item),) for item in items])
         self._published = list(rules)
+
+    def publish_costs(self, costs: Sequence[RuleCost]) -> None:
+        with self._db.write() as db:
+            db.execute("DELETE FROM cost")
+            db.executemany("INSERT INTO cost VALUES (?, ?, ?)", map(astuple, costs))
 
     def publish_canaries(self, canaries: Sequence[Canary]) -> None:
         with self._db.write() as db:

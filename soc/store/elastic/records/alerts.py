@@ -16,7 +16,7 @@ from soc.model.alert import Alert, Status, Verdict
 from soc.model.canary import Canary
 from soc.model.finding import Finding
 from soc.model.org import EVERYTHING, Scope
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
 from soc.store.cursor import decode, decode_pair, encode, encode_pair
@@ -185,6 +185,9 @@ class ElasticAlerts:
 
     def in_force(self) -> RulesInForce | None:
         return self._rules.in_force()
+
+    def costs(self) -> Mapping[str, RuleCost]:
+        return self._rules.costs()
 
     def canaries(self) -> Mapping[str, Canary]:
         return self._rules.canaries()

@@ -30,7 +30,7 @@ from soc.model.alert import Triage
 from soc.model.canary import Canary
 from soc.model.finding import Finding
 from soc.model.ledger import Entries
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
 from soc.store import ledger as ledger_table
 from soc.store.base import NO_ENTRIES
@@ -94,6 +94,9 @@ class ElasticDetections:
         self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault], in_force: RulesInForce | None = None
     ) -> None:
         self._rules.publish(rules, faults, in_force)
+
+    def publish_costs(self, costs: Sequence[RuleCost]) -> None:
+        self._rules.publish_costs(costs)
 
     def publish_canaries(self, canaries: Sequence[Canary]) -> None:
         self._rules.publish_canaries(canaries)
