@@ -53,6 +53,7 @@ CANARIES = Gauge(
     "Rules by what their last canary says: alive, waiting, blind, hidden, unprovable.",
     ["life"],
 )
+CANARY_FAILURES = Counter("soc_detector_canary_failures_total", "Times that canaries could not be sent.")
 READY = Gauge("soc_detector_ready_count", "1 once the rules are loaded and the detector reads the event log.")
 CAPPED = Gauge("soc_detector_capped_count", "Events that correlations forgot because a group outgrew its bound.")
 CROWDED = Gauge("soc_detector_crowded_count", "Events that correlations left out because there were too many groups.")

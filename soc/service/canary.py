@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
+
 from rules.canary import Example, example_of, holds_of, stored
 from rules.cases import Parse, cases, cases_file
 from rules.rule import Rule
 from rules.tuning import Tuning
 from soc import telemetry
+from soc.complaint import Complaint
 from soc.errors import RuleError
 from soc.model.canary import Canary, Life, org_of
 from soc.model.event import Fields, Stored
@@ -26,6 +29,8 @@ from soc.model.tuning import Hidden
 from soc.pipeline import Pipeline
 from soc.service.reload import Rules
 from soc.store.base import Detections
+
+log = structlog.get_logger("detector")
 
 AT_ONCE = 25  # rules a batch
 _PAUSE_MS = 1_000  # between two batches, in which the events of sources have their turn
@@ -63,6 +68,7 @@ class Canaries:
         self._examples: dict[str, Example] = {}
         self._lives: dict[str, Canary] = {}
         self._told: dict[str, Canary] | None = None
+        self._complaint = Complaint(log, "rules cannot be proven for now, trying again", "rules are proven again")
         pipeline.canaries = self
 
     def follow(self, rules: Rules) -> None:
@@ -72,10 +78,10 @@ class Canaries:
         self._round_at, self._begin_at = 0, self._clock() + _SETTLE_MS
         self._queue, self._examples, self._cases = [], {}, {}
         self._lives = {rule_id: one for rule_id, one in self._lives.items() if rule_id in self._known}
-        self._sent = {rule_id: one for rule_id, one in self._sent.items() if rule_id in self._known}
+        self._sent = {}  # an edited correlation knows nothing of what the one before it waited for
 
     def look(self) -> None:
-        """Called before each batch of events: send some when it is time. Raises what the pipeline's step raises; then they go again."""
+        """Called before each batch of events: send some when it is time. What fails is said and tried again, and holds up no event."""
         now = self._clock()
         if now < self._begin_at:
             return
@@ -83,6 +89,17 @@ class Canaries:
             self._queue, self._round_at = list(self._known.values()), now
         if not self._queue or 0 <= now - self._batch_at < _PAUSE_MS:
             return
+        self._batch_at = now
+        try:
+            self._send(now)
+        except Exception as error:  # noqa: BLE001 - it is counted and said, and detection must not end with it
+            self._sent = {rule_id: one for rule_id, one in self._sent.items() if one.at != now}  # they never were
+            telemetry.CANARY_FAILURES.inc()
+            self._complaint.failed(error)
+        else:
+            self._complaint.over()
+
+    def _send(self, now: int) -> None:
         drafts = self._tuning().drafts
         self._resting = drafts | self._correlations.needless(drafts)
         some = self._queue[:AT_ONCE]
@@ -93,7 +110,7 @@ class Canaries:
             sent = self._sent.get(rule.id)
             if sent is not None and sent.at == now and (rule.correlation is None or rule.correlation.at_once):
                 self._missed(rule.id)  # it is told at once, or never
-        self._queue, self._batch_at = self._queue[AT_ONCE:], now
+        self._queue = self._queue[AT_ONCE:]
         if not self._queue:
             self._cases = {}
             self._tell()
@@ -157,7 +174,8 @@ class Canaries:
 
     def _missed(self, rule_id: str) -> None:
         sent = self._sent.pop(rule_id)
-        self._lives[rule_id] = Canary(rule_id, Life.BLIND, sent.at)
+        if rule_id not in self._resting:  # it may have become a draft meanwhile
+            self._lives[rule_id] = Canary(rule_id, Life.BLIND, sent.at)
 
     def _tell(self) -> None:
         lives = list(self._lives.values())

@@ -505,6 +505,10 @@ def test_the_ledger_counts_a_batch_once_whatever_is_repeated(tmp_path, failures)
                 with pytest.raises(StoreUnavailable):
                     rig.pipeline.step()
             rig.detections.commit = commit
+            rig.pipeline._rules.tick = fail  # before it is known what there is to commit
+            with pytest.raises(StoreUnavailable):
+                rig.pipeline.step()
+            del rig.pipeline._rules.tick
             rig = rig.again() if part == 1 else rig
     rig.pipeline.drain()
     found = deeds(rig)
