@@ -186,6 +186,10 @@ class BacktestIn(In):
     rule_id: Name | None = Field(None, description="of a running rule")
     text: Annotated[str, Field(max_length=48 << 10)] | None = Field(None, description="YAML of a new or changed one")
     days: Annotated[int, Field(ge=1, le=366)] = 30
+    threshold: Annotated[float | None, Field(allow_inf_nan=False)] = Field(
+        None, description="what the running rule is to ask for, in every organisation; null: what holds"
+    )
+    timespan_s: Annotated[int | None, Field(ge=1, le=2**40)] = Field(None, description="within which time")
 
 
 class ForecastOut(BaseModel):
@@ -228,6 +232,8 @@ class BacktestOut(BaseModel):
     orgs: list[str] | None = Field(description="null: all organisations")
     days: int
     rule_id: str | None
+    threshold: float | None = Field(description="what it was to ask for, where that is not what held")
+    timespan_s: int | None
     state: JobState
     done: int = Field(description="of `total`")
     total: int
@@ -245,6 +251,8 @@ class BacktestOut(BaseModel):
             orgs=None if job.orgs is None else list(job.orgs),
             days=job.days,
             rule_id=job.rule_id,
+            threshold=job.threshold,
+            timespan_s=job.timespan_s,
             state=report.state,
             done=report.done,
             total=report.total,

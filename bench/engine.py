@@ -12,21 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import msgspec
 import orjson
 
 from rules.cache import Cache
 from rules.load import load
 from rules.match import Engine
+from soc.cli.match import well_formed
 from soc.model.event import flat
 from soc.service.process import relax_garbage_collection
-
-
-class _Any(msgspec.Struct):
-    """A JSON object of which nothing is wanted: what is not parsed is still checked, as `soc match` does."""
-
-
-_well_formed = msgspec.json.Decoder(_Any).decode
 
 
 def main(folder: str, rules: str, pipeline: str, events: str, first: int) -> dict[str, float]:
@@ -62,7 +55,7 @@ def through(engine: Engine, lines: Sequence[bytes]) -> list[tuple[int, str]]:
     admits = engine.gauge().admits
     for number, line in enumerate(lines):
         if not admits(line):
-            _well_formed(line)
+            well_formed(line)  # as `soc match` does
             continue
         fields = flat(orjson.loads(line))
         for fired in engine.plan(fields).fire(fields, line):

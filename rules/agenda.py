@@ -18,14 +18,14 @@ KEY_BYTES = 12
 
 
 class Agenda:
-    """`width`: ms of a bucket of what is due; `life`: ms that a group lives after its last event, and what is due after it was due. Call
-    `load` before anything else."""
+    """`width`: ms of a bucket of what is due; `span`: ms, about as long as a group lives. `life`: ms that one lives at most after its last
+    event, and what is due after it was due. Call `load` before anything else."""
 
-    def __init__(self, name: str, width: int, life: int) -> None:
+    def __init__(self, name: str, width: int, span: int) -> None:
         self._name = name
         self.width = width
-        self._life = life
-        self._life_width = max(life // 32, 60_000)
+        self.life = span
+        self._life_width = max(span // 32, 60_000)
         self.forget()
 
     def forget(self) -> None:
@@ -108,7 +108,7 @@ class Agenda:
         for bucket, groups in self._noted.items():
             self._write(bucket, groups, state)
         self._noted.clear()
-        last = max(((bucket + 1) * self.width + self._life for bucket in self._due), default=0)
+        last = max(((bucket + 1) * self.width + self.life for bucket in self._due), default=0)
         expires = max([last, *((bucket + 1) * self._life_width for bucket in self._living)])
         state.set(self._head, orjson.dumps([list(self._due.items()), list(self._living.items())]), expires)
         self._changed = False
@@ -119,7 +119,7 @@ class Agenda:
             page, used = divmod(self._due.get(bucket, 0), PAGE)
             some = groups[done : done + PAGE - used]
             before = state.get(self._page(bucket, page)) or b"" if used else b""
-            state.set(self._page(bucket, page), before + b"".join(some), (bucket + 1) * self.width + self._life)
+            state.set(self._page(bucket, page), before + b"".join(some), (bucket + 1) * self.width + self.life)
             self._due[bucket] = self._due.get(bucket, 0) + len(some)
             done += len(some)
 

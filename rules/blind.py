@@ -14,9 +14,17 @@ _CARRIED: Mapping[str, tuple[str, ...]] = {"syslog": ("syslog", "linux.auth")}
 
 def logsources(rule: Rule, by_id: Mapping[str, Rule]) -> tuple[LogSource, ...]:
     """The log sources of which each can make the rule fire: its own, or those of the rules that a correlation counts."""
-    if rule.correlation is None:
-        return (rule.logsource,)
-    return tuple(dict.fromkeys(one for id_ in rule.correlation.rules for one in logsources(by_id[id_], by_id)))
+    found: dict[LogSource, None] = {}
+    seen, waiting = {rule.id}, [rule]
+    while waiting:
+        one = waiting.pop(0)
+        if one.correlation is None:
+            found[one.logsource] = None
+            continue
+        fresh = [id_ for id_ in one.correlation.rules if id_ not in seen]  # several may be made of the same
+        seen.update(fresh)
+        waiting += (by_id[id_] for id_ in fresh)
+    return tuple(found)
 
 
 def blind(rules: Sequence[RuleDoc], lost: str, live: Collection[str]) -> list[RuleDoc]:

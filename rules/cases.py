@@ -8,6 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
+from rules.database import Blobs, InMemory
 from rules.document import read_list
 from rules.entries import END_OF_TIME
 from rules.load import loads
@@ -63,7 +64,8 @@ def run(rule_path: Path, parse: Parse, zone: tzinfo) -> tuple[list[Outcome], lis
     ruleset = loads(rule_path.read_text(encoding="utf-8"), str(rule_path))
     errors = list(ruleset.errors)
     found = cases(cases_file(rule_path), errors)
-    return [_run(case, ruleset, parse, zone) for case in found], errors
+    blobs = InMemory()  # each case has an engine of its own
+    return [_run(case, ruleset, parse, zone, blobs) for case in found], errors
 
 
 def cases(path: Path, errors: list[RuleError]) -> list[Case]:
@@ -143,7 +145,7 @@ def ms_of(value: object) -> int | None:
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e14 else None
 
 
-def _run(case: Case, ruleset: RuleSet, parse: Parse, zone: tzinfo) -> Outcome:
+def _run(case: Case, ruleset: RuleSet, parse: Parse, zone: tzinfo, blobs: Blobs) -> Outcome:
     about = _about(case, ruleset)
     ids = tuple(rule.id for rule in about)
     if not about:
@@ -158,7 +160,7 @@ def _run(case: Case, ruleset: RuleSet, parse: Parse, zone: tzinfo) -> Outcome:
         if parsed.get("event.kind") == "pipeline_error":
             return Outcome(case, ids, f"the line does not parse: {parsed.get('error.message')}")
         fields.append(parsed)
-    engine, state = Engine(ruleset, zone), MemoryState()
+    engine, state = Engine(ruleset, zone, blobs=blobs), MemoryState()
     try:
         stored = [Stored.of(_event(i, one)) for i, one in enumerate(fields)]
     except TypeError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from rules.placed import Placed, referred
@@ -26,15 +26,15 @@ def resolved(drafts: Sequence[Placed], errors: list[RuleError]) -> dict[str, Cor
     for _ in range(MAX_DEPTH):  # each round takes those that are made of what was taken before
         ready = {id_ for id_, made in waiting.items() if all(base in whole or base not in known for base in made.rules)}
         whole |= {id_: waiting.pop(id_) for id_ in sorted(ready)}
-    errors += (known[id_].fault(_why_not(id_, named, known), "rules") for id_ in waiting)
+    errors += (known[id_].fault(_why_not(id_, named, known, waiting), "rules") for id_ in waiting)
     return whole
 
 
-def _why_not(id_: str, named: Mapping[str, Correlation], known: Mapping[str, Placed]) -> str:
+def _why_not(id_: str, named: Mapping[str, Correlation], known: Mapping[str, Placed], waiting: Collection[str]) -> str:
     """Why a correlation that names rules that are there is not whole: follow what it is made of."""
     way = [id_]
     while len(way) <= MAX_DEPTH:
-        bases = [base for base in named[way[-1]].rules if base in known]
+        bases = [base for base in named[way[-1]].rules if base in known and (base not in named or base in waiting)]
         refused = next((base for base in bases if base not in named), None)
         if refused is not None:
             return f"it is made of {_name(known[refused])}, which is refused"
@@ -43,6 +43,8 @@ def _why_not(id_: str, named: Mapping[str, Correlation], known: Mapping[str, Pla
         around = next((base for base in bases if base in way), None)
         if around is not None:
             return f"it is made of {_name(known[around])}, which is made of itself"
+        if not bases:
+            break
         way.append(bases[0])
     return f"a chain of more than {MAX_DEPTH} correlations"
 

@@ -68,7 +68,7 @@ def _place(note: Note) -> tuple[str, int, int, str]:
     return note.path, note.line or 0, note.column or 0, note.reason
 
 
-def unsifted(ruleset: RuleSet) -> Iterator[Note]:
+def unsifted(ruleset: RuleSet, compiler: Compiler | None = None) -> Iterator[Note]:
     """Why the sieve lets through every event of a log source, so that the detector has to parse all of them."""
     looked_for: list[tuple[int, Rule, Condition]] = []
     for rule in ruleset.rules:
@@ -79,7 +79,7 @@ def unsifted(ruleset: RuleSet) -> Iterator[Note]:
             continue
         reason = "it names nothing that must be there, so every event of its log source has to be parsed for it: "
         yield Note("warning", f"{reason}add a text, a number or a field", rule.path, rule.line)
-    if Sieve((condition for _, _, condition in looked_for), Compiler()).open:
+    if Sieve((condition for _, _, condition in looked_for), compiler or Compiler()).open:
         _, longest, _ = max(looked_for, key=lambda known: known[0])
         reason = "all rules together look for too much at once, so every event may have to be parsed: this one for most"
         yield Note("warning", reason, longest.path, longest.line)

@@ -7,12 +7,13 @@ patterns are scanned in one pass, so the cost is linear in the text and hardly g
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from rules.database import Compiler
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, Within, number
+from rules.predicate import NO_TEXT, Exists, HasValue, Like, Matches, Number, Predicate, SameAs, Within, fold, number
 from rules.scanner import Broken, Pattern, Scanner
-from soc.model.event import Value
+from soc.model.event import Value, is_object
 
 Class = frozenset[int]
 NOTHING: Class = frozenset()
@@ -21,7 +22,8 @@ NUMERIC = (int, float)
 LONGEST_KEPT = (
     2048  # characters; longer values are judged anew each time, so that a flood of them cannot fill the memory
 )
-_ENTRY = 200  # bytes that a remembered value takes beside its text
+_ENTRY = 200  # bytes that a remembered value takes beside its text ...
+_CHECK = 70  # ... and a class for each of its checks
 
 
 class Room:
@@ -114,7 +116,7 @@ class Judge:
         if not self.compiled:
             self.compile()
         found = self._scanner.scan(text) if self._scanner is not None else []
-        if self._exact and (exact := self._exact.get(text.lower())) is not None:
+        if self._exact and (exact := self._exact.get(fold(text))) is not None:
             found += exact
         if self._exact_cased and (exact := self._exact_cased.get(text)) is not None:
             found += exact
@@ -148,16 +150,19 @@ class Column(dict[str, Class]):
 
     def __missing__(self, text: str) -> Class:
         found = self._mine.intersection(self._judge(text))
-        found = self._always | found if found else self._always
+        if self._always:
+            found |= self._always
         # One object for equal classes: their hash is computed once, and comparing them is comparing addresses.
+        if found not in self._classes:
+            self._room.take(_CHECK * len(found))
         found = self._classes.setdefault(found, found)
         if len(text) <= LONGEST_KEPT:
-            self._room.take(len(text) + _ENTRY)
+            self._room.take(sys.getsizeof(text) + _ENTRY)
             self[text] = found
         return found
 
     def of(self, value: Value) -> Class:
-        """The class of a value that is not a string: null, a number, a boolean, or a list, of which any element may pass."""
+        """The class of a value that is not a string: null, a number, a boolean, an object, or a list, of which any element may pass."""
         if isinstance(value, list):
             return self._present.union(*map(self.of, value))
         if isinstance(value, str):
@@ -166,7 +171,7 @@ class Column(dict[str, Class]):
             return self._present
         if isinstance(value, bool):
             return self["true" if value else "false"]
-        return self[str(value)]
+        return self._always if is_object(value) else self[str(value)]
 
 
 class Keywords:
@@ -183,6 +188,7 @@ class Keywords:
         self._numbers = {p.number: n for p, n in checks.items() if isinstance(p, Number)}
         rest: dict[Predicate, int] = {p: n for p, n in checks.items() if p not in joined and not isinstance(p, Number)}
         self._each = Judge(rest, compiler, broken) if rest else None
+        self._in_numbers = any(map(_in_numbers, checks))
 
     def judge(self, values: Iterable[Value]) -> list[int]:
         """The checks that hold in some value of an event."""
@@ -192,6 +198,8 @@ class Keywords:
             if value.__class__ is list:
                 texts += [element for element in value if element.__class__ is str]
                 others += [element for element in value if element.__class__ is not str]
+        if self._in_numbers:
+            texts += [str(value) for value in others if value.__class__ in NUMERIC]
         found = self._scan(texts) if texts else []
         if self._numbers:
             # By class: True would pass for 1.
@@ -203,9 +211,19 @@ class Keywords:
         if self._joined is not None:
             joined = "\0".join(texts)
             if joined.count("\0") >= len(texts):
-                joined = "\0".join(text.replace("\0", "\ufffd") for text in texts)
+                joined = "\0".join(text.replace("\0", NO_TEXT) for text in texts)
             found += self._joined.scan(joined)
         if self._each is not None:
             for text in texts:
                 found += self._each.judge(text)
         return found
+
+
+_DIGITS = frozenset("0123456789.+-e")
+
+
+def _in_numbers(predicate: Predicate) -> bool:
+    """Whether it may hold of the text of a number."""
+    if isinstance(predicate, Like):
+        return all(_DIGITS.issuperset(part.lower()) for part in predicate.parts if isinstance(part, str))
+    return not isinstance(predicate, Number)

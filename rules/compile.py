@@ -15,13 +15,14 @@ from sigma.policy.regex_engine import RE2RegexEngine, RegexPattern
 from sigma.processing.pipeline import ProcessingPipeline
 from sigma.rule import SigmaDetection, SigmaDetectionItem, SigmaLogSource, SigmaRule
 
-import rules.modifiers  # noqa: F401 - fills pySigma's table
 from rules.condition import All, Any, Check, Condition, Not, Search, anywhere, checks
 from rules.document import Document
 from rules.draft import Lists
 from rules.fault import FORESEEN, UnsupportedError, fault, in_detection, key_of, strange
+from rules.modifiers import any_dash, is_cased, spelt
 from rules.placeholder import fill
 from rules.predicate import (
+    DASHES,
     DatePart,
     Exists,
     HasValue,
@@ -76,6 +77,7 @@ def detection(
     searches = dict(body) if isinstance(body, dict) and not odd else {"any": {"field": "value"}, "condition": "any"}
     if section == "filter":
         searches.pop("rules", None)
+    searches = {name: search if name == "condition" else spelt(search) for name, search in searches.items()}
     faults: list[RuleError] = []
     try:
         rule = SigmaRule.from_dict({**document.data, "detection": searches}, collect_errors=True, policy=_POLICY)
@@ -171,19 +173,20 @@ def _detection(detection: SigmaDetection | SigmaDetectionItem) -> Condition | No
 
 def _item(item: SigmaDetectionItem) -> Condition:
     if item.value:
-        whole = _link(item.value_linking, (_value(item.field, value) for value in item.value))
+        whole = _link(item.value_linking, (_value(item, value) for value in item.value))
     elif item.field is None:
         raise UnsupportedError("an empty list of keywords")
     else:
-        whole = _value(item.field, st.SigmaNull())
+        whole = _value(item, st.SigmaNull())
     assert whole is not None
     return Not(whole) if item.negated else whole
 
 
-def _value(field: str | None, value: st.SigmaType) -> Condition:
+def _value(item: SigmaDetectionItem, value: st.SigmaType) -> Condition:
+    field = item.field
     match value:
         case st.SigmaExpansion(values=values):
-            expanded = _link(sc.ConditionOR, (_value(field, one) for one in values))
+            expanded = _link(sc.ConditionOR, (_value(item, one) for one in values))
             assert expanded is not None
             return expanded
         case st.SigmaNull() if field is not None:
@@ -191,17 +194,30 @@ def _value(field: str | None, value: st.SigmaType) -> Condition:
         case st.SigmaExists(exists=exists) if field is not None:
             return Check(field, Exists()) if exists else Not(Check(field, Exists()))
         case st.SigmaFieldReference() if field is not None:
-            return Check(field, _same_as(value))
-    predicate = _predicate(value)
+            return Check(field, _same_as(value, is_cased(item)))
+    predicate = _like(value, any_dash(item)) if isinstance(value, st.SigmaString) else _predicate(value)
     if field is None and isinstance(predicate, Number) and predicate.op != "=":
         raise UnsupportedError("a numeric comparison needs a field")
     return Check(field, predicate if field is not None else anywhere(predicate))
 
 
+def _like(value: st.SigmaString, any_dash: bool) -> Like:
+    parts = list(map(_part, _joined(value.s)))
+    if any_dash:
+        parts = [one for part in parts for one in (_dashed(part) if isinstance(part, str) else [part])]
+    return Like(tuple(parts), isinstance(value, st.SigmaCasedString))
+
+
+def _dashed(text: str) -> list[str | Wild]:
+    return [Wild.DASH if piece in _DASHES else piece for piece in _PIECES.split(text) if piece]
+
+
+_PIECES = re.compile(f"([{DASHES}])")
+_DASHES = frozenset(DASHES)
+
+
 def _predicate(value: st.SigmaType) -> TextPredicate:
     match value:
-        case st.SigmaString():
-            return Like(tuple(map(_part, _joined(value.s))), isinstance(value, st.SigmaCasedString))
         case st.SigmaTimestampPart(timestamp_part=unit, number=number):
             return DatePart(unit.name.lower(), int(number))
         case st.SigmaNumber(number=number):
@@ -212,6 +228,10 @@ def _predicate(value: st.SigmaType) -> TextPredicate:
             return _regex(value)
         case st.SigmaCIDRExpression(network=network):
             return Within(network)
+        case st.SigmaCompareExpression(op=op, number=st.SigmaTimestampPart(timestamp_part=unit, number=number)) if (
+            op in _OPERATORS
+        ):
+            return DatePart(unit.name.lower(), int(number), _OPERATORS[op])
         case st.SigmaCompareExpression(op=op, number=st.SigmaNumber(number=number)) if op in _OPERATORS:
             return Number(_OPERATORS[op], number)
     raise UnsupportedError(f"a value of type {type(value).__name__} here")
@@ -258,6 +278,6 @@ def _regex(value: st.SigmaRegularExpression) -> Matches:
     return Matches(regex)
 
 
-def _same_as(value: st.SigmaFieldReference) -> Predicate:
+def _same_as(value: st.SigmaFieldReference, cased: bool) -> Predicate:
     how = {(True, True): "contains", (True, False): "startswith", (False, True): "endswith"}
-    return SameAs(value.field, how.get((value.starts_with, value.ends_with), "equals"))
+    return SameAs(value.field, how.get((value.starts_with, value.ends_with), "equals"), cased)

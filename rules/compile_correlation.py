@@ -16,6 +16,9 @@ from soc.errors import RuleError
 
 ABSENCE = "absence"
 MAX_RULES = 50
+MAX_NUMBER = 1 << 53  # of a comparison
+MAX_TIMESPAN_DAYS = 400
+MAX_NAMES = 20  # of fields to group by and to count
 MAX_TERMS = 64
 _OPERATORS = tuple(op.name.lower() for op in sg.SigmaCorrelationConditionOperator)
 _NUMERIC = ("value_sum", "value_avg", "value_percentile", "value_median")
@@ -88,6 +91,7 @@ def _correlation(
         percentile = condition.percentile or 0
         _check_condition(kind, fields, condition.percentile)
     _check_rules(kind, rules)
+    _check_bounds(rule, asks, fields)
     return Correlation(
         type=cast(CorrelationType, kind),
         rules=tuple(dict.fromkeys(rules)),
@@ -117,6 +121,18 @@ def _check_rules(kind: str, rules: tuple[str, ...]) -> None:
         raise sx.SigmaCorrelationRuleError(f"{kind} cannot name a rule twice: count its events by event_count")
     if kind == ABSENCE and len(rules) < 2:
         raise sx.SigmaCorrelationRuleError("absence needs two rules or more: the first, and what has to follow it")
+
+
+def _check_bounds(
+    rule: sg.SigmaCorrelationRule, asks: list[tuple[Comparison, int | float]], fields: tuple[str, ...]
+) -> None:
+    for op, count in asks:
+        if not abs(count) <= MAX_NUMBER:
+            raise sx.SigmaCorrelationConditionError(f"'{op}' takes numbers up to {MAX_NUMBER}")
+    if rule.timespan.seconds > MAX_TIMESPAN_DAYS * 86_400:
+        raise UnsupportedError(f"a timespan of more than {MAX_TIMESPAN_DAYS} days")
+    if (names := len(rule.group_by or ()) + len(fields)) > MAX_NAMES:
+        raise UnsupportedError(f"{names} fields to group by and to count; at most {MAX_NAMES} are allowed")
 
 
 def _terms(condition: sg.SigmaExtendedCorrelationCondition, rules: tuple[str, ...]) -> tuple[Term, ...]:

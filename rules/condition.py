@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, TextPredicate, Wild, texts
-from soc.model.event import Value
+from soc.model.event import Value, is_object
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
         case Exists():
             held = True
         case HasValue():
-            held = bool(texts(value))
+            held = bool(texts(value)) or _has_object(value)
         case SameAs(other) as same:
             held = other in fields and any(same.relates(a, b) for a in texts(value) for b in texts(fields.get(other)))
         case predicate:
@@ -94,14 +94,17 @@ def holds(condition: Condition, fields: Mapping[str, Value]) -> bool:
             return holds(part, fields)
 
 
+def _has_object(value: Value) -> bool:
+    return any(map(_has_object, value)) if isinstance(value, list) else is_object(value)
+
+
 def any_text(predicate: Predicate, value: Value, keyword: bool = False) -> bool:
-    """Whether any element of the value passes. As a keyword, text rules look at text only, and numbers at numbers only."""
-    elements = value if isinstance(value, list) else [value]
-    for element in elements:
-        wanted = isinstance(element, str) != isinstance(predicate, Number) if keyword else True
-        if wanted and not isinstance(predicate, SameAs) and any(predicate.holds(text) for text in texts(element)):
-            return True
-    return False
+    """Whether any element of the value passes. As a keyword, a number is sought among numbers only, and a text not among booleans."""
+    if isinstance(value, list):
+        return any(any_text(predicate, element, keyword) for element in value)
+    if keyword and (isinstance(value, bool) or (isinstance(value, str) and isinstance(predicate, Number))):
+        return False
+    return not isinstance(predicate, SameAs) and any(predicate.holds(text) for text in texts(value))
 
 
 def anywhere(predicate: TextPredicate) -> TextPredicate:

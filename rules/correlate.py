@@ -10,21 +10,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rules.absence import absences
 from rules.agenda import KEY_BYTES, Agenda
+from rules.bound import Terms, TermsOf
 from rules.entries import ID_BYTES, Entries, time_of
 from rules.group import CARRIED_BYTES, Group, decode
 from rules.grouping import carried_name, grouping, payload_bytes, payload_of
 from rules.rule import Rule
 from rules.state import State
 from rules.window import Slide
+from soc.model.asked import MOST_EVENTS, Bounds
 from soc.model.event import Fields
 from soc.model.finding import Finding, alert_id, finding_id
 
-GROUP_CAP = 10_000  # entries a group; the oldest go first
+GROUP_CAP = MOST_EVENTS  # entries a group; the oldest go first
 GROUPS_A_RULE = 1_000_000
 GROUPS_IN_ALL = 5_000_000
 GROUPS_A_TICK = 20_000  # decided by one rule at once; the rest waits for the next tick
@@ -65,6 +67,11 @@ class Memory:
         group.weight = group.weigh()
         self._bytes += group.weight
 
+    def rewind(self) -> None:
+        """What is asked has changed: windows that were moved along begin anew."""
+        for group in self._groups.values():
+            group.slide = None
+
     def trim(self) -> None:
         """Call it when everything is written."""
         while self._bytes > self._most and self._groups:
@@ -79,12 +86,11 @@ class Correlator:
     """Runs one correlation rule over the findings of its base rules, correlations among them.
 
     `made_of`: hashes of the texts of all rules that it is made of. `carries`: fields of the events that correlations of this one need
-    beyond what it groups by. `lag`: ms that findings of its base rules may come behind the watermark.
+    beyond what it groups by. `bind` has to be called before anything else.
     """
 
     def __init__(
-        self, rule: Rule, made_of: Sequence[str], carries: Sequence[str], lag: int, day: Callable[[int], str], cap: int,
-        memory: Memory,
+        self, rule: Rule, made_of: Sequence[str], carries: Sequence[str], day: Callable[[int], str], cap: int, memory: Memory
     ) -> None:  # fmt: skip
         assert rule.correlation is not None
         self.rule = rule
@@ -99,16 +105,28 @@ class Correlator:
         self._carried = {base: asked.resolved(carries, base) for base in asked.rules}
         self._reads = {base: (asked.names_for(base), payload_of(asked, base)) for base in asked.rules}
         self._width = ID_BYTES + payload_bytes(asked) + (CARRIED_BYTES if carries else 0)
-        self._span, self._need = asked.timespan_ms, asked.at_least
         self._absence = asked.type == "absence"
         self._decides = not asked.at_once
-        bucket = max(self._span // 8, _NARROWEST_MS)
-        self.lag = lag + (bucket if self._decides else 0) + (self._span if self._absence else 0)
-        self._life = self._span + lag + (2 * bucket if self._decides else 0)
         # An edited rule starts anew: what was counted under other conditions means nothing to it.
         self._name = "c" + hashlib.blake2b("\0".join(made_of).encode(), digest_size=8).hexdigest()
-        self.agenda = Agenda(self._name, bucket, self._life)
+        # Both widths are of the text, whatever is laid down: what is stored was noted by them.
+        bucket = max(asked.timespan_ms // 8, _NARROWEST_MS)
+        self.agenda = Agenda(self._name, bucket, asked.timespan_ms)
         self._dirty: dict[str, Group] = {}
+
+    def bind(self, bounds: Mapping[str, Bounds], lag: int) -> None:
+        """Between two batches: from now on it asks for this, by organisation. `lag`: ms that findings of its base rules may come behind
+        the watermark."""
+        self._terms = TermsOf(self.correlation, bounds)
+        bucket, longest = self.agenda.width if self._decides else 0, self._terms.longest
+        self.lag = lag + bucket + (longest if self._absence else 0)
+        self._beyond = lag + 2 * bucket  # that a group lives longer than its window
+        self.agenda.life = longest + self._beyond
+
+    @property
+    def unfit(self) -> Sequence[str]:
+        """What is laid down about it and cannot hold."""
+        return self._terms.unfit
 
     def observe(self, finding: Finding, state: State, expected: int | None) -> None:
         """Take one finding of a base rule. `expected`: no finding before this time (ms) was, when it came."""
@@ -139,16 +157,16 @@ class Correlator:
 
     def settle(self, expected: int | None) -> None:
         """Tell what the findings since the last call bring about."""
-        reach = None if expected is None or self._decides else expected - self._span
         for group in self._dirty.values():
             fresh, group.fresh = group.fresh, None
             if fresh is None:
                 continue
             if group.covered and not self.rule.silent:
                 self._fold_into_known(group, fresh)
+            terms = self._of(group)
             if not self._decides:
-                self._hits_of_fresh(group, fresh)
-            self._forget(group, reach)
+                self._hits_of_fresh(group, fresh, terms)
+            self._forget(group, None if expected is None or self._decides else expected - terms.span)
 
     def tick(self, watermark: int, state: State) -> None:
         """No finding of a base rule before `watermark` is expected any more: decide what waited for it."""
@@ -173,7 +191,7 @@ class Correlator:
         if not self._decides:
             return watermark
         decided = watermark // width * width if self.behind is None else self.behind
-        return decided - self._span if self._absence else decided
+        return decided - self._terms.longest if self._absence else decided
 
     @property
     def behind(self) -> int | None:
@@ -184,7 +202,7 @@ class Correlator:
     def flush(self, state: State) -> None:
         """Write the groups that changed since the last flush."""
         for key, group in self._dirty.items():
-            expires = max(group.entries.newest, 0) + self._life
+            expires = self._expires(group)
             group.counted_in = self.agenda.rebook(group.counted_in, expires)
             state.set(key, group.encode(), expires)
             self._memory.weigh(group)
@@ -198,6 +216,12 @@ class Correlator:
         self.short.clear()
 
     # -- the group of a finding
+
+    def _of(self, group: Group) -> Terms:
+        return self._terms.everybodys if self._terms.alike else self._terms.of(group.org)
+
+    def _expires(self, group: Group) -> int:
+        return max(group.entries.newest, 0) + self._of(group).span + self._beyond
 
     def _group_of(self, org: str, by: list[str], state: State, expected: int | None) -> Group | None:
         """The group, which may be a new one; None when there are too many."""
@@ -213,7 +237,8 @@ class Correlator:
         self.agenda.begin()
         group = Group(key, texts, Entries(self._width))
         if self._decides and expected is not None:
-            group.decided = max(0, self._limit(expected // self.agenda.width * self.agenda.width))
+            start = expected // self.agenda.width * self.agenda.width
+            group.decided = max(0, self._limit(start, self._terms.of(org).span))
         self._memory.put(group)
         return group
 
@@ -225,7 +250,7 @@ class Correlator:
         if not stored:
             return None
         group = decode(key, stored, self._width, self._day)
-        group.counted_in = self.agenda.counted_in(max(group.entries.newest, 0) + self._life)
+        group.counted_in = self.agenda.counted_in(self._expires(group))
         self._memory.put(group)
         self._memory.weigh(group)
         return group
@@ -259,28 +284,28 @@ class Correlator:
                 if one.lo < ts <= one.hi:
                     self.findings.append(self._finding(group, record, one.day, None))
 
-    def _hits_of_fresh(self, group: Group, fresh: Sequence[bytes]) -> None:
+    def _hits_of_fresh(self, group: Group, fresh: Sequence[bytes], terms: Terms) -> None:
         """Only windows that hold a fresh record can have become hits."""
-        entries, slide = group.entries, group.slide
-        if slide is None and len(entries) < self._need:
+        entries, slide, span = group.entries, group.slide, terms.span
+        if slide is None and len(entries) < terms.need:
             return
         last = time_of(max(fresh))
         if slide is None:
             first = entries.time(group.first)
-            if entries.after(last + self._span - 1) - entries.after(first - self._span) < self._need:
+            if entries.after(last + span - 1) - entries.after(first - span) < terms.need:
                 return
-            slide = group.slide = Slide(self.correlation, entries, group.first)
-        while slide.step(last + self._span):
+            slide = group.slide = Slide(terms.correlation, entries, group.first)
+        while slide.step(last + span):
             if slide.holds:
-                self._hit(group, slide.now - self._span, slide.now, slide.high, slide.size)
+                self._hit(group, slide.now - span, slide.now, slide.high, slide.size)
         if slide.high < len(entries):
             group.slide = None  # it must be at the newest, or it would begin where it is
 
     # -- hits that the watermark decides
 
-    def _limit(self, watermark: int) -> int:
+    def _limit(self, watermark: int, span: int) -> int:
         """Instants before it can be decided."""
-        return watermark - self._span + 1 if self._absence else watermark
+        return watermark - span + 1 if self._absence else watermark
 
     def _wait(self, group: Group, record: bytes, expected: int | None) -> None:
         """Note when the instant of a new record can be decided."""
@@ -295,34 +320,37 @@ class Correlator:
         self.short[org, "late"] += 1
 
     def _note(self, group: Group, ts: int) -> None:
-        bucket = self.agenda.bucket(ts + self._span - 1 if self._absence else ts)
+        bucket = self.agenda.bucket(ts + self._of(group).span - 1 if self._absence else ts)
         if group.due < 0 or bucket < group.due:
             group.due = bucket
             self.agenda.note(bucket, bytes.fromhex(group.key[len(self._name) :]))
 
     def _decide(self, group: Group, watermark: int) -> None:
-        limit, entries = self._limit(watermark), group.entries
+        terms, entries = self._of(group), group.entries
+        limit = self._limit(watermark, terms.span)
         self._dirty[group.key] = group
         at = entries.after(group.decided - 1)
         if at < len(entries):
-            for lo, now, high, size in self._decided_hits(group, at, limit):
+            for lo, now, high, size in self._decided_hits(entries, at, limit, terms):
                 self._hit(group, lo, now, high, size)
         group.decided = max(group.decided, limit)
         group.due = -1
-        self._forget(group, watermark - self._span)
+        self._forget(group, watermark - terms.span)
         for i in range(entries.after(group.decided - 1), len(entries)):
             if not (self._absence and entries.record(i)[ID_BYTES]):
                 self._note(group, entries.time(i))
                 break
 
-    def _decided_hits(self, group: Group, at: int, limit: int) -> Iterator[tuple[int, int, int, float]]:
+    def _decided_hits(
+        self, entries: Entries, at: int, limit: int, terms: Terms
+    ) -> Iterator[tuple[int, int, int, float]]:
         if self._absence:
-            yield from ((now - 1, now, high, 0) for now, high in absences(group.entries, at, limit, self._span))
+            yield from ((now - 1, now, high, 0) for now, high in absences(entries, at, limit, terms.span))
             return
-        slide = Slide(self.correlation, group.entries, at)
+        slide = Slide(terms.correlation, entries, at)
         while slide.step(limit):
             if slide.holds:
-                yield slide.now - self._span, slide.now, slide.high, slide.size
+                yield slide.now - terms.span, slide.now, slide.high, slide.size
 
     # -- findings
 
@@ -359,6 +387,8 @@ class Correlator:
         matched: Fields = dict(zip(self.correlation.group_by, group.by, strict=True))
         if size is not None:
             matched[f"govsoc.correlation.{self.correlation.type}"] = size
+        if (terms := self._of(group)).own:  # else the text of the rule says it
+            matched["govsoc.correlation.asked"] = terms.correlation.asked
         event = record[:ID_BYTES].hex()
         return Finding(
             finding_id(alert, event),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from hashlib import blake2b
 
+from rules.bound import NOTHING
 from rules.correlate import GROUPS_IN_ALL, Capped, Correlator, Memory
 from rules.rule import Rule, RuleSet
 from rules.state import State
+from soc.model.asked import BoundsOf
 from soc.model.finding import Finding
 
 # Findings of a correlation to those of them that may count towards others.
@@ -38,6 +41,20 @@ class Correlations:
         for one in self._order:
             one.feeds = one.rule.id in self._parents
         self._off: set[str] = set()
+        self._bounds: BoundsOf | None = None
+        self.bind({})
+
+    def bind(self, bounds: BoundsOf) -> None:
+        """From now on these hold, for what comes; call it between two batches. Cheap when they are the same as before."""
+        if bounds == self._bounds:
+            return
+        self._bounds = bounds
+        lags: dict[str, int] = {}
+        for one in self._order:
+            lag = max((lags.get(base, 0) for base in one.correlation.rules), default=0)
+            one.bind(bounds.get(one.rule.id, NOTHING), lag)
+            lags[one.rule.id] = one.lag
+        self._memory.rewind()
 
     def rest(self, rule_ids: Iterable[str]) -> None:
         """Evaluate all but these."""
@@ -128,6 +145,8 @@ class Correlations:
                 rule,
                 f"{late} events came later than the allowed lateness: what was decided before knows nothing of them",
             )
+        for one in self._order:
+            yield from ((one.rule.id, reason) for reason in one.unfit)
 
     # --
 
@@ -148,7 +167,7 @@ class Correlations:
         """What each has to tell, and through those that it feeds what they have: children come before parents."""
         found: list[Finding] = []
         for one in list(self._running()):
-            children = self._children[one.rule.id]
+            children = [child for child in self._children[one.rule.id] if child.rule.id not in self._off]
             try:
                 # What a child tells comes behind the watermark, so its parents go by what the child has told.
                 one.settle(one.watermark if children else expected)
@@ -214,21 +233,10 @@ def _correlators(ruleset: RuleSet, day: Callable[[int], str], cap: int, memory: 
     known = {rule.id: rule for rule in ruleset.rules}
     ordered = in_order(ruleset.rules)
     carries = carried(ordered)
-    made_of: dict[str, tuple[str, ...]] = {}
-    lags: dict[str, int] = {}
+    digests: dict[str, str] = {}
     for rule in ordered:
         assert rule.correlation is not None
         bases = rule.correlation.rules
-        parts = (part for base in bases for part in made_of.get(base, (known[base].hash,)))
-        made_of[rule.id] = (rule.hash, *parts, *carries[rule.id])
-        one = Correlator(
-            rule,
-            made_of[rule.id],
-            carries[rule.id],
-            max((lags.get(base, 0) for base in bases), default=0),
-            day,
-            cap,
-            memory,
-        )
-        lags[rule.id] = one.lag
-        yield one
+        made_of = (rule.hash, *(digests.get(base, known[base].hash) for base in bases), *carries[rule.id])
+        digests[rule.id] = blake2b("\0".join(made_of).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+        yield Correlator(rule, made_of, carries[rule.id], day, cap, memory)

@@ -22,6 +22,13 @@ class Blobs(Protocol):
     def put(self, key: str, value: bytes) -> None: ...
 
 
+class InMemory(dict[str, bytes]):
+    """`Blobs` for several engines of one process that have rules in common."""
+
+    def put(self, key: str, value: bytes) -> None:
+        self[key] = value
+
+
 class Expression(NamedTuple):
     """`caseless`: whatever the case of ASCII letters. `ascii_only`: for texts that are, which takes far less time to compile."""
 
@@ -42,14 +49,18 @@ class Compiler:
         self._blobs = blobs
 
     def databases(self, expressions: Sequence[Expression]) -> list[Database]:
-        """As few as will take the expressions; what Hyperscan refuses is in none."""
+        """One, of the expressions that Hyperscan takes; none where it takes none of them."""
         if not expressions:
             return []
         try:
             made = self._made(expressions)
         except hyperscan.error:
             half = len(expressions) // 2
-            return [*self.databases(expressions[:half]), *self.databases(expressions[half:])] if half else []
+            if not half:
+                return []
+            parts = (*self.databases(expressions[:half]), *self.databases(expressions[half:]))
+            taken = [one for part in parts for one in part.expressions]
+            return [Database(taken, self._made(taken))] if taken else []
         return [Database(expressions, made)]
 
     def _made(self, expressions: Sequence[Expression]) -> hyperscan.Database:

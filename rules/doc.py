@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from rules.blind import logsources
+from rules.bound import asked_of
 from rules.rule import Rule
 from soc.model.rule import RuleDoc
 
@@ -28,6 +29,7 @@ def doc_of(rule: Rule, by_id: Mapping[str, Rule]) -> RuleDoc:
         bases=rule.correlation.rules if rule.correlation else (),
         group_by=rule.correlation.group_by if rule.correlation else (),
         at_least=rule.correlation.at_least if rule.correlation else 0,
+        asked=asked_of(rule.correlation) if rule.correlation else None,
         author=rule.author or "",
         license=rule.license or "",
         pipelines=rule.pipelines,

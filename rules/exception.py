@@ -1,4 +1,4 @@
-"""The condition of an exception: one search expression, narrow enough to be one.
+"""The condition of an exception: one search expression, narrow enough to be one; and that which narrows a rule.
 
 `source.ip:10.0.0.5` or `url.path:\\/health* AND user_agent.original:probe*`: each way to satisfy it asks a named field for something of
 its own. What would hide everything of a rule in an organisation is not an exception: the rule is switched off there.
@@ -18,16 +18,23 @@ _WHERE = frozenset({"organization.id", "event.dataset", "event.kind", "@timestam
 
 
 def compiled(condition: str, zone: tzinfo) -> Query:
-    """What the condition asks for. Raises `QueryError` that says what is wrong with it."""
-    query = parse(condition, zone)
-    for part in _leaves(query):
-        if isinstance(part, Everything) or part.field is None:
-            raise QueryError("an exception asks named fields: write source.ip:10.0.0.5, not a word by itself")
+    """What the condition of an exception asks for. Raises `QueryError` that says what is wrong with it."""
+    query = narrowing(condition, zone)
     if not _narrow(query):
         raise QueryError(
             "an exception asks a field for a value, each way to satisfy it: not only that the field exists, what it is not, "
             "when it was, or whose it is. To hear nothing of a rule, switch it off for the organisation"
         )
+    return query
+
+
+def narrowing(condition: str, zone: tzinfo) -> Query:
+    """What a condition asks for that a rule is narrowed by: also what a field must not be.
+    Raises `QueryError` that says what is wrong with it."""
+    query = parse(condition, zone)
+    for part in _leaves(query):
+        if isinstance(part, Everything) or part.field is None:
+            raise QueryError("name the fields that are asked: write source.ip:10.0.0.5, not a word by itself")
     return query
 
 

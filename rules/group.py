@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rules.entries import TIME_BYTES, Entries
 from rules.window import Slide
 
-VERSION = 2
+VERSION = 3
 CARRIED_BYTES = 8
 _HEAD = struct.Struct(">BqqIII")  # version, decided, due; bytes of texts, number of windows, bytes of what is carried
 _WINDOW = TIME_BYTES + 1 + TIME_BYTES
@@ -148,7 +148,7 @@ def decode(key: str, stored: bytes, width: int, day: Callable[[int], str]) -> Gr
 
 
 def packed(texts: Sequence[str]) -> bytes:
-    parts = [len(texts).to_bytes(1)]
+    parts = [len(texts).to_bytes(2)]
     for text in texts:
         encoded = text.encode(errors="surrogatepass")
         parts += (len(encoded).to_bytes(2), encoded)
@@ -158,7 +158,7 @@ def packed(texts: Sequence[str]) -> bytes:
 def unpacked(stored: bytes, at: int) -> tuple[list[str], int]:
     """The texts that begin there, and where they end."""
     texts = []
-    count, at = stored[at], at + 1
+    count, at = int.from_bytes(stored[at : at + 2]), at + 2
     for _ in range(count):
         end = at + 2 + int.from_bytes(stored[at : at + 2])
         texts.append(stored[at + 2 : end].decode(errors="surrogatepass"))

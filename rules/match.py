@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache
+from itertools import islice
 
 from rules.column import Room
-from rules.condition import Check, holding
+from rules.condition import Check, any_text
 from rules.correlate import GROUP_CAP
 from rules.correlations import Correlations, Judge
 from rules.database import Blobs, Compiler
@@ -20,6 +21,7 @@ from rules.sample import Sampler
 from rules.sieve import Gauge, Sieve
 from rules.state import State
 from rules.table import Table
+from soc.model.asked import BoundsOf
 from soc.model.event import Event, Fields, Scalar, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
 from soc.model.ledger import Account
@@ -29,6 +31,7 @@ QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
 SHOWN_CHARS = 4096  # of a value in `matched`: each of its findings carries it, and the event holds it whole
+KEYWORDS_SHOWN = 3  # and of each so many fields: they have to be looked for again
 CUT = " … [cut]"
 _NAMES = frozenset(OWN_FIELDS)
 _OWN = [Sign(rf'"{name}"\s*:') for name in OWN_FIELDS]  # they would change which rules apply
@@ -215,6 +218,9 @@ class Engine:
 
     # -- correlations: see `Correlations`
 
+    def bind(self, bounds: BoundsOf) -> None:
+        self.correlations.bind(bounds)
+
     def correlate(
         self, findings: Sequence[Finding], state: State, expected: int | None = None, judge: Judge = list
     ) -> list[Finding]:
@@ -255,8 +261,11 @@ def _entity(rule: Rule, event: Event) -> tuple[str, str]:
 def _matched(because: Sequence[Check], fields: Fields) -> Fields:
     matched: Fields = {}
     for check in because:
-        names = [check.field] if check.field is not None else holding(check, fields)[:3]
-        matched.update((name, _shown(fields[name])) for name in names if name in fields)
+        if check.field is not None and check.field in fields:
+            matched[check.field] = _shown(fields[check.field])
+    for check in [check for check in because if check.field is None][:KEYWORDS_SHOWN]:
+        found = (name for name, value in fields.items() if any_text(check.predicate, value, keyword=True))
+        matched.update((name, _shown(fields[name])) for name in islice(found, KEYWORDS_SHOWN))
     return matched
 
 

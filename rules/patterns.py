@@ -31,12 +31,13 @@ class Sign(NamedTuple):
 ODD = Sign(r"\\(?:u00[2-7]|u0130|u212[aA]|/)|\x{130}|\x{212a}")
 # A list in which not all are scalars: it is judged by the JSON text that we write of those.
 NESTED_LIST = Sign(r"[\[,]\s*[{\[]")
-# Numbers that JSON and Python, which judges, write differently (1e16 and 1e+16, 0.00001 and 1e-05).
-_EXPONENT = Sign(r"[:,\[]\s*-?(?:[0-9.]+[eE]|0\.0000)")
+# Numbers that JSON and Python, which judges, write differently (1e16 and 1e+16, 0.00001 and 1e-05, what a float rounds).
+_REWRITTEN = Sign(r"[:,\[]\s*-?(?:[0-9.]+[eE]|0\.0000|[0-9.]{17})")
 
 _ORDINARY = re.compile(r"[ -~]+")
 # Letters of numbers, booleans and nothing else: such a text may stand without quotes.
 _BARE = frozenset("0123456789.+-aeflrstuin")
+_DIGITS = frozenset("0123456789.+-e")  # of numbers alone: keywords are not sought in the others
 # What most events hold however long it is: a rule should rather be told by something else.
 _COMMON = frozenset({"get", "post", "head", "200", "success", "failure", "event", "http"})
 
@@ -50,12 +51,12 @@ def patterns_of(check: Check) -> Witness[Sign] | None:
         case Matches(regex):
             bare = without_anchors(regex)
             if not _finds_anything(bare):
-                return Witness(1e-4, frozenset({Sign(bare, unescaped=True), *(_EXPONENT,) * (field is not None)}))
+                return Witness(1e-4, frozenset({Sign(bare, unescaped=True), _REWRITTEN}))
         case Number(op, number) if field is not None and op in ("=", ">", ">=") and number >= 1:
             pattern = key(field).pattern + _at_least(int(number), exactly=op == "=")
-            return Witness(0.02, frozenset({Sign(pattern), _EXPONENT}))
+            return Witness(0.02, frozenset({Sign(pattern), _REWRITTEN}))
         case Number("=", number) if field is None:
-            return Witness(0.5, frozenset({Sign(re2.escape(str(abs(int(number))))), _EXPONENT}))
+            return Witness(0.5, frozenset({Sign(re2.escape(str(abs(int(number))))), _REWRITTEN}))
     return None if field is None else Witness(0.2, frozenset({key(field)}))  # whatever is asked of it, it is there
 
 
@@ -93,8 +94,8 @@ def _like(like: Like, field: str | None) -> Witness[Sign] | None:
     commonness = 1.0 if text.lower() in _COMMON else 5.0 ** -(len(text) + bool(head) + bool(tail))
     spelt = text.replace("\\", "\\\\").replace('"', '\\"')
     sign = Sign(f"{head}(?i:{re2.escape(spelt)}){tail}")
-    bare = field is not None and _BARE.issuperset(text.lower())
-    return Witness(commonness, frozenset({sign, _EXPONENT} if bare else {sign}))
+    bare = (_DIGITS if field is None else _BARE).issuperset(text.lower())
+    return Witness(commonness, frozenset({sign, _REWRITTEN} if bare else {sign}))
 
 
 def _before(field: str | None) -> str:

@@ -1,7 +1,7 @@
 """Plan: the rules that can apply to events of one origin, arranged so that an event costs little more than its unseen values.
 
 An event is reduced to the tuple of its values' classes; which rules fire is a function of that tuple, computed once and remembered.
-For a new tuple only those rules are evaluated that have a witness in it (`rules.witness`): of some checks, one must hold whenever
+For a new tuple only those rules are evaluated that have a witness in it (`rules.numbered`): of some checks, one must hold whenever
 the rule fires.
 """
 
@@ -21,7 +21,8 @@ from rules.table import Ready, Table
 from soc.model.event import Value
 
 LEARNT = 1_000  # tuples after which the rules' witnesses are chosen anew, by what was seen of them
-_ENTRY = 400  # bytes that a remembered tuple takes
+_ENTRY = 300  # bytes that a remembered tuple takes beside its parts ...
+_FIRED = 150  # ... and each rule that fires on it
 
 ABSENT: typing.Any = object()
 
@@ -40,7 +41,7 @@ class Plan:
     def __init__(
         self, table: Table, rules: Sequence[Ready], broken: Callable[[Rule, Exception], None], room: Room
     ) -> None:
-        self._broken, self._room = broken, room
+        self._table, self._broken, self._room = table, broken, room
         self.audience = ""  # what the ledger calls its rules
         self._rules = rules
         self._seen: Counter[int] | None = Counter()  # of the tuples so far, until they are enough to choose by
@@ -53,11 +54,11 @@ class Plan:
     def _build_columns(self, table: Table, mine: set[int]) -> None:
         by_field: dict[str, set[int]] = {}
         keywords: set[int] = set()
-        self._pairs: list[tuple[Check, Class]] = []
+        self._pairs: list[tuple[str, str, Check, Class]] = []
         for number in sorted(mine):
             check = table.checks[number]
-            if isinstance(check.predicate, SameAs):
-                self._pairs.append((check, frozenset({number})))
+            if isinstance(check.predicate, SameAs) and check.field is not None:
+                self._pairs.append((check.field, check.predicate.field, check, frozenset({number})))
             elif check.field is None:
                 keywords.add(number)
             else:
@@ -73,10 +74,15 @@ class Plan:
 
     def _choose(self, seen: Mapping[int, int]) -> None:
         """Choose witnesses that show seldom. `seen`: in how many of `LEARNT` tuples each check held."""
+        common = self._table.commonness
+
+        def rarity(number: int) -> float:
+            return common[number] + seen.get(number, 0)
+
         self._by_witness: dict[int, list[Ready]] = {}
         self._always: list[Ready] = []
         for ready in self._rules:
-            signs = ready.witness(seen)
+            signs = ready.witness(rarity)
             if signs is None:
                 self._always.append(ready)
             for number in signs or ():
@@ -105,7 +111,11 @@ class Plan:
                 ):
                     key.append(found)
         if self._pairs:
-            key += [number for check, number in self._pairs if check.field in fields and satisfied(check, fields)]
+            key += [
+                number
+                for name, other, check, number in self._pairs
+                if name in fields and other in fields and satisfied(check, fields)
+            ]
         if (
             self._spoken is not None
             and (doc is None or self._spoken_in.admits(doc, valid=True))
@@ -123,10 +133,10 @@ class Plan:
         for ready in self._candidates(true):
             try:
                 if ready.holds(true):
-                    fired.append(Fired(ready.rule, ready.because(true)))
+                    fired.append(Fired(ready.rule, tuple(self._table.checks[n] for n in sorted(ready.because(true)))))
             except Exception as error:  # noqa: BLE001 - one rule: reported and stopped alone
                 self._broken(ready.rule, error)
-        self._room.take(_ENTRY)
+        self._room.take(_ENTRY + 8 * len(key) + sum(_FIRED + 8 * len(one.because) for one in fired))
         self._memo[key] = answer = tuple(fired)
         return answer
 

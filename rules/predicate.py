@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import re2
 
-from soc.model.event import Value
+from rules.regex import before_last_break
+from soc.model.event import Value, is_object
 
 
 class Wild(Enum):
@@ -20,23 +22,40 @@ class Wild(Enum):
 
     ANY = "*"
     ONE = "?"
+    DASH = "-"  # or what Windows takes for one: see DASHES
+
+
+DASHES = "-/–—―"
+NO_TEXT = "\uffff"  # a character that stands for none in any text
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def utf8(text: str) -> bytes:
-    """UTF-8 for RE2; a lone surrogate (JSON allows them) becomes U+FFFD, which no rule text contains."""
+    """UTF-8 for RE2; a lone surrogate (JSON allows them) becomes `NO_TEXT`."""
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+        whole = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        return _HALF.sub(NO_TEXT, whole).encode()
+
+
+def fold(text: str) -> str:
+    """As texts are compared whatever the case: letter for letter. İ alone would become two; the second small sigma is the first."""
+    low = text.lower()
+    if low.isascii():
+        return low
+    if "İ" in text:
+        low = "İ".join(part.lower() for part in text.split("İ"))
+    return low.replace("ς", "σ")
 
 
 def texts(value: Value) -> list[str]:
-    """The texts of a field's value: each element of a list, numbers and booleans as JSON writes them, nothing for null."""
+    """The texts of a field's value: each element of a list, numbers and booleans as JSON writes them, nothing for null or an object."""
     if isinstance(value, str):
         return [value]
     if isinstance(value, list):
         return [text for element in value for text in texts(element)]
-    if value is None:
+    if value is None or is_object(value):
         return []
     return ["true" if value else "false"] if isinstance(value, bool) else [str(value)]
 
@@ -74,7 +93,7 @@ class Like:
         head = "" if parts[:1] == (Wild.ANY,) else start
         tail = "" if parts[-1:] == (Wild.ANY,) else end
         inner = parts[not head : len(parts) - (not tail)] if len(parts) > 1 or head else ()
-        spelt = {Wild.ANY: f"{one}*", Wild.ONE: one}
+        spelt = {Wild.ANY: f"{one}*", Wild.ONE: one, Wild.DASH: f"[{DASHES}]"}
         return head + "".join(spelt[p] if isinstance(p, Wild) else re2.escape(self.fold(p)) for p in inner) + tail
 
     def holds(self, text: str) -> bool:
@@ -82,7 +101,7 @@ class Like:
 
     def fold(self, text: str) -> str:
         """As it is compared."""
-        return text if self.cased else text.lower()
+        return text if self.cased else fold(text)
 
     def __str__(self) -> str:
         return "".join(p.value if isinstance(p, Wild) else p for p in self.parts)
@@ -100,21 +119,24 @@ class Matches:
     regex: str
 
     def holds(self, text: str) -> bool:
-        return pattern(self.regex).search(utf8(text)) is not None
+        return pattern(before_last_break(self.regex)).search(utf8(text)) is not None
 
     def __str__(self) -> str:
         return f"/{self.regex}/"
 
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_EXACT = 310  # characters: longer ones are greater than any number that a rule may have, or have zeros before them
+
+
 def number(text: str) -> int | float | None:
-    """The number that a text spells in plain decimal notation, else None."""
-    bare = text.removeprefix("-")
-    if not bare[:1].isdecimal() or not bare.isascii() or len(bare) > 40 or "_" in bare:
+    """The number that a text spells as JSON would, else None. Beyond what a float holds it is infinite."""
+    if text[:1] not in _FIRST or _NUMBER.fullmatch(text) is None:
         return None
-    try:
-        return int(text) if bare.isdecimal() else float(text)
-    except ValueError:
-        return None
+    return int(text) if len(text) <= _EXACT and text.removeprefix("-").isdecimal() else float(text)
+
+
+_FIRST = frozenset("-0123456789")
 
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
@@ -165,10 +187,11 @@ class Within:
 
 @dataclass(frozen=True, slots=True)
 class DatePart:
-    """`minute` ... `year` of an ISO 8601 time, in the zone it is written in; `week` is the ISO week."""
+    """`minute` ... `year` of an ISO 8601 time, in the zone it is written in, against a number; `week` is the ISO week."""
 
     unit: str
     number: int
+    op: str = "="
 
     def holds(self, text: str) -> bool:
         try:
@@ -176,10 +199,10 @@ class DatePart:
         except ValueError:
             return False
         found: int = at.isocalendar().week if self.unit == "week" else getattr(at, self.unit)
-        return found == self.number
+        return OPERATORS[self.op](found, self.number)
 
     def __str__(self) -> str:
-        return f"{self.unit} {self.number}"
+        return f"{self.unit} {self.number}" if self.op == "=" else f"{self.unit} {self.op} {self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,13 +229,14 @@ class Exists:
 
 @dataclass(frozen=True, slots=True)
 class SameAs:
-    """The text against the text of another field of the same event, whatever the case."""
+    """The text against the text of another field of the same event; upper and lower case are equal unless `cased`."""
 
     field: str
     how: str = "equals"  # equals, startswith, endswith, contains
+    cased: bool = False
 
     def relates(self, text: str, other: str) -> bool:
-        mine, theirs = text.lower(), other.lower()
+        mine, theirs = (text, other) if self.cased else (fold(text), fold(other))
         match self.how:
             case "startswith":
                 return mine.startswith(theirs)
@@ -223,7 +247,7 @@ class SameAs:
         return mine == theirs
 
     def __str__(self) -> str:
-        return f"{self.how} field {self.field}"
+        return f"{self.how} field {self.field}{' (case counts)' if self.cased else ''}"
 
 
 TextPredicate = Like | Matches | Number | Within | DatePart

@@ -3,6 +3,7 @@ r"""Reading regular expressions of RE2's syntax as far as needed: their anchors,
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # \Q...\E · \x{1F600} · \pN, \p{Greek} · \A, \z, \b, any other escape · [...] with its own escapes and [:classes:] · an anchor
 _TOKEN = re.compile(
@@ -22,6 +23,19 @@ def without_anchors(regex: str) -> str:
     )
 
 
+_MULTILINE = re.compile(r"\(\?[a-zA-Z]*m")
+
+
+@lru_cache(maxsize=4096)
+def before_last_break(regex: str) -> str:
+    r"""The expression in which a `$` holds before a last line break, too, as rule authors know it (PCRE); RE2's is `\z`."""
+    if "$" not in regex or _MULTILINE.search(regex):  # there it holds before every line break
+        return regex
+    found = [token[0] for token in _TOKEN.finditer(regex)]
+    ends = ("$", ""), ("$", ")"), ("$", "|")
+    return "".join(r"(?:\n?\z)" if pair in ends else pair[0] for pair in zip(found, [*found[1:], ""], strict=True))
+
+
 def _closed(token: str) -> str:
     """A quotation may be open at the end; it must not swallow what the expression is put into."""
     return token + r"\E" if token.startswith(r"\Q") and not token.endswith(r"\E") else token
@@ -34,8 +48,8 @@ _SPACE = r"\t\n\f\r "  # RE2's \s: for Hyperscan the vertical tab is one, too
 
 def for_hyperscan(regex: str) -> str | None:
     """The expression of RE2 in words that Hyperscan reads alike on ASCII texts without line feeds; None where there are none."""
-    if not regex.isascii():
-        return None  # it would read bytes
+    if not regex.isascii() or "\0" in regex:
+        return None  # it would read bytes, and end at a NUL
     parts = []
     for token in _TOKEN.finditer(regex):
         text = token[0]

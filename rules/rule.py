@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from math import ceil, floor
 from typing import Literal
 
 from rules.condition import Condition
 from soc.errors import RuleError
+from soc.model.asked import at_least
 from soc.model.rule import LogSource
 
 Place = tuple[int, int]  # line and column in a file, from 1
@@ -78,12 +78,7 @@ class Correlation:
         """The least number of events that a hit can take."""
         if self.terms:
             return max(1, min(len(needs) for needs, _ in self.terms))
-        if self.type not in ("event_count", "value_count", "temporal", "temporal_ordered"):
-            return 1
-        lowest = [
-            floor(number) + 1 if op == "gt" else ceil(number) for op, number in self.asks if op in ("gt", "gte", "eq")
-        ]
-        return max([1, *lowest])
+        return at_least(self.type, self.asks)
 
 
 @dataclass(frozen=True, slots=True)

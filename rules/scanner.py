@@ -14,8 +14,8 @@ from typing import NamedTuple
 import re2
 
 from rules.database import Compiler, Expression
-from rules.predicate import pattern, utf8
-from rules.regex import for_hyperscan
+from rules.predicate import fold, pattern, utf8
+from rules.regex import before_last_break, for_hyperscan
 
 Broken = Callable[[int, Exception], None]  # told the number of a check that raised, and what
 LARGE = 5_000  # RE2 instructions of one expression: what is larger takes Hyperscan seconds to compile
@@ -74,7 +74,7 @@ class Scanner:
 
     def _find_own(self, text: str) -> list[int]:
         """Two scans, as a caseless search takes more letters for the same than lower case does; what is found is asked again."""
-        own, low, data = self._own, utf8(text.lower()), utf8(text)
+        own, low, data = self._own, utf8(fold(text)), utf8(text)
         found = [n for n in self._find(low) if n in own and own[n].folded and _holds(own[n], low)]
         return found + [n for n in self._find(data) if n in own and not own[n].folded and _holds(own[n], data)]
 
@@ -89,7 +89,8 @@ def _scan(some: Sequence[Automaton], text: str) -> list[int]:
 
 def _expression(known: Pattern) -> Expression | None:
     if not known.foreign:
-        return Expression(known.regex, caseless=known.folded)
+        # A caseless search for other than ASCII letters would find ASCII ones: `s` for `ſ`.
+        return Expression(known.regex, caseless=known.folded and known.regex.isascii())
     if re2.compile(known.regex).programsize > LARGE or (regex := for_hyperscan(known.regex)) is None:
         return None
     return Expression(regex, ascii_only=True)
@@ -107,7 +108,7 @@ class Automaton:
         options.log_errors = False
         automaton = re2.Set.SearchSet(options)
         for known in patterns:
-            automaton.Add(known.regex)
+            automaton.Add(before_last_break(known.regex) if known.foreign else known.regex)
         probe = automaton.Add(rf"\A{_PROBE}\z")
         automaton.Compile()
         self._match = automaton.Match
@@ -116,7 +117,7 @@ class Automaton:
             raise MemoryError("too many patterns for one automaton")
 
     def scan(self, text: str) -> Sequence[int]:
-        found = self._match(utf8(text.lower() if self._folded else text))
+        found = self._match(utf8(fold(text) if self._folded else text))
         return [self._checks[i] for i in found] if found else ()
 
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from rules.absence import absences
+from rules.bound import NOTHING, TermsOf
 from rules.correlations import carried, in_order
 from rules.entries import END_OF_TIME, ID_BYTES, TIME_BYTES, Entries
 from rules.grouping import carried_name, grouping, payload_bytes, payload_of
 from rules.rule import Correlation, Rule, RuleSet
 from rules.window import Slide
+from soc.model.asked import BoundsOf
 from soc.model.event import Fields
 
 _Group = tuple[str, ...]  # the organisation, and the texts that are grouped by
@@ -34,6 +36,7 @@ class Sweep:
     rule: Rule
     correlation: Correlation
     carries: tuple[str, ...]
+    terms: TermsOf
     groups: dict[_Group, set[bytes]] = field(default_factory=lambda: defaultdict(set))
     carried: dict[bytes, list[str]] = field(default_factory=dict)
 
@@ -76,12 +79,13 @@ class Sweep:
         """The windows of hits: group, its entries, the indexes between which they lie, and the time of the hit."""
         width = ID_BYTES + payload_bytes(self.correlation) + (8 if self.carries else 0)
         for key, records in self.groups.items():
+            asked = self.terms.of(key[0]).correlation
             entries = Entries(width, b"".join(sorted(records)))
             if self.correlation.type == "absence":
-                for now, high in absences(entries, 0, END_OF_TIME, self.correlation.timespan_ms):
+                for now, high in absences(entries, 0, END_OF_TIME, asked.timespan_ms):
                     yield key, entries, entries.after(now - 1), high, now
                 continue
-            slide = Slide(self.correlation, entries, 0)
+            slide = Slide(asked, entries, 0)
             while slide.step(END_OF_TIME):
                 if slide.holds:
                     yield key, entries, slide.low, slide.high, slide.now
@@ -90,11 +94,18 @@ class Sweep:
 class Sweeps:
     """All correlations of a set of rules: `add` what their base rules find, then go through them, children before parents."""
 
-    def __init__(self, ruleset: RuleSet) -> None:
+    def __init__(self, ruleset: RuleSet, bounds: BoundsOf | None = None) -> None:
         ordered = in_order(ruleset.rules)
         carries = carried(ordered)
         self._all = [
-            Sweep(rule, rule.correlation, carries[rule.id]) for rule in ordered if rule.correlation is not None
+            Sweep(
+                rule,
+                rule.correlation,
+                carries[rule.id],
+                TermsOf(rule.correlation, (bounds or {}).get(rule.id, NOTHING)),
+            )
+            for rule in ordered
+            if rule.correlation is not None
         ]
         self._feeds: dict[str, list[Sweep]] = defaultdict(list)
         for sweep in self._all:

@@ -5,49 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from rules.column import Class, Judge, Keywords
-from rules.condition import All, Any, Check, Condition, Not, Search, checks
+from rules.condition import Check, Condition, checks
 from rules.database import Compiler
+from rules.numbered import Rarity, Truth, because, checks_of, numbered, truth, witness
 from rules.patterns import NESTED_LIST
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs
+from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, fold
 from rules.rule import Rule
 from rules.sieve import Sieve
-from rules.witness import Witness, witness
-
-Truth = Callable[[Class], bool]
 
 
 class Ready:
-    """A rule and the numbers of its checks."""
+    """A rule whose checks are numbers: `numbers`, all of them."""
 
-    __slots__ = ("_holds", "_numbers", "condition", "numbers", "rule")
+    __slots__ = ("_holds", "_tree", "condition", "numbers", "rule")
 
     def __init__(self, rule: Rule, condition: Condition, numbers: Mapping[Check, int]) -> None:
         self.rule, self.condition = rule, condition
-        self._numbers = numbers
-        self.numbers = frozenset(numbers[check] for check in checks(condition))
+        self._tree = numbered(condition, numbers)
+        self.numbers = frozenset(checks_of(self._tree))
         self._holds: Truth | None = None  # most rules of a large set are never looked at
 
-    def witness(self, seen: Mapping[int, int]) -> frozenset[int] | None:
-        """Checks of which one holds whenever it fires, such that this happens seldom; None: there are none. `seen`: how often each
-        check has held so far."""
-        numbers = self._numbers
-
-        def itself(check: Check) -> Witness[int]:
-            number = numbers[check]
-            return Witness(_commonness(check.predicate) + seen.get(number, 0), frozenset({number}))
-
-        found = witness(self.condition, itself)
-        return None if found is None else found.signs
+    def witness(self, rarity: Rarity) -> frozenset[int] | None:
+        """Checks of which one holds whenever it fires, such that this happens seldom; None: there are none."""
+        found = witness(self._tree, rarity)
+        return None if found is None else found[1]
 
     def holds(self, true: Class) -> bool:
         """Whether it fires where exactly these checks hold."""
         if self._holds is None:
-            self._holds = _truth(self.condition, self._numbers)
+            self._holds = truth(self._tree)
         return self._holds(true)
 
-    def because(self, true: Class) -> tuple[Check, ...]:
+    def because(self, true: Class) -> set[int]:
         """The checks by which it holds. What is absent (`not`) is no reason to show."""
-        return tuple(_because(self.condition, self._numbers, true) or ())
+        return because(self._tree, true) or set()
 
 
 class Table:
@@ -58,6 +49,7 @@ class Table:
         conditions = [(rule, rule.condition) for rule in rules if rule.condition is not None]
         self.checks: list[Check] = []
         numbers = self._numbered(check for _, tree in conditions for check in checks(tree))
+        self.commonness = [_commonness(check.predicate) for check in self.checks]
         self.ready = {rule.id: Ready(rule, tree, numbers) for rule, tree in conditions}
         self._by_field: dict[str | None, dict[Predicate, int]] = {}
         for number, check in enumerate(self.checks):
@@ -110,56 +102,7 @@ def _folded(check: Check) -> Check:
     predicate = check.predicate
     if not isinstance(predicate, Like) or predicate.cased:
         return check
-    return Check(check.field, Like(tuple(p.lower() if isinstance(p, str) else p for p in predicate.parts)))
-
-
-def _truth(tree: Condition, numbers: Mapping[Check, int]) -> Truth:
-    """The condition as a function of the set of checks that hold."""
-    match tree:
-        case Check():
-            number = numbers[tree]
-            return lambda true: number in true
-        case Search(_, part):
-            return _truth(part, numbers)
-        case Not(part):
-            inner = _truth(part, numbers)
-            return lambda true: not inner(true)
-        case All(parts):
-            needed, rest = _split(parts, numbers)
-            return _all_of(needed, rest) if rest else needed.issubset
-        case Any(parts):
-            enough, rest = _split(parts, numbers)
-            return _any_of(enough, rest) if rest else lambda true: not enough.isdisjoint(true)
-
-
-def _split(parts: Iterable[Condition], numbers: Mapping[Check, int]) -> tuple[Class, list[Truth]]:
-    """The numbers of the parts that are checks, and the other parts."""
-    rest = [_truth(part, numbers) for part in parts if not isinstance(part, Check)]
-    return frozenset(numbers[part] for part in parts if isinstance(part, Check)), rest
-
-
-def _all_of(needed: Class, rest: list[Truth]) -> Truth:
-    def holds(true: Class) -> bool:
-        if not needed <= true:
-            return False
-        for part in rest:  # noqa: SIM110 - a generator costs more than what it asks
-            if not part(true):
-                return False
-        return True
-
-    return holds
-
-
-def _any_of(enough: Class, rest: list[Truth]) -> Truth:
-    def holds(true: Class) -> bool:
-        if not enough.isdisjoint(true):
-            return True
-        for part in rest:  # noqa: SIM110
-            if part(true):
-                return True
-        return False
-
-    return holds
+    return Check(check.field, Like(tuple(fold(p) if isinstance(p, str) else p for p in predicate.parts)))
 
 
 def _commonness(predicate: Predicate) -> float:
@@ -174,20 +117,3 @@ def _commonness(predicate: Predicate) -> float:
         case HasValue() | Exists():
             return 10.0
     return 0.5
-
-
-def _because(tree: Condition, numbers: Mapping[Check, int], true: Class) -> list[Check] | None:
-    """The checks by which the condition holds, None where it does not."""
-    match tree:
-        case Check():
-            return [tree] if numbers[tree] in true else None
-        case Search(_, part):
-            return _because(part, numbers, true)
-        case Not(part):
-            return None if _because(part, numbers, true) is not None else []
-        case All(parts):
-            found = [_because(part, numbers, true) for part in parts]
-            return None if None in found else [check for some in found for check in some or ()]
-        case Any(parts):
-            held = [some for part in parts if (some := _because(part, numbers, true)) is not None]
-            return [check for some in held for check in some] if held else None

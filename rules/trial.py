@@ -85,7 +85,7 @@ class Trial:
         A line that could not be parsed matches nothing, as when it is collected.
         """
         matches = []
-        sweeps = Sweeps(self._ruleset)
+        sweeps = Sweeps(self._ruleset, tuning.bounds)
         for number, event in events:
             for finding in self._engine.match([event]):
                 rule = self._rules[finding.rule_id]
@@ -117,7 +117,8 @@ def _counted(sweep: Sweep, tuning: Tuning, now: int) -> Counted:
     ]
     reached = any(True for _ in sweep.hits())
     tuned = next((one for one in groups if one.counts), groups[0])
-    return Counted(rule, sweep.lines, asked.at_least, asked.timespan_ms, reached, tuned)
+    terms = sweep.terms.of(next(iter(sweep.groups))[0])  # all lines are of one organisation
+    return Counted(rule, sweep.lines, terms.need, terms.span, reached, tuned)
 
 
 def _group(rule: Rule, org: str, matched: Fields) -> Finding:

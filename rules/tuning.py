@@ -13,26 +13,37 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, tzinfo
 from itertools import chain
+from typing import Any
 
-from rules.exception import compiled
+from rules.exception import compiled, narrowing
 from soc.errors import QueryError
+from soc.model.asked import Bounds, BoundsOf
 from soc.model.event import Fields
 from soc.model.finding import Finding, alert_id_in_test, finding_id, local_day
 from soc.model.rule import RuleFault, Stage
-from soc.model.tuning import Hidden, RuleException, RuleSetting, exception_body, setting_body
+from soc.model.tuning import OUTSIDE, Hidden, RuleException, RuleSetting, exception_body, setting_body
 from soc.query.evaluate import predicate
 
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of one finding. `enabled`: the rule is on in that organisation. `exception`: what hides it."""
+    """What becomes of one finding. `enabled`: the rule is on in that organisation. `exception`: what hides it. `outside`: the rule is
+    narrowed there, to something else."""
 
     stage: Stage
     enabled: bool
     exception: RuleException | None
+    outside: bool = False
+
+    @property
+    def hidden_by(self) -> str | None:
+        """What it is counted under."""
+        if self.outside:
+            return OUTSIDE
+        return self.exception.id if self.exception else None
 
     @property
     def off(self) -> bool:
@@ -71,6 +82,7 @@ class Tuning:
         self._settings = {setting.rule_id: setting for setting in settings}
         self._excepted: dict[tuple[str, str | None], list[_Excepted]] = {}  # by rule and organisation, None for all
         self.faults: list[RuleFault] = []
+        self._only = self._narrowed(zone)
         for exception in exceptions:
             try:
                 holds = predicate(compiled(exception.condition, zone))
@@ -79,14 +91,39 @@ class Tuning:
                 continue
             for org in exception.orgs or (None,):
                 self._excepted.setdefault((exception.rule_id, org), []).append(_Excepted(exception, holds))
+        self.bounds: BoundsOf = {rule_id: one.bounds for rule_id, one in self._settings.items() if one.bounds}
         self.drafts = frozenset(s.rule_id for s in self._settings.values() if s.stage is Stage.DRAFT)
         self._touched = self._settings.keys() | {rule_id for rule_id, _ in self._excepted}
+
+    def _narrowed(self, zone: tzinfo) -> dict[tuple[str, str], Callable[[Fields], bool]]:
+        """By rule and organisation, empty for all. One that cannot be read narrows nothing."""
+        found = {}
+        for rule_id, setting in self._settings.items():
+            for org, only in (("", setting.only), *((org, own.only) for org, own in setting.orgs.items())):
+                try:
+                    if only is not None:
+                        found[rule_id, org] = predicate(narrowing(only, zone))
+                except QueryError as error:
+                    where = f"for {org}" if org else "for all organisations"
+                    self.faults.append(RuleFault(f"the condition that narrows it {where}: {error}", rule_id=rule_id))
+        return found
 
     def all_live(self) -> Tuning:
         """The same with every rule live, which asks what a rule would raise whatever its stage."""
         other = copy(self)
         other._settings = {rule_id: replace(one, stage=Stage.LIVE) for rule_id, one in self._settings.items()}
         other.drafts = frozenset()
+        return other
+
+    def trying(self, rule_id: str, bounds: Bounds) -> Tuning:
+        """The same with these in place of what any organisation has of them."""
+        own: dict[str, Any] = {name: value for name, value in asdict(bounds).items() if value is not None}
+        old = self._settings.get(rule_id, RuleSetting(rule_id))
+        nothing: dict[str, Any] = dict.fromkeys(own)
+        cleared = {org: replace(one, **nothing) for org, one in old.orgs.items()}
+        other = copy(self)
+        other._settings = {**self._settings, rule_id: replace(old, orgs=cleared, **own)}
+        other.bounds = {**self.bounds, rule_id: other._settings[rule_id].bounds}
         return other
 
     def about(self, rule_ids: Collection[str]) -> list[object]:
@@ -105,10 +142,13 @@ class Tuning:
     def fate(self, finding: Finding, now: int, *, correlated: bool = False) -> Fate:
         """As `judge` decides, of one finding. The exception is looked for also where the rule does not run."""
         setting = self._settings.get(finding.rule_id)
-        exception = self._excepting(finding, _asked(finding, correlated), now)
+        asked = _asked(finding, correlated)
+        exception = self._excepting(finding, asked, now)
         if setting is None:
             return Fate(Stage.LIVE, True, exception)
-        return Fate(setting.stage, setting.enabled_for(finding.org), exception)
+        only = self._only.get((finding.rule_id, finding.org)) or self._only.get((finding.rule_id, ""))
+        outside = only is not None and not only(asked)
+        return Fate(setting.stage, setting.enabled_for(finding.org), exception, outside)
 
     def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> Judged:
         """What becomes of each. `now`: ms, the wall clock that exceptions end by. `correlated`: they are findings of correlations."""
@@ -120,9 +160,8 @@ class Tuning:
             fate = self.fate(finding, now, correlated=correlated)
             if fate.off:
                 off += 1
-            elif fate.exception:
-                day = local_day(finding.ts, self._zone)
-                hidden[finding.rule_id, fate.exception.id, finding.org, day] += 1
+            elif hidden_by := fate.hidden_by:
+                hidden[finding.rule_id, hidden_by, finding.org, local_day(finding.ts, self._zone)] += 1
             else:
                 kept.append(self._tuned(finding))
         return Judged(kept, [Hidden(*key, number) for key, number in hidden.items()], off)

@@ -17,6 +17,7 @@ from rules.rule import Correlation
 
 NUMBER_BYTES = 12
 UNIT = 10**6  # numbers are whole millionths, so that a sum never depends on its order
+_LARGEST = 1 << 53  # integer that is shown as one
 _ZERO = 1 << (8 * NUMBER_BYTES - 1)
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _COMPARED: dict[str, Callable[[int, int], bool]] = {
@@ -292,7 +293,8 @@ class Slide:
         if self._window is None:
             return self.high - self.low
         over, under = self._window.value(self.now - self._span)
-        return over // under if over % under == 0 else over / under
+        size = over // under if over % under == 0 else over / under
+        return size if abs(size) <= _LARGEST else float(size)  # JSON holds no larger integers
 
     @property
     def weight(self) -> int:

@@ -1,7 +1,7 @@
 """Witness: signs one of which shows whenever a condition holds. Where none shows, the condition need not be looked at.
 
-Two look for them, each with signs of its own: the sieve in the text of an event (`rules.patterns`), a plan among the checks that hold
-(`rules.plan`).
+The sieve looks for them in the text of an event (`rules.patterns`); a plan does the same among the numbers of the checks that hold
+(`rules.numbered`).
 """
 
 from __future__ import annotations

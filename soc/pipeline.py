@@ -23,6 +23,7 @@ import structlog
 from soc import telemetry
 from soc.buffer.base import Readable
 from soc.complaint import Complaint
+from soc.model.asked import BoundsOf
 from soc.model.canary import is_canary
 from soc.model.event import Event, Stored
 from soc.model.finding import Finding
@@ -68,6 +69,11 @@ class Tuning(Protocol):
         """Ids of the rules that are not evaluated at all."""
         ...
 
+    @property
+    def bounds(self) -> BoundsOf:
+        """What correlations ask for where it is not what their text says."""
+        ...
+
     def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> Judged: ...
 
 
@@ -76,6 +82,10 @@ class Rules(Protocol):
 
     def rest(self, rule_ids: frozenset[str]) -> None:
         """Evaluate all rules but these; cheap when they are the same as before."""
+        ...
+
+    def bind(self, bounds: BoundsOf) -> None:
+        """Have correlations ask for this from now on; cheap when it is the same as before."""
         ...
 
     def sift(self, stored: Sequence[Stored]) -> list[Event]:
@@ -260,6 +270,13 @@ class Pipeline:
         self._rules, self.docs = rules, docs
         self._ticked = 0, False  # what they have to decide, they have not been asked yet
 
+    def add(self, findings: list[Finding], docs: Mapping[str, RuleDoc]) -> list[str]:
+        """Commit what a rerun has found, where the detector stands: neither its place nor any state changes. Returns the ids of the
+        alerts that are new. Raises as `step` does."""
+        raised = self._detections.commit(findings, docs, {}, self._place(), None, self._clock())
+        telemetry.FINDINGS.inc(len(findings))
+        return raised
+
     def step(self) -> int:
         """One batch; returns its number of events. Raises `StoreUnavailable` and `Busy`: then nothing of it has happened."""
         self.between()
@@ -274,7 +291,7 @@ class Pipeline:
     def prove(self, canaries: Sequence[Stored]) -> None:
         """As `step`, with these in place of a batch of the buffer. Nothing of them is stored or counted, and they make no event late."""
         tuning, now, cursor = self._tuning(), self._clock(), self._place()
-        self._rules.rest(tuning.drafts)
+        self._follow(tuning)
         self._or_nothing(
             lambda: self._advance(now, tuning, self._rules.match(self._rules.sift(canaries)), cursor, None)
         )
@@ -297,9 +314,13 @@ class Pipeline:
 
     def _idle(self, now: int, end: int | None) -> None:
         tuning = self._tuning()
-        self._rules.rest(tuning.drafts)
+        self._follow(tuning)
         cursor = self._place()
         self._or_nothing(lambda: self._advance(now, tuning, [], cursor, None, end))
+
+    def _follow(self, tuning: Tuning) -> None:
+        self._rules.rest(tuning.drafts)
+        self._rules.bind(tuning.bounds)
 
     def _place(self) -> Mapping[str, int]:
         if self._cursor is None:
@@ -320,7 +341,7 @@ class Pipeline:
         now = self._clock()
         expected, late = self._watermark.before(events, now), self._watermark.observe(events)
         tuning = self._tuning()
-        self._rules.rest(tuning.drafts)
+        self._follow(tuning)
         found = self._rules.match(self._rules.sift(events))
         self._advance(now, tuning, found, cursor, expected)
         telemetry.DETECTED.inc(len(events))

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
 from api.console.chosen import Filtered
-from api.console.marks import COUNTED
+from api.console.marks import ASKED, COUNTED
 from api.console.moment import moment, next_morning
 from api.console.render import local
 from api.errors import Refused
@@ -27,6 +27,7 @@ from soc.model.calendar import DAY_MS
 from soc.model.event import Value
 from soc.model.finding import LEVELS, Finding
 from soc.model.incident import Incident, IncidentStatus
+from soc.model.rerun import FOUND_LATE
 from soc.model.rule import RuleDoc
 from soc.store.base import AlertFilter
 
@@ -153,6 +154,8 @@ def _alert_page(
         rule=state.rules.get(alert.rule_hash),
         matched=_together(findings.items),
         counted=_counted(findings.items),
+        late=max((str(at) for f in findings.items if (at := f.matched.get(FOUND_LATE))), default=None),
+        asked=sorted({str(asked) for f in findings.items if (asked := f.matched.get(ASKED))}),
         telling=kept[:1] + kept[1:][-1:],  # the first and the last
         findings=[(finding, events.get(finding.event_id)) for finding in findings.items],
         first_page=cursor is None,

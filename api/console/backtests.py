@@ -11,7 +11,8 @@ from api.auth import Admin, Viewer
 from api.backtests import LONGEST_RULE, MOST_DAYS, start
 from api.errors import Refused
 from api.state import Here
-from soc.errors import Busy, RuleError
+from soc.errors import Busy, ConfigError, RuleError
+from soc.model.asked import Bounds, number, seconds
 
 router = APIRouter(prefix="/backtests")
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{24}$")]
@@ -36,10 +37,13 @@ def start_backtest(
     days: Annotated[int, Form(ge=1, le=MOST_DAYS)] = _DAYS,
     rule_id: Annotated[str, Form(max_length=200)] = "",
     text: Annotated[str, Form(max_length=LONGEST_RULE)] = "",
+    threshold: Annotated[str, Form(max_length=40)] = "",
+    timespan: Annotated[str, Form(max_length=20)] = "",
 ) -> Response:
     try:
-        job = start(state, account, days, rule_id=rule_id or None, text=text if text.strip() else None)
-    except (RuleError, Refused, Busy) as fault:
+        bounds = Bounds(number(threshold), seconds(timespan))
+        job = start(state, account, days, rule_id=rule_id or None, text=text if text.strip() else None, bounds=bounds)
+    except (ConfigError, RuleError, Refused, Busy) as fault:
         page = {"reports": [], "titles": {}, "text": text, "fault": str(fault), "days": days}
         status = 429 if isinstance(fault, Busy) else 422
         return state.pages.html(request, "backtests.html", status, account=account, **page)

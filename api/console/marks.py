@@ -9,6 +9,7 @@ from markupsafe import Markup, escape
 from soc.model.event import Value
 
 _MOST_MARKS = 50
+ASKED = "govsoc.correlation.asked"  # what was laid down in place of what the text of the rule asks for
 COUNTED = "govsoc.correlation."  # how much a correlation counted: about many lines, in none of them
 
 

@@ -20,6 +20,7 @@ from api.console.markdown import markdown
 from api.console.marks import mark
 from api.console.said import load_said
 from api.errors import Failure
+from soc.model.asked import written
 from soc.model.event import Value
 from soc.model.rule import RuleDoc
 
@@ -97,6 +98,7 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
         local_time=local_time,
         ago=ago,
         number=lambda n: format_decimal(n, locale=locale, format="#,##0.##"),
+        span=written,
         in_language=in_language,
         markdown=markdown,
         mark=mark,

@@ -17,6 +17,7 @@ from api.tuning.ratio import ratio
 from rules.blind import unfed
 from soc.errors import SocError
 from soc.model.account import Account, Role
+from soc.model.asked import written
 from soc.model.finding import LEVELS
 from soc.model.ledger import Total
 from soc.model.rule import RuleDoc, Stage
@@ -100,9 +101,20 @@ def show_rule(
         recent=recent(state, account.scope, rule_id),
         now=state.clock(),
         error=error,
-        kept=kept or {"stage": seen.setting.stage, "level": seen.setting.level or "", "reason": ""},
+        kept=kept or _as_filled_in(seen.setting),
         stages=list(Stage),
         levels=LEVELS[::-1],
         may_tune=account.role.includes(Role.ADMIN),
         all_orgs=account.scope.orgs is None,
     )
+
+
+def _as_filled_in(setting: RuleSetting) -> Mapping[str, str]:
+    return {
+        "stage": setting.stage,
+        "level": setting.level or "",
+        "threshold": "" if setting.threshold is None else f"{setting.threshold:.15g}",
+        "timespan": written(setting.timespan_s) if setting.timespan_s else "",
+        "only": setting.only or "",
+        "reason": "",
+    }

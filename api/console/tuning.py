@@ -19,9 +19,10 @@ from api.state import Here, State
 from api.tuning import exceptions, settings
 from api.tuning.history import revisions
 from api.tuning.preview import Preview
-from soc.errors import Conflict, Forbidden, QueryError, SocError
+from soc.errors import ConfigError, Conflict, Forbidden, QueryError, SocError
 from soc.model.account import Account
 from soc.model.alert import Alert
+from soc.model.asked import number, seconds
 from soc.model.calendar import DAY_MS
 from soc.model.event import Value
 from soc.model.finding import Finding
@@ -55,27 +56,44 @@ def set_rule(
     level: Annotated[Level | Literal[""], Form()] = "",
     org: Annotated[Name, Form()] = "",
     enabled: Annotated[bool, Form()] = False,
+    threshold: Annotated[str, Form(max_length=40)] = "",
+    timespan: Annotated[str, Form(max_length=20)] = "",
+    only: Annotated[str, Form(max_length=MAX_CONDITION)] = "",
     confirm: Text = "",
 ) -> Response:
-    """The stage and level of a rule, or with `org` what that organisation has of its own."""
+    """What holds everywhere, or with `org` what that organisation has of its own. What is left empty is as in the rule."""
+    filled = {
+        "stage": stage or "",
+        "level": level,
+        "threshold": threshold,
+        "timespan": timespan,
+        "only": only,
+        "reason": reason,
+    }
     try:
         settings.running(state.stores.alerts, rule_id)
         old, _ = settings.current(state.stores.policies, rule_id)
-        wanted = settings.Wanted(
-            rule_id, version, old.stage, old.level, reason.strip(), old.inside(account.scope).orgs, confirm.strip()
-        )
-        if org := org.strip():
-            own = OrgSetting(enabled, level or None)
-            wanted = replace(wanted, orgs={**wanted.orgs, org: own})
-        else:
-            wanted = replace(wanted, stage=stage or old.stage, level=level or None)
+        setting = old.inside(account.scope)
+        own = _own(enabled, level, threshold, timespan, only)
+        setting = setting.having(org.strip(), own)
+        if not org.strip():
+            setting = replace(setting, stage=stage or old.stage)
+        wanted = settings.Wanted(setting, version, reason.strip(), confirm.strip())
         if not wanted.reason:
             raise Refused("say why: the history keeps it")
-        settings.lay_down(state.stores, account, wanted, state.clock(), jobs=state.backtests, budget=state.daily_budget)
+        settings.lay_down(
+            state.stores, account, wanted, state.clock(), state.zone, jobs=state.backtests, budget=state.daily_budget
+        )
     except _SAID as error:
-        kept = {"stage": stage or "", "level": level, "reason": reason}
-        return show_rule(rule_id, request, state, account, error=error, kept=kept)
+        return show_rule(rule_id, request, state, account, error=error, kept=None if org else filled)
     return _to_rule(rule_id, "tuning")
+
+
+def _own(enabled: bool, level: str, threshold: str, timespan: str, only: str) -> OrgSetting:
+    try:
+        return OrgSetting(enabled, level or None, number(threshold), seconds(timespan), only.strip() or None)
+    except ConfigError as error:
+        raise Refused(str(error)) from None
 
 
 @router.get("/exceptions/{exception_id}")
@@ -134,10 +152,12 @@ def make_exception(
     condition: Annotated[str, Form(max_length=MAX_CONDITION)] = "",
     orgs: Annotated[str, Form(max_length=4000)] = "",
     reason: Text = "",
+    owner: Annotated[Name, Form()] = "",
     days: Annotated[int, Form(ge=0, le=3650)] = 0,
     confirm: Text = "",
 ) -> Response:
-    """`days`: until it is over, 0 for never. `orgs`: agency codes with spaces or commas between, none for all."""
+    """`days`: until it is over, 0 for never. `orgs`: agency codes with spaces or commas between, none for all. `owner`: empty for who
+    asks."""
     alert = state.stores.alerts.get(alert_id, account.scope)
     now = state.clock()
     proposed = RuleException(
@@ -145,7 +165,7 @@ def make_exception(
         rule_id=alert.rule_id,
         condition=condition.strip(),
         reason=reason.strip(),
-        owner=account.name,
+        owner=owner.strip() or account.name,
         orgs=frozenset(orgs.replace(",", " ").split()),
         expires_at=now + days * DAY_MS if days else None,
         created_from=alert_id,

@@ -10,6 +10,7 @@ from api.auth import Admin, Viewer
 from api.backtests import start
 from api.schemas import BacktestIn, BacktestOut, ItemsOut
 from api.state import Here
+from soc.model.asked import Bounds
 
 router = APIRouter(prefix="/backtests", tags=["backtests"])
 JobId = Annotated[str, Path(pattern="^[0-9a-f]{24}$")]
@@ -17,8 +18,10 @@ JobId = Annotated[str, Path(pattern="^[0-9a-f]{24}$")]
 
 @router.post("", status_code=202)
 def start_backtest(body: BacktestIn, state: Here, account: Admin) -> BacktestOut:
-    """Of a running rule (`rule_id`), or of the YAML of a new or changed one (`text`). One at a time: 429 while another runs."""
-    job = start(state, account, body.days, rule_id=body.rule_id, text=body.text)
+    """Of a running rule (`rule_id`; a correlation also with another `threshold` or window), or of the YAML of a new or changed one
+    (`text`). One at a time: 429 while another runs."""
+    bounds = Bounds(body.threshold, body.timespan_s)
+    job = start(state, account, body.days, rule_id=body.rule_id, text=body.text, bounds=bounds)
     return BacktestOut.of(state.backtests.get(job.id, account.scope))
 
 

@@ -15,6 +15,7 @@ from api.tuning import settings
 from api.tuning.overview import Overview, overview
 from api.tuning.ratio import ratio
 from api.tuning.shapes import (
+    AskedOut,
     ExceptionOut,
     HiddenOut,
     InForceOut,
@@ -28,7 +29,7 @@ from api.tuning.shapes import (
 )
 from soc.model.ledger import Total
 from soc.model.rule import RuleDoc
-from soc.model.tuning import OrgSetting, RuleSetting
+from soc.model.tuning import RuleSetting
 
 router = APIRouter(prefix="/rules", tags=["rules"])
 RuleId = Annotated[str, Path(max_length=200)]
@@ -64,16 +65,17 @@ def get_rule(rule_id: RuleId, state: Here, account: Viewer) -> RuleDetail:
 
 @router.put("/{rule_id}/setting")
 def set_rule(rule_id: RuleId, wanted: SettingIn, state: Here, account: Admin) -> SettingOut:
-    """Stage, level, and what organisations have of their own. 409 when somebody changed it since `version`; 422 `needs-reason` when a
-    rule that goes live would raise more than the analysts can work on, or when nobody knows how much."""
-    orgs = {org: OrgSetting(own.enabled, own.level) for org, own in wanted.orgs.items()}
+    """Stage, level, threshold, window, what narrows it, and what organisations have of their own.
+
+    409 when somebody changed it since `version`; 422 `needs-reason` when a rule that goes live would raise more than the analysts can
+    work on, or when nobody knows how much.
+    """
     new = settings.lay_down(
         state.stores,
         account,
-        settings.Wanted(
-            rule_id, wanted.version, wanted.stage, wanted.level, wanted.reason, orgs, wanted.confirm_reason or ""
-        ),
+        settings.Wanted(wanted.setting(rule_id), wanted.version, wanted.reason, wanted.confirm_reason or ""),
         state.clock(),
+        state.zone,
         jobs=state.backtests,
         budget=state.daily_budget,
     )
@@ -110,6 +112,7 @@ def _detail(seen: Overview, state: Here, total: Total) -> RuleDetail:
         ratio=RatioOut.of(seen.ratio),
         stats=StatsOut.of(total),
         setting=SettingOut.of(seen.setting, seen.version),
+        asked=AskedOut.of(seen.rule.asked) if seen.rule.asked else None,
         tested=seen.tested,
         test_days=seen.test_days,
         exceptions=[ExceptionOut.of(laid, state.clock()) for laid in seen.exceptions],

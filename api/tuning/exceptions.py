@@ -12,7 +12,7 @@ from api.errors import NeedsReason, Refused
 from api.triage import check_assignee
 from api.tuning.history import seen
 from api.tuning.preview import DAYS, Preview, preview
-from api.tuning.settings import running
+from api.tuning.settings import all_current, running
 from rules.exception import compiled, fields
 from soc.errors import ConfigError, Forbidden, NotFound
 from soc.model.account import Account
@@ -71,7 +71,8 @@ def rule_of(policies: Sequence[Policy]) -> str:
 def look(stores: Stores, account: Account, proposed: RuleException, now: int, zone: tzinfo) -> Preview:
     """What it would have hidden. Raises as `create` does, but for `NeedsReason`."""
     _check(stores, account, proposed, now, zone)
-    return preview(stores.alerts, stores.events, stores.alerts.running()[0], proposed, account.scope, now, zone)
+    rules, laid = stores.alerts.running()[0], all_current(stores.policies)
+    return preview(stores.alerts, stores.events, rules, laid, proposed, account.scope, now, zone)
 
 
 def create(stores: Stores, account: Account, proposed: RuleException, now: int, zone: tzinfo) -> Laid:

@@ -53,6 +53,13 @@ def revisions(policies: Iterable[Policy], scope: Scope, start: Body | None = Non
     return found
 
 
+def changes(before: Body, after: Body) -> str:
+    """What changed, in one line for the audit."""
+    old, new = dict(_fields(before)), dict(_fields(after))
+    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    return ", ".join(f"{name} {old.get(name, '-')} -> {new.get(name, '-')}" for name in names)
+
+
 def seen(body: Body, scope: Scope) -> Body:
     """What of it somebody with this scope may see: nothing of what is about other organisations alone."""
     match body.get("orgs"):

@@ -17,7 +17,7 @@ from soc.model.finding import local_day
 from soc.model.org import Scope
 from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc, RuleFault, Stage
-from soc.model.tuning import Hidden, RuleSetting, setting_body
+from soc.model.tuning import OUTSIDE, Hidden, RuleSetting, setting_body
 
 HIDDEN_DAYS = 30
 
@@ -38,6 +38,11 @@ class Overview:
     hidden: Sequence[Hidden]
     history: Sequence[Revision]
     faults: Sequence[RuleFault] = ()
+
+    @property
+    def outside(self) -> int:
+        """Events that were found where the rule is narrowed to something else."""
+        return self.hidden_by.get(OUTSIDE, 0)
 
     @property
     def hidden_by(self) -> Mapping[str, int]:

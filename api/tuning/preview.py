@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
+from functools import partial
 
 from rules.exception import compiled
 from soc.model.alert import Status, Verdict
+from soc.model.asked import Bounds
 from soc.model.calendar import DAY_MS
 from soc.model.event import Fields
 from soc.model.finding import Finding
 from soc.model.org import Scope
 from soc.model.rule import RuleDoc
-from soc.model.tuning import RuleException
+from soc.model.tuning import RuleException, RuleSetting
 from soc.query.evaluate import predicate
 from soc.store.base import AlertFilter, AlertStore, EventStore
 from soc.store.paging import every
@@ -46,19 +48,30 @@ def preview(
     alerts: AlertStore,
     events: EventStore,
     running: Sequence[RuleDoc],
+    settings: Mapping[str, RuleSetting],
     exception: RuleException,
     scope: Scope,
     now: int,
     zone: tzinfo,
 ) -> Preview:
-    """Looks at what the rule found inside the scope and, when it feeds correlations, at what these did. Raises `QueryError`."""
+    """Looks at what the rule found inside the scope and, when it feeds correlations, at what these did. `settings`: by rule, for the
+    thresholds that hold. Raises `QueryError`."""
     look = _Look(alerts, events, predicate(compiled(exception.condition, zone)), _narrowed(scope, exception), now)
     for rule in running:
         if rule.id == exception.rule_id:
-            look.at(rule, at_least=1, by_group=bool(rule.bases))
+            look.at(rule, at_least=lambda _: 1, by_group=bool(rule.bases))
         elif exception.rule_id in rule.bases:
-            look.at(rule, at_least=max(rule.at_least, 1), by_group=False)
+            look.at(rule, at_least=partial(_needed, rule, settings.get(rule.id)), by_group=False)
     return look.result()
+
+
+def _needed(rule: RuleDoc, setting: RuleSetting | None, org: str) -> int:
+    """How many events it takes there."""
+    bounds = setting.bounds if setting else {}
+    threshold = bounds.get(org, bounds.get("", Bounds())).threshold
+    if threshold is not None and rule.asked and rule.asked.compares:
+        return rule.asked.at_least(threshold)
+    return max(rule.at_least, 1)
 
 
 def _narrowed(scope: Scope, exception: RuleException) -> Scope:
@@ -82,19 +95,22 @@ class _Look:
         self._lost: list[str] = []
         self._confirmed: list[str] = []
 
-    def at(self, rule: RuleDoc, *, at_least: int, by_group: bool) -> None:
-        """`at_least`: with fewer events left than these the alert would not have been. `by_group`: what the rule groups by is asked."""
+    def at(self, rule: RuleDoc, *, at_least: Callable[[str], int], by_group: bool) -> None:
+        """`at_least`: of an organisation, with fewer events left than these the alert would not have been. `by_group`: what the rule groups
+        by is asked."""
         left, hidden = Counter[str](), Counter[str]()
+        orgs: dict[str, str] = {}
         for page in self._pages(rule.id):
             for finding, fields in self._asked(page, by_group):
                 if fields is None:
                     self._gone += 1
                 if fields is not None and self._holds(fields):
                     hidden[finding.alert_id] += 1
+                    orgs[finding.alert_id] = finding.org
                     self._hidden.add(finding.event_id)
                 else:
                     left[finding.alert_id] += 1
-        lost = [alert for alert in hidden if left[alert] < at_least]
+        lost = [alert for alert in hidden if left[alert] < at_least(orgs[alert])]
         self._touched |= hidden.keys()
         self._lost += lost
         if lost:

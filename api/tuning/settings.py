@@ -1,12 +1,15 @@
-"""A rule's setting: its stage, its level, and what organisations have of their own."""
+"""A rule's setting: its stage, its level, how much it asks for, what narrows it, and what organisations have of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import tzinfo
 
 from api.errors import NeedsReason, Refused
+from api.tuning.bounds import check_fits, grown
 from api.tuning.budget import DAILY_BUDGET, Past, doubt, expected, live_a_day
+from api.tuning.history import changes
 from soc.backtest.jobs import Jobs
 from soc.errors import ConfigError, Forbidden, NotFound
 from soc.model.account import Account
@@ -15,18 +18,17 @@ from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import OrgSetting, RuleSetting, setting_body, setting_of
 from soc.store.base import AlertStore, AuditEntry, PolicyStore, Stores
 
+_DETAIL = 2000  # characters of an audit entry
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`orgs`: all that the organisations inside the caller's scope have of their own. `confirm`: why it is right over the budget, or
-    not known."""
+    """`setting`: of organisations, all that those inside the caller's scope have of their own. `version`: the one that it was made from.
+    `confirm`: why it is right over the budget, or not known."""
 
-    rule_id: str
+    setting: RuleSetting
     version: int
-    stage: Stage
-    level: str | None
     reason: str
-    orgs: Mapping[str, OrgSetting] = field(default_factory=dict)
     confirm: str = ""
 
 
@@ -75,14 +77,18 @@ def lay_down(
     account: Account,
     wanted: Wanted,
     now: int,
+    zone: tzinfo,
     *,
     jobs: Jobs,
     budget: float = DAILY_BUDGET,
 ) -> RuleSetting:
-    """Raises `NotFound` (no such rule), `Forbidden` (what is everybody's, or another's), `NeedsReason` and `Conflict`."""
-    rule = running(stores.alerts, wanted.rule_id)
-    old, version = current(stores.policies, wanted.rule_id)
-    new = _allowed(account, old, wanted)
+    """Raises `NotFound` (no such rule), `Forbidden` (what is everybody's, or another's), `QueryError` and `Refused` (what the rule does
+    not take), `NeedsReason` and `Conflict`."""
+    rule_id = wanted.setting.rule_id
+    rule = running(stores.alerts, rule_id)
+    old, version = current(stores.policies, rule_id)
+    new = _allowed(account, old, wanted.setting)
+    check_fits(rule, old, new, zone)
     goes_live = new.stage is Stage.LIVE and old.stage is not Stage.LIVE and wanted.version == version
     unsure = _unsure(stores, jobs, rule, now, budget) if goes_live else None
     if unsure and not wanted.confirm:
@@ -90,26 +96,28 @@ def lay_down(
     reason = f"{wanted.reason} (right all the same: {wanted.confirm})" if unsure else wanted.reason
     body = setting_body(new)
     try:  # one that could not be read back would count for nothing: the rule would be live for everybody
-        setting_of(wanted.rule_id, body)
+        setting_of(rule_id, body)
     except ConfigError as error:
         raise Refused(str(error)) from None
-    stores.policies.put(Policy(PolicyKind.RULE, wanted.rule_id, wanted.version + 1, body, account.name, now, reason))
-    stores.audit.record(AuditEntry(now, account.name, "rule.setting", wanted.rule_id, f"stage {new.stage}: {reason}"))
+    stores.policies.put(Policy(PolicyKind.RULE, rule_id, wanted.version + 1, body, account.name, now, reason))
+    detail = f"stage {new.stage}: {reason}; {changes(setting_body(old), body)}{grown(rule, old, new)}"
+    stores.audit.record(AuditEntry(now, account.name, "rule.setting", rule_id, detail[:_DETAIL]))
     return new
 
 
-def _allowed(account: Account, old: RuleSetting, wanted: Wanted) -> RuleSetting:
+def _allowed(account: Account, old: RuleSetting, wanted: RuleSetting) -> RuleSetting:
     """The new setting, where this account may make it: whose scope is some organisations changes what these have, nothing else."""
     for org in wanted.orgs:
         if not account.scope.allows(org):
             raise Forbidden("one of these organisations is not yours")
-    if account.scope.orgs is not None and (wanted.stage, wanted.level) != (old.stage, old.level):
+    if account.scope.orgs is not None and replace(wanted, orgs={}) != replace(old, orgs={}):
         raise Forbidden(
-            "the stage and the level of a rule are everybody's: you may set what your organisations have of their own"
+            "what a rule has everywhere, such as its stage and its level, is everybody's: you may set what your organisations have of "
+            "their own"
         )
     others = {org: own for org, own in old.orgs.items() if not account.scope.allows(org)}
     own = {org: setting for org, setting in wanted.orgs.items() if setting != OrgSetting()}
-    return RuleSetting(wanted.rule_id, wanted.stage, wanted.level, others | own)
+    return replace(wanted, orgs=others | own)
 
 
 def _unsure(stores: Stores, jobs: Jobs, rule: RuleDoc, now: int, budget: float) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -13,9 +14,19 @@ from api.tuning.history import Revision
 from api.tuning.preview import DAYS, Preview
 from api.tuning.ratio import ENOUGH, Ratio
 from soc.model.account import Account
+from soc.model.asked import Asked
 from soc.model.event import iso
 from soc.model.rule import RulesInForce, Stage
-from soc.model.tuning import MAX_CONDITION, MAX_ORGS, MAX_REASON, Hidden, OrgSetting, RuleException, RuleSetting
+from soc.model.tuning import (
+    MAX_CONDITION,
+    MAX_ORGS,
+    MAX_REASON,
+    OUTSIDE,
+    Hidden,
+    OrgSetting,
+    RuleException,
+    RuleSetting,
+)
 
 Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 Version = Annotated[int, Field(ge=0, le=2**53, description="as you last read it; 0 where nothing is laid down yet")]
@@ -47,11 +58,35 @@ class RatioOut(BaseModel):
         )
 
 
+Threshold = Annotated[
+    float | None,
+    Field(allow_inf_nan=False, description="how much a correlation asks for, in place of the number in its text"),
+]
+Timespan = Annotated[
+    int | None, Field(ge=1, le=2**40, description="the window of a correlation in seconds, in place of its text's")
+]
+Only = Annotated[
+    str | None,
+    Field(
+        min_length=1,
+        max_length=MAX_CONDITION,
+        description="search expression: what the rule finds counts only where it holds; of a correlation, of what it groups by",
+    ),
+]
+
+
 class OwnIO(In):
-    """What an organisation has of its own."""
+    """What an organisation has of its own; null: what holds everywhere."""
 
     enabled: bool = True
     level: Level | None = Field(None, description="null: that of the rule")
+    threshold: Threshold = None
+    timespan_s: Timespan = None
+    only: Only = None
+
+    @property
+    def own(self) -> OrgSetting:
+        return OrgSetting(self.enabled, self.level, self.threshold, self.timespan_s, self.only)
 
 
 class SettingIn(In):
@@ -61,24 +96,57 @@ class SettingIn(In):
     reason: Reason
     stage: Stage
     level: Level | None = Field(None, description="in place of the rule's own")
+    threshold: Threshold = None
+    timespan_s: Timespan = None
+    only: Only = None
     orgs: dict[Name, OwnIO] = Field(default_factory=dict, max_length=MAX_ORGS)
     confirm_reason: Confirm = None
+
+    def setting(self, rule_id: str) -> RuleSetting:
+        orgs = {org: one.own for org, one in self.orgs.items()}
+        return RuleSetting(rule_id, self.stage, self.level, orgs, self.threshold, self.timespan_s, self.only)
+
+
+class AskedOut(BaseModel):
+    """What a correlation asks for by its text."""
+
+    type: str
+    compares: str = Field(
+        description="gt, gte, lt, lte, eq or neq; empty where there is no single number: no threshold can be set"
+    )
+    threshold: float
+    timespan_s: int
+
+    @classmethod
+    def of(cls, asked: Asked) -> AskedOut:
+        return cls(type=asked.type, compares=asked.compares, threshold=asked.threshold, timespan_s=asked.timespan_s)
 
 
 class SettingOut(BaseModel):
     version: int
     stage: Stage
     level: str | None
+    threshold: float | None
+    timespan_s: int | None
+    only: str | None
     orgs: dict[str, OwnIO]
 
     @classmethod
     def of(cls, setting: RuleSetting, version: int) -> SettingOut:
         orgs = {org: _own(own) for org, own in setting.orgs.items()}
-        return cls(version=version, stage=setting.stage, level=setting.level, orgs=orgs)
+        return cls(
+            version=version,
+            stage=setting.stage,
+            level=setting.level,
+            threshold=setting.threshold,
+            timespan_s=setting.timespan_s,
+            only=setting.only,
+            orgs=orgs,
+        )
 
 
 def _own(own: OrgSetting) -> OwnIO:
-    return OwnIO.model_validate({"enabled": own.enabled, "level": own.level})
+    return OwnIO.model_validate(asdict(own))
 
 
 class LineOut(BaseModel):
@@ -110,7 +178,7 @@ class RevisionOut(BaseModel):
 
 
 class HiddenOut(BaseModel):
-    exception_id: str
+    exception_id: str = Field(description=f"`{OUTSIDE}`: no exception, but what narrows the rule")
     org: str
     day: str
     events: int
@@ -225,6 +293,7 @@ class RuleListed(RuleOut):
 
 class RuleDetail(RuleListed):
     setting: SettingOut
+    asked: AskedOut | None = Field(description="of a correlation; null: the rule looks at single events")
     tested: int = Field(description="alerts that it raised in test in the last 7 days, out of the queue")
     test_days: float = Field(description="of these 7 days, those in which it was in test")
     exceptions: list[ExceptionOut]

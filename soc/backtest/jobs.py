@@ -26,6 +26,7 @@ from typing import Any
 import orjson
 
 from soc.errors import Busy, NotFound
+from soc.model.asked import Bounds
 from soc.model.org import EVERYTHING, Scope
 from soc.whole import write_whole
 
@@ -53,7 +54,7 @@ class JobState(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Job:
     """`orgs` None: of all organisations. Of one that we run, exactly one of `rule_id` and `text` is there. `at`: ms since 1970, when it
-    was asked for."""
+    was asked for. `threshold`, `timespan_s`: what the rule was to ask for, where that is not what holds."""
 
     id: str
     by: str
@@ -62,6 +63,13 @@ class Job:
     days: int
     rule_id: str | None = None
     text: str | None = None
+    threshold: float | None = None
+    timespan_s: int | None = None
+
+    @property
+    def as_it_is(self) -> bool:
+        """The rule was asked for what holds."""
+        return self.threshold is None and self.timespan_s is None
 
     def visible(self, scope: Scope) -> bool:
         """Who may not see all that went into it does not see what came of it."""
@@ -94,11 +102,20 @@ class Jobs:
         self._lock = threading.Lock()
 
     def start(
-        self, scope: Scope, *, by: str, at: int, days: int, rule_id: str | None = None, text: str | None = None
+        self,
+        scope: Scope,
+        *,
+        by: str,
+        at: int,
+        days: int,
+        rule_id: str | None = None,
+        text: str | None = None,
+        bounds: Bounds | None = None,
     ) -> Job:
         """Raises `Busy` while another one runs."""
         orgs = None if scope.orgs is None else tuple(sorted(scope.orgs))
-        job = Job(new_id(), by, at, orgs, days, rule_id, text)
+        asked = bounds or Bounds()
+        job = Job(new_id(), by, at, orgs, days, rule_id, text, asked.threshold, asked.timespan_s)
         with self._lock:
             self._check_room()
             self._keep(job)
@@ -154,7 +171,7 @@ class Jobs:
         `made_of`: as in an outcome.
         """
         for job in sorted(self.recent(EVERYTHING), key=lambda job: job.at, reverse=True):
-            for outcome in self.get(job.id, EVERYTHING).outcomes if job.orgs is None else ():
+            for outcome in self.get(job.id, EVERYTHING).outcomes if job.orgs is None and job.as_it_is else ():
                 if outcome.get("made_of") == list(made_of):
                     return job, outcome
         return None
@@ -181,10 +198,14 @@ class Jobs:
         wanted = ["--rule", job.rule_id] if job.rule_id is not None else [str(place / "rule.yml")]
         if job.text is not None:
             (place / "rule.yml").write_text(job.text, encoding="utf-8")
-        orgs = [part for org in job.orgs or () for part in ("--org", org)]
+        wanted += [part for org in job.orgs or () for part in ("--org", org)]
+        if job.threshold is not None:
+            wanted.append(f"--threshold={job.threshold}")
+        if job.timespan_s is not None:
+            wanted.append(f"--window={job.timespan_s}s")
         with (place / "said.txt").open("wb") as said:
             self._processes[job.id] = subprocess.Popen(  # noqa: S603 - our own arguments, each checked by who calls
-                [*self._command, *wanted, "--days", str(job.days), *orgs, "--report-to", str(place)],
+                [*self._command, *wanted, "--days", str(job.days), "--report-to", str(place)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=said,

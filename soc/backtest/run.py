@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from soc.model.asked import BoundsOf
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc
 from soc.model.tuning import Hidden
@@ -84,6 +85,10 @@ class _Bounded:
     @property
     def drafts(self) -> frozenset[str]:
         return self._tuning.drafts
+
+    @property
+    def bounds(self) -> BoundsOf:
+        return self._tuning.bounds
 
     def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> _Judged:
         judged = self._tuning.judge(findings, now, correlated=correlated)

@@ -17,6 +17,7 @@ from soc.backtest.forecast import Forecast
 from soc.backtest.jobs import Job, new_id
 from soc.backtest.outcome import Outcome
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, caller, console, local_time, print_json, shown
+from soc.model.asked import Bounds, number, seconds
 from soc.model.finding import LEVELS
 from soc.model.org import EVERYTHING, Scope
 from soc.service.backtest import Running, choose, jobs_at, open_backtest
@@ -41,6 +42,10 @@ def backtest(
         list[str] | None,
         typer.Option(help="Only events of this organisation; may be given again.", show_default=False),
     ] = None,
+    threshold: Annotated[
+        str, typer.Option(help="What the rule is to ask for, in place of the number in its text.", show_default=False)
+    ] = "",
+    window: Annotated[str, typer.Option(help="Within which time, such as 90s, 10m, 2h, 1d.", show_default=False)] = "",
     report_to: Annotated[
         Path | None,
         typer.Option(help="A folder for progress.json and, at the end, outcomes.json.", show_default=False),
@@ -59,7 +64,8 @@ def backtest(
     for error in chosen.errors:
         typer.echo(f"soc: left out: {error}", err=True)
     scope = Scope(frozenset(org)) if org else EVERYTHING
-    with open_backtest(settings, chosen, scope, days) as running:
+    bounds = Bounds(number(threshold), seconds(window))
+    with open_backtest(settings, chosen, scope, days, bounds=bounds) as running:
         for fault in running.faults:
             typer.echo(f"soc: left out: {fault.reason}", err=True)
         began = time.monotonic()
@@ -68,7 +74,7 @@ def backtest(
         if report_to:
             _write(report_to / "outcomes.json", [_plain(outcome) for outcome in outcomes])
         elif len(outcomes) == 1:
-            _keep(settings, org, days, outcomes[0])
+            _keep(settings, org, days, outcomes[0], bounds)
         running.forget()
         if json:
             for outcome in outcomes:
@@ -109,9 +115,10 @@ def _write(path: Path, value: object) -> None:
     write_whole(path, orjson.dumps(value))
 
 
-def _keep(settings: Settings, orgs: list[str] | None, days: int, outcome: Outcome) -> None:
+def _keep(settings: Settings, orgs: list[str] | None, days: int, outcome: Outcome, bounds: Bounds) -> None:
     """Beside those of the console: who wants the rule live is asked what is known of it."""
-    job = Job(new_id(), caller(), now_ms(), tuple(sorted(orgs)) if orgs else None, days, outcome.rule_id)
+    of = tuple(sorted(orgs)) if orgs else None
+    job = Job(new_id(), caller(), now_ms(), of, days, outcome.rule_id, None, bounds.threshold, bounds.timespan_s)
     jobs_at(settings).ended(job, [_plain(outcome)])
 
 

@@ -19,6 +19,7 @@ from soc.cli import packages, tuning
 from soc.cli.backtest import backtest
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, print_json
 from soc.cli.match import PipelineOption, RulesOption
+from soc.cli.rerun import rerun
 from soc.cli.ruleset import Compiling, load_rules
 from soc.cli.stats import stats as show_stats
 from soc.errors import ConfigError, RuleError
@@ -36,6 +37,7 @@ app.command("compile")(packages.compile_)
 app.command("reload")(packages.reload)
 
 app.command("backtest")(backtest)
+app.command("rerun")(rerun)
 
 Paths = Annotated[list[Path] | None, typer.Argument(help="Rule files or directories; the shipped rules by default.")]
 

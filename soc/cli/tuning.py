@@ -21,6 +21,7 @@ from soc.cli.context import (
     stores_of,
 )
 from soc.model.account import Account, Role
+from soc.model.asked import number, seconds
 from soc.model.calendar import DAY_MS
 from soc.model.finding import LEVELS
 from soc.model.org import EVERYTHING
@@ -54,7 +55,8 @@ def stage(
 ) -> None:
     """Move a rule to another stage. Live needs a reason where the analysts' daily budget would be exceeded, or nobody knows."""
     settings, stores = stores_of(config, data_dir)
-    _lay_down(settings, stores, replace(_wanted(stores, rule, reason), stage=to, confirm=confirm))
+    wanted = _wanted(stores, rule, reason)
+    _lay_down(settings, stores, replace(wanted, setting=replace(wanted.setting, stage=to), confirm=confirm))
     console().print(f"{rule} is {to}")
 
 
@@ -63,20 +65,32 @@ def override(
     reason: Reason,
     org: Annotated[str, typer.Option(help="Only for this organisation.", show_default=False)] = "",
     level: Annotated[str, typer.Option(help="In place of the rule's own; empty: the rule's own.")] = "",
+    threshold: Annotated[
+        str, typer.Option(help="Of a correlation, in place of the number in its text; empty: that.")
+    ] = "",
+    window: Annotated[
+        str, typer.Option(help="Of a correlation, such as 90s, 10m, 2h, 1d; empty: as its text says.")
+    ] = "",
+    only: Annotated[
+        str, typer.Option(help="Search expression: what the rule finds counts only where it holds; empty: always.")
+    ] = "",
     on: Annotated[bool, typer.Option("--on/--off", help="Whether the rule runs for that organisation.")] = True,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Set a rule's level, or what one organisation has of its own."""
+    """Set what a rule has everywhere (level, threshold, window, what narrows it), or what one organisation has of its own: all of it, what
+    is not named is as in the rule."""
     if level and level not in LEVELS:
         raise typer.BadParameter(f"one of {', '.join(LEVELS)}", param_hint="--level")
     if not on and not org:
         raise typer.BadParameter("only for an organisation; for all of them: soc rules stage", param_hint="--off")
     settings, stores = stores_of(config, data_dir)
     wanted = _wanted(stores, rule, reason)
-    own = {**wanted.orgs, org: OrgSetting(on, level or None)}
-    _lay_down(settings, stores, replace(wanted, orgs=own) if org else replace(wanted, level=level or None))
-    console().print(f"{rule}: {org or 'everywhere'}: {'on' if on else 'off'}, level {level or 'of the rule'}")
+    own = OrgSetting(on, level or None, number(threshold), seconds(window), only.strip() or None)
+    _lay_down(settings, stores, replace(wanted, setting=wanted.setting.having(org, own)))
+    told = [f"level {level or 'of the rule'}", *([f"threshold {threshold}"] if threshold else []),
+            *([f"window {window}"] if window else []), *([f"only {shown(only)}"] if only else [])]  # fmt: skip
+    console().print(f"{rule}: {org or 'everywhere'}: {'on' if on else 'off'}, {', '.join(told)}")
 
 
 @exceptions.command("list")
@@ -168,13 +182,14 @@ def _wanted(stores: Stores, rule_id: str, reason: str) -> Wanted:
     from api.tuning.settings import Wanted, current
 
     old, version = current(stores.policies, rule_id)
-    return Wanted(rule_id, version, old.stage, old.level, reason, old.orgs)
+    return Wanted(old, version, reason)
 
 
 def _lay_down(settings: Settings, stores: Stores, wanted: Wanted) -> None:
     from api.tuning.settings import lay_down
 
-    lay_down(stores, _me(), wanted, now_ms(), jobs=jobs_at(settings), budget=settings.tuning.daily_budget)
+    zone = ZoneInfo(settings.detect.zone)
+    lay_down(stores, _me(), wanted, now_ms(), zone, jobs=jobs_at(settings), budget=settings.tuning.daily_budget)
 
 
 def _tell(seen: Preview) -> None:

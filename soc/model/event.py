@@ -13,9 +13,12 @@ import orjson
 Scalar = str | int | float | bool | None
 Value = Scalar | list[Scalar]
 MAX_NAME = 256
+MAX_LISTS = 8  # around what still has a name of its own: each of them is written as JSON, and what is in it again
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 # ECS 8.x field names as flat dotted keys. A key is never both a value and a prefix; lists hold scalars only.
 Fields = dict[str, Value]
+# Stands for an object under its own name where a raw document is matched: it is there, and no text is like it. Never stored.
+OBJECT = cast("Scalar", {})
 
 # Dead letters whose time is not known live under this day; see `day_of`.
 UNDATED = "undated"
@@ -127,32 +130,74 @@ def nested(fields: Mapping[str, Value]) -> dict[str, object]:
     return out
 
 
-def flat(document: Mapping[str, object], prefix: str = "") -> Fields:
-    """Nested or flat JSON object to flat dotted keys; objects inside lists, and what would have a name of more than `MAX_NAME`
-    characters, become one JSON string each. Raises ValueError for lists that are nested deeper than JSON is written."""
+def flat(document: Mapping[str, object]) -> Fields:
+    """Nested or flat JSON object to flat dotted keys.
+
+    An object is `OBJECT` under its own name, beside its fields. Of objects in a list each is one JSON string in it, and the values of
+    its fields are lists under dotted names. Lists in `MAX_LISTS` lists, and what would have a name of more than `MAX_NAME` characters,
+    are JSON strings alone. Raises ValueError for lists that are nested deeper than JSON is written.
+    """
     kinds = set(map(type, document.values()))
-    if not prefix and dict not in kinds:  # flat already, as most are
-        copy = cast("Fields", dict(document))
-        if list in kinds:
-            copy |= {key: _scalars(value) for key, value in document.items() if isinstance(value, list)}
-        return copy
+    if dict not in kinds and (list not in kinds or all(map(_is_plain, document.values()))):  # flat already, as most are
+        return cast("Fields", dict(document))
     out: Fields = {}
-    stack: list[tuple[str, Mapping[str, object]]] = [(prefix, document)]
+    within: dict[str, list[Scalar]] = {}  # the values of objects in lists
+    stack: list[tuple[str, Mapping[str, object]]] = [("", document)]
     while stack:
         at, node = stack.pop()
         for key, value in node.items():
+            name = at + key
             kind = value.__class__
             if kind is dict:
-                name = f"{at}{key}."
-                if len(name) <= MAX_NAME:
-                    stack.append((name, cast("Mapping[str, object]", value)))
+                if len(name) < MAX_NAME:
+                    out.setdefault(name, OBJECT)
+                    stack.append((name + ".", cast("Mapping[str, object]", value)))
                 else:  # every name below it would repeat it
-                    out[at + key] = _text(value)
+                    out[name] = _text(value)
             elif kind is list:
-                out[at + key] = _scalars(cast("list[object]", value))
+                scalars = out[name] = _scalars(cast("list[object]", value))
+                if scalars is not value:
+                    _gather(within, name, cast("list[object]", value), 1)
             else:
-                out[at + key] = cast("Scalar", value)
+                out[name] = cast("Scalar", value)
+    for name, values in within.items():
+        known = out.get(name, [])
+        out[name] = [*(known if isinstance(known, list) else [known]), *values]
     return out
+
+
+def is_object(value: object) -> bool:
+    """Whether it is `OBJECT`, which the type of values does not know."""
+    return value.__class__ is dict
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it holds scalars only."""
+    return not isinstance(value, list) or _SCALARS.issuperset(map(type, value))
+
+
+def _gather(within: dict[str, list[Scalar]], name: str, values: list[object], lists: int) -> None:
+    """Add the values under each path through objects in these. `lists`: how many are around."""
+    if len(name) >= MAX_NAME or lists > MAX_LISTS:
+        return
+    for value in values:
+        if value.__class__ is dict:
+            for key, inner in cast("Mapping[str, object]", value).items():
+                _add(within, f"{name}.{key}", inner, lists)
+        elif value.__class__ is list:
+            _gather(within, name, cast("list[object]", value), lists + 1)
+
+
+def _add(within: dict[str, list[Scalar]], name: str, value: object, lists: int) -> None:
+    known = within.setdefault(name, [])
+    if value.__class__ is list:
+        known += _scalars(cast("list[object]", value))
+        _gather(within, name, cast("list[object]", value), lists + 1)
+    elif value.__class__ is dict:
+        known.append(OBJECT if len(name) < MAX_NAME else _text(value))
+        _gather(within, name, [value], lists)
+    else:
+        known.append(cast("Scalar", value))
 
 
 def _scalars(values: list[object]) -> list[Scalar]:

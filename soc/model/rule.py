@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from soc.model.asked import Asked
+
 
 class Stage(StrEnum):
     """How far a rule has come. Draft: not evaluated. Test: evaluated and counted, its alerts kept from the queue. Live: all of it."""
@@ -34,7 +36,8 @@ class RuleDoc:
 
     `logsources`: any of them makes it fire; a correlation has those of its base rules. Empty: not known.
     `package`: what it was imported with, empty: nothing. `pipelines`: the processing pipelines that it went through, by name or file.
-    Of a correlation: the ids of its base rules, the fields that it groups by, and how much it takes to fire.
+    Of a correlation: the ids of its base rules, the fields that it groups by, how much it takes to fire, and what of that can be set
+    otherwise (None: not known).
     """
 
     id: str
@@ -53,6 +56,7 @@ class RuleDoc:
     bases: tuple[str, ...] = ()
     group_by: tuple[str, ...] = ()
     at_least: int = 0
+    asked: Asked | None = None
     author: str = ""
     license: str = ""
     package: str = ""

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
+from rules.bound import asked_of
 from rules.doc import doc_of
 from rules.load import load
 from rules.match import Engine
@@ -26,11 +27,12 @@ from soc.backtest.run import BATCH, Backtest
 from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.model.alert import Alert
+from soc.model.asked import Bounds
 from soc.model.calendar import DAY_MS
 from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, RuleFault
-from soc.service.compiling import kept, say
+from soc.service.compiling import Databases, kept, say
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.ruleset import load_rules
 from soc.service.stores import open_history, open_stores, prepare
@@ -99,17 +101,24 @@ class Running:
 
 @contextmanager
 def open_backtest(
-    settings: Settings, chosen: RuleSet, scope: Scope, days: int, clock: Callable[[], int] = now_ms
+    settings: Settings,
+    chosen: RuleSet,
+    scope: Scope,
+    days: int,
+    clock: Callable[[], int] = now_ms,
+    bounds: Bounds | None = None,
 ) -> Iterator[Running]:
     """Over the last `days` whole days and today, as the scope sees them. The same again, the same day, goes on where it was stopped.
 
     The question is what the rules would raise from now on: they, and what they are made of, are taken as live, and what holds now of
-    levels, organisations and exceptions holds for the whole time.
+    levels, organisations and exceptions holds for the whole time. `bounds`: what the one correlation that alerts is to ask for, in
+    every organisation.
 
-    Raises `ConfigError` when another backtest runs, or when there is no rule.
+    Raises `ConfigError` when another backtest runs, when there is no rule, or the rule does not take the bounds.
     """
     if not chosen.rules:
         raise ConfigError("no rule to try: " + "; ".join(map(str, chosen.errors)))
+    counting = _counting(chosen, bounds) if bounds and bounds.set else None
     zone = ZoneInfo(settings.detect.zone)
     today = date.fromisoformat(local_day(clock(), zone))
     since = _midnight(today - timedelta(days=days), zone)
@@ -118,6 +127,8 @@ def open_backtest(
         prepare(settings)
         stores = open_stores(settings)
         tuning = read_tuning(stores.policies, zone).all_live()
+        if counting and bounds:
+            tuning = tuning.trying(counting.id, bounds)
         place = _folder(settings, chosen, scope, since, tuning)
         _tidy(place)
         span, resumed = _span(place, since, clock)
@@ -126,7 +137,7 @@ def open_backtest(
         history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
         raised = sqlite.open_stores(place, now_ms).alerts
         lateness_ms = settings.detect.lateness_s * 1000
-        engine = Engine(chosen, zone)
+        engine = Engine(chosen, zone, blobs=Databases(settings))
         by_id = {rule.id: rule for rule in chosen.rules}
         docs = [doc_of(rule, by_id) for rule in chosen.rules]
         test = Backtest(
@@ -143,6 +154,15 @@ def open_backtest(
         faults = [fault for fault in tuning.faults if fault.rule_id in (None, *(doc.id for doc in docs))]
         began = _began(settings, scope, span, history)
         yield Running(test, span, resumed, faults, docs, engine, began, raised, stores.alerts, scope, zone, place)
+
+
+def _counting(chosen: RuleSet, bounds: Bounds) -> Rule:
+    """The rule that is to ask for these."""
+    alerting = [rule for rule in chosen.rules if not rule.silent]
+    if len(alerting) != 1 or alerting[0].correlation is None:
+        raise ConfigError("another threshold or window can be tried for one rule that counts events: name it alone")
+    asked_of(alerting[0].correlation).check(bounds)
+    return alerting[0]
 
 
 def jobs_at(settings: Settings) -> Jobs:

@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import start_http_server
 
 from rules.check import unsifted
+from rules.database import Compiler
 from rules.match import Engine
 from rules.tuning import Tuning
 from soc import telemetry
@@ -24,6 +25,7 @@ from soc.pipeline import Pipeline
 from soc.service.canary import Canaries
 from soc.service.cases import case_parser
 from soc.service.compiling import Databases, say
+from soc.service.handover import Uptake
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.published import Publisher
 from soc.service.reload import Reloader, Rules, reloading, taking_up
@@ -56,6 +58,7 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         pipeline.between = _between(settings, pipeline, publisher, reloader, detections, tuning, running)
         on_hangup(reloader.asked.set)
         server, _ = start_http_server(detect.http_port, detect.http_host)
+        cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
         relax_garbage_collection()
         if settings.store.url:
@@ -72,19 +75,26 @@ def _between(
     settings: Settings, pipeline: Pipeline, publisher: Publisher, reloader: Reloader, detections: Detections,
     tuning: KnownTuning, running: Rules,
 ) -> Callable[[], None]:  # fmt: skip
-    """What is done between two batches: rules that have changed are taken up, and canaries sent."""
+    """What is done between two batches: rules that have changed and what reruns have found are taken up, and canaries sent."""
+    uptake = Uptake(settings.data_dir, pipeline.add)
     if not settings.detect.canary_s:
-        return taking_up(pipeline, publisher, reloader)
-    canaries = Canaries(pipeline, detections, tuning.now, case_parser(), settings.detect.canary_s * 1000, now_ms)
-    canaries.follow(running)
-    publisher.blind = canaries.faults
-    take_up = taking_up(pipeline, publisher, reloader, canaries.follow)
+        take_up, prove = taking_up(pipeline, publisher, reloader), _nothing
+    else:
+        canaries = Canaries(pipeline, detections, tuning.now, case_parser(), settings.detect.canary_s * 1000, now_ms)
+        canaries.follow(running)
+        publisher.blind = canaries.faults
+        take_up, prove = taking_up(pipeline, publisher, reloader, canaries.follow), canaries.look
 
     def between() -> None:
         take_up()
-        canaries.look()
+        uptake.look()
+        prove()
 
     return between
+
+
+def _nothing() -> None:
+    pass
 
 
 def _patiently(
@@ -116,7 +126,7 @@ def put_together(
     chosen = choose(settings, before_of(settings), progress=say)
     for error in chosen.ruleset.errors:
         log.warning("a rule cannot be loaded, the others run", rule=str(error))
-    for note in unsifted(chosen.ruleset):
+    for note in unsifted(chosen.ruleset, Compiler(Databases(settings))):
         log.warning("the detector is slower than it could be", rule=str(note))
     engine = engine_of(settings, chosen)
     publisher = Publisher(detections, tuning, now_ms)

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from soc.buffer.database import Database
+from soc.model.asked import Asked
 from soc.model.calendar import DAY_MS, day_of
 from soc.model.canary import Canary, Life
 from soc.model.finding import Finding
@@ -264,5 +265,7 @@ def canary_of(doc: Mapping[str, Any]) -> Canary:
 def rule_doc(text: str) -> RuleDoc:
     doc = orjson.loads(text)
     lists = {name: tuple(value) for name, value in doc.items() if isinstance(value, list)}
-    # A text that was kept by an older govsoc has no log sources.
-    return RuleDoc(**doc | lists | {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))})
+    # A text that was kept by an older govsoc has no log sources, and says nothing of what can be set otherwise.
+    nested = {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))}
+    asked = doc.get("asked")
+    return RuleDoc(**doc | lists | nested | {"asked": Asked(**asked) if asked else None})

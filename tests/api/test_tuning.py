@@ -10,18 +10,21 @@ from api.tuning import exceptions, preview
 from api.tuning.budget import days_in
 from api.tuning.history import revisions
 from api.tuning.ratio import ratio, wilson
+from rules.tuning import Tuning
 from soc.backtest.jobs import Job, new_id
 from soc.model.alert import Decision, Status, Verdict
+from soc.model.asked import Asked, Bounds
 from soc.model.finding import alert_id_in_test
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, Stage
-from soc.model.tuning import Hidden
+from soc.model.tuning import OUTSIDE, Hidden, setting_of
 
 NOW = 1_772_452_800_000  # of the country of these tests
 RULE = "web-sqli"
 EXCEPTIONS, SETTING = "/api/v1/exceptions", f"/api/v1/rules/{RULE}/setting"
 DAY = 86_400_000
+NOTHING = {"threshold": None, "timespan_s": None, "only": None}
 
 
 def proposal(condition="source.ip:203.0.113.7", **more):
@@ -74,6 +77,7 @@ def test_the_preview_keeps_to_the_organisations_and_the_days(client_of, world):
 def test_a_correlation_is_asked_what_it_groups_by_and_its_base_rule_by_its_events(client_of, world, rule):
     base = replace(rule, id="base", hash="h-base", silent=True)
     rule = replace(rule, bases=("base",), group_by=("source.ip",), at_least=20)
+    rule = replace(rule, asked=Asked("event_count", "gte", 20, 600, 1))
     world.detections.publish([base, rule], [])
     client = client_of("admin")
     refused = client.post(f"{EXCEPTIONS}/preview", json=proposal('url.query:"id=1"'))
@@ -88,6 +92,11 @@ def test_a_correlation_is_asked_what_it_groups_by_and_its_base_rule_by_its_event
     some = " OR ".join(f'url.query:"id={n} UNION SELECT 1"' for n in range(8))  # of 25 and of 30: 17 and 22 are left
     single = client.post(f"{EXCEPTIONS}/preview", json=proposal(some) | {"rule_id": "base"}).json()
     assert (single["events"], single["alerts"], single["touched"]) == (16, 1, 2)
+    for version, (threshold, lost) in enumerate([(17, 0), (23, 2)]):
+        own = {"hungyen": {"threshold": threshold}}
+        assert client.put(SETTING, json=setting(version, orgs=own)).status_code == 200
+        single = client.post(f"{EXCEPTIONS}/preview", json=proposal(some) | {"rule_id": "base"}).json()
+        assert single["alerts"] == lost, "by the threshold that holds there"
 
 
 def test_findings_whose_events_are_gone_are_said_and_not_judged(client_of, world, monkeypatch):
@@ -263,8 +272,8 @@ def test_who_administers_some_organisations_sets_what_these_have(client_of, worl
     assert outsider.put(SETTING, json=setting(1, orgs={"ninhbinh": {"level": "low"}})).status_code == 200
     whole = national.get(f"/api/v1/rules/{RULE}").json()["setting"]
     assert whole["orgs"] == {
-        "hungyen": {"enabled": False, "level": None},
-        "ninhbinh": {"enabled": True, "level": "low"},
+        "hungyen": {"enabled": False, "level": None, **NOTHING},
+        "ninhbinh": {"enabled": True, "level": "low", **NOTHING},
     }
     assert admin.put(SETTING, json=setting(2)).json()["orgs"] == {}
     assert national.get(f"/api/v1/rules/{RULE}").json()["setting"]["orgs"].keys() == {"ninhbinh"}
@@ -445,3 +454,92 @@ def test_what_could_not_be_read_back_is_refused_and_nothing_changes(client_of, w
     exception = {"rule_id": "web-sqli", "condition": "source.ip:192.0.2.9", "orgs": [""], "reason": "scanner"}
     assert client.post("/api/v1/exceptions", json=exception).status_code == 422
     assert world.stores.policies.list(PolicyKind.RULE) == []
+
+
+# Thresholds, windows, and what narrows a rule
+
+
+@pytest.fixture
+def counting(world, rule):
+    """The rule counts what another finds, by address: 20 in 10 minutes."""
+    asked = Asked("event_count", "gte", 20, 600, 1)
+    rule = replace(rule, bases=("base",), group_by=("source.ip",), at_least=20, asked=asked)
+    world.detections.publish([replace(rule, id="base", hash="b", bases=(), group_by=(), asked=None), rule], [])
+    return rule
+
+
+def test_a_threshold_and_a_window_are_laid_down_everywhere_and_for_one_organisation(client_of, world, counting):
+    national, admin, outsider = client_of("national"), client_of("admin"), client_of("outsider")
+    assert national.get(f"/api/v1/rules/{RULE}").json()["asked"] == {
+        "type": "event_count", "compares": "gte", "threshold": 20, "timespan_s": 600,
+    }  # fmt: skip
+    assert national.put(SETTING, json=setting(threshold=30)).status_code == 200
+    own = {"hungyen": {"threshold": 5, "timespan_s": 3600}}
+    assert admin.put(SETTING, json=setting(1, threshold=30, orgs=own)).status_code == 200
+    assert admin.put(SETTING, json=setting(2, threshold=31, orgs=own)).status_code == 403, "it is everybody's"
+    assert admin.put(SETTING, json=setting(2, threshold=30, orgs={"ninhbinh": {"threshold": 1}})).status_code == 403
+    assert admin.put(SETTING, json=setting(1, threshold=30)).status_code == 409
+    policy = world.stores.policies.get(PolicyKind.RULE, RULE)
+    assert Tuning([setting_of(RULE, policy.body)]).bounds == {RULE: {"": Bounds(30, None), "hungyen": Bounds(5, 3600)}}
+    theirs = outsider.get(f"/api/v1/rules/{RULE}")
+    assert theirs.json()["setting"]["orgs"] == {}
+    assert "hungyen" not in theirs.text
+    entry = world.stores.audit.list(limit=1).items[0]
+    assert "orgs.hungyen.threshold - -> 5" in entry.detail
+    assert "the window is longer (hungyen)" in entry.detail
+
+
+@pytest.mark.parametrize(
+    ("asked", "wrong", "why"),
+    [
+        (("event_count", "gte", 20, 600, 1), {"threshold": 2.5}, "whole number of 0 to 10000"),
+        (("event_count", "gte", 20, 600, 1), {"threshold": 10_001}, "whole number of 0 to 10000"),
+        (("event_count", "gte", 20, 600, 1), {"timespan_s": 32 * 86_400}, "31 days"),
+        (("event_count", "", 0, 600, 1), {"threshold": 5}, "no single number"),
+        (("temporal", "gte", 3, 600, 3), {"threshold": 4}, "whole number of 0 to 3"),
+        (("value_sum", "gt", 3, 600, 1), {"threshold": 1e23}, "at most"),
+        (("absence", "", 0, 600, 2), {"threshold": 1}, "no single number"),
+        (None, {"threshold": 5}, "single events"),
+        (None, {"timespan_s": 60}, "single events"),
+    ],
+)  # fmt: skip
+def test_what_a_rule_does_not_take_is_refused_with_the_reason(client_of, world, counting, asked, wrong, why):
+    changed = replace(counting, asked=Asked(*asked) if asked else None)
+    world.detections.publish([changed], [])
+    before = world.stores.policies.revision()
+    client = client_of("national")
+    for body in (setting(**wrong), setting(orgs={"hungyen": wrong})):
+        answer = client.put(SETTING, json=body)
+        assert (answer.status_code, why in answer.json()["detail"]) == (422, True), answer.text
+    assert world.stores.policies.revision() == before
+
+
+def test_what_others_have_does_not_stand_in_the_way_once_the_rule_has_changed(client_of, world, counting):
+    own = {"ninhbinh": {"threshold": 5}}
+    assert client_of("outsider").put(SETTING, json=setting(orgs=own)).status_code == 200
+    world.detections.publish([replace(counting, asked=Asked("absence", "", 0, 600, 2))], [])
+    ours = {"hungyen": {"timespan_s": 60}}
+    assert client_of("admin").put(SETTING, json=setting(1, orgs=ours)).status_code == 200
+
+
+def test_what_narrows_a_rule_asks_fields_and_of_a_correlation_what_it_groups_by(client_of, world, rule):
+    client = client_of("national")
+    laid = {"hungyen": {"only": "NOT source.ip:10.0.0.0/8"}}
+    assert client.put(SETTING, json=setting(orgs=laid)).status_code == 200
+    assert client.put(SETTING, json=setting(1, only="word")).status_code == 400
+    assert client.put(SETTING, json=setting(1, only="url.path:[")).status_code == 400
+    world.detections.commit([], {}, {}, {}, None, NOW, [Hidden(RULE, OUTSIDE, "hungyen", "2026-03-02", 7)])
+    [hidden] = [one for one in client.get(f"/api/v1/rules/{RULE}").json()["hidden"] if one["exception_id"] == OUTSIDE]
+    assert hidden["events"] == 7
+    world.detections.publish([replace(rule, bases=("base",), group_by=("source.ip",))], [])
+    refused = client.put(SETTING, json=setting(1, only="url.path:x"))
+    assert (refused.status_code, "narrow base" in refused.json()["detail"]) == (422, True)
+    assert client.put(SETTING, json=setting(1, only="source.ip:10.0.0.0/8")).status_code == 200
+
+
+def test_a_backtest_with_other_bounds_says_nothing_of_the_rule_as_it_is(jobs):
+    tried = Job(new_id(), "cli:lan", NOW, None, 7, RULE, threshold=50)
+    jobs.ended(tried, [{"made_of": ["h"]}])
+    assert jobs.latest(["h"]) is None
+    jobs.ended(Job(new_id(), "cli:lan", NOW, None, 7, RULE), [{"made_of": ["h"]}])
+    assert jobs.latest(["h"]) is not None

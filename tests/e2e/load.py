@@ -136,20 +136,9 @@ def said(product: Product, text: str) -> bool:
     return text in product.log.read_text()
 
 
-def metric(product: Product, name: str) -> float:
-    """One of the detector's."""
-    with urllib.request.urlopen(
-        f"http://127.0.0.1:{product.env['SOC_DETECT__HTTP_PORT']}/metrics", timeout=10
-    ) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith(f"{name} "):
-                return float(line.split()[1])
-    return 0.0
-
-
 def indexed(product: Product) -> float:
     """Events that the server has acknowledged since the detector started."""
-    return metric(product, "soc_indexer_events_total") + metric(product, "soc_indexer_duplicates_total")
+    return product.metric("soc_indexer_events_total") + product.metric("soc_indexer_duplicates_total")
 
 
 def all_there_once(product: Product, cluster: Cluster, count: int) -> bool:

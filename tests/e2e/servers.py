@@ -156,17 +156,17 @@ class Product:
 
     def examined(self) -> int:
         """Events that the detector has examined since it started."""
-        return self.metric("soc_detector_events_total")
+        return int(self.metric("soc_detector_events_total"))
 
-    def metric(self, name: str) -> int:
-        """Of the detector's, one without labels."""
-        with urllib.request.urlopen(
-            f"http://127.0.0.1:{self.env['SOC_DETECT__HTTP_PORT']}/metrics", timeout=10
-        ) as answer:
-            for line in answer.read().decode().splitlines():
-                if line.startswith(f"{name} "):
-                    return int(float(line.split()[1]))
-        return 0
+    def metric(self, name: str) -> float:
+        """Of the detector's, one without labels; 0 while it is still compiling its rules."""
+        url = f"http://127.0.0.1:{self.env['SOC_DETECT__HTTP_PORT']}/metrics"
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                lines = answer.read().decode().splitlines()
+        except urllib.error.URLError:
+            return 0.0
+        return next((float(line.split()[1]) for line in lines if line.startswith(f"{name} ")), 0.0)
 
     def stop(self) -> None:
         if self.process is not None:

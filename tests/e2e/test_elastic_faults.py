@@ -17,7 +17,6 @@ from load import (
     enrol,
     indexed,
     logged_ids,
-    metric,
     push,
     said,
 )
@@ -55,7 +54,7 @@ def test_a_server_that_hangs_for_two_minutes_under_load_and_attack(elastic, on_e
         time.sleep(120)
         pushed = pushes.accepted
         assert said(product, "no answer in time")
-        assert metric(product, "soc_indexer_behind_seconds") > 60
+        assert product.metric("soc_indexer_behind_seconds") > 60
         node.resume()
         eventually(lambda: indexed(product) >= pushed, 60, "what was pushed meanwhile is indexed")
     count = pushes.accepted
@@ -63,7 +62,7 @@ def test_a_server_that_hangs_for_two_minutes_under_load_and_attack(elastic, on_e
     eventually(lambda: product.examined() >= count, 60, "everything is examined")
     assert event_ids(elastic) == logged_ids(product.data_dir)
     assert len(event_ids(elastic)) == count
-    eventually(lambda: metric(product, "soc_indexer_behind_seconds") < 5, 10, "it is no longer behind")
+    eventually(lambda: product.metric("soc_indexer_behind_seconds") < 5, 10, "it is no longer behind")
     assert "Traceback" not in product.log.read_text()
     found = alerts(product)
     product.stop()
@@ -111,7 +110,7 @@ def test_an_index_made_by_hand_refuses_some_events_and_they_are_kept_until_they_
     elastic.request("PUT", f"/govsoc-events-web-hungyen-{month}", {"mappings": {"properties": fields}})
     push(product, token, plain(0, 100))
     push(product, token, plain(100, 15, query="?a=b"))
-    eventually(lambda: metric(product, "soc_indexer_refused_total") >= 15, 30, "they are refused")
+    eventually(lambda: product.metric("soc_indexer_refused_total") >= 15, 30, "they are refused")
     eventually(lambda: all_there_once(product, elastic, 100), 30, "the others are indexed")
     elastic.request("POST", "/govsoc-events-*/_refresh")
     hits = elastic.request("POST", "/govsoc-events-quarantine-hungyen/_search", {"size": 200})["hits"]["hits"]
@@ -141,7 +140,7 @@ def test_an_index_made_by_hand_that_refuses_everything_makes_events_wait_until_i
     elastic.request("PUT", f"/{index}", {"mappings": {"properties": {"http": {"type": "keyword"}}}})
     push(product, token, plain(0, 100))
     eventually(lambda: said(product, "nearly all events are refused, so they wait"), 30, "it says why")
-    assert metric(product, "soc_indexer_refused_total") == 0
+    assert product.metric("soc_indexer_refused_total") == 0
     elastic.request("DELETE", f"/{index}")
     elastic.request("DELETE", "/_index_template/govsoc-by-hand")
     eventually(lambda: all_there_once(product, elastic, 100), 60, "everything is indexed")

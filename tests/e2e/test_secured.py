@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import orjson
 import pytest
 from elastic import event_ids, set_up
-from load import Pushes, all_there_once, enrol, indexed, logged_ids, metric, push, said
+from load import Pushes, all_there_once, enrol, indexed, logged_ids, push, said
 from servers import Product, eventually, on_secured
 
 pytestmark = [pytest.mark.server, on_secured]
@@ -104,7 +104,7 @@ def test_a_key_that_expires_under_load_costs_nothing_but_time(product, store, se
         dead_from = pushes.accepted
         eventually(lambda: pushes.accepted > dead_from + 1000, 60, "ingest goes on")
         assert indexed(product) == stuck_at
-        assert metric(product, "soc_indexer_behind_seconds") > 1
+        assert product.metric("soc_indexer_behind_seconds") > 1
         complaints = complaints_of(product)
         advice = "Make a new one (soc setup elasticsearch --renew-keys), put it into store.api_key and restart govsoc"
         assert {reason for _, reason in complaints} == {

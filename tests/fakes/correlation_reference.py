@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from math import ceil
 
@@ -94,14 +94,19 @@ def event(number: int, ts: int, rng: random.Random, groups: int = 2) -> Event:
 Input = tuple[Event, str]  # an event, and the rule that found it
 
 
-def findings(events: Iterable[Event], zone) -> set[tuple[str, str, str]]:
-    """(rule id, alert id, finding id) of every correlation that alerts."""
+Laid = Mapping[tuple[str, str], Mapping[str, object]]  # correlation and organisation -> its `number` and `timespan`
+
+
+def findings(events: Iterable[Event], zone, laid: Laid | None = None) -> set[tuple[str, str, str]]:
+    """(rule id, alert id, finding id) of every correlation that alerts. `laid`: what holds in place of the text."""
     hits: dict[str, list[Event]] = {base: [e for e in events if e.fields.get(base) == 1] for base in BASES}
     silent = {name for body in CORRELATIONS.values() if not body.get("generate") for name in _rules(body)}
     found = set()
     for name, body in CORRELATIONS.items():
         hits[name] = []
-        for who, hit, window in _hits(body, hits):
+        for who, hit, window in _hits(
+            body, hits, {org: own for (other, org), own in (laid or {}).items() if other == name}
+        ):
             hits[name].append(hit)
             if name not in silent:
                 alert = alert_id(rule_id(name), hit.org, who, local_day(hit.ts, zone))
@@ -113,17 +118,18 @@ def _rules(body) -> list[str]:
     return body.get("rules") or [name for name in BASES if name in re.findall(r"\w+", body["condition"])]  # type: ignore[no-any-return]
 
 
-def _hits(body, hits):
+def _hits(text, hits, laid):
     """(entity, event, the events of its window) of each hit."""
     groups: dict[tuple[str, ...], list[Input]] = defaultdict(list)
-    names, aliases = body.get("group-by", []), body.get("aliases", {})
-    for rule in _rules(body):
+    names, aliases = text.get("group-by", []), text.get("aliases", {})
+    for rule in _rules(text):
         for e in {e.id: e for e in hits[rule]}.values():
             by = [e.fields.get(aliases.get(name, {}).get(rule, name)) for name in names]
-            if None not in by and _has_value(body, e):
+            if None not in by and _has_value(text, e):
                 groups[(e.org, *map(str, by))].append((e, rule))
-    span = int(body["timespan"][:-1]) * {"m": MINUTE, "h": 60 * MINUTE}[body["timespan"][-1]]
     for (org, *by), inputs in groups.items():
+        body = _bent(text, laid.get(org, {}))
+        span = int(body["timespan"][:-1]) * {"m": MINUTE, "h": 60 * MINUTE}[body["timespan"][-1]]
         who = ", ".join(by) or org
         for hit in {e.id: e for e, _ in inputs}.values():
             if body["type"] == "absence":
@@ -135,6 +141,14 @@ def _hits(body, hits):
             window = [(e, rule) for e, rule in inputs if hit.ts - span < e.ts <= hit.ts]
             if _holds(body, window):
                 yield who, hit, [e for e, _ in window]
+
+
+def _bent(body, own):
+    bent = {**body, "timespan": own.get("timespan", body["timespan"])}
+    if "number" in own:
+        condition = body.get("condition") or {"gte": None}
+        bent["condition"] = {k: v if k in ("field", "percentile") else own["number"] for k, v in condition.items()}
+    return bent
 
 
 def _number(e: Event) -> Fraction | None:

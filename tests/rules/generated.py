@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from hypothesis import strategies as st
 
 # Case that is more than ASCII (Kelvin sign, dotless i, sharp s, Vietnamese composed and in pieces), what JSON and YAML escape, wildcards.
-LETTERS = "aAbBkKiIsS\u212aıßẞſđĐắẮă\u0301"
+LETTERS = "aAbBkKiIsS\u212aıİßẞſΣσςđĐắẮă\u0301"
 MARKS = "\\*?'\"\n\0\t -/.%_,{}[]:#0159\u2028\U0001f600"
-WORD = st.text(alphabet=LETTERS + MARKS, max_size=6).map(lambda text: spelt_out(text))
+WORD = st.text(alphabet=LETTERS + MARKS, max_size=6)
 PLAIN = st.text(alphabet="abAB01 đắ./_%'\"\n", min_size=1, max_size=5)  # nothing that Sigma strings treat apart
 ASCII = st.text(alphabet="abcXYZ019 -/.", min_size=1, max_size=6)
 FIELDS = ("f", "g", "h.i", "h.j.k")
@@ -24,6 +24,7 @@ AS_TEXT = NUMBERS.map(str)
 ODD = st.sampled_from(
     [
         "", " ", "0", "-0", "05", "5.0", "5e0", "5E-1", "1_0", "0x5", "inf", "nan", "٣", "true", "True", "false", "null", "None", "[]",
+        "5 ", "5\n", " 5", "5.", "9" * 41, "-" + "1" * 400, "0" * 50 + "5", "\ufffd", "\uffff",
         "\\", "\\\\", "*", "?", 2**53 + 1, 2**63 - 1, "\ud800", "a\udfff", "\0", "x" * 3000, "K" * 2100, "a" * 5000 + "b",
     ]
 )  # fmt: skip
@@ -42,7 +43,7 @@ def near(draw: st.DrawFn, needles: list[str]) -> str:
         )
     change = draw(st.integers(0, 6))
     if change == 0:
-        text = text.upper() if "İ" not in text.upper() else text
+        text = text.upper()
     elif change == 1:
         text = text.swapcase()
     elif change == 2 and text:
@@ -52,12 +53,7 @@ def near(draw: st.DrawFn, needles: list[str]) -> str:
         draw(st.sampled_from(["", "x", "\0", "ắ", "\\", "a b"])),
         draw(st.sampled_from(["", "y", "\0", "\u0301", "*", "\n"])),
     )
-    return spelt_out(before * draw(st.booleans()) + text + after * draw(st.booleans()))
-
-
-def spelt_out(text: str) -> str:
-    """Without the blanks behind a number and the point, which docs/sigma.md leaves open."""
-    return text.rstrip() if text[:2].strip("-")[:1].isdigit() else text
+    return before * draw(st.booleans()) + text + after * draw(st.booleans())
 
 
 def value_near(needles: list[str], scalars: st.SearchStrategy[object], deep: bool) -> st.SearchStrategy[object]:
@@ -134,7 +130,7 @@ CODED_MODIFIERS = [
 ]  # fmt: skip
 REGEXES = [
     "a.b", "^a", "b\\$", "a|B", "[aA]b?", r"\.", "a{2,3}", "(ab)+", "^$", "đ", "a.*b", "(a|b)c*", "[^a-b]", "ắ.", "k", "^.a",
-    "K+", r"\\", r"a\*", "a\nb", "^a$|^b", "$",
+    "K+", r"\\", r"a\*", "a\nb", "^a$|^b", "$", "a$", "(b$|a$)", "b$|a",
 ]  # fmt: skip
 NETWORKS = [
     "10.0.0.0/8",
@@ -192,23 +188,47 @@ def items() -> dict[str, tuple[st.SearchStrategy[Item], Callable[[object], list[
     for modifier in ("re", "re|i", "re|m", "re|s", "re|i|m|s"):
         found[modifier] = (
             linked(modifier, st.sampled_from(REGEXES)),
-            lambda value: ["ab", "aab", "a\nb", "ắđ", "K", "abc", "a*", "a.b", "\\", "b$", *needles_of(value)],
+            lambda value: [
+                "ab",
+                "aab",
+                "a\nb",
+                "ắđ",
+                "K",
+                "abc",
+                "a*",
+                "a.b",
+                "\\",
+                "b$",
+                "a\n",
+                "b\n",
+                *needles_of(value),
+            ],
         )
     found["cidr"] = linked("cidr", st.sampled_from(NETWORKS)), lambda value: []
     for modifier in ("gt", "gte", "lt", "lte"):
         found[modifier] = linked(modifier, NUMBERS), needles_of
     for modifier, numbers in PARTS.items():
         found[modifier] = linked(modifier, st.sampled_from(numbers)), lambda value: []
+    found["hour|gte"] = linked("hour|gte", st.sampled_from(PARTS["hour"])), lambda value: []
+    found["contains number"] = linked("contains", NUMBERS), needles_of
     found["number"] = linked("", NUMBERS), needles_of
     found["boolean"] = linked("", st.booleans()), needles_of
     found["null"] = linked("", st.one_of(st.none(), WORD)), needles_of
     found["exists"] = st.tuples(FIELD.map("{}|exists".format), st.booleans()), needles_of
     dashed = st.tuples(
-        st.sampled_from(["", "x", "cmd "]), st.sampled_from([" -enc", " /c", " -a b /d", "-q", " /x*y"])
+        st.sampled_from(["", "x", "cmd ", "/"]),
+        st.sampled_from([" -enc", " /c", " -a b /d", "-q", " /x*y", "--all", "a-b", "-*", " -", "b–c"]),
     ).map("".join)
     found["windash"] = linked("windash", dashed), needles_of
     found["windash|contains"] = linked("windash|contains", dashed), needles_of
-    for modifier in ("fieldref", "fieldref|contains", "fieldref|startswith", "fieldref|endswith"):
+    for modifier in (
+        "fieldref",
+        "fieldref|contains",
+        "fieldref|startswith",
+        "fieldref|endswith",
+        "cased|fieldref",
+        "fieldref|contains|cased",
+    ):
         found[modifier] = linked(modifier, FIELD), lambda value: ["a", "A", "ab", "ắ", "5", ""]
     return found
 
@@ -216,7 +236,9 @@ def items() -> dict[str, tuple[st.SearchStrategy[Item], Callable[[object], list[
 ITEMS = items()
 SCALARS: Mapping[str, st.SearchStrategy[object]] = {
     "cidr": st.one_of(st.sampled_from(ADDRESSES), st.ip_addresses().map(str), SCALAR),
-    **dict.fromkeys(PARTS, st.one_of(st.sampled_from(TIMES), st.none(), st.booleans(), st.sampled_from(["x", 1.5]))),
+    **dict.fromkeys(
+        [*PARTS, "hour|gte"], st.one_of(st.sampled_from(TIMES), st.none(), st.booleans(), st.sampled_from(["x", 1.5]))
+    ),
 }
 CONDITIONS = [
     "a", "not a", "a and b", "a or b", "a and not b", "not (a or b) or c", "1 of them", "all of them", "1 of a* and not c",

@@ -126,7 +126,7 @@ class Reference:
         if "fieldref" in modifiers:
             return self.same_as(modifiers, texts(event.get(str(field))), texts(event.get(str(value))))
         if value is None:
-            return not texts(event.get(str(field)))
+            return not [one for one in elements(event.get(str(field))) if one is not None]
         if field is not None:
             return any(map(self.test(modifiers, value), texts(event.get(field))))
         everything = list(elements(list(event.values())))
@@ -256,8 +256,8 @@ def elements(value: object) -> Iterator[object]:
 
 
 def texts(value: object) -> list[str]:
-    """A field's value as texts, any of which may match; null, and an empty list, are none."""
-    return [spelt(one) for one in elements(value) if one is not None]
+    """A field's value as texts, any of which may match; null, an empty list and an object are none."""
+    return [spelt(one) for one in elements(value) if one is not None and not isinstance(one, dict)]
 
 
 def exact(value: object) -> Fraction:
@@ -284,17 +284,36 @@ def within(text: str, network: str) -> bool:
         return False
 
 
-def flatten(value: object, at: str = "") -> dict[str, object]:
-    """A JSON object with flat dotted keys; what is no scalar in a list is its JSON text."""
-    found: dict[str, object] = {}
-    for key, inner in value.items() if isinstance(value, dict) else ():
+def flatten(value: object) -> dict[str, object]:
+    """A JSON object with flat dotted keys. What is no scalar in a list is its JSON text; objects in it are walked, too."""
+    found: dict[str, list[object]] = {}
+    listed: set[str] = set()
+
+    def walk(at: str, inner: object, in_list: bool) -> None:
+        if in_list:
+            listed.add(at)
+        values = found.setdefault(at, [])
         if isinstance(inner, dict):
-            found.update(flatten(inner, f"{at}{key}."))
+            values.append({})
+            for key, one in inner.items():
+                walk(f"{at}.{key}", one, in_list)
         elif isinstance(inner, list):
-            found[at + key] = [
+            listed.add(at)
+            values.extend(
                 json.dumps(one, ensure_ascii=False, separators=(",", ":")) if isinstance(one, list | dict) else one
                 for one in inner
-            ]
+            )
+            for one in objects(inner):
+                for key, deeper in one.items():
+                    walk(f"{at}.{key}", deeper, True)
         else:
-            found[at + key] = inner
-    return found
+            values.append(inner)
+
+    for key, inner in value.items() if isinstance(value, dict) else ():
+        walk(str(key), inner, False)
+    return {name: values if name in listed else values[-1] for name, values in found.items()}
+
+
+def objects(values: list[object]) -> Iterator[dict[str, object]]:
+    """Of a list, and of lists in it."""
+    return (one for one in elements(values) if isinstance(one, dict))

@@ -86,9 +86,13 @@ def test_windash_takes_each_of_five_dashes_for_the_others(fires, written: str, s
     detection = {"sel": {"f|windash|contains": f" {written}enc"}}
     assert fires(detection, {"f": f"powershell {seen}ENC x"})
     assert not fires(detection, {"f": "powershell +enc x"})
-    assert not fires(
-        {"sel": {"f|windash": f"a{written}b"}}, {"f": f"a{'-' if written != '-' else '/'}b"}
-    )  # inside a word
+    assert fires({"sel": {"f|windash|startswith": f"a{written}{written}b"}}, {"f": f"a{seen}-b"})  # wherever they stand
+    assert not fires({"sel": {"f|windash": f"a{written}b"}}, {"f": f"a{seen}{seen}b"})
+
+
+def test_windash_before_base64_has_a_value_for_each_permutation(fires, rule_text) -> None:
+    assert fires({"sel": {"f|windash|base64offset|contains": "cmd /c"}}, {"f": b64encode(b"x cmd -c y").decode()})
+    assert "at most 3" in loads(rule_text({"sel": {"f|windash|base64": "-a -b -c -d"}})).errors[0].reason
 
 
 def test_cased_may_be_said_of_an_expression(fires) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.cases import MemoryState
+from rules.bound import TermsOf
+from rules.cases import END_OF_TIME, MemoryState
 from rules.match import Engine
 from rules.sweep import Sweep
+from soc.model.asked import Bounds
 from soc.model.event import Event
 from soc.model.finding import alert_id, finding_id, local_day
 
@@ -274,7 +277,7 @@ def test_the_sweep_over_events_at_hand_gives_the_same_windows(engine_of, drawn) 
         event_at(i, START + minute * MINUTE, ip, value, "hy", 1) for i, (minute, ip, value, _, _) in enumerate(drawn)
     ]
     rule = engine_of(RULES).ruleset.get("values")
-    sweep = Sweep(rule, rule.correlation, ())
+    sweep = Sweep(rule, rule.correlation, (), TermsOf(rule.correlation))
     for line, event in enumerate(events):
         sweep.add("base2", event.org, event.ts, line, event.fields)
     found = {hit.line: set(hit.lines) for hit in sweep.hits()}
@@ -296,3 +299,76 @@ def test_groups_of_odd_values(engine_of, value) -> None:
     ]
     found = [f for f in engine.correlate(engine.match(events), state) if f.rule_id.endswith("2")]
     assert bool(found) == (value is not None)
+
+
+def changing(engine: Engine, *steps: tuple[Bounds | None, list[Event]]) -> list[set[str]]:
+    """The ids of events that are found in each step, with the bounds that hold from it on."""
+    state, found = MemoryState(), []
+    for bounds, events in steps:
+        engine.bind({"6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002": {"hy": bounds}} if bounds else {})
+        told = engine.correlate(engine.match(events), state)
+        engine.flush(state)
+        found.append({finding.event_id for finding in told if finding.rule_id.endswith("2")})
+    return found
+
+
+def test_a_threshold_that_changes_finds_the_windows_as_they_are(engine_of) -> None:
+    one, two, three, four = events = [event_at(i, START + i * MINUTE, "x", None, "hy") for i in range(4)]
+    ids = [event.id for event in events]
+    theirs = [event_at(9 + i, START + i * MINUTE, "x", None, "nb") for i in range(2)]
+    lowered = changing(
+        engine_of(RULES), (None, [one]), (Bounds(2), [two, *theirs]), (None, [three]), (Bounds(9), [four])
+    )
+    assert lowered == [set(), set(ids[:2]), {ids[2]}, set()], "what counted before counts on; theirs is as it was"
+
+
+def test_a_window_that_grows_holds_what_is_still_there_and_one_that_shrinks_what_lies_in_it(engine_of) -> None:
+    events = [event_at(i, START + i * 8 * MINUTE, "x", None, "hy") for i in range(4)]
+    ids = [event.id for event in events]
+    grown = changing(
+        engine_of(RULES), (None, events[:2]), (Bounds(None, 3600), events[2:3]), (Bounds(2, 60), events[3:])
+    )
+    assert grown == [set(), set(ids[:3]), set()]
+
+
+def test_bounds_that_do_not_fit_the_text_count_for_nothing_and_are_told(engine_of) -> None:
+    engine = engine_of(RULES)
+    events = [event_at(i, START + i * MINUTE, "x", None, "hy") for i in range(3)]
+    assert changing(engine, (Bounds(2.5), events)) == [{event.id for event in events}]
+    [(rule_id, reason)] = engine.correlations.shortcomings()
+    assert rule_id.endswith("2")
+    assert "for hy does not fit it" in reason
+
+
+@pytest.mark.parametrize("value", ["99999999999999999999", "1e21", -(10**18)])
+def test_what_a_window_comes_to_can_be_stored(engine_of, event, value) -> None:
+    rules = """
+title: base
+name: base
+logsource: {category: test}
+detection: {sel: {f: x}, condition: sel}
+---
+title: sum
+name: sum
+correlation: {type: value_sum, rules: [base], group-by: [g], timespan: 5m, condition: {field: n, neq: 1}}
+"""
+    engine, state = engine_of(rules), MemoryState()
+    events = [event({"f": "x", "g": "y", "n": value}, number=i) for i in range(2)]
+    engine.correlate(engine.match(events), state)
+    found = engine.tick(END_OF_TIME, state)
+    assert found
+    orjson.dumps([finding.matched for finding in found])
+
+
+def test_a_child_that_rests_does_not_hold_up_what_is_made_of_it(engine_of, event) -> None:
+    base = "title: {0}\nname: {0}\nlogsource: {{category: test}}\ndetection: {{sel: {{f: {0}}}, condition: sel}}\n"
+    many = "title: many\nname: many\ncorrelation: {type: value_avg, rules: [b], group-by: [g], timespan: 5m, "
+    many += "condition: {field: n, gt: 1}}\n"
+    missing = (
+        "title: missing\nname: missing\ncorrelation: {type: absence, rules: [a, many], group-by: [g], timespan: 5m}\n"
+    )
+    for resting, told in ((frozenset(), True), (frozenset({"many"}), True)):
+        engine, state = engine_of("---\n".join([base.format("a"), base.format("b"), many, missing])), MemoryState()
+        engine.rest(resting)
+        engine.correlate(engine.match([event({"f": "a", "g": "y"})]), state)
+        assert bool([one for one in engine.tick(END_OF_TIME, state) if one.rule_id == "missing"]) is told

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
-from correlation_reference import BASES, MINUTE, START, event, findings, rules_text
+from correlation_reference import BASES, MINUTE, START, event, findings, rule_id, rules_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +17,7 @@ from rules.load import loads
 from rules.match import Engine
 from rules.rule import RuleSet
 from rules.sweep import Sweeps
+from soc.model.asked import Bounds, BoundsOf
 from soc.model.event import Event
 from soc.model.finding import Finding, alert_id, finding_id, local_day
 
@@ -116,9 +117,71 @@ def test_so_does_a_tick_that_cannot_decide_all_at_once(ruleset, tz, monkeypatch,
     assert found == sorted(findings(events, tz))
 
 
-def swept(ruleset: RuleSet, events: Sequence[Event], zone) -> list[tuple[str, str, str]]:
+LAID: dict[
+    tuple[str, str], dict[str, object]
+] = {  # of the two organisations, one has something of its own, or both have
+    ("many", "hy"): {"number": 2, "timespan": "25m"},
+    ("few", "hy"): {"number": 1},
+    ("not_three", "nb"): {"number": 2, "timespan": "4m"},
+    ("everybody", "nb"): {"number": 2},
+    ("values", "hy"): {"number": 2, "timespan": "2m"},
+    ("pairs", "nb"): {"number": 1, "timespan": "1h"},
+    ("two_values", "nb"): {"number": 3},
+    ("together", "hy"): {"number": 2, "timespan": "5m"},
+    ("a_alone", "hy"): {"timespan": "30m"},
+    ("in_order", "nb"): {"number": 2},
+    ("sum", "hy"): {"number": -0.5, "timespan": "3m"},
+    ("sum", "nb"): {"number": 2.1},
+    ("mean", "hy"): {"number": 0.7, "timespan": "40m"},
+    ("high", "nb"): {"number": 0.1},
+    ("middle", "hy"): {"number": 2},
+    ("unanswered", "hy"): {"timespan": "25m"},
+    ("unanswered", "nb"): {"timespan": "1m"},
+    ("again", "nb"): {"number": 2},
+    ("then", "hy"): {"timespan": "1h"},
+    ("silence", "hy"): {"number": 1},
+    ("all_of_it", "nb"): {"number": 1, "timespan": "10m"},
+}
+
+
+def bounds() -> BoundsOf:
+    """`LAID`, as the engine takes it."""
+    found: dict[str, dict[str, Bounds]] = {}
+    for (name, org), own in LAID.items():
+        minutes = int(own["timespan"][:-1]) * (60 if own["timespan"][-1] == "h" else 1) if "timespan" in own else None
+        found.setdefault(rule_id(name), {})[org] = Bounds(own.get("number"), minutes and minutes * 60)
+    return found
+
+
+@given(
+    minutes=st.lists(st.integers(0, 90), max_size=45),
+    seed=st.integers(0, 1 << 32),
+    spread=st.sampled_from([1, 7, MINUTE]),
+)
+@settings(max_examples=150, deadline=None)
+def test_so_they_are_with_what_organisations_have_laid_down(ruleset, tz, minutes, seed, spread) -> None:
+    rng = random.Random(seed)
+    events = [event(i, START + minute * MINUTE + rng.randrange(spread), rng) for i, minute in enumerate(minutes)]
+    want = sorted(findings(events, tz, LAID))
+    for order, watermark in ((delayed(events, rng), True), (rng.sample(events, len(events)), False)):
+        engine = Engine(ruleset, tz)
+        engine.bind(bounds())
+        assert told(run(engine, batches(order, rng, 8), rng, watermark=watermark)) == want
+    assert swept(ruleset, events, tz, bounds()) == want
+
+
+def test_what_is_laid_down_makes_a_difference_to_each(ruleset, tz) -> None:
+    rng = random.Random(3)
+    few, many = (
+        [event(i, START + rng.randrange(20 * 60) * MINUTE, rng) for i in range(number)] for number in (300, 1500)
+    )
+    for one in LAID:
+        assert any(findings(events, tz, {one: LAID[one]}) != findings(events, tz) for events in (few, many)), one
+
+
+def swept(ruleset: RuleSet, events: Sequence[Event], zone, laid: BoundsOf | None = None) -> list[tuple[str, str, str]]:
     """The same by the sweep over events at hand."""
-    sweeps, found = Sweeps(ruleset), set()
+    sweeps, found = Sweeps(ruleset, laid), set()
     for line, one in enumerate(events):
         for base in BASES:
             if one.fields.get(base) == 1:

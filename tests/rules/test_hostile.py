@@ -12,7 +12,7 @@ from doors import Judge, event_of, rule_text
 from typer.testing import CliRunner
 
 from soc.cli import build
-from soc.model.event import flat
+from soc.model.event import MAX_NAME, flat
 
 RULES = [
     rule_text({"s": {"f|contains": "needle"}, "condition": "s"}, "contains"),
@@ -190,3 +190,19 @@ def test_a_deep_list_does_not_stop_the_command(tmp_path: Path) -> None:
 def test_flat_keys_of_a_nested_event_are_no_larger_than_it_by_far() -> None:
     line = b'{"' + b"k" * 20_000 + b'":{' + b",".join(b'"%d":1' % i for i in range(2500)) + b"}}"
     assert sum(map(len, flat(orjson.loads(line)))) < 20 * len(line)
+
+
+def test_lists_of_objects_in_each_other_become_no_multiple_of_themselves() -> None:
+    document: dict[str, object] = {"a": "x" * 100_000}
+    for _ in range(120):
+        document = {"a": [document, {"b": 1}]}
+    fields = flat(document)
+    assert len(orjson.dumps(fields)) < 20 * 100_000
+    assert all(len(name) <= MAX_NAME for name in fields)
+
+
+def test_a_thousand_lists_in_each_other_end_nothing() -> None:
+    line = b'{"f":' + b"[" * 900 + b'{"g":1}' + b"]" * 900 + b"}"
+    assert list(flat(orjson.loads(line))) == ["f"]
+    deep = b'{"f":' + b'{"g":[' * 250 + b"1" + b"]}" * 250 + b"}"
+    assert len(flat(orjson.loads(deep))) < 300

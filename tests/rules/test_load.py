@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
+from rules.blind import logsources
 from rules.load import load, loads
+from rules.match import Engine
 from soc.errors import ConfigError
 
 GOOD = """\
@@ -141,7 +144,7 @@ BOMBS = {
     "null": "title:\nlogsource:\ndetection:\n",
     "lists everywhere": "title: [a]\nlogsource: [a]\ndetection: [a]\n",
     "texts everywhere": "title: a\nlogsource: a\ndetection: a\n",
-    "many windashes": "title: t\nlogsource: {product: x}\ndetection:\n  s:\n    f|windash: '"
+    "many windashes": "title: t\nlogsource: {product: x}\ndetection:\n  s:\n    f|windash|base64: '"
     + " -a" * 30
     + "'\n  condition: s\n",
     "deep condition": "title: t\nlogsource: {product: x}\ndetection:\n  s: {f: 1}\n  condition: "
@@ -285,11 +288,42 @@ def test_what_is_made_of_a_refused_correlation_is_refused_and_says_so() -> None:
 def test_a_chain_too_deep_is_refused_without_going_down() -> None:
     links = [
         CHAIN.split("---")[0].replace("many", f"c{i}").replace("good", f"c{i - 1}" if i else "good")
-        for i in range(3000)
+        for i in range(1500)  # more than Python goes down
     ]
     ruleset = loads(GOOD + "---" + "---".join(links))
     assert len(ruleset.rules) == 21
     assert "a chain of more than 20 correlations" in {error.reason for error in ruleset.errors}
+
+
+def test_a_correlation_beside_a_circle_is_refused_and_the_others_run_on() -> None:
+    def link(name: str, bases: str) -> str:
+        return (
+            f"title: {name}\nname: {name}\n"
+            f"correlation: {{type: event_count, rules: [{bases}], group-by: [x], timespan: 5m, condition: {{gte: 3}}}}\n"
+        )
+
+    texts = [GOOD, link("w", "good"), link("y", "y2"), link("y2", "y"), link("beside", "w, y")]
+    ruleset = loads("---\n".join(texts))
+    assert [rule.name for rule in ruleset.rules] == ["good", "w"]
+    assert len(ruleset.errors) == 3
+    assert all(error.line for error in ruleset.errors)
+
+
+def test_many_ways_to_the_same_rules_cost_no_more_than_the_rules() -> None:
+    texts, below = [GOOD], ["good"]
+    for level in range(18):
+        names = [f"l{level}x{i}" for i in range(3)]
+        texts += [
+            f"title: t\nname: {name}\n"
+            f"correlation: {{type: event_count, rules: [{', '.join(below)}], group-by: [x], timespan: 5m, condition: {{gte: 3}}}}\n"
+            for name in names
+        ]
+        below = names
+    ruleset = loads("---\n".join(texts))
+    assert len(ruleset.rules) == 1 + 18 * 3
+    by_id = {rule.id: rule for rule in ruleset.rules}
+    assert logsources(ruleset.rules[-1], by_id) == (by_id[ruleset.rules[0].id].logsource,)
+    assert Engine(ruleset, UTC).broken == {}
 
 
 @pytest.mark.parametrize(
@@ -313,6 +347,21 @@ def test_what_a_correlation_cannot_ask(body: str, reason: str) -> None:
     ruleset = loads(GOOD + f"---\ntitle: Odd\ncorrelation: {{{body}, group-by: [x], timespan: 5m}}\n")
     assert [rule.name for rule in ruleset.rules] == ["good"]
     assert reason in " ".join(error.reason for error in ruleset.errors)
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason"),
+    [
+        ("group-by: [x], timespan: 5m, condition: {gte: 100000000000000000000}", "takes numbers up to"),
+        ("group-by: [x], timespan: 400000000y, condition: {gte: 3}", "a timespan of more than"),
+        (f"group-by: [{', '.join(f'f{i}' for i in range(260))}], timespan: 5m, condition: {{gte: 3}}", "260 fields"),
+    ],
+)
+def test_what_no_store_could_hold_is_refused(asked: str, reason: str) -> None:
+    ruleset = loads(GOOD + f"---\ntitle: Odd\ncorrelation: {{type: event_count, rules: [good], {asked}}}\n")
+    [error] = ruleset.errors
+    assert reason in error.reason
+    assert error.line
 
 
 def test_a_range_and_a_condition_with_names() -> None:

@@ -51,7 +51,7 @@ HOSTILE = {
     "tabs": GOOD.replace("  s:", "\ts:"),
     "a Python object": "title: !!python/object/apply:os.system [id]\n",
     "an unknown modifier": rule("s: {f|contain: a}"),
-    "windash of four": rule("s: {f|windash: ' -a -b -c -d'}"),
+    "windash of four": rule("s: {f|windash|base64: ' -a -b -c -d'}"),
     "an empty list of keywords": rule("s: []"),
     "an unknown action": "action: nonsense\n",
     "nothing to repeat": "action: repeat\n",

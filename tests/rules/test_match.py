@@ -219,6 +219,20 @@ def test_hostile_events_only_cost_their_own_time(engine_of, rule_text, event) ->
     assert [finding.rule_id for finding in engine.match([event({"f": "needle"})])] == ["k"]
 
 
+def test_memory_is_bounded_by_what_values_take(engine_of, rule_text, event, monkeypatch) -> None:
+    """Long values, each of another class."""
+    monkeypatch.setattr(match, "ROOM", 2 << 20)
+    rng = random.Random(2)
+    engine = engine_of(rule_text({"s": {"f|contains": [f"w{i:03d}" for i in range(400)]}}))
+    tracemalloc.start()
+    for number in range(6000):
+        words = " ".join(f"w{i:03d}" for i in rng.sample(range(400), 100))
+        engine.plan({"f": words}).fire({"f": f"{words} đ{number}"})
+    grown = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert grown < 4 << 20
+
+
 def test_memory_is_bounded_whatever_values_come(engine_of, rule_text, event, monkeypatch) -> None:
     monkeypatch.setattr(match, "ROOM", 50_000)
     monkeypatch.setattr(match, "ROUTES_KNOWN", 100)

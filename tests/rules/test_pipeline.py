@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from rules.load import Folder, load, load_folders
+from rules.match import Engine
 from rules.pipeline import fingerprint, offered, pipeline_of, split
 from soc.errors import ConfigError
 
@@ -65,6 +67,7 @@ def test_those_of_an_installed_package_are_found_by_name(plugin, tmp_path):
         pipeline_of(["broken"])
 
 
+@pytest.mark.long
 def test_those_of_pysigma_work_on_every_rule_of_sigmahq(test_data):
     """Their packages ask for an older pySigma than ours."""
     if "ecs_windows" not in offered():
@@ -130,3 +133,18 @@ def test_a_correlation_finds_its_rules_in_another_folder(tmp_path):
     )
     loaded = load_folders([Folder(tmp_path / "mine.yml"), Folder(tmp_path / "theirs.yml", ["ecs_web"])])
     assert (loaded.errors, len(loaded.rules)) == ((), 2)
+
+
+def test_what_modifiers_say_outlasts_a_new_name(tmp_path):
+    (tmp_path / "p.pipeline").write_text(RENAME % "b")
+    reference, dashes = (RULE.replace("0001", f"000{n}").replace("CommandLine|contains: a", search) for n, search in enumerate(
+        ("a|cased|fieldref: CommandLine", "CommandLine|windash|contains: -a")
+    ))  # fmt: skip
+    (tmp_path / "rules.yml").write_text(f"{reference}---\n{dashes}")
+    loaded = load([tmp_path / "rules.yml"], [tmp_path / "p.pipeline"])
+    assert loaded.errors == ()
+    engine = Engine(loaded, ZoneInfo("UTC"))
+    hits = [
+        len(engine.plan(fields).fire(fields)) for fields in ({"a": "x", "b": "x"}, {"a": "x", "b": "X"}, {"b": "/a"})
+    ]
+    assert hits == [1, 0, 1]

@@ -7,7 +7,7 @@ import ipaddress
 import re
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from rules.column import Blocks
@@ -88,9 +88,7 @@ def test_list_values_match_if_any_element_does(fires, value: str) -> None:
 )
 @QUICK
 def test_regular_expressions(fires, key: str, flags: int, expression: str, value: str) -> None:
-    # RE2's $ without `m` is the very end; Python's allows a last newline, so it is asked with \Z.
-    asked = expression if flags & re.M else expression.replace("$", r"\Z")
-    assert fires({"s": {f"f|{key}": expression}}, {"f": value}) == bool(re.search(asked, value, flags))
+    assert fires({"s": {f"f|{key}": expression}}, {"f": value}) == bool(re.search(expression, value, flags))
 
 
 @given(
@@ -164,6 +162,7 @@ def test_a_boolean_is_not_the_number_one(engine_of, rule_text, event) -> None:
 @given(text=PLAIN, before=st.text(alphabet="xyz", max_size=5), after=st.text(alphabet="xyz", max_size=5))
 @QUICK
 def test_base64offset_finds_the_text_at_any_offset(fires, text: str, before: str, after: str) -> None:
+    assume(len(text.encode()) > 1)  # of one byte no letter of Base64 is its own at one of the three offsets
     blob = base64.b64encode((before + text + after).encode()).decode()
     assert fires({"s": {"f|base64offset|contains": text}}, {"f": blob})
 

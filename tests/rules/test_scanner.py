@@ -7,7 +7,7 @@ import re2
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from rules.database import Compiler
+from rules.database import Compiler, Expression
 from rules.predicate import Like, Wild, utf8
 from rules.scanner import Pattern, Scanner
 
@@ -35,6 +35,7 @@ def refuse(check: int, error: Exception) -> None:
 @example("^$", "(?ims)", "A\n")
 @example(r"\S", "", "\x0b")
 @example("s", "(?i)", "ſ")
+@example("a\0b", "", "a")
 def test_expressions_from_outside(regex: str, flags: str, text: str) -> None:
     options = re2.Options()
     options.log_errors = False
@@ -49,6 +50,7 @@ def test_expressions_from_outside(regex: str, flags: str, text: str) -> None:
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.one_of(TEXTS, st.sampled_from(Wild)), max_size=4), st.booleans(), TEXTS)
 @example(["s"], False, "ſ")
+@example(["ſ"], False, "s")
 @example(["k"], False, "\u212a")
 @example(["σ"], False, "Σ")
 def test_texts_with_wildcards(parts: list[str | Wild], cased: bool, text: str) -> None:
@@ -73,3 +75,14 @@ def test_databases_are_kept_and_a_damaged_one_is_made_anew() -> None:
     [key] = kept
     kept[key] = kept[key][:100] + b"?" + kept[key][101:]
     assert Scanner(patterns, Compiler(Blobs()), refuse).scan("word7") == [7]
+
+
+def test_what_hyperscan_refuses_leaves_the_others_in_one_database() -> None:
+    patterns = [
+        *(Expression(f"word{n}") for n in range(50)),
+        Expression("(?=x)y"),
+        *(Expression(f"more{n}") for n in range(50)),
+    ]
+    [database] = Compiler().databases(patterns)
+    assert len(database.expressions) == 100
+    assert [database.expressions[n].regex for n in database.find(b"a more49")] == ["more4", "more49"]

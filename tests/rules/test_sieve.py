@@ -121,3 +121,17 @@ def test_a_service_is_told_by_the_program(engine_of, rule_text, event, process: 
 def test_a_rule_that_may_fire_on_anything_opens_the_sieve(engine_of, rule_text, detection) -> None:
     engine = engine_of(rule_text(detection))
     assert engine.sift([stored({"g": 1}, "any")]) == [stored({"g": 1}, "any").event]
+
+
+@pytest.mark.parametrize(
+    "literal", ["123456789012345678901234567890", "0.12345678901234567890", "-0", "1.50", "1E2", "0.00001"]
+)
+@pytest.mark.parametrize("keyword", [False, True])
+def test_a_number_is_judged_by_what_reading_it_makes_of_it(engine_of, rule_text, literal: str, keyword: bool) -> None:
+    line = b'{"f": %s}' % literal.encode()
+    asked = str(orjson.loads(line)["f"])
+    for part in {asked, asked[-3:], asked[:3]}:
+        engine = engine_of(rule_text({"s": [part] if keyword else {"f|contains": part}}))
+        fields = orjson.loads(line)
+        assert engine.plan(fields).fire(fields), part
+        assert engine.gauge().admits(line), part

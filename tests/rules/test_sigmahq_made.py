@@ -36,6 +36,7 @@ def engine(ruleset: RuleSet) -> Engine:
     return Engine(ruleset, ZONE)
 
 
+@pytest.mark.long
 def test_every_rule_fires_on_an_event_made_from_it(ruleset: RuleSet, documents, engine: Engine) -> None:
     rules = {rule.id: rule for rule in ruleset.rules}
     unmade = set()
@@ -52,6 +53,7 @@ def test_every_rule_fires_on_an_event_made_from_it(ruleset: RuleSet, documents, 
     assert engine.broken == {}
 
 
+@pytest.mark.long
 def test_near_misses(documents, engine: Engine) -> None:
     """Each changed event: the rule it was made from, whichever way; and that each rule that fires on it does so rightly."""
     references = {rule_id: Reference(document) for rule_id, document in documents.items()}

@@ -150,3 +150,12 @@ def test_what_would_become_of_what_a_correlation_counts(trial, make_event, laid,
 )
 def test_what_the_base_rule_does_not_let_through_counts_towards_nothing(trial, make_event, laid):
     assert over(trial, failures(make_event, 3), laid).counted == ()
+
+
+def test_lines_count_by_what_the_organisation_has_laid_down(trial, make_event):
+    events = failures(make_event, 2)
+    [as_written] = over(trial, events).counted
+    assert (as_written.at_least, as_written.reached) == (3, False)
+    own = RuleSetting(as_written.rule.id, orgs={events[0][1].org: OrgSetting(threshold=2, timespan_s=30)})
+    [counted] = over(trial, events, own).counted
+    assert (counted.at_least, counted.timespan_ms, counted.reached) == (2, 30_000, True)

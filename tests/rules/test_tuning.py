@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from rules.tuning import Tuning
+from soc.model.asked import Bounds
 from soc.model.finding import Finding, alert_id
 from soc.model.rule import Stage
-from soc.model.tuning import OrgSetting, RuleException, RuleSetting
+from soc.model.tuning import OUTSIDE, OrgSetting, RuleException, RuleSetting
 
 OURS = RuleException("ours", "r", "source.ip:203.0.113.7", "our scanner", "lan", frozenset({"hungyen"}))
 EVERYBODYS = RuleException("everybodys", "r", "source.ip:203.0.113.7", "a scanner", "lan", expires_at=10)
@@ -51,3 +52,34 @@ def test_two_tunings_that_say_the_same_of_a_rule_are_alike():
     second = Tuning([other[0], RuleSetting("r", level="low")], [EVERYBODYS, other[1], OURS])
     assert first.about({"r"}) == second.about({"r"}) != second.about({"r", "s"})
     assert first.about({"r"}) != Tuning([RuleSetting("r")], [OURS, EVERYBODYS]).about({"r"})
+
+
+def test_a_rule_is_narrowed_for_an_organisation_or_for_all_and_what_is_outside_is_counted(make_event):
+    own = {"hungyen": OrgSetting(only="NOT source.ip:203.0.113.0/24")}
+    tuning = Tuning([RuleSetting("r", only="url.path:x", orgs=own)])
+    assert not tuning.faults
+    inside, outside, theirs = (
+        finding(make_event(n, org, org=org, source__ip=ip, url__path=path))
+        for n, (org, ip, path) in enumerate(
+            [("hungyen", "198.51.100.1", "y"), ("hungyen", "203.0.113.7", "x"), ("ninhbinh", "203.0.113.7", "x")]
+        )
+    )
+    judged = tuning.judge([inside, outside, theirs], 0)
+    assert judged.kept == [inside, theirs], "the organisation's own counts in place of everybody's"
+    assert [(one.exception_id, one.org, one.events) for one in judged.hidden] == [(OUTSIDE, "hungyen", 1)]
+    assert tuning.about({"r"}) != Tuning([RuleSetting("r")]).about({"r"})
+
+
+def test_a_condition_that_cannot_be_read_narrows_nothing_and_is_told(make_event):
+    tuning = Tuning([RuleSetting("r", orgs={"hungyen": OrgSetting(only="word")})])
+    assert [(fault.rule_id, "narrows it for hungyen" in fault.reason) for fault in tuning.faults] == [("r", True)]
+    assert tuning.judge([finding(make_event(1))], 0).kept
+
+
+def test_bounds_by_organisation_and_what_is_tried_in_their_place():
+    own = {"hungyen": OrgSetting(threshold=5), "ninhbinh": OrgSetting(timespan_s=60), "other": OrgSetting(level="low")}
+    tuning = Tuning([RuleSetting("r", threshold=9, orgs=own), RuleSetting("s", level="low")])
+    assert tuning.bounds == {"r": {"": Bounds(9), "hungyen": Bounds(5), "ninhbinh": Bounds(9, 60)}}
+    assert tuning.trying("r", Bounds(20)).bounds["r"] == {"": Bounds(20), "ninhbinh": Bounds(20, 60)}
+    assert tuning.trying("new", Bounds(None, 30)).bounds["new"] == {"": Bounds(None, 30)}
+    assert tuning.bounds["r"][""] == Bounds(9), "it never changes"

@@ -412,3 +412,24 @@ def test_without_a_directory_the_coverage_page_shows_who_has_sources(client_of, 
     assert "soc orgs import" not in text
     assert "not in the directory" not in text
     assert text.count("<tr") == 2
+
+
+def test_an_alert_says_what_was_asked_for_in_place_of_the_rules_text_and_what_was_found_late(client_of, world):
+    said = {
+        "source.ip": "203.0.113.9",
+        "govsoc.correlation.event_count": 6,
+        "govsoc.correlation.asked": "event_count gte 5 within 600 s",
+    }
+    alert = world.fire(
+        "hungyen", 6, "203.0.113.9", counted=said | {"govsoc.correlation.found_late": "2026-03-02T12:00:00.000Z"}
+    )
+    text = page(client_of("viewer"), f"/alerts/{alert}")
+    assert "in place of the rule" in text
+    assert "event_count gte 5 within 600 s" in text
+    assert "Found late: events came later than allowed" in text
+    assert "govsoc.correlation" not in text, "it is no field of the events"
+    plain = page(
+        client_of("viewer"),
+        f"/alerts/{world.fire('hungyen', 6, '203.0.113.10', counted={'source.ip': '203.0.113.10'})}",
+    )
+    assert "Found late" not in plain

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from api.console.tuning import suggested
 from api.tuning import preview
 from soc.model.alert import Decision, Status, Verdict
+from soc.model.asked import Asked
 from soc.model.finding import Finding
 from soc.model.org import EVERYTHING
 from soc.model.tuning import Hidden
@@ -172,3 +174,50 @@ def test_what_is_suggested_finds_what_it_is_made_from(world, value):
     assert matches(query, {"source.ip": "203.0.113.7", "url.path": value})
     assert not matches(query, {"source.ip": "203.0.113.8", "url.path": value})
     assert not matches(query, {"source.ip": "203.0.113.7", "url.path": "other"})
+
+
+def test_threshold_window_and_what_narrows_the_rule_on_its_page(signed_in, world):
+    rule = world.stores.alerts.running()[0][0]
+    client = signed_in("national")
+    assert 'name="threshold"' not in client.get(RULE).text, "it looks at single events"
+    assert 'name="only"' in client.get(RULE).text
+    asked = Asked("event_count", "gte", 20, 600, 1)
+    world.detections.publish([replace(rule, bases=("base",), group_by=("source.ip",), asked=asked)], [])
+    page = client.get(RULE, headers=EN).text
+    assert "event_count gte 20, 10m" in page
+    assert "events that the shorter one had forgotten do not count any more" in page
+    form = {"version": 0, "threshold": "30", "timespan": "2h", "only": "NOT source.ip:10.0.0.0/8", "reason": "x"}
+    assert client.post(f"{RULE}/setting", data=form).status_code == 303
+    own = {"version": 1, "org": "hungyen", "enabled": "true", "threshold": "5", "reason": "x"}
+    assert client.post(f"{RULE}/setting", data=own).status_code == 303
+    page = client.get(RULE, headers=EN).text
+    assert 'name="threshold" value="30"' in page
+    assert 'name="timespan" value="2h"' in page
+    assert "<td>hungyen</td><td>on</td>" in page
+    wrong = client.post(f"{RULE}/setting", data=form | {"version": 2, "timespan": "<b>"}, headers=EN)
+    assert wrong.status_code == 422
+    assert "a window is a number with a unit" in wrong.text
+    assert 'name="timespan" value="&lt;b&gt;"' in wrong.text
+    vi = client.post(
+        f"{RULE}/setting", data=form | {"version": 2, "threshold": "0.5"}, headers={"accept-language": "vi"}
+    )
+    assert "ngưỡng của luật này (event_count) là một số nguyên từ 0 đến 10000" in vi.text
+
+
+def test_an_exception_has_the_owner_that_the_form_names(signed_in, world):
+    client, path = signed_in("admin"), f"/alerts/{world.alerts['hungyen']}/exception"
+    assert 'name="owner" value="admin"' in client.get(path).text
+    form = {"action": "save", "condition": "source.ip:203.0.113.77", "orgs": "hungyen", "reason": "ours"}
+    assert client.post(path, data=form | {"owner": "analyst"}).status_code == 303
+    assert "ours · analyst" in client.get(RULE).text
+    refused = client.post(path, data=form | {"owner": "nobody"})
+    assert refused.status_code == 422
+    assert 'name="owner" value="nobody"' in refused.text
+
+
+def test_the_numbers_of_what_exceptions_hide_renew_themselves(signed_in):
+    page = signed_in("viewer").get(RULE).text
+    [asked] = re.findall(r'hx-swap="none" hx-select-oob="([^"]*)"', page)
+    cells = re.findall(r'<td class="n" id="(hidden-[^"]*)">', page)
+    assert cells
+    assert asked.split(",") == [f"#{cell}" for cell in cells]

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from soc.cli import build
 from soc.errors import NotFound, QueryError, SocError
+from soc.model.asked import Asked
 from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc
 from soc.store.detections import SqliteDetections
@@ -40,6 +41,34 @@ def test_a_rule_is_staged_and_overridden(soc, tmp_path):
     assert soc("override", "r", "--off", "-m", "x").exit_code == 2
     assert soc("override", "r", "--level", "huge", "-m", "x").exit_code == 2
     assert isinstance(soc("stage", "nothing", "test", "-m", "x").exception, NotFound)
+
+
+def test_a_correlation_is_given_a_threshold_a_window_and_what_narrows_it(soc, tmp_path):
+    detections = SqliteDetections(tmp_path)
+    asked = Asked("event_count", "gte", 20, 600, 1)
+    detections.publish([RuleDoc("r", "h", "Brute force", "high", "title: x", group_by=("source.ip",), asked=asked)], [])
+    detections.close()
+    assert open_stores(tmp_path).alerts.running()[0][0].asked == asked
+    laid = soc(
+        "override",
+        "r",
+        "--org",
+        "hungyen",
+        "--threshold",
+        "5",
+        "--window",
+        "2h",
+        "--only",
+        "source.ip:10.0.0.0/8",
+        "-m",
+        "x",
+    )
+    assert "threshold 5, window 2h, only source.ip:10.0.0.0/8" in laid.stdout
+    assert open_stores(tmp_path).policies.get(PolicyKind.RULE, "r").body["orgs"] == {
+        "hungyen": {"enabled": True, "level": None, "threshold": 5, "timespan_s": 7200, "only": "source.ip:10.0.0.0/8"}
+    }
+    for wrong in (["--threshold", "many"], ["--window", "10"], ["--window", "1y"], ["--threshold", "2.5"]):
+        assert isinstance(soc("override", "r", *wrong, "-m", "x").exception, SocError), wrong
 
 
 def test_an_exception_is_looked_at_made_listed_and_withdrawn(soc, tmp_path):

@@ -18,6 +18,7 @@ from soc.backtest import run
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
 from soc.model.alert import Decision, Status, Verdict
+from soc.model.asked import Bounds
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import Stage
@@ -183,6 +184,43 @@ def test_the_first_day_is_whole_where_older_events_are_stored(stored):
 
     assert days(END + HOUR_MS) == [], "the evening is all there is of the second of March"
     assert days(END + 24 * HOUR_MS) == ["2026-03-03"]
+
+
+@pytest.mark.timeout(300)
+def test_other_bounds_are_tried_as_they_would_hold(settings):
+    """And what narrows a rule holds as an exception does."""
+    chosen = choose(settings, [], [SSH])
+
+    def raised(bounds: Bounds | None = None) -> set:
+        with open_backtest(settings, chosen, EVERYTHING, 2, clock, bounds) as running:
+            for _ in running.test.run():
+                pass
+            [outcome] = [one for one in running.outcomes() if one.rule_id == SSH]
+            running.forget()
+            return {(entity.value, entity.events) for entity in outcome.entities}
+
+    as_it_is, tried = raised(), raised(Bounds(20, 20))
+    assert tried != as_it_is != set()
+    lay_down(
+        settings,
+        RuleSetting(
+            SSH, threshold=20, orgs={"ninhbinh": OrgSetting(timespan_s=20), "hungyen": OrgSetting(timespan_s=20)}
+        ),
+    )
+    assert raised() == tried
+    assert raised(Bounds(threshold=10_000)) == set(), "also where an organisation has its own"
+    [base] = chosen.get(SSH).correlation.rules
+    lay_down(settings, RuleSetting(base, only="source.ip:192.0.2.1"))
+    assert raised() == set()
+    with pytest.raises(ConfigError, match="name it alone"):
+        raised_by_all(settings)
+    with pytest.raises(ConfigError, match="whole number"):
+        raised(Bounds(2.5))
+
+
+def raised_by_all(settings):
+    with open_backtest(settings, choose(settings, [], []), EVERYTHING, 2, clock, Bounds(5)):
+        pass
 
 
 def test_one_begins_again_when_what_is_laid_down_has_changed(settings, monkeypatch):
