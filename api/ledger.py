@@ -58,7 +58,9 @@ class CanaryOut(BaseModel):
 
     life: Life
     at: str = Field(description="when that event was sent")
-    reason: str = Field(description="why there is no such event, or the exception that hides it for all organisations")
+    reason: str = Field(
+        description="why there is no such event or none is sent, or the exception that hides it for all organisations"
+    )
 
     @classmethod
     def of(cls, canary: Canary) -> CanaryOut:

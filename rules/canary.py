@@ -178,7 +178,7 @@ def _value(predicate: Predicate) -> str | int | float | None:
     """A value that passes; None where none is at hand, as of regular expressions and parts of dates."""
     match predicate:
         case Like(parts):
-            spelt = {Wild.ANY: "", Wild.ONE: "x"}
+            spelt = {Wild.ANY: "", Wild.ONE: "x", Wild.DASH: "-"}
             return "".join(spelt[part] if isinstance(part, Wild) else part for part in parts)
         case Number(op, number):
             return number + {"<": -1, ">": 1}.get(op, 0)

@@ -119,6 +119,10 @@ class Correlations:
         """Rule id -> events that came later than the allowed lateness."""
         return {one.rule.id: one.late for one in self._order if one.late}
 
+    def lag(self, rule_id: str) -> int:
+        """How far behind the watermark this correlation tells what it finds, at most, ms."""
+        return next((one.lag for one in self._order if one.rule.id == rule_id), 0)
+
     def short(self) -> Iterator[tuple[str, str, str, int]]:
         """(rule, organisation, why, number) of findings that came to nothing since this was asked last."""
         for one in self._order:

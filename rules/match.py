@@ -29,6 +29,7 @@ from soc.model.rule import RuleCost
 
 QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
+FEW = 500  # rules that are arranged for a log source in some ms
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
 SHOWN_CHARS = 4096  # of a value in `matched`: each of its findings carries it, and the event holds it whole
 KEYWORDS_SHOWN = 3  # and of each so many fields: they have to be looked for again
@@ -58,6 +59,7 @@ class Engine:
         self._plans: dict[frozenset[str], Plan] = {}
         self._sieves: dict[str, Sieve] = {}
         self._audiences: dict[str, str] = {}
+        self._admitted: dict[tuple[Origin, ...], frozenset[str]] = {}
         self._tally = Tally()
         self._sampler = Sampler(self.plan)
         self._sieves_by_rules: dict[frozenset[str], Sieve] = {}
@@ -93,7 +95,14 @@ class Engine:
         self._detections = [r for r in self.ruleset.rules if r.condition is not None and r.id not in resting]
         self._room = Room(ROOM)
         self._gauge = None
-        for prepared in (self._routes, self._plans, self._sieves, self._sieves_by_rules, self._audiences):
+        for prepared in (
+            self._routes,
+            self._plans,
+            self._sieves,
+            self._sieves_by_rules,
+            self._audiences,
+            self._admitted,
+        ):
             prepared.clear()
         self._tally.regroup()
 
@@ -125,6 +134,26 @@ class Engine:
             self._sieves.clear()
         self._sieves[dataset] = self._sieves_by_rules[name]
         return self._sieves[dataset]
+
+    def unmet(self, one: Stored) -> str | None:
+        """What this event needs that takes long to make and that no event has needed yet: the name of a field; `` for what its log source
+        needs; None where there is nothing. What takes little is made."""
+        fields = one.event.fields
+        for where, made in ((origins(one.dataset), self._sieves_by_rules), ([origin(route(fields))], self._plans)):
+            rules = self._admitted_by(tuple(where))
+            if len(rules) > FEW and rules not in made:
+                return ""
+        self._sieves.get(one.dataset) or self._sieve_for(one.dataset)
+        return self.plan(fields).unmet(fields)
+
+    def _admitted_by(self, where: tuple[Origin, ...]) -> frozenset[str]:
+        found = self._admitted.get(where)
+        if found is None:
+            if len(self._admitted) >= ROUTES_KNOWN:
+                self._admitted.clear()
+            rules = (rule for rule in self._detections if any(one.admits(rule.logsource) for one in where))
+            found = self._admitted[where] = frozenset(rule.id for rule in rules)
+        return found
 
     def _audience_of(self, dataset: str) -> str:
         """The rules that see what comes of a dataset, by what the ledger calls them."""

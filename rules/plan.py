@@ -93,6 +93,10 @@ class Plan:
     def rules(self) -> Sequence[Rule]:
         return [ready.rule for ready in self._rules]
 
+    def unmet(self, fields: Iterable[str]) -> str | None:
+        """One of these fields that is asked by many patterns, and that no event of any origin has had yet."""
+        return next((name for name in fields if name in self._columns and not self._table.judge(name).ready()), None)
+
     def fire(self, fields: Mapping[str, Value], doc: bytes | None = None) -> tuple[Fired, ...]:
         """The rules that fire on an event, and why. With `doc`, the JSON text that `fields` were read from, keywords cost less."""
         key: list[Class] = []

@@ -14,18 +14,20 @@ _MARK = "~canary/"
 
 class Life(StrEnum):
     """`ALIVE`: its canary came back. `WAITING`: it has not come back yet, and has time. `BLIND`: it has not. `HIDDEN`: an exception for
-    all organisations took it. `UNPROVABLE`: there is no event that is known to fire the rule."""
+    all organisations took it. `UNPROVABLE`: there is no event that is known to fire the rule. `UNFED`: no source feeds it, so there is
+    nothing that it could be blind to, and to prove it would take the memory and the time of what nobody needs."""
 
     ALIVE = "alive"
     WAITING = "waiting"
     BLIND = "blind"
     HIDDEN = "hidden"
     UNPROVABLE = "unprovable"
+    UNFED = "unfed"
 
 
 @dataclass(frozen=True, slots=True)
 class Canary:
-    """What the last canary of a rule says. `at`: when it was sent, ms; `reason`: why it cannot be proven, or which exception hides it."""
+    """What the last canary of a rule says. `at`: when it was sent, ms; `reason`: why none was, or which exception hides it."""
 
     rule_id: str
     life: Life

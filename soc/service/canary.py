@@ -8,6 +8,7 @@ Whether events reach the log is told by the sources (`soc.model.silence`).
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ from soc.store.base import Detections
 
 log = structlog.get_logger("detector")
 
-AT_ONCE = 25  # rules a batch
+AT_ONCE = 25  # rules a batch, at most ...
+_PREPARING_S = 0.01  # ... and what making their events may take, unless one alone takes longer
 _PAUSE_MS = 1_000  # between two batches, in which the events of sources have their turn
 _SETTLE_MS = 60_000  # after a start or a change of the rules: what waits in the log has its turn first
 _PATIENCE_MS = 900_000  # beyond what a correlation needs to decide
@@ -55,10 +57,11 @@ class Canaries:
         parse: Parse,
         every_ms: int,
         clock: Callable[[], int],
+        elapsed: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._pipeline, self._detections, self._tuning = pipeline, detections, tuning
         self._resting: frozenset[str] | set[str] = frozenset()
-        self._parse, self._every, self._clock = parse, every_ms, clock
+        self._parse, self._every, self._clock, self._elapsed = parse, every_ms, clock, elapsed
         self._known: Mapping[str, Rule] = {}
         self._queue: list[Rule] = []
         self._round_at = self._batch_at = 0
@@ -74,7 +77,7 @@ class Canaries:
     def follow(self, rules: Rules) -> None:
         """From now on these are the rules that run; a round begins soon."""
         self._known = {rule.id: rule for rule in rules.chosen.ruleset.rules}
-        self._correlations = rules.engine.correlations
+        self._engine, self._correlations = rules.engine, rules.engine.correlations
         self._round_at, self._begin_at = 0, self._clock() + _SETTLE_MS
         self._queue, self._examples, self._cases = [], {}, {}
         self._lives = {rule_id: one for rule_id, one in self._lives.items() if rule_id in self._known}
@@ -102,18 +105,28 @@ class Canaries:
     def _send(self, now: int) -> None:
         drafts = self._tuning().drafts
         self._resting = drafts | self._correlations.needless(drafts)
-        some = self._queue[:AT_ONCE]
-        events = [event for rule in some for event in self._of(rule, now)]
+        events, some = self._next(now)
         if events:
             self._pipeline.prove(events)
         for rule in some:
             sent = self._sent.get(rule.id)
             if sent is not None and sent.at == now and (rule.correlation is None or rule.correlation.at_once):
                 self._missed(rule.id)  # it is told at once, or never
-        self._queue = self._queue[AT_ONCE:]
+        self._queue = self._queue[len(some) :]
         if not self._queue:
             self._cases = {}
             self._tell()
+
+    def _next(self, now: int) -> tuple[list[Stored], list[Rule]]:
+        """The first rules of the queue, and their events."""
+        events: list[Stored] = []
+        until, number = self._elapsed() + _PREPARING_S, 0
+        for rule in self._queue[:AT_ONCE]:
+            events += self._of(rule, now)
+            number += 1
+            if self._elapsed() >= until:
+                break
+        return events, self._queue[:number]
 
     def _of(self, rule: Rule, now: int) -> Iterator[Stored]:
         if rule.id in self._sent and self._sent[rule.id].at != now:
@@ -126,18 +139,26 @@ class Canaries:
             self._lives[rule.id] = Canary(rule.id, Life.UNPROVABLE, now, example.reason)
             return
         made = stored(example, rule.id, now)
+        if (why := self._unfed(made)) is not None:
+            self._lives[rule.id] = Canary(rule.id, Life.UNFED, now, why)
+            return
         self._sent[rule.id] = _Sent(now, now + self._time_of(rule) + _PATIENCE_MS)
         if rule.id not in self._lives:
             self._lives[rule.id] = Canary(rule.id, Life.WAITING, now)
         yield from made
 
+    def _unfed(self, events: Sequence[Stored]) -> str | None:
+        """Why a canary of these would be the first event to need what takes long to compile; None where it is not."""
+        unmet = next((name for one in events if (name := self._engine.unmet(one)) is not None), None)
+        if unmet is None:
+            return None
+        return f"no event has had the field {unmet}" if unmet else "no event of such a log source has come"
+
     def _time_of(self, rule: Rule) -> int:
-        """What a correlation, and those that it is made of, need to decide, ms."""
+        """What a correlation needs to decide, ms."""
         if rule.correlation is None:
             return 0
-        return 2 * rule.correlation.timespan_ms + max(
-            self._time_of(self._known[base]) for base in rule.correlation.rules
-        )
+        return rule.correlation.timespan_ms + self._correlations.lag(rule.id)
 
     def faults(self) -> list[RuleFault]:
         """Of the rules that are not alive."""
@@ -192,7 +213,11 @@ class Canaries:
         if known is None:
             if rule.path not in self._cases:
                 self._cases[rule.path] = self._cases_of(rule.path)
-            known = self._examples[rule.id] = example_of(rule, self._known, self._cases[rule.path].get(rule.id))
+            try:
+                known = example_of(rule, self._known, self._cases[rule.path].get(rule.id))
+            except Exception as error:  # noqa: BLE001 - one rule: the others are proven
+                known = Example(reason=f"no event can be made up for it: {type(error).__name__}")
+            self._examples[rule.id] = known
         return known
 
     def _cases_of(self, path: str) -> Mapping[str, Sequence[Fields]]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from rules.canary import example_of
 from rules.doc import doc_of
 from rules.load import CONTENT, load, loads
 from rules.match import Engine
@@ -32,6 +33,7 @@ from soc.store.sqlite import events_dir, open_stores
 NOON = 1_772_452_800_000
 HOUR = 3_600_000
 ROOT, FAILED, MANY, ODD, GONE = (f"3f6e8f0a-0000-4000-8000-00000000000{n}" for n in range(1, 6))
+WIDE = "3f6e8f0a-0000-4000-8000-000000000006"
 RULES = """
 title: Root
 id: 3f6e8f0a-0000-4000-8000-000000000001
@@ -74,7 +76,7 @@ class Rig:
         by_hash = {doc.hash: doc for doc in docs}
         clock, laid = (lambda: self.now), (lambda: self.tuning)
         self.pipeline = Pipeline(self.log, self.engine, by_hash, self.detections, clock, laid)
-        self.canaries = Canaries(self.pipeline, self.detections, laid, case_parser(), HOUR, clock)
+        self.canaries = Canaries(self.pipeline, self.detections, laid, case_parser(), HOUR, clock, lambda: 0.0)
         self.canaries.follow(Rules(Chosen(ruleset, docs, ""), self.engine, frozenset()))
         self.canaries.look()
         assert self.lives() == {}  # what waits in the log has its turn first
@@ -150,6 +152,68 @@ def test_a_rule_hidden_for_everybody_is_not_alive_and_one_hidden_for_some_is(tmp
     rig.now += HOUR
     rig.look()
     assert rig.lives()[ROOT] is Life.ALIVE
+
+
+def test_a_threshold_or_a_scope_that_is_laid_down_blinds_no_canary(tmp_path):
+    far = RuleSetting(MANY, threshold=500, timespan_s=60)
+    rig = Rig(tmp_path, loads(RULES), Tuning([far, RuleSetting(FAILED, only="user.name:nobody")]))
+    rig.look()
+    assert (rig.lives()[FAILED], rig.lives()[MANY], rig.canaries.faults()) == (Life.ALIVE, Life.ALIVE, [])
+
+
+def test_what_no_source_feeds_is_not_compiled_for_a_canary_alone(tmp_path, make_event):
+    many = ", ".join(f"'word {n}'" for n in range(600))
+    wide = (
+        RULES
+        + f"""
+---
+title: Wide
+id: {WIDE}
+logsource: {{product: windows, category: process_creation}}
+detection: {{a: {{ParentCommandLine|contains: [{many}]}}, condition: a}}
+"""
+    )
+    rig = Rig(tmp_path, loads(wide))
+    rig.look()
+    [wide] = [one for one in open_stores(rig.folder).alerts.canaries().values() if one.rule_id == WIDE]
+    assert (wide.life, wide.reason) == (Life.UNFED, "no event has had the field ParentCommandLine")
+    assert (rig.lives()[ROOT], rig.canaries.faults()) == (Life.ALIVE, [])
+    assert not rig.engine._table.judge("ParentCommandLine").compiled
+    rig.log.append(
+        [
+            make_event(
+                NOON,
+                "real",
+                dataset="win",
+                product="windows",
+                category="process_creation",
+                ParentCommandLine="a word 1",
+            )
+        ]
+    )
+    rig.pipeline.drain()
+    rig.now += HOUR
+    rig.look()
+    assert rig.lives()[WIDE] is Life.ALIVE
+
+
+def test_a_rule_that_nothing_can_be_made_up_for_leaves_the_others_proven(rig, monkeypatch):
+    def fail(rule, *rest):
+        if rule.id == ROOT:
+            raise KeyError("no")
+        return example_of(rule, *rest)
+
+    monkeypatch.setattr("soc.service.canary.example_of", fail)
+    rig.look()
+    assert (rig.lives()[ROOT], rig.lives()[FAILED]) == (Life.UNPROVABLE, Life.ALIVE)
+
+
+def test_a_dash_of_any_kind_is_made_up(tmp_path):
+    rig = Rig(
+        tmp_path, loads(RULES.replace("CommandLine|contains: ['-enc', '-e']", "CommandLine|windash|contains: ' -enc '"))
+    )
+    rig.look()
+    assert rig.lives()[FAILED] is Life.ALIVE
 
 
 def test_a_draft_is_not_proven_and_a_correlation_of_it_is_blind(tmp_path):
