@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|rules|correlations|end_to_end|latency|memory|backtest|elastic|pages] ...
+python -m bench [parts|rules|limits|correlations|end_to_end|latency|memory|backtest|elastic|pages] ...
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
-from bench import backtest, correlations, end_to_end, latency, memory, parts, rules
+from bench import backtest, correlations, end_to_end, latency, limits, memory, parts, rules
 
 
 def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
@@ -29,16 +29,19 @@ BENCHMARKS = {
     "latency": latency.main,
     "memory": memory.main,
     "rules": rules.main,
+    "limits": limits.main,
     "backtest": backtest.main,
     "correlations": correlations.main,
     "elastic": on_elastic("elastic"),
     "pages": on_elastic("pages"),
 }
 
-LONG = ("memory", "backtest", "correlations", "pages")  # only when they are named
+LONG = ("memory", "limits", "backtest", "correlations", "pages")  # only when they are named
 
 
 def main(names: list[str]) -> None:
+    if unknown := [name for name in names if name not in BENCHMARKS]:
+        sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
     for name in names or [name for name in BENCHMARKS if name not in LONG]:
         print(f"\n{name}")
         for what, figure in BENCHMARKS[name]():

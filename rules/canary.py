@@ -97,6 +97,10 @@ def _made_up(rule: Rule, known: Mapping[str, Rule]) -> list[Fields]:
         return []
     if asked.type in ("temporal", "temporal_ordered") and asked.terms:
         return [_grouped(bases[base][0], asked.names_for(base)) for base in asked.terms[0][0] if base in bases]
+    if asked.type == "absence":
+        first, *answers = asked.rules
+        event = _grouped(bases[first][0], asked.names_for(first))
+        return [] if any(holds_of(known[answer], event) for answer in answers) else [event]
     if asked.type not in ("event_count", "value_count") or not asked.at_once:
         return []
     base = asked.rules[0]

@@ -197,6 +197,10 @@ class Keywords:
         self._each = Judge(rest, compiler, broken) if rest else None
         self._in_numbers = any(map(_in_numbers, checks))
 
+    def compile(self) -> None:
+        if self._each is not None:
+            self._each.compile()
+
     def judge(self, values: Iterable[Value]) -> list[int]:
         """The checks that hold in some value of an event."""
         texts = [value for value in values if value.__class__ is str]

@@ -31,14 +31,19 @@ def correlation(document: Document, pipeline: ProcessingPipeline | None) -> tupl
     try:
         data, kind, asks = _for_pysigma(document.data)
         rule = sg.SigmaCorrelationRule.from_dict(data, collect_errors=True)
-        faults = [fault(document, error, "correlation") for error in rule.errors]
+        faults = [_fault(document, error) for error in rule.errors]
         if not faults:
             if pipeline is not None:
                 pipeline.apply(rule)
             return _correlation(rule, kind, asks), rule.generate
     except FORESEEN as error:
-        faults.append(fault(document, error, "correlation"))
+        faults.append(_fault(document, error))
     raise ExceptionGroup("rule refused", faults)
+
+
+def _fault(document: Document, error: Exception) -> RuleError:
+    keys = ("condition",) if isinstance(error, sx.SigmaCorrelationConditionError) else ()
+    return fault(document, error, "correlation", *keys)
 
 
 def _for_pysigma(data: Mapping[str, object]) -> tuple[dict[str, Any], str | None, list[tuple[Comparison, int | float]]]:
@@ -57,6 +62,7 @@ def _for_pysigma(data: Mapping[str, object]) -> tuple[dict[str, Any], str | None
     condition = section.get("condition")
     asks: list[tuple[Comparison, int | float]] = []
     if isinstance(condition, dict):
+        _check_percentile(condition.get("percentile"))
         given = [op for op in _OPERATORS if op in condition]
         rest = {key: value for key, value in condition.items() if key not in given}
         if len(given) > 1:
@@ -105,6 +111,12 @@ def _correlation(
     )
 
 
+def _check_percentile(percentile: object) -> None:
+    """As it is written: pySigma would make 99 of 99.9."""
+    if isinstance(percentile, bool) or (isinstance(percentile, float) and percentile % 1):
+        raise sx.SigmaCorrelationConditionError(f"`percentile` is a whole number from 0 to 100, not {percentile}")
+
+
 def _check_condition(kind: str, fields: tuple[str, ...], percentile: int | None) -> None:
     if kind in _NUMERIC and len(fields) != 1:
         raise sx.SigmaCorrelationConditionError(f"{kind} takes one field, not {len(fields)}")
@@ -140,6 +152,13 @@ def _terms(condition: sg.SigmaExtendedCorrelationCondition, rules: tuple[str, ..
     kept = [(needs, lacks) for needs, lacks in _either(condition.parsed, negated=False) if not needs & lacks]
     if not kept:
         raise sx.SigmaCorrelationConditionError("the condition contradicts itself")
+    # A window holds an event of one of the rules at least: that of the hit.
+    kept = [(needs, lacks) for needs, lacks in kept if not lacks.issuperset(rules)]
+    if not kept:
+        raise sx.SigmaCorrelationConditionError(
+            "the condition can never hold: it asks for none of the rules, and only their events are looked at; "
+            "for an event that another does not follow there is `absence`"
+        )
     return tuple(
         dict.fromkeys(
             (tuple(name for name in rules if name in needs), tuple(name for name in rules if name in lacks))

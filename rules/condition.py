@@ -1,11 +1,11 @@
-"""A rule's condition as a tree of plain data, and the one slow, plain way to evaluate it (explaining, verifying)."""
+"""A rule's condition as a tree of plain data, and the one slow, plain way to evaluate its checks (explaining, verifying)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from rules.predicate import Exists, HasValue, Like, Matches, Number, Predicate, SameAs, TextPredicate, Wild, texts
+from rules.predicate import Exists, HasValue, Like, Number, Predicate, SameAs, TextPredicate, Wild, texts
 from soc.model.event import Value, is_object
 
 
@@ -73,7 +73,7 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
         case HasValue():
             held = bool(texts(value)) or _has_object(value)
         case SameAs(other) as same:
-            held = other in fields and any(same.relates(a, b) for a in texts(value) for b in texts(fields.get(other)))
+            held = other in fields and same.relates(texts(value), texts(fields[other]))
         case predicate:
             held = any_text(predicate, value)
     return [check.field] if held else []
@@ -112,19 +112,3 @@ def anywhere(predicate: TextPredicate) -> TextPredicate:
     if isinstance(predicate, Like) and predicate.literal is not None:
         return Like((Wild.ANY, *predicate.parts, Wild.ANY), predicate.cased)
     return predicate
-
-
-__all__ = [
-    "All",
-    "Any",
-    "Check",
-    "Condition",
-    "Matches",
-    "Not",
-    "Search",
-    "anywhere",
-    "checks",
-    "holding",
-    "holds",
-    "satisfied",
-]

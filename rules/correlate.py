@@ -9,77 +9,27 @@ long as none is later than the allowed lateness and no bound bites.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from rules.absence import absences
 from rules.agenda import KEY_BYTES, Agenda
 from rules.bound import Terms, TermsOf
 from rules.entries import ID_BYTES, Entries, time_of
 from rules.group import CARRIED_BYTES, Group, decode
-from rules.grouping import carried_name, grouping, payload_bytes, payload_of
+from rules.grouping import carried_name, grouping, joined, payload_bytes, payload_of, shown, values_of
+from rules.memory import Capped, Memory, Shortfall
 from rules.rule import Rule
 from rules.state import State
 from rules.window import Slide
 from soc.model.asked import MOST_EVENTS, Bounds
-from soc.model.event import Fields
 from soc.model.finding import Finding, alert_id, finding_id
 
 GROUP_CAP = MOST_EVENTS  # entries a group; the oldest go first
 GROUPS_A_RULE = 1_000_000
-GROUPS_IN_ALL = 5_000_000
 GROUPS_A_TICK = 20_000  # decided by one rule at once; the rest waits for the next tick
-MEMORY_BYTES = (
-    24 << 20
-)  # of groups kept as objects between commits, all correlations together; more is slower: it misses the CPU's caches
+_GROUPS_AT_ONCE = 100
 _NARROWEST_MS = 15_000
-
-
-@dataclass(slots=True)
-class Capped:
-    """A bound that bit: `dropped` were forgotten while `kept` is the most that is kept."""
-
-    kept: int
-    dropped: int = 0
-
-
-class Memory:
-    """Groups as objects, the least recently used forgotten first. `free`: groups that may still be begun, all correlations together."""
-
-    def __init__(self, most_bytes: int | None = None) -> None:
-        self.free = GROUPS_IN_ALL
-        self._most = MEMORY_BYTES if most_bytes is None else most_bytes
-        self._bytes = 0
-        self._groups: OrderedDict[str, Group] = OrderedDict()
-
-    def get(self, key: str) -> Group | None:
-        group = self._groups.get(key)
-        if group is not None:
-            self._groups.move_to_end(key)
-        return group
-
-    def put(self, group: Group) -> None:
-        self._groups[group.key] = group
-
-    def weigh(self, group: Group) -> None:
-        self._bytes -= group.weight
-        group.weight = group.weigh()
-        self._bytes += group.weight
-
-    def rewind(self) -> None:
-        """What is asked has changed: windows that were moved along begin anew."""
-        for group in self._groups.values():
-            group.slide = None
-
-    def trim(self) -> None:
-        """Call it when everything is written."""
-        while self._bytes > self._most and self._groups:
-            self._bytes -= self._groups.popitem(last=False)[1].weight
-
-    def forget(self) -> None:
-        self._groups.clear()
-        self._bytes = 0
 
 
 class Correlator:
@@ -95,7 +45,7 @@ class Correlator:
         assert rule.correlation is not None
         self.rule = rule
         self.correlation = asked = rule.correlation
-        self.capped, self.crowded, self.late = Capped(cap), Capped(GROUPS_A_RULE), 0
+        self.short_of = Shortfall(Capped(cap), Capped(GROUPS_A_RULE))
         self.short: Counter[tuple[str, str]] = Counter()  # (organisation, why) -> findings that came to nothing
         self.watermark: int | None = None  # of its base rules, as of the last tick
         self.hits: list[Finding] = []  # for the correlations of this one, if there are any
@@ -174,15 +124,16 @@ class Correlator:
         agenda = self.agenda
         agenda.load(state)
         agenda.expire(watermark)
-        looked_at = 0
+        left = GROUPS_A_TICK
         for bucket in agenda.passed(watermark) if self._decides else ():
-            if looked_at >= GROUPS_A_TICK:
+            while left > 0 and (due := agenda.take(bucket, min(left, _GROUPS_AT_ONCE), state)):
+                for digest in due:
+                    group = self._load(self._name + digest.hex(), state)
+                    if group is not None and group.due == bucket:
+                        self._decide(group, watermark // agenda.width * agenda.width)
+                left = 0 if self._memory.heavy else left - len(due)
+            if left <= 0:
                 break
-            for digest in agenda.take(bucket, state):
-                looked_at += 1
-                group = self._load(self._name + digest.hex(), state)
-                if group is not None and group.due == bucket:
-                    self._decide(group, watermark // agenda.width * agenda.width)
 
     @property
     def settled(self) -> int:
@@ -203,8 +154,10 @@ class Correlator:
         """Write the groups that changed since the last flush."""
         for key, group in self._dirty.items():
             expires = self._expires(group)
-            group.counted_in = self.agenda.rebook(group.counted_in, expires)
-            state.set(key, group.encode(), expires)
+            encoded = group.encode()
+            group.counted_in = self.agenda.rebook(group.counted_in, expires, group.stored, len(encoded))
+            group.stored = len(encoded)
+            state.set(key, encoded, expires)
             self._memory.weigh(group)
         self._dirty.clear()
         self.agenda.flush(state)
@@ -230,8 +183,8 @@ class Correlator:
         group = self._load(key, state)
         if group is not None:
             return group
-        if self.agenda.groups >= self.crowded.kept or self._memory.free <= 0:
-            self.crowded.dropped += 1
+        if self.agenda.groups >= self.short_of.crowded.kept or self._memory.free <= 0 or self._memory.full:
+            self.short_of.crowded.dropped += 1
             return None
         self._memory.free -= 1
         self.agenda.begin()
@@ -250,18 +203,18 @@ class Correlator:
         if not stored:
             return None
         group = decode(key, stored, self._width, self._day)
-        group.counted_in = self.agenda.counted_in(self._expires(group))
+        group.counted_in, group.stored = self.agenda.counted_in(self._expires(group)), len(stored)
         self._memory.put(group)
         self._memory.weigh(group)
         return group
 
     def _forget(self, group: Group, reach: int | None) -> None:
         """Drop what no window can reach that holds an event later than `reach`, and what the cap does not allow."""
-        entries, cap = group.entries, self.capped.kept
+        entries, cap = group.entries, group.cap(self.short_of.capped.kept, grows=not self._memory.full)
         gone = entries.after(reach) if reach is not None and len(entries) and entries.time(0) <= reach else 0
         over = len(entries) - gone - cap
         if over > 0:
-            self.capped.dropped += over
+            self.short_of.capped.dropped += over
             self.short[group.org, "capped"] += over
             gone += over
         if gone:
@@ -280,9 +233,8 @@ class Correlator:
                 its = list(group.entries.of(event))
                 if record != its[0] or not fresh.issuperset(its):
                     continue
-            for one in group.covered:
-                if one.lo < ts <= one.hi:
-                    self.findings.append(self._finding(group, record, one.day, None))
+            for day in group.covering(ts):
+                self.findings.append(self._finding(group, record, day, None))
 
     def _hits_of_fresh(self, group: Group, fresh: Sequence[bytes], terms: Terms) -> None:
         """Only windows that hold a fresh record can have become hits."""
@@ -316,7 +268,7 @@ class Correlator:
             self._note(group, ts)
 
     def _came_late(self, org: str) -> None:
-        self.late += 1
+        self.short_of.late += 1
         self.short[org, "late"] += 1
 
     def _note(self, group: Group, ts: int) -> None:
@@ -365,7 +317,8 @@ class Correlator:
         if self.rule.silent:
             return
         day = self._day(now)
-        for after, until in group.cover(day, lo, now):
+        # An absence folds its own instant alone, and each instant is decided once: nothing to remember.
+        for after, until in [(lo, now)] if self._absence else group.cover(day, lo, now):
             end = high if until == now else entries.after(until)
             start = end
             while start and entries.time(start - 1) > after:
@@ -384,7 +337,7 @@ class Correlator:
         alert = group.alerts.get(day)
         if alert is None:
             alert = group.alerts[day] = alert_id(rule.id, group.org, entity, day)
-        matched: Fields = dict(zip(self.correlation.group_by, group.by, strict=True))
+        matched = values_of(self.correlation.group_by, group.by)
         if size is not None:
             matched[f"govsoc.correlation.{self.correlation.type}"] = size
         if (terms := self._of(group)).own:  # else the text of the rule says it
@@ -397,7 +350,7 @@ class Correlator:
             rule.hash,
             group.org,
             field_name,
-            entity,
+            shown(entity),
             time_of(record),
             event,
             matched,
@@ -405,10 +358,10 @@ class Correlator:
 
     def _hit_finding(self, group: Group, record: bytes) -> Finding:
         """A hit as a correlation of this one sees it: as if a rule had found the event."""
-        fields: Fields = dict(zip(self.correlation.group_by, group.by, strict=True))
+        fields = values_of(self.correlation.group_by, group.by)
         if self._carries:
             found = (group.carried or {}).get(record[-CARRIED_BYTES:], ())
-            fields |= {name: text for name, text in zip(self._carries, found, strict=False) if text}
+            fields |= {name: value for name, value in values_of(self._carries, found).items() if value}
         rule, event = self.rule, record[:ID_BYTES].hex()
         return Finding(event, "", rule.id, rule.hash, group.org, "", "", time_of(record), event, fields, True)
 
@@ -416,4 +369,4 @@ class Correlator:
         names = self.correlation.group_by
         if self.rule.entity in names:
             return self.rule.entity, group.by[names.index(self.rule.entity)]
-        return (", ".join(names), ", ".join(group.by)) if names else ("organization.id", group.org)
+        return (", ".join(names), joined(group.by)) if names else ("organization.id", group.org)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from hashlib import blake2b
 
 from rules.bound import NOTHING
-from rules.correlate import GROUPS_IN_ALL, Capped, Correlator, Memory
+from rules.correlate import Correlator
+from rules.memory import BYTES_IN_ALL, GROUPS_IN_ALL, Capped, Memory
 from rules.rule import Rule, RuleSet
-from rules.state import State
+from rules.state import Staged, State
 from soc.model.asked import BoundsOf
-from soc.model.finding import Finding
+from soc.model.finding import Finding, check_storable
 
 # Findings of a correlation to those of them that may count towards others.
 Judge = Callable[[list[Finding]], list[Finding]]
 # What damaged state, or an event of a shape nobody thought of, raises; errors of the store pass.
-_ONE_RULE = (ValueError, TypeError, KeyError, IndexError, OverflowError)
+_ONE_RULE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, struct.error)
 
 
 class Correlations:
@@ -43,6 +45,13 @@ class Correlations:
         self._off: set[str] = set()
         self._bounds: BoundsOf | None = None
         self.bind({})
+
+    def succeed(self, other: Correlations) -> None:
+        """Go on with what `other` tells of rules that are the same here. It may run meanwhile, and counts on."""
+        known = {(one.rule.id, one.rule.hash): one for one in other._order}
+        for one in self._order:
+            if before := known.get((one.rule.id, one.rule.hash)):
+                one.short_of = before.short_of
 
     def bind(self, bounds: BoundsOf) -> None:
         """From now on these hold, for what comes; call it between two batches. Cheap when they are the same as before."""
@@ -81,6 +90,7 @@ class Correlations:
         `expected`: no event before this time (ms) was expected when these came; those that are, are counted as late.
         """
         self._memory.free = self._groups_in_all - sum(one.agenda.groups for one in self._order)
+        self._memory.full = sum(one.agenda.bytes for one in self._order) >= BYTES_IN_ALL
         self._feed(findings, state, expected)
         return self._told(state, expected, judge, None)
 
@@ -95,7 +105,13 @@ class Correlations:
     def flush(self, state: State) -> None:
         """Write what has changed. Call it just before committing `state` with the cursor."""
         for one in self._order:
-            one.flush(state)
+            staged = Staged(state)
+            try:
+                one.flush(staged)
+            except _ONE_RULE as error:
+                self._break(one, error)
+            else:
+                staged.apply()
         self._memory.trim()
 
     def forget(self) -> None:
@@ -107,17 +123,17 @@ class Correlations:
     @property
     def capped(self) -> dict[str, Capped]:
         """Rule id -> entries kept a group, entries dropped in all; where some group outgrew its bound."""
-        return {one.rule.id: one.capped for one in self._order if one.capped.dropped}
+        return {one.rule.id: one.short_of.capped for one in self._order if one.short_of.capped.dropped}
 
     @property
     def crowded(self) -> dict[str, Capped]:
         """Rule id -> groups kept, events that would have begun another; where there were too many groups."""
-        return {one.rule.id: one.crowded for one in self._order if one.crowded.dropped}
+        return {one.rule.id: one.short_of.crowded for one in self._order if one.short_of.crowded.dropped}
 
     @property
     def late(self) -> dict[str, int]:
         """Rule id -> events that came later than the allowed lateness."""
-        return {one.rule.id: one.late for one in self._order if one.late}
+        return {one.rule.id: one.short_of.late for one in self._order if one.short_of.late}
 
     def lag(self, rule_id: str) -> int:
         """How far behind the watermark this correlation tells what it finds, at most, ms."""
@@ -140,10 +156,11 @@ class Correlations:
 
     def shortcomings(self) -> Iterator[tuple[str, str]]:
         """(rule id, what keeps it from being exact), of bounds that bit and events that came too late."""
+        full = f"; all groups together have the {BYTES_IN_ALL >> 20} MB that they may have" if self._memory.full else ""
         for rule, capped in self.capped.items():
-            yield rule, f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten"
+            yield rule, f"a group outgrew its bound: {capped.kept} events kept, {capped.dropped} forgotten{full}"
         for rule, crowded in self.crowded.items():
-            yield rule, f"too many groups: {crowded.kept} kept, {crowded.dropped} events of others left out"
+            yield rule, f"too many groups: {crowded.kept} kept, {crowded.dropped} events of others left out{full}"
         for rule, late in self.late.items():
             yield (
                 rule,
@@ -172,14 +189,18 @@ class Correlations:
         found: list[Finding] = []
         for one in list(self._running()):
             children = [child for child in self._children[one.rule.id] if child.rule.id not in self._off]
+            staged = Staged(state)
             try:
                 # What a child tells comes behind the watermark, so its parents go by what the child has told.
                 one.settle(one.watermark if children else expected)
                 if watermark is not None:
-                    one.tick(min([watermark, *(child.settled for child in children)]), state)
+                    one.tick(min([watermark, *(child.settled for child in children)]), staged)
+                for finding in one.findings:
+                    check_storable(finding)
             except _ONE_RULE as error:
                 self._break(one, error)
                 continue
+            staged.apply()
             found += one.findings
             hits, one.findings, one.hits = one.hits, [], []
             if hits:

@@ -38,8 +38,10 @@ class Expression(NamedTuple):
 
     @property
     def flags(self) -> int:
-        caseless = hyperscan.HS_FLAG_CASELESS if self.caseless else 0
-        return _FLAGS | caseless | (0 if self.ascii_only else hyperscan.HS_FLAG_UTF8)
+        flags: int = _FLAGS
+        flags |= hyperscan.HS_FLAG_CASELESS if self.caseless else 0
+        flags |= 0 if self.ascii_only else hyperscan.HS_FLAG_UTF8
+        return flags
 
 
 class Compiler:
@@ -92,7 +94,7 @@ class Database:
     def find(self, text: bytes) -> list[int]:
         """The numbers of the expressions that occur in `text`."""
         found: list[int] = []
-        self._scan(text, _note, 0, found)  # type: ignore[arg-type]
+        self._scan(text, _note, 0, found)
         return found
 
     def occurs(self, text: bytes) -> bool:

@@ -33,4 +33,5 @@ def doc_of(rule: Rule, by_id: Mapping[str, Rule]) -> RuleDoc:
         author=rule.author or "",
         license=rule.license or "",
         pipelines=rule.pipelines,
+        filters=rule.filters,
     )

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from rules.entries import TIME_BYTES, Entries
 from rules.window import Slide
 
 VERSION = 3
 CARRIED_BYTES = 8
+LEAST = 100  # entries that a group may have in any case
+MOST_CARRIED = 16 << 20  # bytes of what one group carries
 _HEAD = struct.Struct(">BqqIII")  # version, decided, due; bytes of texts, number of windows, bytes of what is carried
 _WINDOW = TIME_BYTES + 1 + TIME_BYTES
+_hi, _day, _day_and_hi = attrgetter("hi"), attrgetter("day"), attrgetter("day", "hi")
 
 
 @dataclass(slots=True)
@@ -28,16 +33,17 @@ class Covered:
 
 
 class Group:
-    """`texts`: the organisation and what is grouped by, a NUL between. `decided`: instants before it are decided (of a correlation that the
-    watermark decides). `due`: the bucket in which it is looked at next, -1 for none. `carried`: what correlations of this one need of
-    its events, by the hash that records hold.
+    """`texts`: the organisation and what is grouped by, a NUL between. `covered`: in the order of their ends, which is day by day; of one
+    day none touches another. `decided`: instants before it are decided (of a correlation that the watermark decides). `due`: the bucket
+    in which it is looked at next, -1 for none. `carried`: what correlations of this one need of its events, by the hash that records
+    hold.
 
     The rest is of the batch at hand, and not kept: `fresh` records since the last look, `first` the lowest index of one.
     """
 
     __slots__ = (
-        "_names", "alerts", "carried", "counted_in", "covered", "decided", "due", "entries", "first", "fresh", "key", "slide",
-        "texts", "weight",
+        "_names", "alerts", "carried", "carried_size", "counted_in", "covered", "decided", "due", "entries", "first", "fresh", "key",
+        "slide", "stored", "texts", "weight",
     )  # fmt: skip
 
     def __init__(self, key: str, texts: bytes, entries: Entries) -> None:
@@ -45,10 +51,11 @@ class Group:
         self.covered: list[Covered] = []
         self.decided, self.due = 0, -1
         self.carried: dict[bytes, list[str]] | None = None
+        self.carried_size = 0  # bytes, or a little less
         self.fresh: list[bytes] | None = None
         self.first = 0
         self.slide: Slide | None = None
-        self.counted_in = -1  # see Agenda.rebook
+        self.counted_in, self.stored = -1, 0  # see Agenda.rebook
         self.weight = 0
         self.alerts: dict[str, str] | None = None  # local day -> alert id
         self._names: list[str] | None = None
@@ -69,7 +76,9 @@ class Group:
     def carry(self, name: bytes, texts: list[str]) -> None:
         if self.carried is None:
             self.carried = {}
-        self.carried[name] = texts
+        if name not in self.carried:
+            self.carried[name] = texts
+            self.carried_size += _size(texts)
 
     def insert(self, record: bytes) -> bool:
         """Whether it is new."""
@@ -91,31 +100,58 @@ class Group:
         if covered and (last := covered[-1]).day == day and last.lo <= lo <= last.hi <= hi:
             old, last.hi = last.hi, hi
             return [(old, hi)] if hi > old else []
-        touching = sorted((c for c in covered if c.day == day and c.lo <= hi and lo <= c.hi), key=lambda c: c.lo)
+        first = end = bisect_left(covered, (day, lo), key=_day_and_hi)
         free, at = [], lo
-        for one in touching:
+        while end < len(covered) and (one := covered[end]).day == day and one.lo <= hi:
             if at < one.lo:
                 free.append((at, one.lo))
             at = max(at, one.hi)
+            end += 1
         if at < hi:
             free.append((at, hi))
         if free:
+            touching = covered[first:end]
             whole = Covered(day, min(lo, *(c.lo for c in touching), lo), max(hi, *(c.hi for c in touching), hi))
-            self.covered = sorted([c for c in covered if c not in touching] + [whole], key=lambda c: c.hi)
+            covered[first:end] = [whole]
         return free
+
+    def covering(self, ts: int) -> Iterator[str]:
+        """The local days of which a window of a hit holds this time."""
+        covered = self.covered
+        i = bisect_left(covered, ts, key=_hi)
+        while i < len(covered):
+            one = covered[i]
+            if one.lo < ts:
+                yield one.day
+            i = bisect_right(covered, one.day, i, key=_day)
 
     def forget(self, count: int) -> None:
         """Drop the oldest entries."""
         self.entries.drop(count)
         if self.slide is not None and not self.slide.forget(count):
             self.slide = None
-        if self.carried:
-            kept = {record[-CARRIED_BYTES:] for record in self.entries.between(0, len(self.entries))}
-            self.carried = {name: texts for name, texts in self.carried.items() if name in kept}
+        # Not each time: it looks at all that is left.
+        if self.carried and (len(self.carried) > 2 * len(self.entries) or self.carried_size > MOST_CARRIED):
+            self._forget_carried()
+
+    def _forget_carried(self) -> None:
+        kept = {record[-CARRIED_BYTES:] for record in self.entries.between(0, len(self.entries))}
+        self.carried = {name: texts for name, texts in (self.carried or {}).items() if name in kept}
+        self.carried_size = sum(map(_size, self.carried.values()))
+
+    def cap(self, most: int, *, grows: bool) -> int:
+        """How many entries it may have, of `most` that any may: fewer when it carries too much, and, unless it `grows`, what was stored."""
+        count = len(self.entries)
+        if not grows:
+            most = min(most, max(self.stored // self.entries.width, LEAST))
+        if self.carried_size > MOST_CARRIED:
+            self._forget_carried()
+        return most if self.carried_size <= MOST_CARRIED else min(most, count * MOST_CARRIED // self.carried_size)
 
     def weigh(self) -> int:
         """About as many bytes of memory."""
-        return 900 + len(self.entries.data) + 120 * len(self.covered) + (self.slide.weight if self.slide else 0)
+        slide = self.slide.weight if self.slide else 0
+        return 900 + len(self.entries.data) + 120 * len(self.covered) + self.carried_size + slide
 
     def encode(self) -> bytes:
         carried = b"".join(name + packed(texts) for name, texts in self.carried.items()) if self.carried else b""
@@ -164,3 +200,8 @@ def unpacked(stored: bytes, at: int) -> tuple[list[str], int]:
         texts.append(stored[at + 2 : end].decode(errors="surrogatepass"))
         at = end
     return texts, at
+
+
+def _size(texts: Sequence[str]) -> int:
+    """About as many bytes of memory."""
+    return 200 + sum(60 + len(text) for text in texts)

@@ -13,8 +13,9 @@ from rules.window import NUMBER_BYTES, packed_number
 from soc.model.event import Fields
 
 MOST_CHARS = (
-    512  # of a text to group by; a longer one, or one with a NUL, is cut, with a hash that tells it from others
+    512  # of a text to group by; a longer one, or one with a separator, is cut, with a hash that tells it from others
 )
+BETWEEN = "\x1f"  # the texts of a list; a NUL is between fields
 VALUE_BYTES = 8
 _PAYLOADS = {
     "event_count": 0,
@@ -30,17 +31,35 @@ _PAYLOADS = {
 
 
 def grouping(fields: Fields, names: Sequence[str]) -> list[str] | None:
-    """The texts of these fields; None when one is missing."""
+    """The texts of these fields, those of a list joined by `BETWEEN`; None when one is missing. No two values have the same text."""
     by = []
     for name in names:
         value = fields.get(name)
-        if value.__class__ is not str:
-            found = texts(value)
-            if not found:
-                return None
-            value = ", ".join(found)
-        by.append(_cut(value) if len(value) > MOST_CHARS or "\0" in value else value)
+        if value.__class__ is str:
+            text = _safe(value)
+        elif found := texts(value):
+            text = BETWEEN.join(map(_safe, found))
+        else:
+            return None
+        by.append(text if len(text) <= MOST_CHARS else _cut(text))
     return by
+
+
+def values_of(names: Sequence[str], by: Sequence[str]) -> Fields:
+    """What `grouping` has read, as an event would hold it."""
+    values: Fields = {}
+    for name, text in zip(names, by, strict=False):
+        values[name] = [*text.split(BETWEEN)] if BETWEEN in text else text
+    return values
+
+
+def joined(by: Sequence[str]) -> str:
+    """One text for a group, which no other group has; `shown` makes it fit to be read."""
+    return "\0".join(by) if any(", " in text for text in by) else ", ".join(by)
+
+
+def shown(text: str) -> str:
+    return text.replace("\0", ", ").replace(BETWEEN, ", ")
 
 
 def payload_bytes(correlation: Correlation) -> int:
@@ -79,6 +98,13 @@ def _number(value: object) -> bytes | None:
     return packed_number(str(value))
 
 
+def _safe(text: str) -> str:
+    """Without separators."""
+    if "\0" not in text and BETWEEN not in text:
+        return text
+    return _cut(text).replace("\0", "�").replace(BETWEEN, "�")
+
+
 def _cut(text: str) -> str:
     digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
-    return f"{text[: MOST_CHARS - 32]} … [{digest}]".replace("\0", "�")
+    return f"{text[: MOST_CHARS - 32]} … [{digest}]"

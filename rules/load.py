@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import cache as once
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from rules.cache import Cache
@@ -75,6 +75,9 @@ def load_folders(
     loading = _Loading(cache, lists)
     for folder in folders:
         for file in _files(folder, errors):
+            if not _is_text(str(file)):
+                errors.append(RuleError("its name is not UTF-8: rename it", file))
+                continue
             text = folder.instead.get(str(file))
             content = read(file, errors) if text is None else text.encode(errors="surrogatepass")
             if content is None:
@@ -102,21 +105,33 @@ def of_texts(texts: Iterable[tuple[str, str, Sequence[Reference]]], *, lists: Li
     return loading.ruleset([], None)
 
 
-def is_cases(path: Path) -> bool:
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_cases(path: PurePath) -> bool:
     return path.name.endswith((".cases.yml", ".cases.yaml"))
 
 
 def _files(folder: Folder, errors: list[RuleError]) -> list[Path]:
     path = folder.path
     replaced = {Path(name) for name in folder.instead}
+    try:
+        path.stat()
+    except OSError as error:
+        away = isinstance(error, FileNotFoundError)
+        reason = "no such file or directory" if away else f"cannot be read: {error.strerror or error}"
+        errors.append(RuleError(reason, path))
+        return sorted(replaced)
     if path.is_dir():
         files = sorted({*_walked(path, errors), *replaced})
         if len(files) > MAX_FILES:
             errors.append(RuleError(f"{len(files)} files; only the first {MAX_FILES} are loaded", path))
         return files[:MAX_FILES]
-    if not path.exists():
-        errors.append(RuleError("no such file or directory", path))
-        return sorted(replaced)
     return [path]
 
 

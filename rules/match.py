@@ -13,7 +13,7 @@ from rules.correlate import GROUP_CAP
 from rules.correlations import Correlations, Judge
 from rules.database import Blobs, Compiler
 from rules.ledger import Tally
-from rules.logsource import OWN_FIELDS, Origin, Route, origin, origins, route
+from rules.logsource import DATASETS, OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.patterns import Sign
 from rules.plan import Fired, Plan
 from rules.rule import Rule, RuleSet
@@ -23,7 +23,7 @@ from rules.state import State
 from rules.table import Table
 from soc.model.asked import BoundsOf
 from soc.model.event import Event, Fields, Scalar, Stored, Value
-from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day
+from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, check_storable, finding_id, local_day
 from soc.model.ledger import Account
 from soc.model.rule import RuleCost
 
@@ -86,7 +86,16 @@ class Engine:
             self._routes[met] = self._plan_for(origin(met))
         for dataset in list(other._sieves):
             self._sieve_for(dataset)
+        self.correlations.succeed(other.correlations)
         self._table.succeed(other._table)
+
+    def compile(self) -> None:
+        """All that events may need, for who has the same `blobs` later: it takes long."""
+        for dataset in ("", *DATASETS):  # the first: whatever we do not know
+            self._sieve_for(dataset)
+            for where in origins(dataset):
+                self._plan_for(where)
+        self._table.compile()
 
     def _prepare(self) -> None:
         """Choose the rules that run, and forget what was arranged for others."""
@@ -231,7 +240,7 @@ class Engine:
             return Finding(event.id, "", rule.id, rule.hash, event.org, "", "", event.ts, event.id, {}, True, event)
         name, entity = _entity(rule, event)
         alert = alert_id(rule.id, event.org, entity, self._day(event.ts))
-        return Finding(
+        finding = Finding(
             id=finding_id(alert, event.id),
             alert_id=alert,
             rule_id=rule.id,
@@ -244,6 +253,8 @@ class Engine:
             matched=_matched(fired.because, fields),
             event=event,
         )
+        check_storable(finding)
+        return finding
 
     # -- correlations: see `Correlations`
 
@@ -282,8 +293,9 @@ def _calendar(zone: tzinfo) -> Callable[[int], str]:
 def _entity(rule: Rule, event: Event) -> tuple[str, str]:
     for name in (rule.entity, *ENTITY_FIELDS):
         value = event.fields.get(name) if name else None
-        if name and value not in (None, "", []):
-            return name, str(value[0] if isinstance(value, list) else value)
+        for item in value if isinstance(value, list) else [value]:
+            if name and item not in (None, ""):
+                return name, str(item)
     return "organization.id", event.org
 
 

@@ -10,7 +10,7 @@ from rules.draft import Filter
 from rules.placed import Placed, referred
 from rules.rule import Rule, digest_of
 from soc.errors import RuleError
-from soc.model.rule import LogSource
+from soc.model.rule import FilterDoc, LogSource, joined
 
 
 def narrowed(known: Sequence[Placed], filters: Sequence[tuple[Filter, str]], errors: list[RuleError]) -> list[Placed]:
@@ -34,7 +34,7 @@ def narrowed(known: Sequence[Placed], filters: Sequence[tuple[Filter, str]], err
                 )
                 continue
             known_now[one.draft.rule.id] = replace(
-                now, draft=replace(now.draft, rule=_both(now.draft.rule, narrow, condition))
+                now, draft=replace(now.draft, rule=_both(now.draft.rule, narrow, path, condition))
             )
     return list(known_now.values())
 
@@ -70,16 +70,17 @@ def _within(inner: LogSource, outer: LogSource) -> bool:
     )
 
 
-def _both(rule: Rule, narrow: Filter, condition: Condition) -> Rule:
+def _both(rule: Rule, narrow: Filter, path: str, condition: Condition) -> Rule:
     """The rule and the filter, in its text, too: what is kept of a finding's rule says all that made it fire."""
     assert rule.condition is not None
-    text = f"{rule.text}\n---\n{_forreferred(narrow, rule)}"
+    known = FilterDoc(narrow.id, path, _for_it_alone(narrow, rule))
+    text = joined(rule.text, known.text)
     whole = All((rule.condition, Search(f"filter: {narrow.title}", condition)))
-    return replace(rule, condition=whole, text=text, hash=digest_of(text))
+    return replace(rule, condition=whole, text=text, hash=digest_of(text), filters=(*rule.filters, known))
 
 
-def _forreferred(narrow: Filter, rule: Rule) -> str:
-    """The filter as it applies to this rule alone: another rule that it names is no change to this one."""
+def _for_it_alone(narrow: Filter, rule: Rule) -> str:
+    """The filter's text as it applies to this rule: another rule that it names is no change to this one."""
     if narrow.rules is None or narrow.rules == (rule.id,):
         return narrow.text
     import yaml

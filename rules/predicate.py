@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -235,19 +236,48 @@ class SameAs:
     how: str = "equals"  # equals, startswith, endswith, contains
     cased: bool = False
 
-    def relates(self, text: str, other: str) -> bool:
-        mine, theirs = (text, other) if self.cased else (fold(text), fold(other))
+    def relates(self, mine: Sequence[str], theirs: Sequence[str]) -> bool:
+        """Whether any text of this field is so related to any of the other. Hostile events have long lists of both."""
+        here, there = ({one if self.cased else fold(one) for one in some} for some in (mine, theirs))
         match self.how:
             case "startswith":
-                return mine.startswith(theirs)
+                return _any_starts(here, there)
             case "endswith":
-                return mine.endswith(theirs)
+                return _any_starts({one[::-1] for one in here}, {one[::-1] for one in there})
             case "contains":
-                return theirs in mine
-        return mine == theirs
+                return _any_contains(here, there)
+        return not here.isdisjoint(there)
 
     def __str__(self) -> str:
         return f"{self.how} field {self.field}{' (case counts)' if self.cased else ''}"
+
+
+_FEW = 500  # parts of one length that are sooner found one after the other
+
+
+def _any_contains(texts_: set[str], parts: set[str]) -> bool:
+    by_length: dict[int, set[str]] = {}
+    for part in parts:
+        by_length.setdefault(len(part), set()).add(part)
+    for length, some in by_length.items():
+        for text in texts_:
+            places = len(text) - length + 1
+            if places > 0 and len(some) > _FEW:
+                found = any(text[at : at + length] in some for at in range(places))
+            else:
+                found = places > 0 and any(part in text for part in some)
+            if found:
+                return True
+    return False
+
+
+def _any_starts(texts_: set[str], prefixes: set[str]) -> bool:
+    """Of prefixes none of which begins another, a text's own can only be the last that is not behind the text."""
+    shortest: list[str] = []
+    for one in sorted(prefixes):
+        if not shortest or not one.startswith(shortest[-1]):
+            shortest.append(one)
+    return any((at := bisect_right(shortest, text)) and text.startswith(shortest[at - 1]) for text in texts_)
 
 
 TextPredicate = Like | Matches | Number | Within | DatePart

@@ -10,7 +10,7 @@ from typing import Literal
 from rules.condition import Condition
 from soc.errors import RuleError
 from soc.model.asked import at_least
-from soc.model.rule import LogSource
+from soc.model.rule import FilterDoc, LogSource
 
 Place = tuple[int, int]  # line and column in a file, from 1
 CorrelationType = Literal[
@@ -112,6 +112,7 @@ class Rule:
     correlation: Correlation | None = None
     silent: bool = False
     pipelines: tuple[str, ...] = ()  # what it went through, by name or file
+    filters: tuple[FilterDoc, ...] = ()  # in the order of their texts
 
 
 def digest_of(text: str) -> str:

@@ -89,8 +89,8 @@ def _scan(some: Sequence[Automaton], text: str) -> list[int]:
 
 def _expression(known: Pattern) -> Expression | None:
     if not known.foreign:
-        # A caseless search for other than ASCII letters would find ASCII ones: `s` for `ſ`.
-        return Expression(known.regex, caseless=known.folded and known.regex.isascii())
+        # To a caseless search ſ is an s, which to us it is not. (The Kelvin sign, a k, is one in lower case, too.)
+        return Expression(known.regex, caseless=known.folded and "ſ" not in known.regex)
     if re2.compile(known.regex).programsize > LARGE or (regex := for_hyperscan(known.regex)) is None:
         return None
     return Expression(regex, ascii_only=True)

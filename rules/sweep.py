@@ -10,7 +10,8 @@ from rules.absence import absences
 from rules.bound import NOTHING, TermsOf
 from rules.correlations import carried, in_order
 from rules.entries import END_OF_TIME, ID_BYTES, TIME_BYTES, Entries
-from rules.grouping import carried_name, grouping, payload_bytes, payload_of
+from rules.group import CARRIED_BYTES
+from rules.grouping import carried_name, grouping, payload_bytes, payload_of, values_of
 from rules.rule import Correlation, Rule, RuleSet
 from rules.window import Slide
 from soc.model.asked import BoundsOf
@@ -21,12 +22,19 @@ _Group = tuple[str, ...]  # the organisation, and the texts that are grouped by
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """The event of `line` is a hit, of the group `by` of an organisation; `lines`: its whole window, in the order of time."""
+    """The event of `line` is a hit, of the group `by` of an organisation."""
 
     line: int
-    lines: list[int]
     org: str
     by: tuple[str, ...]
+    _all: list[int] = field(repr=False)  # lines of its group, of which the window is a part
+    _low: int
+    _high: int
+
+    @property
+    def lines(self) -> list[int]:
+        """Its whole window, in the order of time. Made when it is asked for: all windows together may be a thousand times the events."""
+        return list(dict.fromkeys(self._all[self._low : self._high]))
 
 
 @dataclass(slots=True)
@@ -59,25 +67,28 @@ class Sweep:
         return tuple(sorted({_line(record) for records in self.groups.values() for record in records}))
 
     def hits(self) -> Iterator[Hit]:
-        """Each event that is a hit."""
+        """Each event that is a hit, group by group."""
+        known: tuple[Entries, list[int]] | None = None
         for key, entries, low, high, now in self._windows():
-            lines = list(dict.fromkeys(map(_line, entries.between(low, high))))
-            for line in dict.fromkeys(map(_line, entries.between(entries.after(now - 1), high))):
-                yield Hit(line, lines, key[0], key[1:])
+            if known is None or known[0] is not entries:
+                known = entries, [_line(record) for record in entries.between(0, len(entries))]
+            lines = known[1]
+            for line in dict.fromkeys(lines[entries.after(now - 1) : high]):
+                yield Hit(line, key[0], key[1:], lines, low, high)
 
     def found(self) -> Iterator[tuple[str, int, int, Fields]]:
         """(organisation, time, line, fields) of each hit, as a correlation of this one sees it."""
         for key, entries, _, high, now in self._windows():
             for record in entries.between(entries.after(now - 1), high):
-                fields: Fields = dict(zip(self.correlation.group_by, key[1:], strict=True))
+                fields = values_of(self.correlation.group_by, key[1:])
                 if self.carries:
-                    texts = zip(self.carries, self.carried[record[-8:]], strict=True)
-                    fields |= {name: text for name, text in texts if text}
+                    carried = values_of(self.carries, self.carried[record[-CARRIED_BYTES:]])
+                    fields |= {name: value for name, value in carried.items() if value}
                 yield key[0], now, _line(record), fields
 
     def _windows(self) -> Iterator[tuple[_Group, Entries, int, int, int]]:
         """The windows of hits: group, its entries, the indexes between which they lie, and the time of the hit."""
-        width = ID_BYTES + payload_bytes(self.correlation) + (8 if self.carries else 0)
+        width = ID_BYTES + payload_bytes(self.correlation) + (CARRIED_BYTES if self.carries else 0)
         for key, records in self.groups.items():
             asked = self.terms.of(key[0]).correlation
             entries = Entries(width, b"".join(sorted(records)))

@@ -82,6 +82,13 @@ class Table:
             if field in self._by_field:
                 self.judge(field).compile()
 
+    def compile(self) -> None:
+        """Everything, for every field."""
+        for field in self._by_field:
+            if field is not None:
+                self.judge(field).compile()
+        self.keywords.compile()
+
     @property
     def keywords(self) -> Keywords:
         if self._keywords is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from enum import StrEnum
 
+from rules.grouping import values_of
 from rules.match import Engine
 from rules.rule import Rule, RuleSet
 from rules.sweep import Sweep, Sweeps
@@ -112,7 +113,7 @@ def _counted(sweep: Sweep, tuning: Tuning, now: int) -> Counted:
     """What is said of it is what holds for the group of its lines that gets furthest."""
     rule, asked = sweep.rule, sweep.correlation
     groups = [
-        _tuned(rule, _group(rule, org, dict(zip(asked.group_by, by, strict=True))), tuning, now, correlated=True)
+        _tuned(rule, _group(rule, org, values_of(asked.group_by, by)), tuning, now, correlated=True)
         for org, *by in sweep.groups
     ]
     reached = any(True for _ in sweep.hits())

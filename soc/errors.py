@@ -37,7 +37,8 @@ class RuleError(SocError):
     ) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.path = str(path) if path is not None else None
+        # A name that is no UTF-8 could be neither printed nor stored.
+        self.path = str(path).encode(errors="backslashreplace").decode() if path is not None else None
         self.line = line  # from 1, as is `column`
         self.column = column
 

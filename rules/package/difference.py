@@ -15,6 +15,7 @@ from rules.rule import digest_of
 from soc.errors import RuleError
 
 _MEANING = ("detection", "logsource", "correlation", "filter")
+FILTER = "filter"
 DEAD = ("deprecated", "unsupported")  # statuses that nobody wants unless they ask for them
 
 
@@ -26,7 +27,8 @@ class What(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """As much of a rule as an import has to know. `meaning`: what it looks for, whatever its spelling."""
+    """As much of a rule, or of a filter, as an import has to know. `level` of a filter: `FILTER`. `meaning`: what it looks for,
+    whatever its spelling."""
 
     id: str
     title: str
@@ -39,17 +41,19 @@ class Described:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rules of a package; empty: all of them, but the dead."""
+    """Which rules of a package; empty: all of them, but the dead. A filter has no level and seldom a status: it comes with the product."""
 
     levels: Collection[str] = ()
     products: Collection[str] = ()
     statuses: Collection[str] = ()
 
     def wants(self, rule: Described) -> bool:
-        return (
-            (rule.level in self.levels if self.levels else True)
-            and (rule.product in self.products if self.products else True)
-            and (rule.status in self.statuses if self.statuses else rule.status not in DEAD)
+        if self.products and rule.product not in self.products:
+            return False
+        if rule.level == FILTER:
+            return rule.status not in DEAD
+        return (rule.level in self.levels if self.levels else True) and (
+            rule.status in self.statuses if self.statuses else rule.status not in DEAD
         )
 
 
@@ -105,7 +109,7 @@ def _described(data: Mapping[str, object], text: str) -> Described:
     return Described(
         id=str(data.get("id") or "").lower() or str(data.get("name") or digest_of(text)),  # as `rules.describe` has it
         title=str(data.get("title") or ""),
-        level=str(data.get("level") or "medium").lower(),
+        level=FILTER if "filter" in data else str(data.get("level") or "medium").lower(),
         status=str(data.get("status") or "").lower(),
         product=str(source.get("product") or "").lower() if isinstance(source, dict) else "",
         text=text,

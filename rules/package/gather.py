@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from rules.package.difference import Described, Wanted, described
+from rules.package.difference import Described, Wanted, described, described_in
 from rules.package.unpack import is_rule, unpack
 from rules.rule import RuleSet
 from soc.errors import RuleError
@@ -18,8 +18,8 @@ _RELEASE_CHARS = 60
 
 @dataclass(slots=True)
 class Found:
-    """`rules`: those that are wanted, by id. `taken`: left out, as somebody else has their id. `unwanted`: how many the selection leaves
-    out."""
+    """`rules`: those that are wanted, and filters, by id. `taken`: left out, as somebody else has their id. `unwanted`: how many the
+    selection leaves out. `digest`: of all that is kept."""
 
     rules: dict[str, Described] = field(default_factory=dict)
     faults: list[RuleError] = field(default_factory=list)
@@ -34,7 +34,6 @@ class Found:
 def gather(source: Path, wanted: Wanted, files: Path, taken: Collection[str]) -> Found:
     """Write those files of the package that are wanted."""
     found = Found()
-    digest = hashlib.blake2b(digest_size=8)
     for path, content in unpack(source):
         if not is_rule(path):
             _note(found, path, content)
@@ -49,11 +48,8 @@ def gather(source: Path, wanted: Wanted, files: Path, taken: Collection[str]) ->
         target = files / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(content)
-        digest.update(str(path).encode() + b"\0" + content + b"\0")
     if found.licence:
         (files / "LICENSE").write_bytes(found.licence)
-    digest.update(found.licence)
-    found.digest = digest.hexdigest()
     return found
 
 
@@ -82,14 +78,23 @@ def _free(rules: Sequence[Described], found: Found, taken: Collection[str]) -> b
     return not ours
 
 
-def leave_out(found: Found, loaded: RuleSet, files: Path) -> None:
-    """What does not work here is not kept: it would be a fault on the rules page that nobody can mend."""
+def leave_out(found: Found, loaded: RuleSet, files: Path) -> bool:
+    """What does not work here is not kept: it would be a fault on the rules page that nobody can mend. True: something was taken away,
+    which other rules may have needed."""
+    some = False
     for error in loaded.errors:
         path = Path(error.path or files)
         found.faults.append(RuleError(error.reason, str(path.relative_to(files)), error.line, error.column))
         if path.is_file():
             path.unlink()
-    working = {rule.id for rule in loaded.rules}
-    bad = {error.path for error in loaded.errors}
-    working -= {rule.id for rule in loaded.rules if rule.path in bad}
-    found.rules = {id_: rule for id_, rule in found.rules.items() if id_ in working}
+            some = True
+    return some
+
+
+def settle(found: Found, files: Path) -> None:
+    """What is told of the package is what is kept of it."""
+    found.rules = described_in([files])
+    digest = hashlib.blake2b(digest_size=8)
+    for path in sorted(path for path in files.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(files)).encode() + b"\0" + path.read_bytes() + b"\0")
+    found.digest = digest.hexdigest()

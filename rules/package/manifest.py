@@ -91,13 +91,13 @@ def _version(known: dict[str, object]) -> Version:
 
 def packages(rules_dir: Path, errors: list[RuleError]) -> list[Package]:
     """By name. A manifest that cannot be used is one of the `errors`."""
-    return [one for place in _places(rules_dir) if isinstance(one := _package_or_own(place, errors), Package)]
+    return [one for place in places(rules_dir, errors) if isinstance(one := _package_or_own(place, errors), Package)]
 
 
 def folders(rules_dir: Path, errors: list[RuleError]) -> list[Folder]:
     """What there is to load: rules of one's own first, so that they win over those of packages, then the packages'."""
     own, imported = [], []
-    for place in _places(rules_dir):
+    for place in places(rules_dir, errors):
         found = _package_or_own(place, errors)
         if isinstance(found, Package):
             imported.append(Folder(found.folder(rules_dir), found.current.pipelines))
@@ -115,6 +115,15 @@ def _package_or_own(place: Path, errors: list[RuleError]) -> Package | Path | No
     except RuleError as error:
         errors.append(error)
         return None
+
+
+def places(rules_dir: Path, errors: list[RuleError]) -> list[Path]:
+    """The rule files and folders in the rules folder of the data directory; a folder that cannot be read is one of the `errors`."""
+    try:
+        return list(_places(rules_dir))
+    except OSError as error:
+        errors.append(RuleError(f"cannot be read: {error.strerror or error}", error.filename or rules_dir))
+        return []
 
 
 def _places(rules_dir: Path) -> Iterator[Path]:

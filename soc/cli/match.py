@@ -22,7 +22,7 @@ from rules.database import Blobs
 from rules.load import CONTENT
 from rules.match import Engine
 from rules.rule import RuleSet
-from rules.sweep import Sweeps
+from rules.sweep import Hit, Sweeps
 from soc.cli.ruleset import command_cache, load_rules
 from soc.errors import ConfigError
 from soc.model.event import Fields, flat
@@ -123,7 +123,7 @@ class _Run:
             self._match(number, fields, line)
         for sweep in self._sweeps:
             for hit in sorted(sweep.hits(), key=lambda hit: hit.line) if not sweep.rule.silent else ():
-                self._print(sweep.rule.id, sweep.rule.title, hit.line, hit.lines)
+                self._print(sweep.rule.id, sweep.rule.title, hit.line, hit)
         if self._counts is not None:
             self._write(orjson.dumps(dict(self._counts.most_common())) + b"\n")
         sys.stdout.buffer.flush()
@@ -137,13 +137,13 @@ class _Run:
             if (at := ms_of(fields.get("@timestamp"))) is not None:
                 self._sweeps.add(rule.id, str(fields.get("organization.id", "")), at, number, fields)
 
-    def _print(self, rule_id: str, title: str, number: int, window: list[int] | None) -> None:
+    def _print(self, rule_id: str, title: str, number: int, hit: Hit | None) -> None:
         if self._counts is not None:
             self._counts[rule_id] += 1
             return
         shown: dict[str, object] = {"rule_id": rule_id, "title": title, "line": number}
-        if window is not None:
-            shown["lines"] = window
+        if hit is not None:
+            shown["lines"] = hit.lines
         self._write(orjson.dumps(shown) + b"\n")
 
 

@@ -249,11 +249,14 @@ def pipelines() -> None:
 
 
 def compile_(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
-    """Compile the rules of the settings ahead, into the data directory's cache: what reads them next has nothing to compile."""
-    from soc.service.ruleset import load_rules
+    """Compile the rules of the settings ahead, into the data directory's cache: what reads or runs them next has nothing to compile."""
+    from soc.service.detector import engine_of
+    from soc.service.ruleset import choose
 
-    loaded = load_rules(load(config, data_dir))
-    typer.echo(f"{len(loaded.rules)} rules, {len(loaded.errors)} faults")
+    settings = load(config, data_dir)
+    chosen = choose(settings, progress=_progress)
+    engine_of(settings, chosen).compile()
+    typer.echo(f"{len(chosen.ruleset.rules)} rules, {len(chosen.said)} faults")
 
 
 def reload(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
@@ -282,7 +285,10 @@ def _detector(folder: Path) -> int:
         with (folder / "detector.lock").open("r", encoding="ascii") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return int((folder / "detector.lock").read_text(encoding="ascii"))
+        holder = (folder / "detector.lock").read_text(encoding="ascii")
+        if not holder.isdecimal():  # it has the lock, and has not yet written who it is
+            raise ConfigError("the detector is just starting, and reads its rules anyway") from None
+        return int(holder)
     except FileNotFoundError:
         pass
     raise ConfigError(f"no detector runs on {folder}: start it with `soc run`")

@@ -6,6 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
+import orjson
+
 from soc.model.event import Event, Fields
 from soc.model.rule import Stage
 
@@ -40,6 +42,11 @@ class Finding:
     event: Event | None = field(default=None, compare=False, repr=False)
     stage: Stage = field(default=Stage.LIVE, compare=False)
     level: str | None = field(default=None, compare=False)
+
+
+def check_storable(finding: Finding) -> None:
+    """Raises `TypeError` for what no store can write down: half a surrogate, an integer of more than 64 bits."""
+    orjson.dumps((finding.org, finding.entity_field, finding.entity, finding.ts, finding.matched))
 
 
 def _hash(*parts: str) -> str:

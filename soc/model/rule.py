@@ -31,11 +31,21 @@ class LogSource:
 
 
 @dataclass(frozen=True, slots=True)
+class FilterDoc:
+    """A Sigma filter as it narrows one rule: its own text, and the file where it lies."""
+
+    id: str
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class RuleDoc:
     """`hash` identifies this text of the rule; `title`, `runbook` and `titles` by language (`vi`, `en`).
 
     `logsources`: any of them makes it fire; a correlation has those of its base rules. Empty: not known.
     `package`: what it was imported with, empty: nothing. `pipelines`: the processing pipelines that it went through, by name or file.
+    `filters`: those that narrow it; `text` ends with theirs.
     Of a correlation: the ids of its base rules, the fields that it groups by, how much it takes to fire, and what of that can be set
     otherwise (None: not known).
     """
@@ -61,6 +71,20 @@ class RuleDoc:
     license: str = ""
     package: str = ""
     pipelines: tuple[str, ...] = ()
+    filters: tuple[FilterDoc, ...] = ()
+
+    @property
+    def own_text(self) -> str:
+        """Without what filters add to it."""
+        text = self.text
+        for one in reversed(self.filters):
+            text = text.removesuffix(joined("", one.text))
+        return text
+
+
+def joined(*texts: str) -> str:
+    """Several documents as the text of one file."""
+    return "\n---\n".join(texts)
 
 
 @dataclass(frozen=True, slots=True)

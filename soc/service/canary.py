@@ -71,6 +71,7 @@ class Canaries:
         self._examples: dict[str, Example] = {}
         self._lives: dict[str, Canary] = {}
         self._told: dict[str, Canary] | None = None
+        self._news = False  # one came back between two rounds, or did not
         self._complaint = Complaint(log, "rules cannot be proven for now, trying again", "rules are proven again")
         pipeline.canaries = self
 
@@ -110,7 +111,7 @@ class Canaries:
             self._pipeline.prove(events)
         for rule in some:
             sent = self._sent.get(rule.id)
-            if sent is not None and sent.at == now and (rule.correlation is None or rule.correlation.at_once):
+            if sent is not None and sent.at == now and not self._correlations.lag(rule.id):
                 self._missed(rule.id)  # it is told at once, or never
         self._queue = self._queue[len(some) :]
         if not self._queue:
@@ -184,13 +185,16 @@ class Canaries:
         for rule_id, sent in list(self._sent.items()):
             if sent.due <= watermark:
                 self._missed(rule_id)
-                self._tell()
+                self._news = True
+        if self._news and not self._queue:
+            self._tell()
 
     def _back(self, rule_id: str, org: str, life: Life, reason: str) -> None:
         sent = self._sent.get(rule_id)
         if sent is None or org != org_of(rule_id, sent.at):
             return  # the canary of another rule, or one of old
         del self._sent[rule_id]
+        self._news = True
         self._lives[rule_id] = Canary(rule_id, life, sent.at, reason)
 
     def _missed(self, rule_id: str) -> None:
@@ -199,6 +203,7 @@ class Canaries:
             self._lives[rule_id] = Canary(rule_id, Life.BLIND, sent.at)
 
     def _tell(self) -> None:
+        self._news = False
         lives = list(self._lives.values())
         for life in Life:
             telemetry.CANARIES.labels(life).set(sum(one.life is life for one in lives))

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rules.load import Folder, Progress, load_folders
 from rules.package.difference import Described, Difference, Wanted, described_in, difference
-from rules.package.gather import Found, gather, leave_out
+from rules.package.gather import Found, gather, leave_out, settle
 from rules.package.manifest import MANIFEST, Package, Version, packages, read_package, write_package
 from rules.rule import RuleSet
 from soc.errors import ConfigError, NotFound, RuleError
@@ -31,6 +31,7 @@ from soc.settings import Settings
 from soc.store.base import AuditEntry, PolicyStore, Stores
 
 IMPORTED = "imported with the package "  # how the reason of a stage begins that an import gave
+_ROUNDS = 20
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,49}")
 _LICENCES = {"Detection Rule License": "DRL-1.1", "MIT License": "MIT", "Apache License": "Apache-2.0"}
 
@@ -165,9 +166,8 @@ def _look(settings: Settings, source: Path, options: Options, now: int, place: P
     ]
     files = _made(place / "files")
     found = gather(source, options.wanted, files, described_in(others).keys())
-    with kept(settings) as cache:  # the detector then has nothing to compile
-        loaded = load_folders([Folder(files, options.pipelines)], cache=cache, progress=options.progress)
-    leave_out(found, loaded, files)
+    loaded = _usable(settings, source, options, found, files)
+    settle(found, files)
     if not found.rules:
         raise ConfigError(f"{source}: no rule of it can be used" + _because(found))
     version = _version(source, options, found, loaded, now)
@@ -186,6 +186,17 @@ def _look(settings: Settings, source: Path, options: Options, now: int, place: P
     )
 
 
+def _usable(settings: Settings, source: Path, options: Options, found: Found, files: Path) -> RuleSet:
+    """What of it works when the rest is not there."""
+    with kept(settings) as cache:  # the detector then has nothing to compile
+        loaded = load_folders([Folder(files, options.pipelines)], cache=cache, progress=options.progress)
+        for _ in range(_ROUNDS):
+            if not leave_out(found, loaded, files):
+                return loaded
+            loaded = load_folders([Folder(files, options.pipelines)], cache=cache)
+    raise ConfigError(f"{source}: of its rules one does not work, and others hang on it in more than {_ROUNDS} steps")
+
+
 def _version(source: Path, options: Options, found: Found, loaded: RuleSet, now: int) -> Version:
     licence = found.licence.decode(errors="replace")
     named = next((name for words, name in _LICENCES.items() if words in licence), "LICENSE" if licence else "")
@@ -196,7 +207,7 @@ def _version(source: Path, options: Options, found: Found, loaded: RuleSet, now:
         digest=found.digest,
         at=now,
         by=options.by,
-        rules=len(found.rules),
+        rules=len(loaded.rules),
         left_out=len(found.faults) + len(found.taken) + found.unwanted,
         licence=options.licence
         or named

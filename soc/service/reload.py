@@ -1,22 +1,19 @@
 """Hot reload: the rules are read again when their files change, and taken up between two batches.
 
-A thread looks at the files every few seconds, and lets a change rest for one more look: editors and copies write in steps. It loads
-and arranges the new rules while the old ones run, and offers them; the thread that runs the rules takes them when it is between two
-batches. Whatever goes wrong meanwhile, the rules that run go on. A correlation that did not change finds its windows where it left them:
-in the state that is committed, under the hashes of its rules.
+A thread looks at the files every few seconds, and lets a change rest for one more look: editors and copies write in steps. It has what
+changed compiled by another process, arranges the new rules while the old ones run, and offers them; the thread that runs the rules
+takes them when it is between two batches. Whatever goes wrong meanwhile, the rules that run go on. A correlation that did not change
+finds its windows where it left them: in the state that is committed, under the hashes of its rules.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import structlog
 
@@ -25,17 +22,16 @@ from soc import telemetry
 from soc.complaint import Complaint
 from soc.errors import SocError
 from soc.pipeline import Pipeline
+from soc.service.compiling import Apart
 from soc.service.process import now_ms
 from soc.service.published import Publisher
 from soc.service.ruleset import Chosen, Stamp, choose, stamps
-from soc.settings import Settings, as_environment
+from soc.settings import Settings
 
 log = structlog.get_logger("detector")
 
 _LOOK_S = 2.0
 _STOP_S = 5.0
-_MANY = 50  # changed files that are worth a process of their own
-_COMPILE_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,67 +68,66 @@ class Reloader:
         self._running = running
         self._make = make
         self._before_offering = before_offering
-        self._offered: Rules | None = None
+        self._offered = deque[Rules](maxlen=1)
         self._seen = running.stamps  # at the last look
-        self._tried = self._read = running.stamps  # when rules were last read; when they were read in full
-        self._compiling: subprocess.Popen[bytes] | None = None
-
-    def _compile_elsewhere(self) -> None:
-        """Into the cache, by a process of its own at the lowest priority: in this one, the rules that run would wait. What it makes is
-        only a help, so what becomes of it does not matter."""
-        command = [sys.executable, "-m", "soc", "rules", "compile"]
-        environment = os.environ | as_environment(self._settings)
-        self._compiling = subprocess.Popen(  # noqa: S603 - our own arguments
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            preexec_fn=partial(os.nice, 19),
-        )
-        with suppress(subprocess.TimeoutExpired):
-            self._compiling.wait(_COMPILE_S)
-        self.close()
+        self._tried: frozenset[Stamp] | None = running.stamps  # when rules were last read
+        self._read = running.stamps  # when they were last read and compiled
+        self._apart = Apart(settings)
 
     def close(self) -> None:
         """Leave no process behind."""
-        if self._compiling is not None and self._compiling.poll() is None:
-            self._compiling.kill()
-            self._compiling.wait()
+        self._apart.close()
 
     def take(self) -> Rules | None:
         """New rules that are ready: once, to whoever asks first."""
-        offered, self._offered = self._offered, None
-        return offered
+        try:
+            return self._offered.pop()
+        except IndexError:
+            return None
 
     def look(self) -> None:
         """Read the rules again if their files have changed and then stayed the same for one look, or if asked to. Raises what loading
         raises; then the rules that run go on."""
-        seen = stamps(self._settings)
-        settled, self._seen = seen == self._seen, seen
         wanted = self.asked.is_set()
-        if not wanted and (seen == self._tried or not settled):
-            if seen != self._tried and self.progress.loading_since is None:
-                self.progress = Progress(now_ms(), refused=self.progress.refused)
-            elif seen == self._tried and self.progress.loading_since is not None:  # taken back before it was read
-                self.progress = Progress(refused=self.progress.refused)
+        self.asked.clear()  # first: whatever fails, nobody is to ask for it again and again
+        try:
+            seen = stamps(self._settings)
+        except Exception as error:
+            self._tried = None  # once they can be seen, they are read
+            self._refuse(error)
+            raise
+        settled = self._settled(seen)
+        if not (wanted or settled):
             return
-        self.asked.clear()
         self._tried = seen
         self.progress = Progress(self.progress.loading_since or now_ms(), refused=self.progress.refused)
         try:
             self._load(seen)
         except Exception as error:
-            telemetry.RELOAD_FAILURES.inc()
-            why = str(error) if isinstance(error, SocError) else f"{type(error).__name__}: {error}"
-            self.progress = Progress(checked=now_ms(), refused=f"the rules that were running go on: {why}")
+            self._refuse(error)
             raise
         self.progress = Progress(checked=now_ms())
 
+    def _settled(self, seen: frozenset[Stamp]) -> bool:
+        """Whether there is a change, and it is over."""
+        settled, self._seen = seen == self._seen, seen
+        if seen == self._tried:
+            if self.progress.loading_since is not None:  # taken back before it was read
+                self.progress = Progress(refused=self.progress.refused)
+            return False
+        if not settled and self.progress.loading_since is None:
+            self.progress = Progress(now_ms(), refused=self.progress.refused)
+        return settled
+
+    def _refuse(self, error: Exception) -> None:
+        telemetry.RELOAD_FAILURES.inc()
+        why = str(error) if isinstance(error, SocError) else f"{type(error).__name__}: {error}"
+        self.progress = Progress(checked=now_ms(), refused=f"the rules that were running go on: {why}")
+
     def _load(self, seen: frozenset[Stamp]) -> None:
         began = time.monotonic()
-        if len(seen - self._read) > _MANY:
-            self._compile_elsewhere()
+        if seen - self._read and not self._apart.run():
+            return
         self._read = seen
         before = self._running.chosen
         chosen = choose(self._settings, before.docs, again=True)
@@ -143,7 +138,8 @@ class Reloader:
         engine = self._make(chosen)
         engine.succeed(self._running.engine)
         self._before_offering()
-        self._running = self._offered = Rules(chosen, engine, seen)
+        self._running = Rules(chosen, engine, seen)
+        self._offered.append(self._running)
         log.info(
             "rules have changed", rules=len(chosen.docs), hash=chosen.hash, took_s=round(time.monotonic() - began, 1)
         )

@@ -4,15 +4,16 @@
     what comes with govsoc
     packages that were imported                  each through pipelines of its own
 
-A broken edit never takes a running rule away in silence. When a file has a fault and a rule that ran from it is missing, the whole file
-goes on as it was before, and its fault says so. What somebody deleted is gone; what cannot be read, such as a folder on a share that is
-away, is not taken for deleted.
+A broken edit never takes a running rule away in silence, nor a filter that narrows it. When a file has a fault and something that ran
+from it is missing, the whole file goes on as it was before, and its fault says so. What somebody deleted is gone; what cannot be read,
+such as a folder on a share that is away, is not taken for deleted.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from rules.package import manifest
 from rules.pipeline import fingerprint, split
 from rules.rule import RuleSet
 from soc.errors import ConfigError, RuleError
-from soc.model.rule import RuleDoc
+from soc.model.rule import RuleDoc, joined
 from soc.service.compiling import kept
 from soc.settings import Settings
 
@@ -98,37 +99,52 @@ def choose(
         instead = _broken(loaded, before)
         if instead:
             mended = load_folders([replace(one, instead=_inside(one, instead)) for one in wanted], cache=cache)
-            loaded = RuleSet(mended.rules, _told(loaded.errors, instead) + mended.errors)
+            loaded = RuleSet(mended.rules, tuple(_told(loaded, mended, instead)))
     loaded = RuleSet(loaded.rules, (*errors, *_once(loaded.errors)))
     docs = tuple(_docs(loaded, manifest.packages(rules_dir(settings.data_dir), []), rules_dir(settings.data_dir)))
     return Chosen(loaded, docs, _hash(loaded, wanted))
 
 
 def _broken(loaded: RuleSet, before: Sequence[RuleDoc]) -> dict[str, str]:
-    """Path -> text of the files that have a fault now and gave rules before that are missing."""
+    """Path -> text of the files that have a fault now and gave something before that is missing: a rule, or what narrows one."""
     faulty = {error.path for error in loaded.errors if error.path}
     if not faulty or not before:
         return {}
-    running = {rule.id for rule in loaded.rules}
-    texts: dict[str, list[RuleDoc]] = {}
+    narrowed = {rule.id: {one.id for one in rule.filters} for rule in loaded.rules}
+    texts: dict[str, dict[str, None]] = {}
+    missing: set[str] = set()
     for doc in before:
-        if doc.path in faulty or not faulty.isdisjoint(map(str, Path(doc.path).parents)):
-            texts.setdefault(doc.path, []).append(doc)
-    return {
-        path: "\n---\n".join(doc.text for doc in docs)
-        for path, docs in texts.items()
-        if any(doc.id not in running for doc in docs)
-    }
+        texts.setdefault(doc.path, {})[doc.own_text] = None
+        if doc.id not in narrowed:
+            missing.add(doc.path)
+        for one in doc.filters:  # of a rule that is missing itself, too: it may come back with its file
+            texts.setdefault(one.path, {})[one.text] = None
+            if one.id not in narrowed.get(doc.id, ()):
+                missing.add(one.path)
+    return {path: joined(*texts[path]) for path in texts if path in missing and _concerned(path, faulty)}
+
+
+def _concerned(path: str, faulty: AbstractSet[str]) -> bool:
+    """Whether the file, or a folder around it, has a fault."""
+    return path in faulty or not faulty.isdisjoint(map(str, Path(path).parents))
 
 
 def _inside(folder: Folder, instead: Mapping[str, str]) -> dict[str, str]:
     return {path: text for path, text in instead.items() if Path(path).is_relative_to(folder.path)}
 
 
-def _told(errors: Iterable[RuleError], instead: Mapping[str, str]) -> tuple[RuleError, ...]:
-    """The faults of the files that go on as they were; those of the others come with the second load."""
-    files = {*instead, *(str(parent) for path in instead for parent in Path(path).parents)}
-    return tuple(RuleError(KEPT + one.reason, one.path, one.line, one.column) for one in errors if one.path in files)
+def _told(loaded: RuleSet, mended: RuleSet, instead: Mapping[str, str]) -> Iterator[RuleError]:
+    """The faults of files as they are; where a file goes on as it was, it says so, unless it has the fault even then."""
+    folders = {str(parent) for path in instead for parent in Path(path).parents}
+    still = {(error.path, error.reason) for error in mended.errors}
+    told = set()
+    for error in loaded.errors:
+        if error.path in instead and (error.path, error.reason) in still:
+            told.add((error.path, error.reason))
+            yield error
+        elif error.path in instead or error.path in folders:
+            yield RuleError(KEPT + error.reason, error.path, error.line, error.column)
+    yield from (error for error in mended.errors if (error.path, error.reason) not in told)
 
 
 def _once(errors: Iterable[RuleError]) -> Iterator[RuleError]:
@@ -156,19 +172,21 @@ def _hash(loaded: RuleSet, wanted: Sequence[Folder]) -> str:
     digest = hashlib.blake2b(digest_size=8)
     prints = {tuple(map(str, one.pipelines)): fingerprint(one.pipelines) for one in wanted}
     for rule in sorted(loaded.rules, key=lambda rule: rule.id):
-        part = f"{rule.id}\0{rule.path}\0{rule.hash}\0{prints.get(rule.pipelines, '')}\0{rule.silent}\n"
+        paths = "\0".join((rule.path, *(one.path for one in rule.filters)))
+        part = f"{rule.id}\0{paths}\0{rule.hash}\0{prints.get(rule.pipelines, '')}\0{rule.silent}\n"
         digest.update(part.encode(errors="surrogatepass"))
     return digest.hexdigest()
 
 
 def stamps(settings: Settings) -> frozenset[Stamp]:
     """Changes whenever a file of the rules, of a package or of a pipeline is written, comes or goes. Reads no file but manifests."""
-    found: set[Stamp] = set()
-    wanted = folders(settings, [])
+    unread: list[RuleError] = []
+    wanted = folders(settings, unread)
+    found = {(str(error), 0, -1) for error in unread}
     for folder in wanted:
         found.update(_stamps(folder.path))
-    for place in rules_dir(settings.data_dir).glob(f"*/{manifest.MANIFEST}"):
-        found.update(_stamps(place))
+    for place in manifest.places(rules_dir(settings.data_dir), []):
+        found.update(_stamps(place / manifest.MANIFEST))
     for pipelines in {tuple(map(str, one.pipelines)) for one in wanted}:
         try:
             found.add((fingerprint(pipelines), 0, 0))
@@ -178,7 +196,11 @@ def stamps(settings: Settings) -> frozenset[Stamp]:
 
 
 def _stamps(path: Path) -> Iterator[Stamp]:
-    for file in path.rglob("*.y*ml") if path.is_dir() else [path]:
+    try:
+        files = path.rglob("*.y*ml") if path.is_dir() else [path]
+    except OSError:
+        files = [path]
+    for file in files:
         try:
             known = file.stat()
         except OSError:

@@ -19,7 +19,7 @@ from soc.model.calendar import DAY_MS, day_of
 from soc.model.canary import Canary, Life
 from soc.model.finding import Finding
 from soc.model.ledger import Entries
-from soc.model.rule import LogSource, RuleCost, RuleDoc, RuleFault, RulesInForce
+from soc.model.rule import FilterDoc, LogSource, RuleCost, RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
 from soc.store import ledger as ledger_table
 from soc.store.base import KEPT_DAYS, NO_ENTRIES
@@ -266,6 +266,9 @@ def rule_doc(text: str) -> RuleDoc:
     doc = orjson.loads(text)
     lists = {name: tuple(value) for name, value in doc.items() if isinstance(value, list)}
     # A text that was kept by an older govsoc has no log sources, and says nothing of what can be set otherwise.
-    nested = {"logsources": tuple(LogSource(**one) for one in doc.get("logsources", ()))}
+    nested = {
+        "logsources": tuple(LogSource(**one) for one in doc.get("logsources", ())),
+        "filters": tuple(FilterDoc(**one) for one in doc.get("filters", ())),
+    }
     asked = doc.get("asked")
     return RuleDoc(**doc | lists | nested | {"asked": Asked(**asked) if asked else None})

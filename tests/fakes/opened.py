@@ -10,7 +10,7 @@ from indexed import IndexedLog
 from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
 from soc.model.finding import Finding, alert_id, finding_id
-from soc.model.rule import LogSource, RuleDoc
+from soc.model.rule import FilterDoc, LogSource, RuleDoc
 from soc.store.base import NO_ENTRIES, Detections, Stores
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
@@ -27,6 +27,7 @@ RULE = RuleDoc(
     tags=("attack.t1110",),
     runbook={"en": "look"},
     logsources=(LogSource("linux", None, "sshd"), LogSource()),
+    filters=(FilterDoc("f-1", "/rules/f.yml", "title: Not the backup"),),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import orjson
 import pytest
@@ -372,3 +373,223 @@ def test_a_child_that_rests_does_not_hold_up_what_is_made_of_it(engine_of, event
         engine.rest(resting)
         engine.correlate(engine.match([event({"f": "a", "g": "y"})]), state)
         assert bool([one for one in engine.tick(END_OF_TIME, state) if one.rule_id == "missing"]) is told
+
+
+def test_no_two_groups_share_an_alert(engine_of, event) -> None:
+    rules = """
+title: base
+name: base
+logsource: {category: test}
+detection: {s: {hit: 1}, condition: s}
+---
+title: twice
+name: twice
+correlation: {type: event_count, rules: [base], group-by: [a, b], timespan: 10m, condition: {gte: 2}}
+"""
+    engine, state = engine_of(rules), MemoryState()
+    groups = [
+        ("x, y", "z"), ("x", "y, z"), (["x", "y"], "z"), ("x", ["y", "z"]), ("x\x1fy", "z"), (["x\x1fy", "w"], "z"),
+        (["x", "y\x1fw"], "z"), (["x", "y", "w"], "z"), ("x\0y", "z"), ("x,", "y"), ("x", ", y"), ("x", ",y"),
+    ]  # fmt: skip
+    events = [event({"hit": 1, "a": a, "b": b}, number=i) for i, (a, b) in enumerate(groups * 2)]
+    found = engine.correlate(engine.match(events), state)
+    assert len(found) == len(events)
+    assert len({one.alert_id for one in found}) == len(groups)
+    told = {(one.entity, str(one.matched["a"]), str(one.matched["b"])) for one in found}
+    assert {("x, y, z", "['x', 'y']", "z"), ("x, y, z", "x, y", "z"), ("x, y, z", "x", "['y', 'z']")} <= told
+    assert not any("\0" in one.entity or "\x1f" in one.entity for one in found)
+
+
+def test_the_alert_of_a_plain_group_is_named_as_it_always_was(engine_of, event) -> None:
+    rules = """
+title: base
+name: base
+logsource: {category: test}
+detection: {s: {hit: 1}, condition: s}
+---
+title: twice
+id: 6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0009
+correlation: {type: event_count, rules: [base], group-by: [a, b], timespan: 10m, condition: {gte: 1}}
+"""
+    [found] = engine_of(rules).correlate(engine_of(rules).match([event({"hit": 1, "a": "x", "b": 5})]), MemoryState())
+    assert found.alert_id == alert_id(found.rule_id, "hungyen", "x, 5", "2026-03-02")
+
+
+def test_the_entity_is_the_first_value_that_there_is(engine_of, event) -> None:
+    rule = "title: t\nlogsource: {category: test}\ndetection: {s: {hit: 1}, condition: s}\n"
+    engine = engine_of(rule)
+    for value, entity in (([None, "bob"], "bob"), (["", 5], "5"), ([None], "10.0.0.1"), (None, "10.0.0.1")):
+        [found] = engine.match([event({"hit": 1, "user.id": value, "source.ip": "10.0.0.1"})])
+        assert found.entity == entity
+
+
+def test_bounds_that_bit_are_told_by_the_engine_that_comes_after_until_the_rule_is_edited(engine_of) -> None:
+    engine, state = engine_of(RULES, group_cap=50), MemoryState()
+    engine.correlate(engine.match([event_at(i, START + i, "a", "x", "hy") for i in range(60)]), state, START + 70)
+    before = sorted(engine.correlations.shortcomings())
+    assert len(before) == 6, "three outgrew their bound, three were late"
+    edited = engine_of(RULES.replace("gte: 5", "gte: 6"), group_cap=50)
+    edited.succeed(engine)
+    kept = [told for told in before if not told[0].endswith("4")]
+    assert sorted(edited.correlations.shortcomings()) == kept
+    engine.correlate(engine.match([event_at(99, START + 70, "a", "x", "hy")]), state, START + 80)
+    assert len(dict(edited.correlations.late)) == 2
+    assert edited.correlations.late["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002"] == 61, "what ran on meanwhile counts"
+    again = engine_of(RULES.replace("gte: 5", "gte: 6"), group_cap=50)
+    again.succeed(edited)
+    assert sorted(again.correlations.shortcomings()) == sorted(edited.correlations.shortcomings())
+
+
+UNANSWERED = """
+title: asked
+name: asked
+logsource: {category: test}
+detection: {s: {hit: 1}, condition: s}
+---
+title: answered
+name: answered
+logsource: {category: test}
+detection: {s: {hit: 2}, condition: s}
+---
+title: unanswered
+name: unanswered
+correlation: {type: absence, rules: [asked, answered], group-by: [ip], timespan: 10m}
+"""
+
+
+def test_what_is_unanswered_costs_each_its_own(engine_of) -> None:
+    """Counted in calls, not seconds."""
+
+    def calls(events: int) -> int:
+        engine, state = engine_of(UNANSWERED), MemoryState()
+        found = engine.match([event_at(i, START + i, "a", None, "hy") for i in range(events)])
+        engine.correlate(found, state)
+        called = 0
+
+        def count(*_: object) -> None:
+            nonlocal called
+            called += 1
+
+        sys.setprofile(count)
+        told = engine.tick(START + 20 * MINUTE, state)
+        sys.setprofile(None)
+        assert len(told) == events
+        late = event_at(5000, START, "a", None, "hy")
+        engine.correlate(engine.match([late]), state, START + 20 * MINUTE)
+        assert engine.tick(START + 40 * MINUTE, state) == [], "it comes after its instant was decided"
+        return called
+
+    assert calls(800) < 2.5 * calls(400)
+
+
+def test_a_tick_decides_no_more_than_its_bound_though_all_are_due_at_once(engine_of, monkeypatch) -> None:
+    monkeypatch.setattr("rules.correlate.GROUPS_A_TICK", 10)
+    monkeypatch.setattr("rules.agenda.PAGE", 25)
+    engine, state = engine_of(UNANSWERED), MemoryState()
+    events = [event_at(i, START + i, f"ip{i}", None, "hy") for i in range(90)]
+    engine.correlate(engine.match(events[:60]), state)
+    engine.flush(state)
+    engine.correlate(engine.match(events[60:]), state)  # noted on no page yet
+    found = []
+    for i in range(9):
+        told = engine.tick(END_OF_TIME, state)
+        assert len(told) == 10
+        found += told
+        assert (engine.settled(END_OF_TIME) < END_OF_TIME) is (i < 8)
+        if i % 2:
+            engine.flush(state)
+            engine.forget()
+    assert {one.event_id for one in found} == {one.id for one in events}
+    assert engine.tick(END_OF_TIME, state) == []
+    assert engine.settled(END_OF_TIME) == END_OF_TIME
+
+
+def test_what_a_group_carries_is_bounded_and_says_so(engine_of, monkeypatch) -> None:
+    monkeypatch.setattr("rules.group.MOST_CARRIED", 200_000)
+    rules = (
+        RULES
+        + """
+---
+title: again
+id: 6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0005
+correlation:
+  {type: value_count, rules: [6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0004], group-by: [ip], timespan: 30m, condition: {gte: 2, field: v}}
+"""
+    )
+    engine, state = engine_of(rules), MemoryState()
+    for batch in range(10):
+        events = [
+            event_at(batch * 100 + i, START + batch * 100 + i, "a", f"{batch}.{i}" * 90, "hy") for i in range(100)
+        ]
+        assert engine.correlate(engine.match(events), state)
+        engine.flush(state)
+        if batch % 2:
+            engine.forget()
+    assert max(map(len, state.values())) < 250_000
+    capped = engine.correlations.capped["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0004"]
+    assert 0 < capped.dropped < 1000
+    assert not engine.broken
+
+
+def test_what_all_groups_carry_is_forgotten_with_their_events(engine_of) -> None:
+    rules = (
+        RULES
+        + """
+---
+title: again
+id: 6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0005
+correlation: {type: event_count, rules: [6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0004], group-by: [ip], timespan: 30m, condition: {gte: 2}}
+"""
+    )
+    engine, state, at = engine_of(rules), MemoryState(), START
+    for i in range(300):
+        at += MINUTE
+        engine.correlate(engine.match([event_at(i, at, f"address {i}", None, "hy")]), state, at)
+        engine.tick(at, state)
+        engine.flush(state)
+        if i % 10 == 0:
+            engine.forget()
+    assert max(len(value) for key, value in state.items() if not key.endswith("h")) < 30 * 24 + 3 * 30 * 40
+
+
+def test_all_groups_together_are_bounded_and_say_so(engine_of, monkeypatch) -> None:
+    monkeypatch.setattr("rules.correlations.BYTES_IN_ALL", 100_000)
+    engine, state = engine_of(RULES), MemoryState()
+
+    def send(ip: str, first: int, count: int) -> None:
+        engine.correlate(
+            engine.match([event_at(first + i, START + i, ip, "x", "hy", hit=2) for i in range(count)]), state
+        )
+        engine.flush(state)
+
+    for ip in "ab":
+        send(ip, 0, 1500)
+    sizes = sorted(map(len, groups(state)))
+    assert sum(sizes) > 100_000
+    engine.forget()
+    engine.tick(START - 60 * MINUTE, state)
+    send("a", 5000, 1500)
+    assert sum(map(len, groups(state))) < sum(sizes) + 200, "no group grows"
+    send("c", 9000, 5)
+    crowded = engine.correlations.crowded["6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0002"]
+    assert crowded.dropped == 5, "none begins"
+    assert any("may have" in reason for _, reason in engine.correlations.shortcomings())
+    engine.tick(START + 60 * MINUTE, state)
+    engine.flush(state)
+    send("d", 9100, 5)
+    assert crowded.dropped == 5, "all have expired"
+
+
+def test_bytes_are_counted_as_they_are_stored(engine_of) -> None:
+    engine, state = engine_of(RULES), MemoryState()
+    rng = random.Random(5)
+    for i in range(60):
+        events = [event_at(i * 20 + n, START + i * MINUTE + n, rng.choice("abcd"), str(n), "hy") for n in range(20)]
+        engine.correlate(engine.match(events), state, START + (i - 1) * MINUTE)
+        engine.flush(state)
+        if rng.random() < 0.3:
+            engine.forget()
+    engine.tick(0, state)
+    stored = sum(map(len, groups(state)))
+    heads = [orjson.loads(value) for key, value in state.items() if key.endswith("h")]
+    assert sum(size for _, _, sizes in heads for _, size in sizes) == stored

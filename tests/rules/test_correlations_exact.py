@@ -11,7 +11,7 @@ from correlation_reference import BASES, MINUTE, START, event, findings, rule_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import agenda, cases, correlate
+from rules import agenda, cases, correlate, memory
 from rules.entries import END_OF_TIME
 from rules.load import loads
 from rules.match import Engine
@@ -110,7 +110,11 @@ def test_as_the_reference_says(ruleset, tz, minutes, seed, spread) -> None:
 def test_so_does_a_tick_that_cannot_decide_all_at_once(ruleset, tz, monkeypatch, seed: int) -> None:
     monkeypatch.setattr(correlate, "GROUPS_A_TICK", 1)
     monkeypatch.setattr(agenda, "PAGE", 2)
-    monkeypatch.setattr(correlate, "MEMORY_BYTES", 0)
+    monkeypatch.setattr(memory, "MEMORY_BYTES", 0)
+    if seed % 2:  # what ends a tick is that too much is in memory
+        monkeypatch.setattr(correlate, "GROUPS_A_TICK", 20_000)
+        monkeypatch.setattr(correlate, "_GROUPS_AT_ONCE", 1 + seed % 3)
+        monkeypatch.setattr(memory, "HEAVY_BYTES", -1)
     rng = random.Random(seed)
     events = [event(i, START + rng.randrange(5 * 60) * MINUTE, rng, groups=3) for i in range(60)]
     found = told(run(Engine(ruleset, tz), batches(delayed(events, rng), rng, 8), rng, watermark=True))

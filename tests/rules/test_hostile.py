@@ -22,6 +22,8 @@ RULES = [
     rule_text({"s": {"f|cidr": "10.0.0.0/8"}, "condition": "s"}, "block"),
     rule_text({"s": {"f|hour": 9}, "condition": "s"}, "time"),
     rule_text({"s": {"f|fieldref|contains": "g"}, "condition": "s"}, "field"),
+    rule_text({"s": {"f|fieldref": "g"}, "condition": "s"}, "same"),
+    rule_text({"s": {"f|fieldref|endswith": "g"}, "condition": "s"}, "end"),
     rule_text({"s": {"f|exists": False}, "n": {"f": None}, "condition": "s or n"}, "nothing"),
     rule_text(
         {"s": {"f|base64offset|contains": "needle", "f|windash|contains": " -x"}, "condition": "1 of s*"}, "coded"
@@ -80,7 +82,7 @@ WHAT_FIRES = [
     {"number"},
     set(),
     set(),
-    {"contains", "field", "keyword"},
+    {"contains", "field", "same", "end", "keyword"},
 ]
 
 
@@ -126,11 +128,12 @@ def test_the_stream_is_no_slower_behind_them(large: Sequence[dict[str, object]])
         lambda n: {"f": ["ax"] * n},
         lambda n: {f"x{i}": "a" for i in range(n)},
         lambda n: {"f": "a" * n, "g": "a" * (n // 2) + "b"},
+        lambda n: {"f": [f"x{i}" for i in range(n // 10)], "g": [f"y{i}" for i in range(n // 10)]},
         lambda n: {"f": "đ" * n},
         lambda n: {"f": "-" * n},
         lambda n: {"f": "9" * n},
     ],
-    ids=["letters", "marks", "list", "fields", "field reference", "Vietnamese", "dashes", "digits"],
+    ids=["letters", "marks", "list", "fields", "field reference", "two lists", "Vietnamese", "dashes", "digits"],
 )
 def test_ten_times_the_size_costs_about_ten_times_as_much(make: Callable[[int], dict[str, object]]) -> None:
     """Not its square: 100 times. A fixed part makes it less."""

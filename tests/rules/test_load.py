@@ -338,6 +338,10 @@ def test_many_ways_to_the_same_rules_cost_no_more_than_the_rules() -> None:
             "type: value_percentile, rules: [good], condition: {gte: 3, field: x, percentile: 101}",
             "`percentile` from 0 to 100",
         ),
+        ("type: value_percentile, rules: [good], condition: {gte: 3, field: x, percentile: 99.9}", "not 99.9"),
+        ("type: value_percentile, rules: [good], condition: {gte: 3, field: x, percentile: yes}", "a whole number"),
+        ("type: temporal, condition: not good", "can never hold"),
+        ("type: temporal_ordered, rules: [good], condition: not good", "can never hold"),
         ("type: value_sum, rules: [good], condition: {gte: 3, field: [x, y]}", "takes one field"),
         ("type: value_count, rules: [good], condition: {gte: 3, field: [x, {y: z}]}", "name of a field"),
         ("type: event_count, rules: [good], condition: {gte: .inf}", "no valid"),
@@ -347,6 +351,22 @@ def test_what_a_correlation_cannot_ask(body: str, reason: str) -> None:
     ruleset = loads(GOOD + f"---\ntitle: Odd\ncorrelation: {{{body}, group-by: [x], timespan: 5m}}\n")
     assert [rule.name for rule in ruleset.rules] == ["good"]
     assert reason in " ".join(error.reason for error in ruleset.errors)
+    assert all(error.line and error.column for error in ruleset.errors)
+
+
+@pytest.mark.parametrize("percentile", ["99", "99.0", "'99'"])
+def test_a_whole_percentile_is_written_as_one_likes(percentile: str) -> None:
+    condition = f"{{gte: 3, field: x, percentile: {percentile}}}"
+    text = f"title: Odd\ncorrelation: {{type: value_percentile, rules: [good], timespan: 5m, condition: {condition}}}"
+    ruleset = loads(GOOD + "---\n" + text)
+    assert ruleset.errors == ()
+    assert ruleset.rules[-1].correlation.percentile == 99
+
+
+def test_what_a_condition_cannot_ask_is_told_where_it_stands() -> None:
+    text = "title: Odd\ncorrelation:\n  type: temporal\n  timespan: 5m\n  condition: not good\n"
+    [error] = loads(GOOD + "---\n" + text).errors
+    assert error.line == len(GOOD.splitlines()) + 6
 
 
 @pytest.mark.parametrize(

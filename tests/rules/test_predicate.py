@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import itertools
 import re
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from rules.column import Blocks
-from rules.predicate import Within
+from rules.predicate import SameAs, Within
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # A small alphabet makes accidents likely; wildcards, escapes, case, regex characters, and letters beyond ASCII.
@@ -305,3 +306,23 @@ def test_blocks_find_what_each_block_holds(text):
     networks = ["10.0.0.0/8", "10.0.0.0/31", "0.0.0.0/0", "203.0.113.7/32", "fe80::/10", "::/0", "::ffff:0:0/96"]
     checks = [(i, Within(ipaddress.ip_network(network))) for i, network in enumerate(networks)]
     assert Blocks(checks).find(text) == [i for i, within in checks if within.holds(text)]
+
+
+TEXTS = st.lists(st.text("abAB", max_size=4), max_size=5)
+
+
+@given(
+    mine=TEXTS, theirs=TEXTS, how=st.sampled_from(["equals", "startswith", "endswith", "contains"]), many=st.booleans()
+)
+@QUICK
+def test_lists_of_two_fields(mine: list[str], theirs: list[str], how: str, many: bool) -> None:
+    def relates(a: str, b: str) -> bool:
+        return {"equals": a == b, "startswith": a.startswith(b), "endswith": a.endswith(b), "contains": b in a}[how]
+
+    expected = any(relates(a.lower(), b.lower()) for a in mine for b in theirs)
+    if many:  # enough of each length that they are not sought one after the other
+        theirs = [*theirs, *(letters + "z" * (length - 3) for length in (3, 4) for letters in UNLIKE)]
+    assert SameAs("g", how).relates(mine, theirs) is expected
+
+
+UNLIKE = ["".join(some) for some in itertools.product("mnopqrst", repeat=3)]

@@ -47,12 +47,40 @@ def test_expressions_from_outside(regex: str, flags: str, text: str) -> None:
     assert scanner.scan(text) == [7] * (wanted.search(utf8(text)) is not None), (flags + regex, text)
 
 
+LETTERS = 'abcxyz[]{},:" 09-'
+CLASSES = st.sets(st.sampled_from(LETTERS), min_size=1, max_size=4).map(
+    lambda some: "[" + "".join(re2.escape(one) for one in sorted(some)) + "]"
+)
+PIECES = st.tuples(
+    st.one_of(CLASSES, st.sampled_from(LETTERS).map(re2.escape), st.just(".")),
+    st.sampled_from(["", "", "", "*", "+", "?", "{1,3}"]),
+).map("".join)
+SEVERAL = st.lists(st.lists(PIECES, min_size=1, max_size=4).map("".join), min_size=1, max_size=12, unique=True)
+LONG = st.builds(
+    lambda filler, before, inner, behind: filler * before + inner + filler * behind,
+    st.sampled_from("abcxyz q"), st.integers(0, 80), st.text(LETTERS, max_size=6), st.integers(0, 80),
+)  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(SEVERAL, st.lists(LONG, min_size=1, max_size=20))
+@example([r"[\[,][ ]*[{\[]"], ["x" * 15 + "[{" + "x" * 18])
+@example(["y+y?[:,]"], ["x" * 30 + "y:" + "x" * 30])
+def test_long_texts(regexes: list[str], texts: list[str]) -> None:
+    """Hyperscan skips through long texts by other means than through short ones; Vectorscan 5.4.12 skips too far."""
+    scanner = Scanner([Pattern(n, regex, foreign=True) for n, regex in enumerate(regexes)], Compiler(), refuse)
+    for text in texts:
+        wanted = {n for n, regex in enumerate(regexes) if re2.search(regex, text)}
+        assert set(scanner.scan(text)) == wanted, text
+
+
 @settings(max_examples=400, deadline=None)
 @given(st.lists(st.one_of(TEXTS, st.sampled_from(Wild)), max_size=4), st.booleans(), TEXTS)
 @example(["s"], False, "ſ")
 @example(["ſ"], False, "s")
 @example(["k"], False, "\u212a")
 @example(["σ"], False, "Σ")
+@example([" ", Wild.DASH, "enc"], False, "powershell -ENC")
 def test_texts_with_wildcards(parts: list[str | Wild], cased: bool, text: str) -> None:
     like = Like(tuple(part for part in parts if part and "\ud800" not in str(part)), cased)
     scanner = Scanner([Pattern(7, like.regex, folded=not cased)], Compiler(), refuse)

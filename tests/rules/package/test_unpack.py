@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import stat
 import tarfile
+import tempfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -117,3 +120,70 @@ def test_a_package_that_was_cut_short_is_told(tmp_path):
     (tmp_path / "cut").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ConfigError):
         names(tmp_path / "cut")
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path):
+    source = tmp_path / "t"
+    with tarfile.open(source, "w", encoding="latin-1", format=tarfile.GNU_FORMAT) as archive:
+        archive.addfile(tarfile.TarInfo("b\xe4r.yml"))
+    with pytest.raises(ConfigError, match=r"'b\\udce4r\.yml', which is not UTF-8"):
+        names(source)
+    folder = foldered(tmp_path / "f", {"a.yml": RULE})
+    (folder / "b\udce4r.yml").write_bytes(RULE)
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        names(folder)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+@pytest.mark.parametrize("first", [True, False], ids=["at once", "after a file"])
+def test_a_header_without_end_is_refused_before_it_is_read(tmp_path, kind, first):
+    source = tmp_path / "t"
+    with tarfile.open(source, "w:gz") as archive:
+        for name, size in (("a.yml", 9), ("big.bin", 6 << 20)) if not first else ():
+            info = tarfile.TarInfo(name)
+            info.size = size
+            archive.addfile(info, io.BytesIO(bytes(size)))
+        header = tarfile.TarInfo("././@LongLink")
+        header.type, header.size = kind, 64 << 20
+        archive.addfile(header, io.BytesIO(b"x" * header.size))
+        archive.addfile(tarfile.TarInfo("b.yml"))
+    tracemalloc.start()
+    with pytest.raises(ConfigError, match="describes a file in more than 4 MiB"):
+        names(source)
+    assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    tracemalloc.stop()
+
+
+def test_what_tar_remembers_does_not_grow_with_its_members(tmp_path):
+    source = tmp_path / "t"
+    with tarfile.open(source, "w:gz", format=tarfile.PAX_FORMAT) as archive:
+        for n in range(60):
+            info = tarfile.TarInfo(f"{n}.txt")
+            info.pax_headers = {f"comment{n}": "x" * (1 << 20)}
+            archive.addfile(info)
+    tracemalloc.start()
+    assert names(source) == []
+    assert tracemalloc.get_traced_memory()[1] < 16 << 20
+    tracemalloc.stop()
+
+
+def test_a_large_file_of_no_interest_is_passed_over(tmp_path):
+    assert names(tarred(tmp_path / "t", {"pack.bin": bytes(20 << 20), "a.yml": RULE})) == ["a.yml"]
+
+
+def test_a_folder_that_cannot_be_read_is_told_and_not_passed_over():
+    """Else its rules would be taken for gone."""
+    with tempfile.TemporaryDirectory() as place:  # pytest's own are closed to others
+        Path(place).chmod(0o755)
+        source = foldered(Path(place) / "rules", {"a.yml": RULE, "closed/b.yml": RULE})
+        (source / "closed").chmod(0)
+        root = os.geteuid() == 0
+        try:
+            if root:  # may read everything
+                os.seteuid(65534)
+            with pytest.raises(ConfigError, match=r"closed: cannot be read: Permission denied"):
+                names(source)
+        finally:
+            if root:
+                os.seteuid(0)
+            (source / "closed").chmod(0o700)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import orjson
@@ -57,6 +58,20 @@ def test_one_line_a_match_and_the_window_of_a_correlation(soc, tmp_path: Path) -
         {"rule_id": "plain", "title": "plain", "line": 4},
         {"rule_id": "many", "title": "many", "line": 1, "lines": [2, 1]},
     ]
+
+
+def test_windows_of_thousands_of_events_are_not_all_held(soc, tmp_path: Path) -> None:
+    rules = tmp_path / "many.yml"
+    rules.write_text(RULES.replace("timespan: 10s", "timespan: 1h"))
+    count, at = 3000, 1_772_442_000_000
+    lines = [orjson.dumps({"@timestamp": at + i, "hit": 1, "source.ip": "a"}) for i in range(count)]
+    (tmp_path / "e.ndjson").write_bytes(b"\n".join(lines))
+    tracemalloc.start()
+    found = soc("match", "--rules", str(rules), "--count", str(tmp_path / "e.ndjson"))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert orjson.loads(found.stdout)["many"] == count - 1
+    assert peak < 20 << 20, "all windows together are 4.5 million lines"
 
 
 def test_several_rule_directories_after_one_option(soc, tmp_path: Path) -> None:

@@ -169,6 +169,72 @@ def test_what_cannot_be_used_is_left_out_and_named(desk, tmp_path):
     assert coming.package.current.left_out == 2
 
 
+CORRELATION = (
+    f"title: Several\nid: {id_of(7)}\nstatus: test\nlevel: high\n"
+    "correlation: {type: event_count, rules: [%s], group-by: [User], timespan: 1m, condition: {gte: 2}}\n"
+)
+FILTER = (
+    f"title: Not ours\nid: {id_of(8)}\nlogsource: {{product: windows}}\n"
+    f"filter: {{rules: [{id_of(1)}], ours: {{User: backup}}, condition: not ours}}\n"
+)
+
+
+def test_what_hangs_on_a_rule_that_is_left_out_is_left_out_too(desk, tmp_path):
+    """The base rule is good, and lies in one file with a bad one."""
+    bad = rule(2).replace("contains", "containz")
+    rules = {"base": f"{rule(1)}---\n{bad}", "corr": CORRELATION % id_of(1), "c": rule(3)}
+    coming = desk.brings(package(tmp_path / "1.zip", rules))
+    assert [one.id for one in coming.difference.added] == list(desk.running()) == [id_of(3)]
+    assert sorted(fault.path for fault in coming.faults) == ["rules/base.yml", "rules/corr.yml"]
+    assert coming.package.current.rules == 1
+
+
+def test_rules_that_hang_on_each_other_without_end_are_refused(desk, tmp_path, monkeypatch):
+    monkeypatch.setattr("soc.service.packages._ROUNDS", 2)
+    with pytest.raises(ConfigError, match="more than 2 steps"):
+        desk.brings(
+            package(
+                tmp_path / "1.zip",
+                {
+                    "a": f"{rule(1)}---\n{rule(2).replace('contains', 'containz')}",
+                    "b": f"{rule(3)}---\n{CORRELATION % id_of(1)}",
+                    "c": (CORRELATION % id_of(3)).replace(id_of(7), id_of(6)),
+                },
+            )
+        )
+
+
+def test_the_same_package_again_with_the_pipeline_that_was_missing(desk, tmp_path):
+    pipeline = tmp_path / "p.yml"
+    pipeline.write_text("name: p\npriority: 1\nvars: {who: a}\ntransformations: [{id: v, type: value_placeholders}]")
+    needs = rule(2, value="'%who%'").replace("contains", "contains|expand")
+    source = package(tmp_path / "1.zip", {"a": rule(1), "b": needs})
+    assert len(desk.brings(source).faults) == 1
+    coming = desk.brings(source, pipelines=(str(pipeline),))
+    assert (coming.faults, coming.package.current.rules) == ([], 2)
+    assert set(desk.running()) == {id_of(1), id_of(2)}
+    roll_back(desk.settings, desk.stores, "sigmahq", "lan", NOW)
+    assert set(desk.running()) == {id_of(1)}
+
+
+def test_a_filter_comes_and_goes_with_its_package_and_is_no_rule(desk, tmp_path):
+    source = package(tmp_path / "1.zip", {"a": rule(1), "f": FILTER})
+    coming = desk.brings(source, wanted=Wanted({"high"}, {"windows"}, {"test"}))
+    assert [(one.title, one.level) for one in coming.difference.added] == [("Not ours", "filter"), ("Rule 1", "high")]
+    assert (coming.package.current.rules, coming.unwanted) == (1, 0)
+    again = desk.brings(source)
+    assert (again.difference.added, again.difference.removed, again.difference.changed) == ([], [], [])
+    changed = desk.brings(package(tmp_path / "2.zip", {"a": rule(1), "f": FILTER.replace("backup", "nobody")}))
+    assert [(one.after.id, one.what) for one in changed.difference.changed] == [(id_of(8), (What.DETECTION,))]
+    gone = desk.brings(package(tmp_path / "3.zip", {"a": rule(1)}))
+    assert [one.id for one in gone.difference.removed] == [id_of(8)]
+
+
+def test_cases_beside_rules_are_no_rules(desk, tmp_path):
+    coming = desk.brings(package(tmp_path / "1.zip", {"a": rule(1), "a.cases": "- name: fires\n  events: [{}]\n"}))
+    assert (coming.faults, list(desk.running())) == ([], [id_of(1)])
+
+
 def test_an_id_that_is_taken_is_left_out_and_named(desk, tmp_path):
     desk.brings(package(tmp_path / "1.zip", {"a": rule(1)}), name="first")
     (rules_dir(desk.settings.data_dir) / "mine.yml").write_text(rule(2))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
+import time
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +13,15 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
+from rules.load import CONTENT
 from rules.tuning import Tuning
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
 from soc.model.org import EVERYTHING
+from soc.service.compiling import Apart, Databases
 from soc.service.detector import engine_of, put_together
-from soc.service.reload import Reloader, taking_up
-from soc.service.ruleset import choose
+from soc.service.reload import Reloader, reloading, taking_up
+from soc.service.ruleset import choose, stamps
 from soc.settings import Settings
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
@@ -49,6 +53,12 @@ title: Nothing follows
 id: 3f6e8f0a-0000-4000-8000-000000000009
 level: high
 correlation: {type: absence, rules: [failed, root], group-by: [source.ip], timespan: 1m}
+"""
+CLEANERS = """
+title: Not the cleaners
+id: 3f6e8f0a-0000-4000-8000-00000000000a
+logsource: {product: linux}
+filter: {rules: [%s], cleaner: {source.ip: 203.0.113.9}, condition: not cleaner}
 """
 ROOT_ID = "3f6e8f0a-0000-4000-8000-000000000003"
 
@@ -198,6 +208,65 @@ def test_a_broken_edit_leaves_the_whole_file_running_as_it_was_and_says_so(rig, 
     assert (rig.titles(), rig.faults()) == (["Root", "So many failed sign-ins"], [])
 
 
+BREAKS = {
+    "not yaml": lambda text: text[:-2],
+    "unsupported": lambda text: text.replace("source.ip", "source.ip|no_such_modifier"),
+    "names nobody": lambda text: text.replace(ROOT_ID, "nobody"),
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS.values(), ids=list(BREAKS))
+def test_a_broken_edit_of_a_filter_leaves_its_rules_narrowed_and_says_so(rig, folder, failure, broken):
+    """An exception that everybody relies on does not vanish with a slip of the pen, nor when the detector starts again."""
+    filters = folder / "cleaners.yml"
+    (folder / "root.yml").write_text(ROOT)
+    filters.write_text(CLEANERS % ROOT_ID)
+    rig.look()
+    before = rig.stores.alerts.in_force().hash
+    filters.write_text(broken(CLEANERS % ROOT_ID))
+    rig.look()
+    again = Rig(rig.settings.data_dir, folder)
+    again.close()
+    for faults in (rig.faults(), again.faults()):
+        assert [fault.startswith("the file as it was before goes on running: ") for fault in faults] == [True]
+    assert rig.stores.alerts.in_force().hash == before
+    rig.drain(failure(0, "root"))
+    assert rig.alerts() == {}
+    filters.unlink()
+    rig.look()
+    rig.drain(failure(1, "root"))
+    assert (rig.alerts(), rig.faults()) == ({"Root": 1}, [])
+
+
+def test_a_filter_of_several_rules_stays_with_all_of_them_when_it_and_a_rule_break(rig, folder, failure):
+    second = ROOT.replace("0003", "0004").replace("Root", "Second")
+    (folder / "root.yml").write_text(ROOT)
+    (folder / "second.yml").write_text(second + "---" + FAILED.replace("0001", "0005").replace("name: failed", ""))
+    (folder / "cleaners.yml").write_text(CLEANERS % f"{ROOT_ID}, {ROOT_ID[:-1]}4")
+    rig.look()
+    for _ in range(2):  # what goes on as it was goes on so
+        (folder / "cleaners.yml").write_text("filter: {")
+        (folder / "second.yml").write_text("title: [")
+        rig.look()
+    assert len(rig.faults()) == 2
+    (folder / "second.yml").write_text(second)  # its own file is whole again, the filter's is not
+    rig.look()
+    assert rig.titles() == ["Many failed sign-ins", "Root", "Second"]
+    rig.drain(failure(0, "root"))
+    assert rig.alerts() == {}
+
+
+def test_a_filter_that_a_rule_no_longer_lies_within_is_said_with_its_own_line(rig, folder):
+    (folder / "root.yml").write_text(ROOT)
+    (folder / "cleaners.yml").write_text("\n\n" + CLEANERS % ROOT_ID)
+    rig.look()
+    (folder / "root.yml").write_text(ROOT.replace("linux", "windows"))
+    rig.look()
+    [fault] = rig.stores.alerts.running()[1]
+    assert fault.reason.startswith("the filter is for product linux, and")
+    assert fault.line == 7
+
+
 def test_a_file_broken_while_the_detector_was_down_runs_as_it_was_when_it_starts(rig, folder, tmp_path):
     (folder / "many.yml").write_text("title: [")
     again = Rig(tmp_path / "data", folder)
@@ -278,16 +347,109 @@ def test_each_fault_of_a_reload_is_logged(rig, folder):
     assert any("root.yml" in line.get("rule", "") for line in said)
 
 
-def test_many_changed_files_are_compiled_by_a_process_of_their_own(rig, folder, monkeypatch):
-    monkeypatch.setattr("soc.service.reload._MANY", 3)
+def test_what_changed_is_compiled_by_a_process_of_its_own_down_to_the_databases(rig, folder, failure, monkeypatch):
     for n in range(4, 9):
-        (folder / f"{n}.yml").write_text(ROOT.replace("0003", f"000{n}").replace("Root", f"Root {n}"))
-    compiled = []
+        (folder / f"{n}.yml").write_text(ROOT.replace("0003", f"000{n}").replace("root", f"root{n}"))
+    compiled, put = [], []
     with monkeypatch.context() as patch:
         patch.setattr(
             "soc.service.reload.choose", lambda *a, **k: choose(*a, **k, progress=lambda *p: compiled.append(p))
         )
+        patch.setattr(Databases, "put", lambda _, key, value: put.append(key))
         rig.look()
-    assert rig.reloader._compiling.returncode == 0
-    assert compiled == [], "nothing was left to compile here"
-    assert len(rig.titles()) == 6
+        assert len(rig.titles()) == 6
+        rig.drain(failure(0, "root5"))  # the first event of its kind
+    assert rig.alerts() == {"Root": 1}
+    assert (compiled, put) == ([], []), "nothing was left to compile here"
+
+
+def test_the_process_that_compiles_is_told_no_secrets_and_yields_to_all_others(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOC_STORE__PASSWORD", "hunter2")
+    settings = Settings(data_dir=tmp_path, store={"url": "http://es:9200", "password": "hunter2"})
+    process = Apart(settings)._started()
+    try:
+        environ = Path(f"/proc/{process.pid}/environ")
+        while not (said := environ.read_text()):  # it is just beginning
+            time.sleep(0.01)
+        known = dict(line.partition("=")[::2] for line in said.split("\0"))
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) == 5
+    finally:
+        process.kill()
+        process.wait()
+    assert {name.split("__")[0] for name in known if name.startswith("SOC_")} == {"SOC_DATA_DIR", "SOC_DETECT"}
+    assert "hunter2" not in str(known)
+    assert known["PATH"] == os.environ["PATH"]
+
+
+def test_what_cannot_be_compiled_is_not_tried_here(rig, folder):
+    rig.reloader._apart._patience_s = 0.01
+    (folder / "root.yml").write_text(ROOT)
+    rig.reloader.look()
+    with pytest.raises(ConfigError, match="took more than"):
+        rig.reloader.look()
+    rig.pipeline.step()
+    assert rig.titles() == ["Many failed sign-ins"]
+    assert rig.faults()[0].startswith("the rules that were running go on: compiling them took more than")
+
+
+def test_a_process_that_is_killed_is_said_and_one_that_was_closed_starts_none(tmp_path):
+    apart = Apart(Settings(data_dir=tmp_path))
+    errors = []
+
+    def run():
+        try:
+            apart.run()
+        except ConfigError as error:
+            errors.append(str(error))
+
+    running = threading.Thread(target=run)
+    running.start()
+    while apart._process is None:
+        time.sleep(0.01)
+    apart._process.kill()
+    running.join()
+    assert errors == ["compiling them was ended by Killed: there may be too little memory"]
+    process = apart._process
+    apart.close()
+    assert apart.run() is False
+    assert apart._process is process
+
+
+def test_rules_that_cannot_be_looked_at_are_said_and_looked_at_no_more_often_than_others(rig):
+    """A thread that asks without a pause would hold up the detector."""
+    settings, rig.reloader._settings = rig.reloader._settings, None
+    before = REGISTRY.get_sample_value("soc_detector_reload_failures_total")
+    with reloading(rig.reloader, look_s=0.1):
+        rig.reloader.asked.set()
+        time.sleep(0.5)
+    assert 2 <= REGISTRY.get_sample_value("soc_detector_reload_failures_total") - before <= 7
+    rig.pipeline.step()
+    [fault] = rig.faults()
+    assert fault.startswith("the rules that were running go on: AttributeError")
+    rig.reloader._settings = settings
+    rig.look()
+    assert rig.faults() == []
+
+
+def test_a_rules_folder_that_cannot_be_read_is_said_and_the_rules_go_on(rig, tmp_path):
+    settings = rig.reloader._settings
+    unreadable = tmp_path / ("x" * 300)
+    rig.reloader._settings = settings.model_copy(update={"data_dir": unreadable})
+    rig.reloader.asked.set()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        rig.reloader.look()
+    rig.pipeline.step()
+    assert rig.titles() == ["Many failed sign-ins"]
+    assert "cannot be read: File name too long" in rig.faults()[0]
+    rig.reloader._settings = settings
+    rig.look()
+    assert rig.faults() == []
+
+
+def test_a_rules_folder_that_cannot_be_read_stops_no_start(tmp_path):
+    """One that the detector may not enter, say."""
+    chosen = choose(Settings(data_dir=tmp_path, detect={"rules": [tmp_path / ("x" * 300), CONTENT]}))
+    [error] = chosen.ruleset.errors
+    assert error.reason == "cannot be read: File name too long"
+    assert len(chosen.docs) > 20
+    assert stamps(Settings(data_dir=tmp_path, detect={"rules": [tmp_path / ("x" * 300)]}))
