@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from rules.rule import Correlation
 from soc.errors import ConfigError
 from soc.model.asked import Asked, Bounds
+from soc.model.canary import is_canary
 
 NOTHING: Mapping[str, Bounds] = {}
 
@@ -57,9 +58,11 @@ class TermsOf:
         self._everybodys = self._by_org.pop("", self._text)
         everyone = (self._text, self._everybodys, *self._by_org.values())
         self.longest = max(terms.span for terms in everyone)
-        self.alike = not self._by_org
+        self.alike = not self._by_org and self._everybodys is self._text
 
     def of(self, org: str) -> Terms:
+        if is_canary(org):
+            return self._text  # it is made of what the text asks for
         return self._by_org.get(org, self._everybodys)
 
     @property

@@ -32,6 +32,7 @@ Class = frozenset[int]
 NOTHING: Class = frozenset()
 NUMERIC = (int, float)
 
+FEW = 500  # patterns that are compiled in some ms, so that it does not matter when
 LONGEST_KEPT = (
     2048  # characters; longer values are judged anew each time, so that a flood of them cannot fill the memory
 )
@@ -123,6 +124,12 @@ class Judge:
         if self._patterns and self._scanner is None:
             self._scanner = Scanner(self._patterns, self._compiler, self._broken)
         self.compiled = True
+
+    def ready(self) -> bool:
+        """Whether no value has to wait long for it. What takes no time worth mentioning is compiled now."""
+        if not self.compiled and len(self._patterns) <= FEW:
+            self.compile()
+        return self.compiled
 
     def judge(self, text: str) -> list[int]:
         """The checks that a text passes, without `always`."""

@@ -81,6 +81,21 @@ def holding(check: Check, fields: Mapping[str, Value]) -> list[str]:
     return [check.field] if held else []
 
 
+def holds(condition: Condition, fields: Mapping[str, Value]) -> bool:
+    """Whether an event fulfils the whole condition, computed without any cache or automaton."""
+    match condition:
+        case Check():
+            return satisfied(condition, fields)
+        case All(parts):
+            return all(holds(part, fields) for part in parts)
+        case Any(parts):
+            return any(holds(part, fields) for part in parts)
+        case Not(part):
+            return not holds(part, fields)
+        case Search(_, part):
+            return holds(part, fields)
+
+
 def _has_object(value: Value) -> bool:
     return any(map(_has_object, value)) if isinstance(value, list) else is_object(value)
 

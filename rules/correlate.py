@@ -9,6 +9,7 @@ long as none is later than the allowed lateness and no bound bites.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from rules.absence import absences
@@ -45,6 +46,7 @@ class Correlator:
         self.rule = rule
         self.correlation = asked = rule.correlation
         self.short_of = Shortfall(Capped(cap), Capped(GROUPS_A_RULE))
+        self.short: Counter[tuple[str, str]] = Counter()  # (organisation, why) -> findings that came to nothing
         self.watermark: int | None = None  # of its base rules, as of the last tick
         self.hits: list[Finding] = []  # for the correlations of this one, if there are any
         self.findings: list[Finding] = []
@@ -83,11 +85,13 @@ class Correlator:
         names, read = self._reads[base]
         by, payload = grouping(fields, names), read(fields)
         if by is None or payload is None or not finding.ts:
+            self.short[finding.org, "unfit"] += 1
             return
         record = bytes.fromhex(finding.event_id) + payload
         self.agenda.load(state)
         group = self._group_of(finding.org, by, state, expected)
         if group is None:
+            self.short[finding.org, "capped"] += 1
             return
         if self._carries:
             found = [text for name in self._carried[base] for text in grouping(fields, (name,)) or ("",)]
@@ -99,7 +103,7 @@ class Correlator:
             if self._decides:
                 self._wait(group, record, expected)
             elif expected is not None and finding.ts < expected:
-                self.short_of.late += 1
+                self._came_late(finding.org)
 
     def settle(self, expected: int | None) -> None:
         """Tell what the findings since the last call bring about."""
@@ -162,6 +166,7 @@ class Correlator:
         self._dirty.clear()
         self.agenda.forget()
         self.hits, self.findings = [], []
+        self.short.clear()
 
     # -- the group of a finding
 
@@ -210,6 +215,7 @@ class Correlator:
         over = len(entries) - gone - cap
         if over > 0:
             self.short_of.capped.dropped += over
+            self.short[group.org, "capped"] += over
             gone += over
         if gone:
             group.forget(gone)
@@ -257,9 +263,13 @@ class Correlator:
         """Note when the instant of a new record can be decided."""
         ts = time_of(record)
         if ts < group.decided or (expected is not None and ts < expected):
-            self.short_of.late += 1
+            self._came_late(group.org)
         if ts >= group.decided and not (self._absence and record[ID_BYTES]):
             self._note(group, ts)
+
+    def _came_late(self, org: str) -> None:
+        self.short_of.late += 1
+        self.short[org, "late"] += 1
 
     def _note(self, group: Group, ts: int) -> None:
         bucket = self.agenda.bucket(ts + self._of(group).span - 1 if self._absence else ts)

@@ -135,6 +135,25 @@ class Correlations:
         """Rule id -> events that came later than the allowed lateness."""
         return {one.rule.id: one.short_of.late for one in self._order if one.short_of.late}
 
+    def lag(self, rule_id: str) -> int:
+        """How far behind the watermark this correlation tells what it finds, at most, ms."""
+        return next((one.lag for one in self._order if one.rule.id == rule_id), 0)
+
+    def short(self) -> Iterator[tuple[str, str, str, int]]:
+        """(rule, organisation, why, number) of findings that came to nothing since this was asked last."""
+        for one in self._order:
+            for (org, why), number in one.short.items():
+                yield one.rule.id, org, why, number
+            one.short.clear()
+
+    def above(self, rule_ids: Iterable[str]) -> set[str]:
+        """The correlations that run and are made of these rules, directly or through others."""
+        found = set(rule_ids)
+        for one in self._order:
+            if one.rule.id not in self._off and not found.isdisjoint(one.correlation.rules):
+                found.add(one.rule.id)
+        return found
+
     def shortcomings(self) -> Iterator[tuple[str, str]]:
         """(rule id, what keeps it from being exact), of bounds that bit and events that came too late."""
         full = f"; all groups together have the {BYTES_IN_ALL >> 20} MB that they may have" if self._memory.full else ""

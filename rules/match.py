@@ -12,12 +12,14 @@ from rules.condition import Check, any_text, checks
 from rules.correlate import GROUP_CAP
 from rules.correlations import Correlations, Judge
 from rules.database import Blobs, Compiler
+from rules.ledger import Tally
 from rules.lists.known import Hit, Lists
 from rules.logsource import DATASETS, OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.patterns import Sign
 from rules.plan import Fired, Plan
 from rules.predicate import Listed
 from rules.rule import Rule, RuleSet
+from rules.sample import Sampler
 from rules.sieve import Gauge, Sieve
 from rules.state import State
 from rules.table import Table
@@ -25,13 +27,17 @@ from soc.model.asked import BoundsOf
 from soc.model.event import Event, Fields, Scalar, Stored, Value
 from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day, storable
 from soc.model.indicator import stix_type
+from soc.model.ledger import Account
+from soc.model.rule import RuleCost
 
 QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
+FEW = 500  # rules that are arranged for a log source in some ms
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
 SHOWN_CHARS = 4096  # of a value in `matched`: each of its findings carries it, and the event holds it whole
 KEYWORDS_SHOWN = 3  # and of each so many fields: they have to be looked for again
 CUT = " … [cut]"
+_NAMES = frozenset(OWN_FIELDS)
 _OWN = [Sign(rf'"{name}"\s*:') for name in OWN_FIELDS]  # they would change which rules apply
 
 
@@ -66,6 +72,10 @@ class Engine:
         self._routes: dict[Route, Plan] = {}
         self._plans: dict[frozenset[str], Plan] = {}
         self._sieves: dict[str, Sieve] = {}
+        self._audiences: dict[str, str] = {}
+        self._admitted: dict[tuple[Origin, ...], frozenset[str]] = {}
+        self._tally = Tally()
+        self._sampler = Sampler(self.plan)
         self._sieves_by_rules: dict[frozenset[str], Sieve] = {}
         self.correlations = Correlations(ruleset, self._day, group_cap, self._break)
         self._prepare()
@@ -117,19 +127,32 @@ class Engine:
         self._detections = [r for r in self.ruleset.rules if r.condition is not None and r.id not in resting]
         self._room = Room(ROOM)
         self._gauge = None
-        for prepared in (self._routes, self._plans, self._sieves, self._sieves_by_rules):
+        for prepared in (
+            self._routes,
+            self._plans,
+            self._sieves,
+            self._sieves_by_rules,
+            self._audiences,
+            self._admitted,
+        ):
             prepared.clear()
+        self._tally.regroup()
 
     # -- events
 
-    def sift(self, stored: Iterable[Stored]) -> list[Event]:
+    def sift(self, stored: Sequence[Stored]) -> list[Event]:
         """Those events, parsed, on which some rule may fire; on the others `match` would find nothing."""
         sieves = self._sieves
+        self._tally.batch(stored, self._audience_of)
+        self._sampler.batch(stored)
         kept = []
         for one in stored:
             sieve = sieves.get(one.dataset) or self._sieve_for(one.dataset)
             if sieve.admits(one.doc, source_ip=one.source_ip):
-                kept.append(one.event)
+                event = one.event
+                if one.ts and not _NAMES.isdisjoint(event.fields.keys()):
+                    self._tally.moved(self._audience_of(one.dataset), self.plan(event.fields).audience, one.org)
+                kept.append(event)
         return kept
 
     def _sieve_for(self, dataset: str) -> Sieve:
@@ -143,6 +166,47 @@ class Engine:
             self._sieves.clear()
         self._sieves[dataset] = self._sieves_by_rules[name]
         return self._sieves[dataset]
+
+    def unmet(self, one: Stored) -> str | None:
+        """What this event needs that takes long to make and that no event has needed yet: the name of a field; `` for what its log source
+        needs; None where there is nothing. What takes little is made."""
+        fields = one.event.fields
+        for where, made in ((origins(one.dataset), self._sieves_by_rules), ([origin(route(fields))], self._plans)):
+            rules = self._admitted_by(tuple(where))
+            if len(rules) > FEW and rules not in made:
+                return ""
+        self._sieves.get(one.dataset) or self._sieve_for(one.dataset)
+        return self.plan(fields).unmet(fields)
+
+    def _admitted_by(self, where: tuple[Origin, ...]) -> frozenset[str]:
+        found = self._admitted.get(where)
+        if found is None:
+            if len(self._admitted) >= ROUTES_KNOWN:
+                self._admitted.clear()
+            rules = (rule for rule in self._detections if any(one.admits(rule.logsource) for one in where))
+            found = self._admitted[where] = frozenset(rule.id for rule in rules)
+        return found
+
+    def _audience_of(self, dataset: str) -> str:
+        """The rules that see what comes of a dataset, by what the ledger calls them."""
+        found = self._audiences.get(dataset)
+        if found is None:
+            if len(self._audiences) >= ROUTES_KNOWN:
+                self._audiences.clear()
+            where = origins(dataset)
+            rules = (rule.id for rule in self._detections if any(origin.admits(rule.logsource) for origin in where))
+            found = self._audiences[dataset] = self._tally.name(frozenset(rules), self.correlations.above)
+        return found
+
+    def costs(self) -> list[RuleCost]:
+        """What the rules cost, as sampled of what was sifted; the dearest first."""
+        return self._sampler.costs()
+
+    def account(self) -> Account:
+        """What the ledger has to know of the batch; what is told is forgotten here."""
+        for rule, org, why, number in self.correlations.short():
+            self._tally.short[rule, org, why] += number
+        return self._tally.taken()
 
     def gauge(self) -> Gauge:
         """For JSON texts of events of any origin, flat or nested: which of them need not be parsed, as no rule can fire on them."""
@@ -186,11 +250,13 @@ class Engine:
         if name not in self._plans:
             ready = [self._table.ready[rule.id] for rule in rules]
             self._plans[name] = Plan(self._table, ready, self._break, self._room)
+            self._plans[name].audience = self._tally.name(name, self.correlations.above)
         return self._plans[name]
 
     def _break(self, rule: Rule, error: Exception) -> None:
         if rule.id not in self.broken:
             self.broken[rule.id] = type(error).__name__  # its text may quote an event
+            self._tally.short[rule.id, "", "failed"] += 1
             self._prepare()
 
     def _finding(self, fired: Fired, event: Event) -> Finding:
@@ -246,6 +312,7 @@ class Engine:
 
     def forget(self) -> None:
         self.correlations.forget()
+        self._tally.clear()
 
 
 def _calendar(zone: tzinfo) -> Callable[[int], str]:

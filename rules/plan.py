@@ -42,6 +42,7 @@ class Plan:
         self, table: Table, rules: Sequence[Ready], broken: Callable[[Rule, Exception], None], room: Room
     ) -> None:
         self._table, self._broken, self._room = table, broken, room
+        self.audience = ""  # what the ledger calls its rules
         self._rules = rules
         self._seen: Counter[int] | None = Counter()  # of the tuples so far, until they are enough to choose by
         self._tuples = 0
@@ -91,6 +92,14 @@ class Plan:
             for number in signs or ():
                 self._by_witness.setdefault(number, []).append(ready)
         self._signs = frozenset(self._by_witness)
+
+    @property
+    def rules(self) -> Sequence[Rule]:
+        return [ready.rule for ready in self._rules]
+
+    def unmet(self, fields: Iterable[str]) -> str | None:
+        """One of these fields that is asked by many patterns, and that no event of any origin has had yet."""
+        return next((name for name in fields if name in self._columns and not self._table.judge(name).ready()), None)
 
     def fire(self, fields: Mapping[str, Value], doc: bytes | None = None) -> tuple[Fired, ...]:
         """The rules that fire on an event, and why. With `doc`, the JSON text that `fields` were read from, keywords cost less."""

@@ -21,6 +21,7 @@ from typing import Any
 from rules.exception import compiled, narrowing
 from soc.errors import QueryError
 from soc.model.asked import Bounds, BoundsOf
+from soc.model.canary import is_canary
 from soc.model.event import Fields
 from soc.model.finding import Finding, alert_id_in_test, finding_id, local_day
 from soc.model.rule import RuleFault, Stage
@@ -147,7 +148,8 @@ class Tuning:
         if setting is None:
             return Fate(Stage.LIVE, True, exception)
         only = self._only.get((finding.rule_id, finding.org)) or self._only.get((finding.rule_id, ""))
-        outside = only is not None and not only(asked)
+        # A canary is made of what the rule's text asks for: that it lies outside says nothing of the rule.
+        outside = only is not None and not only(asked) and not is_canary(finding.org)
         return Fate(setting.stage, setting.enabled_for(finding.org), exception, outside)
 
     def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> Judged:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import orjson
 import structlog
@@ -24,13 +24,17 @@ from soc import telemetry
 from soc.buffer.base import Readable
 from soc.complaint import Complaint
 from soc.model.asked import BoundsOf
+from soc.model.canary import is_canary
 from soc.model.event import Event, Stored
 from soc.model.finding import Finding
+from soc.model.ledger import Account, entries
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import Detections
 
 log = structlog.get_logger("detector")
+
+_Owned = TypeVar("_Owned", Finding, Hidden)
 
 _FOREVER = 1 << 62
 _WATERMARK_KEY = "pipeline/watermark"
@@ -115,9 +119,33 @@ class Rules(Protocol):
         """Write all changed state through `state.set`; called just before each commit."""
         ...
 
+    def account(self) -> Account:
+        """What the ledger has to know since the last time this was asked, or since `forget`."""
+        ...
+
     def forget(self) -> None:
         """Drop what was kept in memory since the last commit: the commit failed."""
         ...
+
+
+class Canaries(Protocol):
+    """Who is told what became of canaries (`soc.model.canary`), once it is committed."""
+
+    def came_back(self, findings: Sequence[Finding], hidden: Sequence[Hidden]) -> None: ...
+
+    def passed(self, watermark: int) -> None:
+        """All is decided that happened before this time (ms)."""
+        ...
+
+
+def _apart(items: Sequence[_Owned]) -> tuple[list[_Owned], list[_Owned]]:
+    """What is real, and what is of canaries."""
+    real = [one for one in items if not is_canary(one.org)]
+    return real, [one for one in items if is_canary(one.org)] if len(real) < len(items) else []
+
+
+def _by_rule(findings: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+    return ((finding.rule_id, finding.org) for finding in findings)
 
 
 class PendingState:
@@ -235,6 +263,7 @@ class Pipeline:
         self._cursor: Mapping[str, int] | None = None
         self._committed_at = 0  # the watermark of the last commit
         self._ticked = 0, False  # the last watermark, and whether it has left work for another tick
+        self.canaries: Canaries | None = None
 
     def use(self, rules: Rules, docs: Mapping[str, RuleDoc]) -> None:
         """From the next batch on. All that the rules before have to remember is committed, so that these find it."""
@@ -259,6 +288,14 @@ class Pipeline:
         self._cursor = batch.cursor
         return len(batch.events)
 
+    def prove(self, canaries: Sequence[Stored]) -> None:
+        """As `step`, with these in place of a batch of the buffer. Nothing of them is stored or counted, and they make no event late."""
+        tuning, now, cursor = self._tuning(), self._clock(), self._place()
+        self._follow(tuning)
+        self._or_nothing(
+            lambda: self._advance(now, tuning, self._rules.match(self._rules.sift(canaries)), cursor, None)
+        )
+
     def tick(self) -> None:
         """Without an event: what is decided by the time that has passed, if any has. Raises as `step` does."""
         self._place()
@@ -278,8 +315,8 @@ class Pipeline:
     def _idle(self, now: int, end: int | None) -> None:
         tuning = self._tuning()
         self._follow(tuning)
-        nothing, cursor = tuning.judge([], now), self._place()
-        self._or_nothing(lambda: self._advance(now, tuning, nothing, cursor, None, end))
+        cursor = self._place()
+        self._or_nothing(lambda: self._advance(now, tuning, [], cursor, None, end))
 
     def _follow(self, tuning: Tuning) -> None:
         self._rules.rest(tuning.drafts)
@@ -305,8 +342,8 @@ class Pipeline:
         expected, late = self._watermark.before(events, now), self._watermark.observe(events)
         tuning = self._tuning()
         self._follow(tuning)
-        matched = tuning.judge(self._rules.match(self._rules.sift(events)), now)
-        self._advance(now, tuning, matched, cursor, expected)
+        found = self._rules.match(self._rules.sift(events))
+        self._advance(now, tuning, found, cursor, expected)
         telemetry.DETECTED.inc(len(events))
         telemetry.LATE.inc(late)
         telemetry.LAG.set(max(0.0, (self._clock() - max(event.ts for event in events)) / 1000))
@@ -315,19 +352,23 @@ class Pipeline:
         self,
         now: int,
         tuning: Tuning,
-        matched: Judged,
+        single: list[Finding],
         cursor: Mapping[str, int],
         expected: int | None,
         end: int | None = None,
     ) -> None:
-        """Correlate what was matched, decide what the watermark (or `end`) has passed, and commit."""
+        """Judge and correlate what rules found on single events, decide what the watermark (or `end`) has passed, and commit."""
+        matched = tuning.judge(single, now)
         state, hidden = PendingState(self._detections.state_get), list(matched.hidden)
+        fed = [finding for finding in matched.kept if finding.silent]  # only to correlations
 
         def judge(hits: list[Finding]) -> list[Finding]:
             """Findings of correlations that others are made of. Those that alert are counted below."""
             judged = tuning.judge(hits, now, correlated=True)
             if self.docs[hits[0].rule_hash].silent:
                 hidden.extend(judged.hidden)
+                single.extend(hits)
+                fed.extend(judged.kept)
             return judged.kept
 
         watermark = self._watermark.time(now) if end is None else end
@@ -337,10 +378,20 @@ class Pipeline:
         self._rules.flush(state)
         findings = [finding for finding in matched.kept if not finding.silent] + correlated.kept
         hidden += correlated.hidden
-        idle = expected is None and not (state.changes or findings or hidden)
+        idle = expected is None and not (state.changes or findings or hidden or fed)
+        findings, proofs = _apart(findings)
+        hidden, unseen = _apart(hidden)
+        proofs += _apart(fed)[1]
         if idle and watermark < self._committed_at + _EXPIRE_MS:
             self._ticked = watermark, False
             return
+        ledger = entries(
+            self._rules.account(),
+            _by_rule(single + found),
+            _by_rule(findings),
+            ((one.rule_id, one.org, one.events) for one in hidden),
+            _by_rule(fed),
+        )
         state.set(_WATERMARK_KEY, self._watermark.dump(), _FOREVER)
         raised = self._detections.commit(
             findings,
@@ -350,9 +401,13 @@ class Pipeline:
             self._rules.settled(watermark),
             now,
             hidden,
+            ledger,
         )
         self._ticked = watermark, self._rules.settled(watermark) < watermark
         self._committed_at = watermark
+        if self.canaries is not None:
+            self.canaries.came_back(proofs, unseen)
+            self.canaries.passed(self._rules.settled(watermark))
         telemetry.HIDDEN.inc(sum(one.events for one in hidden))
         self._count(findings, set(raised))
 

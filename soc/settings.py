@@ -76,6 +76,9 @@ class Detect(Section):
     )
     batch: int = Field(5000, gt=0, le=100_000, description="events a step, at most")
     poll_s: float = Field(0.1, gt=0, description="seconds between looks at an idle event log")
+    canary_s: int = Field(
+        3600, ge=0, description="seconds between two proofs of each rule that it is alive; 0: none is made"
+    )
     http_host: str = Field("127.0.0.1", description="address of the detector's metrics")
     http_port: int = Field(8082, ge=0, le=65535, description="port of the detector's metrics")
 

@@ -43,6 +43,17 @@ RELOAD_FAILURES = Counter(
     "Times that changed rules could not be taken up, so that those before went on.",
 )
 BROKEN_RULES = Gauge("soc_detector_broken_rules_count", "Rules stopped because they failed while running.")
+RULE_COST = Gauge(
+    "soc_detector_rule_cost_seconds",
+    "CPU time that a rule takes for one event when it is evaluated alone: the ten that take most.",
+    ["rule"],
+)
+CANARIES = Gauge(
+    "soc_detector_canaries_count",
+    "Rules by what their last canary says: alive, waiting, blind, hidden, unprovable.",
+    ["life"],
+)
+CANARY_FAILURES = Counter("soc_detector_canary_failures_total", "Times that canaries could not be sent.")
 READY = Gauge("soc_detector_ready_count", "1 once the rules are loaded and the detector reads the event log.")
 CAPPED = Gauge("soc_detector_capped_count", "Events that correlations forgot because a group outgrew its bound.")
 CROWDED = Gauge("soc_detector_crowded_count", "Events that correlations left out because there were too many groups.")

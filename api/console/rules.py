@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 
 from api.auth import Viewer
 from api.errors import of_soc
+from api.ledger import recent, totals
 from api.state import Here, State
 from api.tuning import settings
 from api.tuning.overview import overview
@@ -18,6 +19,7 @@ from soc.errors import SocError
 from soc.model.account import Account, Role
 from soc.model.asked import written
 from soc.model.finding import LEVELS
+from soc.model.ledger import Total
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import RuleSetting
 from soc.query.fold import fold
@@ -40,12 +42,12 @@ def rules_page(
     rules, faults = state.rules.running()
     counts = state.stores.alerts.by_rule(account.scope)
     verdicts = state.stores.alerts.verdicts(account.scope)
-    laid = settings.all_current(state.stores.policies)
+    laid, counted = settings.all_current(state.stores.policies), totals(state, account.scope)
     rank = {level: -at for at, level in enumerate(LEVELS)}
     ordered = sorted(rules, key=lambda r: (-counts.get(r.id, 0), rank.get(r.level, 0), r.title))
     staged = ((r, laid.get(r.id, RuleSetting(r.id))) for r in ordered if _named(r, q))
     found = [(r, setting) for r, setting in staged if not stage or setting.stage is stage]
-    rows = [(r, setting, ratio(verdicts.get(r.id, {}))) for r, setting in found[:_SHOWN]]
+    rows = [(r, setting, ratio(verdicts.get(r.id, {})), counted.get(r.id, Total())) for r, setting in found[:_SHOWN]]
     live = {source.type for source in state.stores.sources.list(account.scope) if source.enabled}
     return state.pages.html(
         request,
@@ -94,6 +96,9 @@ def show_rule(
         account=account,
         seen=seen,
         rule=seen.rule,
+        canary=state.stores.alerts.canaries().get(rule_id),
+        cost=state.stores.alerts.costs().get(rule_id),
+        recent=recent(state, account.scope, rule_id),
         now=state.clock(),
         error=error,
         kept=kept or _as_filled_in(seen.setting),

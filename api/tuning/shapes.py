@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from api.ledger import CanaryOut, StatsOut
 from api.schemas import AlertId, FaultOut, In, Level, Name, RuleOut, ms
 from api.tuning.exceptions import Laid
 from api.tuning.history import Revision
@@ -287,6 +288,7 @@ class RuleListed(RuleOut):
     stage: Stage
     level_set: str | None = Field(description="what people set in place of the rule's own level")
     ratio: RatioOut
+    stats: StatsOut
 
 
 class RuleDetail(RuleListed):
@@ -298,6 +300,10 @@ class RuleDetail(RuleListed):
     hidden: list[HiddenOut] = Field(description="what exceptions hid in the last 30 days")
     history: list[RevisionOut]
     faults: list[FaultOut] = Field(description="why it was stopped, or what bounds it")
+    cost_seconds: float | None = Field(
+        description="CPU time that it takes for one event when it is evaluated alone, as sampled; null before it was"
+    )
+    canary: CanaryOut | None = Field(description="null before the first")
 
 
 class InForceOut(BaseModel):

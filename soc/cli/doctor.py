@@ -8,6 +8,7 @@ import stat
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time,
 from soc.cli.lists_checks import lists_checks
 from soc.cli.notify_checks import notify_checks
 from soc.errors import SocError
+from soc.model.canary import Life
 from soc.model.org import EVERYTHING
 from soc.model.silence import Freshness
 from soc.service.process import now_ms
@@ -225,6 +227,7 @@ def _rules(stores: Stores) -> Iterator[Check]:
     yield Check(
         "rules", state, f"{len(running)} loaded by the detector", "" if running else "start the detector: `soc run`"
     )
+    yield from _canaries(stores)
     for fault in faults:
         where = ":".join(str(part) for part in (fault.path, fault.line, fault.rule_id) if part is not None)
         yield Check(
@@ -233,6 +236,21 @@ def _rules(stores: Stores) -> Iterator[Check]:
             f"{where}: {fault.reason}",
             "mend it: the detector takes it up by itself; the other rules run",
         )
+
+
+def _canaries(stores: Stores) -> Iterator[Check]:
+    """Which rules are proven alive; each that is not is a fault as well."""
+    canaries = stores.alerts.canaries().values()
+    if not canaries:
+        return
+    lives = Counter(one.life for one in canaries)
+    found = ", ".join(f"{number} {life}" for life, number in sorted(lives.items()))
+    if lives[Life.BLIND] or lives[Life.HIDDEN]:
+        yield Check("canaries", "bad", found, "see the rules below: attacks that they are for are not found")
+    else:
+        names = sorted(one.rule_id for one in canaries if one.life is Life.UNPROVABLE)
+        advice = f"give {names[0]} and the others that cannot be proven a positive case" if names else ""
+        yield Check("canaries", "warn" if names else "ok", found, advice)
 
 
 def _sources(stores: Stores) -> Iterator[Check]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,11 +10,7 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 
-from collector.base import Record
-from collector.parse.record import to_event
-from collector.parse.registry import PARSERS
-from collector.privacy import KEY_BYTES, Masker
-from rules.cases import Outcome, Parse, run
+from rules.cases import Outcome, run
 from rules.check import documented_fields, faulty, lint
 from rules.explain import explain as explain_rule
 from rules.explain import lines
@@ -26,9 +21,10 @@ from soc.cli.context import ConfigOption, DataDirOption, JsonOption, lists_of, p
 from soc.cli.match import PipelineOption, RulesOption
 from soc.cli.rerun import rerun
 from soc.cli.ruleset import Compiling, load_rules
+from soc.cli.stats import stats as show_stats
 from soc.errors import ConfigError, RuleError
-from soc.model.event import Fields, flat
-from soc.model.source import Source, Transport
+from soc.model.event import flat
+from soc.service.cases import ZONE, case_parser
 
 app = typer.Typer(no_args_is_help=True, help="Detection rules: check them, run their cases, explain them, tune them.")
 app.command("stage")(tuning.stage)
@@ -43,8 +39,6 @@ app.command("reload")(packages.reload)
 app.command("backtest")(backtest)
 app.command("rerun")(rerun)
 
-ZONE = "Asia/Ho_Chi_Minh"
-NOW_MS = 4_102_444_800_000  # 2100: a case's line is never in the future
 Paths = Annotated[list[Path] | None, typer.Argument(help="Rule files or directories; the shipped rules by default.")]
 
 
@@ -100,8 +94,18 @@ def run_cases(
 
 
 @app.command("list")
-def list_rules(rules: RulesOption = None, pipeline: PipelineOption = None, as_json: JsonOption = False) -> None:
+def list_rules(
+    rules: RulesOption = None,
+    pipeline: PipelineOption = None,
+    as_json: JsonOption = False,
+    stats: Annotated[bool, typer.Option("--stats", help="What the rules that run saw and found in 30 days.")] = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
     """The rules that alert: level, title, tags, file. Faults go to standard error."""
+    if stats:
+        show_stats(config, data_dir, as_json)
+        return
     ruleset = load_rules(rules or [CONTENT], pipeline or [])
     for rule in ruleset.rules:
         if rule.silent:
@@ -141,19 +145,6 @@ def explain_event(
     lists = lists_of(config, data_dir) if config or data_dir else None
     for line in lines(explain_rule(wanted, flat(document), ruleset, lists)):
         typer.echo(line)
-
-
-def case_parser() -> Parse:
-    """The collector's way from a line to fields, masking included, with a key that nobody keeps."""
-    masker = Masker(secrets.token_bytes(KEY_BYTES))
-
-    def parse(source_type: str, line: str) -> Fields:
-        if source_type not in PARSERS:
-            return {"event.kind": "pipeline_error", "error.message": f"no source type {source_type!r}"}
-        source = Source("case", "case", "case", source_type, Transport.FILE, zone=ZONE)
-        return to_event(Record(line.encode(), "0"), source, masker, NOW_MS).fields
-
-    return parse
 
 
 def _rule_files(paths: list[Path]) -> list[Path]:

@@ -23,6 +23,8 @@ from soc.errors import Busy, StoreUnavailable
 from soc.locks import only_one
 from soc.model.rule import RuleDoc
 from soc.pipeline import Pipeline
+from soc.service.canary import Canaries
+from soc.service.cases import case_parser
 from soc.service.compiling import Databases, say
 from soc.service.handover import Uptake
 from soc.service.lists import KnownLists, following, lists_dir
@@ -57,15 +59,7 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         # Whoever imports rules lays down their stages first: these have to be known before the rules run.
         cleanup.enter_context(following(lists))
         reloader = Reloader(settings, running, partial(engine_of, settings, lists=lists.lists), tuning.load)
-        uptake = Uptake(settings.data_dir, pipeline.add)
-        take_up = taking_up(pipeline, publisher, reloader)
-
-        def between() -> None:
-            lists.take()
-            take_up()
-            uptake.look()
-
-        pipeline.between = between
+        pipeline.between = _between(settings, pipeline, publisher, reloader, detections, tuning, lists, running)
         on_hangup(reloader.asked.set)
         server, _ = start_http_server(detect.http_port, detect.http_host)
         cleanup.callback(server.server_close)
@@ -79,6 +73,33 @@ def detector(settings: Settings, stop: threading.Event, on_hangup: Callable[[Cal
         telemetry.READY.set(1)
         log.info("detecting", metrics=f"http://{detect.http_host}:{detect.http_port}/metrics")
         pipeline.run(stop, detect.poll_s)
+
+
+def _between(
+    settings: Settings, pipeline: Pipeline, publisher: Publisher, reloader: Reloader, detections: Detections,
+    tuning: KnownTuning, lists: KnownLists, running: Rules,
+) -> Callable[[], None]:  # fmt: skip
+    """What is done between two batches: lists and rules that have changed and what reruns have found are taken up, and canaries sent."""
+    uptake = Uptake(settings.data_dir, pipeline.add)
+    if not settings.detect.canary_s:
+        take_up, prove = taking_up(pipeline, publisher, reloader), _nothing
+    else:
+        canaries = Canaries(pipeline, detections, tuning.now, case_parser(), settings.detect.canary_s * 1000, now_ms)
+        canaries.follow(running)
+        publisher.blind = canaries.faults
+        take_up, prove = taking_up(pipeline, publisher, reloader, canaries.follow), canaries.look
+
+    def between() -> None:
+        lists.take()
+        take_up()
+        uptake.look()
+        prove()
+
+    return between
+
+
+def _nothing() -> None:
+    pass
 
 
 def _patiently(

@@ -14,6 +14,8 @@ from soc.service.ruleset import Chosen
 from soc.store.base import Detections
 
 _LOOK_S = 5.0
+_COSTS_S = 120.0
+_DEAREST = 10  # that metrics name: each is a time series
 
 
 class Publisher:
@@ -32,7 +34,8 @@ class Publisher:
         self._clock = clock
         self._lists = lists
         self._known: object = None
-        self._due_at = 0.0
+        self._due_at = self._costs_due_at = 0.0
+        self.blind: Callable[[], list[RuleFault]] = list  # rules whose canaries did not come back
 
     def follow(self, chosen: Chosen, engine: Engine) -> None:
         """From now on these are the rules that run. Raises what the store raises."""
@@ -71,10 +74,22 @@ class Publisher:
             self._detections.publish(self._chosen.docs, faults, self._in_force)
             self._known = state
         self._due_at = time.monotonic() + _LOOK_S
+        self._tell_costs()
+
+    def _tell_costs(self) -> None:
+        """Some minutes apart: there may be thousands, and they change little."""
+        if time.monotonic() < self._costs_due_at or not (costs := self._engine.costs()):
+            return
+        telemetry.RULE_COST.clear()
+        for one in costs[:_DEAREST]:
+            telemetry.RULE_COST.labels(one.rule_id).set(one.seconds)
+        self._detections.publish_costs(costs)
+        self._costs_due_at = time.monotonic() + _COSTS_S
 
     def _while_running(self) -> list[RuleFault]:
         stopped = [
             RuleFault(f"stopped while running: {reason}", rule_id=rule) for rule, reason in self._engine.broken.items()
         ]
         bounded = [RuleFault(reason, rule_id=rule) for rule, reason in self._engine.correlations.shortcomings()]
-        return [*([self._refused] if self._refused else []), *stopped, *bounded, *self._tuning().faults, *self._lists()]
+        refused = [self._refused] if self._refused else []
+        return [*refused, *stopped, *bounded, *self.blind(), *self._tuning().faults, *self._lists()]

@@ -145,8 +145,10 @@ class Reloader:
         )
 
 
-def taking_up(pipeline: Pipeline, publisher: Publisher, reloader: Reloader) -> Callable[[], None]:
-    """What to do between two batches."""
+def taking_up(
+    pipeline: Pipeline, publisher: Publisher, reloader: Reloader, follow: Callable[[Rules], None] = lambda _: None
+) -> Callable[[], None]:
+    """What to do between two batches. `follow`: is told of rules that are taken up."""
     told = reloader.progress
 
     def between() -> None:
@@ -154,6 +156,7 @@ def taking_up(pipeline: Pipeline, publisher: Publisher, reloader: Reloader) -> C
         if (new := reloader.take()) is not None:
             pipeline.use(new.engine, {doc.hash: doc for doc in new.chosen.docs})
             publisher.follow(new.chosen, new.engine)
+            follow(new)
         if (progress := reloader.progress) is not told:
             told = progress
             publisher.checked(progress.loading_since, progress.checked, progress.refused)

@@ -13,14 +13,15 @@ import orjson
 from soc.buffer.database import Database
 from soc.errors import NotFound
 from soc.model.alert import Alert, Status, Triage, Verdict
+from soc.model.canary import Canary
 from soc.model.finding import Finding, finding_id
 from soc.model.org import Scope
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
 from soc.store.control import control_file
 from soc.store.cursor import above, decode, decode_pair, encode, encode_pair
-from soc.store.detections import SCHEMA, detections_file, rule_doc
+from soc.store.detections import SCHEMA, canary_of, detections_file, rule_doc
 from soc.store.listing import FEW, filtered, listing
 from soc.store.triage import STATE, triage_of
 
@@ -108,6 +109,15 @@ class SqliteAlerts:
             return docs, [
                 RuleFault(**orjson.loads(row[0])) for row in db.execute("SELECT doc FROM fault ORDER BY rowid")
             ]
+
+    def costs(self) -> Mapping[str, RuleCost]:
+        with self._db.read() as db:
+            return {row[0]: RuleCost(*row) for row in db.execute("SELECT rule_id, samples, seconds FROM cost")}
+
+    def canaries(self) -> Mapping[str, Canary]:
+        with self._db.read() as db:
+            found = (canary_of(orjson.loads(row[0])) for row in db.execute("SELECT doc FROM canary"))
+            return {one.rule_id: one for one in found}
 
     def in_force(self) -> RulesInForce | None:
         with self._db.read() as db:

@@ -14,13 +14,15 @@ from typing import Generic, Protocol, TypeVar
 from soc.buffer.base import Cursor, Readable
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Decision, Status, Triage, Verdict
+from soc.model.canary import Canary
 from soc.model.delivery import Delivery, DeliveryState
 from soc.model.event import Event
 from soc.model.finding import Finding
 from soc.model.incident import Incident, IncidentDecision, IncidentStatus
+from soc.model.ledger import Entries, Line, Total
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.silence import Outage
 from soc.model.source import Source, SourceHealth
 from soc.model.tuning import Hidden
@@ -31,6 +33,9 @@ T = TypeVar("T")
 KEPT_DAYS = (
     400  # of what is counted and noted about the past, such as outages: the same month of last year can be looked at
 )
+
+
+NO_ENTRIES = Entries()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +103,13 @@ class Detections(Protocol):
         watermark: int | None,
         now: int,
         hidden: Sequence[Hidden] = (),
+        ledger: Entries = NO_ENTRIES,
     ) -> list[str]:
         """Store what one batch gave; return the ids of alerts that are new.
 
         `rules`: rule hash -> rule, of the findings. `state`: key -> (value, expires). State that expires before `watermark` is dropped.
-        `cursor` takes the place of the one before. `hidden` is added to what was hidden before, in one step with the cursor, so that
-        each event counts once; counts of days more than `KEPT_DAYS` ago are forgotten, once a day.
+        `cursor` takes the place of the one before. `hidden` and `ledger` are added to what was there before, in one step with the
+        cursor, so that each event counts once; counts of days more than `KEPT_DAYS` ago are forgotten, once a day.
         Idempotent by finding id: an alert's counter and times are derived from the set of its findings.
         """
         ...
@@ -112,6 +118,14 @@ class Detections(Protocol):
         self, rules: Sequence[RuleDoc], faults: Sequence[RuleFault], in_force: RulesInForce | None = None
     ) -> None:
         """Say which rules the detector has, since when, and what is wrong: a rule that was stopped is in both."""
+        ...
+
+    def publish_costs(self, costs: Sequence[RuleCost]) -> None:
+        """Say what the rules cost, in place of what was said before."""
+        ...
+
+    def publish_canaries(self, canaries: Sequence[Canary]) -> None:
+        """Say what became of the last canary of each rule, in place of what was said before."""
         ...
 
 
@@ -165,6 +179,14 @@ class AlertStore(Protocol):
 
     def running(self) -> tuple[Sequence[RuleDoc], Sequence[RuleFault]]:
         """The rules that the detector has, and what is wrong: with files that gave none, and with rules that were stopped or bounded."""
+        ...
+
+    def costs(self) -> Mapping[str, RuleCost]:
+        """By rule, of those that were sampled since the detector started."""
+        ...
+
+    def canaries(self) -> Mapping[str, Canary]:
+        """By rule: what became of its last canary."""
         ...
 
     def in_force(self) -> RulesInForce | None:
@@ -361,6 +383,27 @@ class OutageStore(Protocol):
         ...
 
 
+class LedgerStore(Protocol):
+    """What became of what each rule found; see `soc.model.ledger`. Written by the detector with each commit; on a server up to some
+    seconds behind. Times are of the detector's clock, `since` inclusive, `until` exclusive."""
+
+    def minutes(self, rule_id: str, scope: Scope, *, since: int, until: int) -> list[Line]:
+        """The minutes in which the rule did anything, oldest first; kept for `MINUTES_KEPT_DAYS`."""
+        ...
+
+    def hours(self, rule_id: str, scope: Scope, *, since: int, until: int) -> list[Line]:
+        """The hours in which it did or saw anything, oldest first; kept for `KEPT_DAYS`."""
+        ...
+
+    def unread(self, scope: Scope, *, since: int) -> int:
+        """Events that no rule saw because they are dead letters without a time."""
+        ...
+
+    def totals(self, scope: Scope, *, since: int) -> Mapping[str, Total]:
+        """Of every rule that did or saw anything."""
+        ...
+
+
 class AccountStore(Protocol):
     def empty(self) -> bool: ...
 
@@ -424,5 +467,6 @@ class Stores:
     deliveries: DeliveryStore
     health: HealthStore
     outages: OutageStore
+    ledger: LedgerStore
     accounts: AccountStore
     audit: AuditStore

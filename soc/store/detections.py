@@ -9,16 +9,20 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from soc.buffer.database import Database
 from soc.model.asked import Asked
 from soc.model.calendar import DAY_MS, day_of
+from soc.model.canary import Canary, Life
 from soc.model.finding import Finding
-from soc.model.rule import FilterDoc, LogSource, RuleDoc, RuleFault, RulesInForce
+from soc.model.ledger import Entries
+from soc.model.rule import FilterDoc, LogSource, RuleCost, RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
-from soc.store.base import KEPT_DAYS
+from soc.store import ledger as ledger_table
+from soc.store.base import KEPT_DAYS, NO_ENTRIES
 
 SCHEMA = (
     """
@@ -95,6 +99,9 @@ SCHEMA = (
     CREATE INDEX alert_of_entity ON alert (entity, raised_at, id);
     """,
     "CREATE TABLE in_force (doc TEXT NOT NULL);",
+    ledger_table.SCHEMA,
+    "CREATE TABLE canary (doc TEXT NOT NULL);",
+    "CREATE TABLE cost (rule_id TEXT PRIMARY KEY, samples INTEGER NOT NULL, seconds REAL NOT NULL) WITHOUT ROWID;",
 )
 
 
@@ -127,12 +134,15 @@ class SqliteDetections:
         watermark: int | None,
         now: int,
         hidden: Sequence[Hidden] = (),
+        ledger: Entries = NO_ENTRIES,
     ) -> list[str]:
         with self._db.write() as db:
             new = _fold(db, findings, rules, now)
             move_on(db, state, cursor, watermark, hidden)
+            ledger_table.add(db, ledger, now, unsent=False)
             if self._daily.due(now):
                 db.execute("DELETE FROM hidden WHERE day < ?", (oldest_day(now),))
+                ledger_table.tidy(db, now)
         self._daily.done(now)
         return new
 
@@ -154,6 +164,16 @@ class SqliteDetections:
                 db.execute(f"DELETE FROM {table}")
                 db.executemany(f"INSERT INTO {table} VALUES (?)", [(_json(item),) for item in items])
         self._published = list(rules)
+
+    def publish_costs(self, costs: Sequence[RuleCost]) -> None:
+        with self._db.write() as db:
+            db.execute("DELETE FROM cost")
+            db.executemany("INSERT INTO cost VALUES (?, ?, ?)", map(astuple, costs))
+
+    def publish_canaries(self, canaries: Sequence[Canary]) -> None:
+        with self._db.write() as db:
+            db.execute("DELETE FROM canary")
+            db.executemany("INSERT INTO canary VALUES (?)", [(orjson.dumps(one).decode(),) for one in canaries])
 
     def close(self) -> None:
         self._db.close()
@@ -236,6 +256,10 @@ def _raise(
 
 def _json(item: RuleDoc | RuleFault | RulesInForce) -> str:
     return orjson.dumps(item).decode()
+
+
+def canary_of(doc: Mapping[str, Any]) -> Canary:
+    return Canary(**{**doc, "life": Life(doc["life"])})
 
 
 def rule_doc(text: str) -> RuleDoc:

@@ -22,6 +22,7 @@ from soc.store.deliveries import SqliteDeliveries
 from soc.store.detections import SCHEMA, detections_file
 from soc.store.events import SqliteEvents
 from soc.store.incidents import SqliteIncidents
+from soc.store.ledger import SqliteLedger
 from soc.store.outages import SqliteOutages
 from soc.store.policies import SqlitePolicies
 from soc.store.triage import SqliteTriage
@@ -40,7 +41,8 @@ def open_stores(data_dir: Path, clock: Callable[[], int] = lambda: time.time_ns(
     control = open_control(data_dir)
     with control.read():  # the file must be there before alerts attach it
         pass
-    triage = SqliteTriage(control, Database(detections_file(data_dir), SCHEMA))
+    detected = Database(detections_file(data_dir), SCHEMA)
+    triage = SqliteTriage(control, detected)
     triage.place()
     return Stores(
         events=SqliteEvents(events_dir(data_dir)),
@@ -52,6 +54,7 @@ def open_stores(data_dir: Path, clock: Callable[[], int] = lambda: time.time_ns(
         deliveries=SqliteDeliveries(control),
         health=SqliteHealth(open_collected(data_dir)),
         outages=SqliteOutages(control),
+        ledger=SqliteLedger(detected),
         accounts=SqliteAccounts(control, clock),
         audit=SqliteAudit(control),
     )

@@ -65,6 +65,7 @@ ROUTES = {
     ("GET", "/api/v1/rules/{rule_id}"): ("viewer", {}),
     ("PUT", "/api/v1/rules/{rule_id}/setting"): ("admin", {"json": SETTING}),
     ("GET", "/api/v1/rules/{rule_id}/history"): ("viewer", {}),
+    ("GET", "/api/v1/rules/{rule_id}/ledger"): ("viewer", {}),
     ("GET", "/api/v1/exceptions"): ("viewer", {}),
     ("POST", "/api/v1/exceptions"): ("admin", {"json": EXCEPTION}),
     ("POST", "/api/v1/exceptions/preview"): ("admin", {"json": EXCEPTION}),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from soc.model.event import iso
+from soc.model.ledger import Deeds, Entries
+
 
 @pytest.mark.parametrize(
     ("query", "found"),
@@ -90,3 +93,30 @@ def test_health(client_of):
     assert (health["rules"], health["rule_faults"]) == (1, 2)
     assert health["alerts"] == {"new": 2, "acknowledged": 0, "closed": 0}
     assert health["sources"] == {"live": 1, "late": 0, "silent": 0, "never_seen": 1, "exempt": 0, "disabled": 0}
+
+
+def test_the_ledger_of_a_rule_by_hour_and_minute_for_whom_it_concerns(client_of, world):
+    hour = world.now - world.now % 3_600_000
+    done = Entries(
+        {("web-sqli", "hungyen"): Deeds(3, 1, 2), ("web-sqli", "ninhbinh"): Deeds(9, 9)},
+        {("web", "hungyen"): 100, ("web", "ninhbinh"): 50, ("", "hungyen"): 4},
+        {"web": ("web-sqli",)},
+    )
+    world.detections.commit([], {}, {}, {}, None, world.now, (), done)
+    path = "/api/v1/rules/web-sqli/ledger"
+    ours = client_of("viewer").get(path).json()
+    assert [(one["at"], one["seen"], one["matched"], one["hidden"]) for one in ours["items"]] == [
+        (iso(hour), 100, 3, 2)
+    ]
+    assert ours["unread"] == 4
+    minutes = client_of("viewer").get(path, params={"per": "minute"}).json()["items"]
+    assert [(one["seen"], one["folded"]) for one in minutes] == [(None, 1)]
+    assert client_of("viewer").get(path, params={"org": "ninhbinh"}).json()["items"] == []
+    assert client_of("viewer").get(path, params={"until": iso(hour)}).json()["items"] == []
+    assert client_of("viewer").get("/api/v1/rules/gone/ledger").status_code == 404
+    listed = client_of("viewer").get("/api/v1/rules").json()["items"][0]["stats"]
+    assert listed == {"seen": 100, "matched": 3, "hidden": 2, "last_match": iso(hour), "last_run": iso(hour)}
+    page = client_of("viewer").get("/rules/web-sqli", headers={"accept-language": "en"}).text
+    for text in ("What became of what it saw", ">100<", "4 events could not be read"):
+        assert text in page
+    assert ">3<" in client_of("viewer").get("/rules").text

@@ -14,12 +14,13 @@ from opened import NOON, RULE, commit, finding
 from soc.errors import ConfigError, Conflict, NotFound, QueryError
 from soc.model.account import Account, Role
 from soc.model.alert import Decision, Status, Verdict
+from soc.model.canary import Canary, Life
 from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.event import iso
 from soc.model.finding import finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.silence import Outage, outage_id
 from soc.model.source import Source, SourceHealth, Transport
 from soc.model.tuning import Hidden
@@ -272,6 +273,23 @@ def test_since_when_rules_run_is_published_with_them(opened, reopen):
     opened.detections.publish([RULE], [], replace(began, loading_since=NOON + 5))
     assert reopen().stores.alerts.in_force() == replace(began, loading_since=NOON + 5)
     assert opened.stores.alerts.running() == ([RULE], [])
+
+
+def test_canaries_are_published_in_place_of_those_before(opened, reopen):
+    alive, blind = Canary("r-1", Life.ALIVE, NOON), Canary("r-2", Life.BLIND, NOON, "why")
+    assert opened.stores.alerts.canaries() == {}
+    opened.detections.publish_canaries([alive, blind])
+    assert reopen().stores.alerts.canaries() == {"r-1": alive, "r-2": blind}
+    opened.detections.publish_canaries([replace(alive, at=NOON + 1)])
+    assert reopen().stores.alerts.canaries() == {"r-1": replace(alive, at=NOON + 1)}
+
+
+def test_costs_are_published_in_place_of_those_before(opened, reopen):
+    dear, cheap = RuleCost("r-1", 7, 0.00125), RuleCost("r-2", 1, 1e-6)
+    opened.detections.publish_costs([dear, cheap])
+    assert reopen().stores.alerts.costs() == {"r-1": dear, "r-2": cheap}
+    opened.detections.publish_costs([cheap])
+    assert reopen().stores.alerts.costs() == {"r-2": cheap}
 
 
 def test_rules_that_run_again_are_published_again(opened):

@@ -11,7 +11,7 @@ from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.rule import FilterDoc, LogSource, RuleDoc
-from soc.store.base import Detections, Stores
+from soc.store.base import NO_ENTRIES, Detections, Stores
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
 from soc.store.elastic.client import Client
@@ -64,5 +64,9 @@ def finding(event, rule=RULE, entity="203.0.113.9", day="2026-03-02", **matched)
     )
 
 
-def commit(opened, findings, now=NOON, rule=RULE, state=None, cursor=None, watermark=None, hidden=()):
-    return opened.detections.commit(findings, {rule.hash: rule}, state or {}, cursor or {}, watermark, now, hidden)
+def commit(
+    opened, findings, now=NOON, rule=RULE, state=None, cursor=None, watermark=None, hidden=(), ledger=NO_ENTRIES
+):
+    return opened.detections.commit(
+        findings, {rule.hash: rule}, state or {}, cursor or {}, watermark, now, hidden, ledger
+    )

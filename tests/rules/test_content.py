@@ -13,8 +13,8 @@ from rules.cases import cases, cases_file, run
 from rules.check import documented_fields, lint
 from rules.explain import explain
 from rules.load import CONTENT, is_cases, load
-from soc.cli.rules import case_parser
 from soc.model.finding import LEVELS
+from soc.service.cases import case_parser
 
 FILES = sorted(path for path in CONTENT.rglob("*.yml") if not is_cases(path))
 NAMES = [str(path.relative_to(CONTENT)) for path in FILES]

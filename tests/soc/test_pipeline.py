@@ -15,7 +15,7 @@ from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
 from soc.model.event import Stored
-from soc.model.org import EVERYTHING
+from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import OrgSetting, RuleException, RuleSetting
 from soc.pipeline import Pipeline, Watermark
@@ -457,3 +457,100 @@ def test_an_organisation_may_have_a_rule_off_or_at_another_level(tmp_path, make_
     rig.pipeline.drain()
     found = open_stores(tmp_path).alerts.list(AlertFilter(), EVERYTHING).items
     assert {alert.org: alert.level for alert in found} == {"ninhbinh": "critical", "hanoi": "low"}
+
+
+def deeds(rig):
+    return open_stores(rig.folder).ledger.totals(EVERYTHING, since=0)
+
+
+FAILED, MANY = "3f6e8f0a-0000-4000-8000-000000000001", "3f6e8f0a-0000-4000-8000-000000000002"
+
+
+def test_the_ledger_says_what_became_of_all_that_a_rule_found(tmp_path, failures, make_event):
+    setting = RuleSetting(MANY, orgs={"hue": OrgSetting(enabled=False)})
+    rig = Rig(tmp_path, Tuning([setting], [excepted(ROOT, "source.ip:10.0.0.1")]), batch=4)
+    quiet = make_event(NOON, "quiet", dataset="linux.auth", event__outcome="success")
+    other = make_event(NOON, "other", dataset="otp.gateway")
+    unfit = make_event(NOON, "unfit", dataset="linux.auth", event__outcome="failure")
+    failed = {"event__outcome": "failure", "source__ip": "10.1.1.1"}
+    hue = [make_event(NOON + i, f"h{i}", org="hue", dataset="linux.auth", **failed) for i in range(5)]
+    rig.log.append(
+        [quiet, other, unfit, *hue, *failures(6), *failures(2, "10.0.0.1", user="root"), *failures(1, "10.0.0.2", user="root")]
+    )  # fmt: skip
+    rig.pipeline.drain()
+    found = deeds(rig)
+    failed, many, root = found[FAILED], found[MANY], found[ROOT]
+    assert (failed.seen, many.seen, root.seen) == (16, 16, 16)  # all but the gateway's, whatever the sieve held back
+    assert (failed.deeds.matched, failed.deeds.folded, failed.deeds.off) == (15, 0, 0)
+    assert (many.deeds.matched, many.deeds.folded, many.deeds.off, many.deeds.unfit) == (11, 6, 5, 1)
+    assert (root.deeds.matched, root.deeds.folded, root.deeds.hidden) == (3, 1, 2)
+    assert root.last_match == root.last_run == NOON
+    hungyen = open_stores(tmp_path).ledger.totals(Scope(frozenset({"hungyen"})), since=0)
+    assert (hungyen[MANY].seen, hungyen[MANY].deeds.off) == (11, 0)
+
+
+def test_the_ledger_counts_a_batch_once_whatever_is_repeated(tmp_path, failures):
+    rig = Rig(tmp_path)
+    for part in range(5):
+        rig.log.append(failures(4, "10.0.0.1", start=NOON + part * 60_000, user="root", tag=str(part)))
+        if part % 2:
+            rig.pipeline.step()
+            commit = rig.detections.commit
+
+            def fail(*arguments):
+                raise StoreUnavailable("no")
+
+            rig.detections.commit = fail
+            for _ in range(2):
+                with pytest.raises(StoreUnavailable):
+                    rig.pipeline.step()
+            rig.detections.commit = commit
+            rig.pipeline._rules.tick = fail  # before it is known what there is to commit
+            with pytest.raises(StoreUnavailable):
+                rig.pipeline.step()
+            del rig.pipeline._rules.tick
+            rig = rig.again() if part == 1 else rig
+    rig.pipeline.drain()
+    found = deeds(rig)
+    assert (found[ROOT].seen, found[ROOT].deeds.matched, found[ROOT].deeds.folded) == (20, 20, 20)
+    assert (found[FAILED].seen, found[FAILED].deeds.matched) == (20, 20)
+
+
+def test_the_ledger_counts_late_and_forgotten_events_for_their_correlation(tmp_path, failures):
+    ruleset = load.loads(RULES)
+    rig = Rig(tmp_path, batch=20)
+    rig.pipeline._rules = Engine(ruleset, ZoneInfo("UTC"), group_cap=8)
+    rig.log.append(failures(20))
+    rig.pipeline.drain()
+    assert deeds(rig)[MANY].deeds.capped == 12
+    rig.log.append(failures(2, start=NOON - 3 * HOUR, tag="late"))
+    rig.pipeline.drain()
+    assert deeds(rig)[MANY].deeds.late == 2
+
+
+def test_rules_that_rest_or_break_see_nothing(tmp_path, failures):
+    rig = Rig(tmp_path, Tuning([RuleSetting(ROOT, Stage.DRAFT)]), batch=10)
+    rig.log.append(failures(4))
+    rig.pipeline.drain()
+    assert ROOT not in deeds(rig)
+    rig.tuning = Tuning()
+    rig.log.append(failures(3, "10.0.0.5"))
+    rig.pipeline.drain()
+    assert (deeds(rig)[ROOT].seen, deeds(rig)[FAILED].seen) == (3, 7)
+    engine = rig.pipeline._rules
+    engine._break(engine.ruleset.get(ROOT), ValueError())
+    rig.log.append(failures(2, "10.0.0.6"))
+    rig.pipeline.drain()
+    assert (deeds(rig)[ROOT].seen, deeds(rig)[ROOT].deeds.failed, deeds(rig)[FAILED].seen) == (3, 1, 9)
+
+
+def test_an_event_that_names_its_own_log_source_is_seen_by_the_rules_for_it(tmp_path, make_event):
+    rig = Rig(tmp_path)
+    rig.log.append(
+        [
+            make_event(NOON, "own", dataset="otp.gateway", product="linux", user__name="root"),
+            make_event(NOON, "away", dataset="linux.auth", product="windows", user__name="root"),
+        ]
+    )
+    rig.pipeline.drain()
+    assert (deeds(rig)[ROOT].seen, deeds(rig)[ROOT].deeds.matched) == (1, 1)

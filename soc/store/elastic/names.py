@@ -7,6 +7,7 @@
     govsoc-audit-<period>
     govsoc-incidents                          of all units together: an incident may be of several
     govsoc-sources · govsoc-policies · govsoc-deliveries · govsoc-outages · govsoc-accounts · govsoc-rules · govsoc-health · govsoc-hidden
+    govsoc-ledger
 
 `<unit>` is the ministry or province: roles are given per unit, and communes are told apart inside. Between two dashes there
 is never a dash, so a pattern for one unit never covers another. A period is `2026.11`, `2026.w48` or `2026.11.25`
@@ -36,8 +37,9 @@ RULES = f"{PREFIX}-rules"
 HEALTH = f"{PREFIX}-health"
 OUTAGES = f"{PREFIX}-outages"
 HIDDEN = f"{PREFIX}-hidden"
+LEDGER = f"{PREFIX}-ledger"
 _SINGLE = frozenset(
-    {"incidents", "sources", "policies", "deliveries", "outages", "accounts", "rules", "health", "hidden"}
+    {"incidents", "sources", "policies", "deliveries", "outages", "accounts", "rules", "health", "hidden", "ledger"}
 )
 QUARANTINE = "quarantine"
 UNDATED = "undated"

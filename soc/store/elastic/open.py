@@ -15,6 +15,7 @@ from soc.store.elastic.records.alerts import ElasticAlerts, Homes
 from soc.store.elastic.records.deliveries import ElasticDeliveries
 from soc.store.elastic.records.detections import ElasticDetections
 from soc.store.elastic.records.incidents import ElasticIncidents
+from soc.store.elastic.records.ledger import ElasticLedger
 from soc.store.elastic.records.outages import ElasticOutages
 from soc.store.elastic.records.policies import ElasticPolicies
 from soc.store.elastic.records.rulebook import RuleBook
@@ -39,6 +40,7 @@ def open_stores(
         deliveries=ElasticDeliveries(client),
         health=ElasticHealth(client),
         outages=ElasticOutages(client),
+        ledger=ElasticLedger(client),
         accounts=ElasticAccounts(client, audit, clock),
         audit=audit,
     )

@@ -25,7 +25,7 @@ from soc.store.elastic.digest import digest
 from soc.store.elastic.documents import Json, bulk, read_many
 from soc.store.elastic.events.added import without_added
 from soc.store.elastic.names import Period
-from soc.store.elastic.records import hidden, outages, policies
+from soc.store.elastic.records import hidden, ledger, outages, policies
 from soc.store.elastic.records.triage import copied
 from soc.store.incidents import COLUMNS
 from soc.store.outages import outage_of
@@ -158,6 +158,28 @@ def tables(period: Period) -> list[Table]:
             "ORDER BY rule_id, exception_id, org, day LIMIT ?",
             ("", "", "", ""),
             _hidden,
+        ),
+        Table(
+            "ledger of rules",
+            "SELECT count(*) FROM deed",
+            f"SELECT {ledger.COLUMNS} FROM deed WHERE (span, rule_id, at, org) > (?, ?, ?, ?) "
+            "ORDER BY span, rule_id, at, org LIMIT ?",
+            (0, "", 0, ""),
+            lambda *row: _ledger(ledger.deed(*row)),
+        ),
+        Table(
+            "ledger of events",
+            "SELECT count(*) FROM seen",
+            "SELECT at, audience, org, events FROM seen WHERE (at, audience, org) > (?, ?, ?) ORDER BY at, audience, org LIMIT ?",
+            (0, "", ""),
+            lambda *row: _ledger(ledger.seen(*row)),
+        ),
+        Table(
+            "audiences",
+            "SELECT count(*) FROM audience",
+            "SELECT name, rules FROM audience WHERE name > ? ORDER BY name LIMIT ?",
+            ("",),
+            lambda *row: _ledger(ledger.audience(*row)),
         ),
         Table(
             "sources",
@@ -361,6 +383,11 @@ def _delivery(*row: Any) -> list[Placed]:
 def _hidden(*row: Any) -> list[Placed]:
     total = Hidden(*row)
     return [Placed(names.HIDDEN, hidden.key(total), hidden.document(total))]
+
+
+def _ledger(told: tuple[str, Json]) -> list[Placed]:
+    id_, document = told
+    return [Placed(names.LEDGER, id_, document)]
 
 
 def _account(

@@ -6,6 +6,7 @@ refused for what is in it, and no source can make a mapping grow. These indices 
 
 from __future__ import annotations
 
+from soc.model.ledger import DEEDS
 from soc.store.elastic.digest import Json, stamped
 from soc.store.elastic.names import PREFIX
 
@@ -57,6 +58,10 @@ _FIELDS: dict[str, Json] = {
     "health": {"source_id": _KEYWORD, "last_received": _MS},
     "outages": {**dict.fromkeys(("id", "source", "org"), _KEYWORD), "noticed_at": _MS, "cleared_at": _MS},
     "hidden": dict.fromkeys(("key", "rule_id", "exception_id", "org", "day"), _KEYWORD),
+    "ledger": {
+        **dict.fromkeys(("kind", "id", "rule_id", "org", "audience", "rules"), _KEYWORD),
+        **dict.fromkeys(("at", "span", "events", *DEEDS), _LONG),
+    },
     "audit": {**dict.fromkeys(("by", "action", "target"), _KEYWORD), "at": _MS, "written": _LONG},
 }
 # Lies on the disk in the order in which it is listed: the first page stops reading after so many documents.

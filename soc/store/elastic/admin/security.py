@@ -44,6 +44,7 @@ WRITER_INDICES: Mapping[str, Sequence[str]] = {
             names.HEALTH,
             names.OUTAGES,
             names.HIDDEN,
+            names.LEDGER,
         ),
         (*_READ, *_MAKE, "write"),
     ),

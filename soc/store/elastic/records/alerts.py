@@ -13,9 +13,10 @@ from typing import Any
 
 from soc.errors import NotFound, SocError
 from soc.model.alert import Alert, Status, Verdict
+from soc.model.canary import Canary
 from soc.model.finding import Finding, finding_id
 from soc.model.org import EVERYTHING, Scope
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce, Stage
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import AlertFilter, Page
 from soc.store.cursor import above, decode, decode_pair, encode, encode_pair
@@ -193,6 +194,12 @@ class ElasticAlerts:
 
     def in_force(self) -> RulesInForce | None:
         return self._rules.in_force()
+
+    def costs(self) -> Mapping[str, RuleCost]:
+        return self._rules.costs()
+
+    def canaries(self) -> Mapping[str, Canary]:
+        return self._rules.canaries()
 
 
 def _buckets(answer: Mapping[str, Any]) -> list[Json]:

@@ -5,8 +5,8 @@ There is no transaction over both, so a commit goes in an order that can be repe
     1  local   note the alerts of the batch as pending
     2  server  create the findings; the id is a function of the finding, so what is there already stays (409)
     3  server  write the facts of their alerts
-    4  local   cursor and state move on, what was hidden is counted, nothing is pending any more: one transaction
-    5  server  what was hidden, as it is counted here; what it did not hear it is told with the next commit
+    4  local   cursor and state move on, what was hidden and the ledger are counted, nothing is pending any more: one transaction
+    5  server  what was hidden and the ledger, as they are counted here; what it did not hear it is told with a later commit
 
 Why the facts are exact, whatever is repeated or crashes: an alert that is not pending has been written after its last finding, so
 its facts are those of the set of its findings. Then only findings that are new may be *added* to it, and they are when all of the
@@ -27,14 +27,19 @@ import orjson
 
 from soc.buffer.database import Database
 from soc.model.alert import Triage
+from soc.model.canary import Canary
 from soc.model.finding import Finding
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce
+from soc.model.ledger import Entries
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce
 from soc.model.tuning import Hidden
+from soc.store import ledger as ledger_table
+from soc.store.base import NO_ENTRIES
 from soc.store.detections import SCHEMA, detections_file, move_on
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.documents import Doc, Json, bulk, read_many, too_contended
 from soc.store.elastic.records.hidden import HiddenCounts
+from soc.store.elastic.records.ledger import LedgerCopy
 from soc.store.elastic.records.rulebook import RuleBook
 from soc.store.elastic.records.triage import copied
 
@@ -75,6 +80,7 @@ class ElasticDetections:
         self._rules = rules
         self._period = period
         self._hidden = HiddenCounts(client, self._local)
+        self._ledger = LedgerCopy(client, self._local)
 
     def cursor(self) -> Mapping[str, int]:
         with self._local.read() as db:
@@ -89,6 +95,12 @@ class ElasticDetections:
     ) -> None:
         self._rules.publish(rules, faults, in_force)
 
+    def publish_costs(self, costs: Sequence[RuleCost]) -> None:
+        self._rules.publish_costs(costs)
+
+    def publish_canaries(self, canaries: Sequence[Canary]) -> None:
+        self._rules.publish_canaries(canaries)
+
     def close(self) -> None:
         self._local.close()
 
@@ -101,8 +113,10 @@ class ElasticDetections:
         watermark: int | None,
         now: int,
         hidden: Sequence[Hidden] = (),
+        ledger: Entries = NO_ENTRIES,
     ) -> list[str]:
         self._hidden.forget(now)  # at first: who dies in it has noted nothing
+        self._ledger.forget(now)
         by_alert = _by_alert(findings)
         seeds = {id_: _seed(group[0], rules[group[0].rule_hash], now) for id_, group in by_alert.items()}
         before = self._pending(now)
@@ -112,8 +126,10 @@ class ElasticDetections:
             done = self._store(by_alert, seeds, before)
         with self._local.write() as db:
             move_on(db, state, cursor, watermark, hidden)
+            ledger_table.add(db, ledger, now, unsent=True)
             db.execute("DELETE FROM pending")
         self._hidden.send()
+        self._ledger.send(now)
         return [id_ for id_, alert in done.items() if alert.fresh]
 
     def _store(

@@ -9,20 +9,23 @@ from dataclasses import asdict
 import orjson
 
 from soc.errors import NotFound
-from soc.model.rule import RuleDoc, RuleFault, RulesInForce
-from soc.store.detections import rule_doc
+from soc.model.canary import Canary
+from soc.model.rule import RuleCost, RuleDoc, RuleFault, RulesInForce
+from soc.store.detections import canary_of, rule_doc
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
 from soc.store.elastic.digest import digest
 from soc.store.elastic.documents import bulk, read, read_many
 
 _RUNNING = "running"
+_CANARIES = "canaries"
+_COSTS = "costs"
 _AT_ONCE = 200
 _REMEMBERED = 5000
 
 
 class RuleBook:
-    """Index `rules`: `fired-<rule hash>`, `text-<hash of the whole document>`, and `running`, which lists the latter.
+    """Index `rules`: `fired-<rule hash>`, `text-<hash of the whole document>`, `running`, which lists the latter, `canaries` and `costs`.
 
     The first two never change once they are written, so what was read or written once is not read or written again.
     """
@@ -53,6 +56,20 @@ class RuleBook:
             return [], []
         texts = self._read(found.source["rules"])
         return [texts[id_] for id_ in found.source["rules"]], [RuleFault(**fault) for fault in found.source["faults"]]
+
+    def publish_costs(self, costs: Sequence[RuleCost]) -> None:
+        self._client.index(index=names.RULES, id=_COSTS, document={"costs": [asdict(one) for one in costs]})
+
+    def costs(self) -> dict[str, RuleCost]:
+        found = read(self._client, names.RULES, _COSTS)
+        return {one["rule_id"]: RuleCost(**one) for one in found.source["costs"]} if found else {}
+
+    def publish_canaries(self, canaries: Sequence[Canary]) -> None:
+        self._client.index(index=names.RULES, id=_CANARIES, document={"canaries": [asdict(one) for one in canaries]})
+
+    def canaries(self) -> dict[str, Canary]:
+        found = read(self._client, names.RULES, _CANARIES)
+        return {one["rule_id"]: canary_of(one) for one in found.source["canaries"]} if found else {}
 
     def in_force(self) -> RulesInForce | None:
         found = read(self._client, names.RULES, _RUNNING)

@@ -21,6 +21,7 @@ from soc.model.alert import Decision, Status, Verdict
 from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.incident import Incident, IncidentDecision
+from soc.model.ledger import Deeds, Entries
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc, Stage
@@ -77,7 +78,10 @@ def embedded(tmp_path):
         detections.commit([found], {rule.hash: rule}, {"k": (b"v", NOW)}, {"2026-03-02.a": n}, None, NOW + n)
         hidden = [Hidden(rule.id, "máy quét", event.org, f"2026-03-0{1 + n % 9}", 1)]
         tested = replace(found, id=finding_id("t" * 24, event.id), alert_id="t" * 24, stage=Stage.TEST)
-        detections.commit([tested] if n < 5 else [], {rule.hash: rule}, {}, {"2026-03-02.a": n}, None, NOW, hidden)
+        seen = Entries({(rule.id, event.org): Deeds(1, 1)}, {("all", event.org): 2}, {"all": ("r0", "r1", "r2")})
+        detections.commit(
+            [tested] if n < 5 else [], {rule.hash: rule}, {}, {"2026-03-02.a": n}, None, NOW + n * 60_000, hidden, seen
+        )
     detections.close()
     alerts = stores.alerts.list(AlertFilter(), EVERYTHING, limit=100).items
     for n, alert in enumerate(alerts[::3]):
@@ -144,6 +148,9 @@ def everything(stores):
         "counts": (stores.alerts.counts(EVERYTHING), stores.alerts.by_rule(EVERYTHING)),
         "tested": stores.alerts.list(AlertFilter(stage=Stage.TEST), EVERYTHING, limit=100).items,
         "hidden": list(stores.alerts.hidden(EVERYTHING, since="")),
+        "ledger": stores.ledger.totals(EVERYTHING, since=0),
+        "hours": [stores.ledger.hours(f"r{n}", EVERYTHING, since=0, until=2 * NOW) for n in range(3)],
+        "minutes": stores.ledger.minutes("r1", EVERYTHING, since=0, until=2 * NOW),
         "sources": (stores.sources.list(EVERYTHING), [stores.sources.by_token(f"token-{n}") for n in range(3)]),
         "policies": stores.policies.history(PolicyKind.EXCEPTION, "máy quét"),
         "outages": stores.outages.list(EVERYTHING, since=0),
@@ -165,6 +172,9 @@ def test_everything_is_there_and_a_second_time_changes_nothing(settings, embedde
         "triage",
         "alerts",
         "hidden",
+        "ledger of rules",
+        "ledger of events",
+        "audiences",
         "sources",
         "policies",
         "outages",
