@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 from rules.cases import ms_of
-from rules.condition import All, Any, Check, Condition, Not, Search, holds
+from rules.condition import All, Any, Check, Condition, Not, Search, checks, holds
 from rules.logsource import DATASETS, PROGRAMS, origin, route
-from rules.predicate import Exists, HasValue, Like, Number, Predicate, SameAs, Wild, Within
+from rules.predicate import Exists, HasValue, Like, Listed, Number, Predicate, SameAs, Wild, Within
 from rules.rule import Rule
 from soc.model.canary import org_of
 from soc.model.event import Event, Fields, Stored, Value, event_id, iso
@@ -34,6 +34,8 @@ class Example:
 
 def example_of(rule: Rule, known: Mapping[str, Rule], case: Sequence[Fields] | None) -> Example:
     """`known`: all rules by id; `case`: events of its first positive case."""
+    if any(isinstance(check.predicate, Listed) for base in _bases(rule, known) for check in _checks(base)):
+        return Example(reason="it asks a list of indicators, and what is on it may change at any time")
     if case is not None:
         if len(case) > MOST_EVENTS:
             return Example(reason=f"its case takes {len(case)} events, more than {MOST_EVENTS}")
@@ -71,6 +73,10 @@ def _bases(rule: Rule, known: Mapping[str, Rule]) -> Iterator[Rule]:
         return
     for base in rule.correlation.rules:
         yield from _bases(known[base], known)
+
+
+def _checks(rule: Rule) -> Iterator[Check]:
+    return checks(rule.condition) if rule.condition is not None else iter(())
 
 
 def _timed(case: Sequence[Fields]) -> Iterator[tuple[int, Fields]]:

@@ -41,6 +41,7 @@ FROM_ELSEWHERE = {
     "it is not alive: exception %s hides it for all organisations",
     *("no event has had the field %s", "no event of such a log source has come"),
     "no event can be made up for it: %s",
+    "it asks a list of indicators, and what is on it may change at any time",
     "it has no case, and no event can be made up from its condition",
     *("its case takes %s events, more than %s", "it takes %s events, more than %s"),
     "what is laid down for %s does not fit it: %s",

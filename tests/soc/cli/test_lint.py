@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from soc.cli import build
 
 GOOD = "title: t{n}\nlogsource: {{product: x}}\ndetection: {{s: {{f: {n}}}, condition: s}}\n"
-BAD = "title: t\nlevel: huge\nlogsource: {product: x}\ndetection:\n  s: {f|re: '(a', g|expand: '%x%'}\n  condition: s\n"
+BAD = "title: t\nlevel: huge\nlogsource: {product: x}\ndetection:\n  s: {f|re: '(a', g|expand|endswith: '%x%'}\n  condition: s\n"
 
 
 @pytest.fixture

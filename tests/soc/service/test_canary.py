@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rules.canary import example_of
+from rules.condition import checks
 from rules.doc import doc_of
 from rules.load import CONTENT, load, loads
 from rules.match import Engine
+from rules.predicate import Listed
 from rules.tuning import Tuning
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
@@ -308,7 +310,12 @@ def test_every_rule_that_comes_with_govsoc_is_alive_within_its_time(tmp_path):
         rig.now += HOUR
         rig.pipeline.tick()
     lives = rig.lives()
-    assert {rule: life for rule, life in lives.items() if life is not Life.ALIVE} == {}
+    asks_a_list = {
+        rule.id: Life.UNPROVABLE
+        for rule in rig.canaries._known.values()
+        if rule.condition is not None and any(isinstance(one.predicate, Listed) for one in checks(rule.condition))
+    }
+    assert {rule: life for rule, life in lives.items() if life is not Life.ALIVE} == asks_a_list
     assert len(lives) == len(rig.canaries._known)
     rig.now += HOUR
     began = time.process_time()
