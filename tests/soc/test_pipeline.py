@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rules import load
-from rules.match import Engine
-from rules.tuning import Tuning
+from rules.desk.tuning import Tuning
+from rules.engine import Engine
+from rules.load import folders as load
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
