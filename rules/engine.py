@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache
-from itertools import islice
 
-from rules.condition import Check, any_text, checks
+from rules.condition import checks
 from rules.correlate.all import Correlations, Judge
 from rules.correlate.one import GROUP_CAP
 from rules.correlate.state import State
-from rules.lists.known import Hit, Lists
+from rules.lists.known import Lists
 from rules.logsource import DATASETS, OWN_FIELDS, Origin, Route, origin, origins, route
 from rules.match.column import Room
 from rules.match.database import Blobs, Compiler
+from rules.match.finding import finding_of
 from rules.match.patterns import Sign
-from rules.match.plan import Fired, Plan
+from rules.match.plan import Plan
 from rules.match.sample import Sampler
 from rules.match.sieve import Gauge, Sieve
 from rules.match.table import Table
@@ -24,9 +24,8 @@ from rules.match.tally import Tally
 from rules.predicate import Listed
 from rules.rule import Rule, RuleSet
 from soc.model.asked import BoundsOf
-from soc.model.event import Event, Fields, Scalar, Stored, Value
-from soc.model.finding import ENTITY_FIELDS, Finding, alert_id, finding_id, local_day, storable
-from soc.model.indicator import stix_type
+from soc.model.event import Event, Stored, Value
+from soc.model.finding import Finding, local_day
 from soc.model.ledger import Account
 from soc.model.rule import RuleCost
 
@@ -34,9 +33,6 @@ QUARTER_MS = 900_000
 ROOM = 96 << 20  # bytes that values and their tuples may be remembered in
 FEW = 500  # rules that are arranged for a log source in some ms
 ROUTES_KNOWN = 4096  # origins remembered; events could name any number of them
-SHOWN_CHARS = 4096  # of a value in `matched`: each of its findings carries it, and the event holds it whole
-KEYWORDS_SHOWN = 3  # and of each so many fields: they have to be looked for again
-CUT = " … [cut]"
 _NAMES = frozenset(OWN_FIELDS)
 _OWN = [Sign(rf'"{name}"\s*:') for name in OWN_FIELDS]  # they would change which rules apply
 
@@ -224,7 +220,7 @@ class Engine:
                 if (names := self._asks.get(fired.rule.id)) and not self._lists.there(names, event.org):
                     continue  # the list is another organisation's: here the rule rests
                 try:
-                    findings.append(self._finding(fired, event))
+                    findings.append(finding_of(fired, event, self._day, self._lists))
                 except Exception as error:  # noqa: BLE001 - one rule
                     self._break(fired.rule, error)
         return findings
@@ -258,38 +254,6 @@ class Engine:
             self.broken[rule.id] = type(error).__name__  # its text may quote an event
             self._tally.short[rule.id, "", "failed"] += 1
             self._prepare()
-
-    def _finding(self, fired: Fired, event: Event) -> Finding:
-        rule, fields = fired.rule, event.fields
-        if rule.silent:  # never stored, and many: only what a correlation asks for
-            return Finding(event.id, "", rule.id, rule.hash, event.org, "", "", event.ts, event.id, {}, True, event)
-        name, entity = _entity(rule, event)
-        alert = alert_id(rule.id, event.org, entity, self._day(event.ts))
-        finding = Finding(
-            id=finding_id(alert, event.id),
-            alert_id=alert,
-            rule_id=rule.id,
-            rule_hash=rule.hash,
-            org=event.org,
-            entity_field=name,
-            entity=entity,
-            ts=event.ts,
-            event_id=event.id,
-            matched=_matched(fired.because, fields) | self._listed(fired.because, event),
-            event=event,
-        )
-        return storable(finding)
-
-    def _listed(self, because: Sequence[Check], event: Event) -> Fields:
-        """By what of which lists it was found, in the words of ECS: lists change, and this is kept."""
-        hits = [
-            hit
-            for check in because
-            if isinstance(check.predicate, Listed)
-            and check.field is not None
-            and (hit := self._lists.find(check.predicate.name, event.fields.get(check.field), event.org))
-        ]
-        return told(dict.fromkeys(hits)) if hits else {}
 
     # -- correlations: see `Correlations`
 
@@ -330,52 +294,3 @@ def lists_of(rule: Rule) -> frozenset[str]:
     if rule.condition is None:
         return frozenset()
     return frozenset(one.predicate.name for one in checks(rule.condition) if isinstance(one.predicate, Listed))
-
-
-def told(hits: Iterable[Hit]) -> Fields:
-    """Each value a list where there are several hits."""
-    known = list(hits)
-    names: dict[str, list[Scalar]] = {
-        "threat.feed.name": [hit.list for hit in known],
-        "threat.indicator.name": [hit.entry for hit in known],
-        "threat.indicator.type": [stix_type(hit.type, hit.entry) for hit in known],
-        "govsoc.list.version": [hit.version for hit in known],
-    }
-    return {name: found[0] if len(found) == 1 else found for name, found in names.items()}
-
-
-def _entity(rule: Rule, event: Event) -> tuple[str, str]:
-    for name in (rule.entity, *ENTITY_FIELDS):
-        value = event.fields.get(name) if name else None
-        for item in value if isinstance(value, list) else [value]:
-            if name and item not in (None, ""):
-                return name, str(item)
-    return "organization.id", event.org
-
-
-def _matched(because: Sequence[Check], fields: Fields) -> Fields:
-    matched: Fields = {}
-    for check in because:
-        if check.field is not None and check.field in fields:
-            matched[check.field] = _shown(fields[check.field])
-    for check in [check for check in because if check.field is None][:KEYWORDS_SHOWN]:
-        found = (name for name, value in fields.items() if any_text(check.predicate, value, keyword=True))
-        matched.update((name, _shown(fields[name])) for name in islice(found, KEYWORDS_SHOWN))
-    return matched
-
-
-def _shown(value: Value) -> Value:
-    """The value, cut where it is long, with a mark that says so."""
-    if isinstance(value, str):
-        return value if len(value) <= SHOWN_CHARS else value[:SHOWN_CHARS] + CUT
-    if not isinstance(value, list):
-        return value
-    shown: list[Scalar] = []
-    room = SHOWN_CHARS
-    for item in value:
-        if room <= 0:
-            return [*shown, CUT.strip()]
-        text = item if isinstance(item, str) else str(item)
-        shown.append(item if len(text) <= room else text[:room] + CUT)
-        room -= len(text) + 1
-    return shown

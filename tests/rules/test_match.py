@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 
 from rules import engine as engines
 from rules.condition import All, Any, Check, Condition, Not, Search, satisfied
-from rules.engine import SHOWN_CHARS, Engine
+from rules.engine import Engine
 from rules.load.folders import load, loads
 from rules.logsource import origin, route
 from rules.match import scanner
+from rules.match.finding import SHOWN_CHARS
 from soc.model.event import PIPELINE_ERROR
 from soc.model.finding import alert_id, finding_id
 from soc.model.rule import LogSource
