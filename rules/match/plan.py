@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -22,7 +22,8 @@ from soc.model.event import Value
 
 LEARNT = 1_000  # tuples after which the rules' witnesses are chosen anew, by what was seen of them
 _ENTRY = 300  # bytes that a remembered tuple takes beside its parts ...
-_FIRED = 150  # ... and each rule that fires on it
+_FIRED = 150  # ... and each rule that fires on it ...
+_NAMED = 100  # ... and the rules that a class names
 
 ABSENT: typing.Any = object()
 
@@ -46,10 +47,12 @@ class Plan:
         self._rules = rules
         self._seen: Counter[int] | None = Counter()  # of the tuples so far, until they are enough to choose by
         self._tuples = 0
+        self._named: dict[Class, tuple[Ready, ...]] = {}  # class -> the rules of which it holds a witness
         self._choose({})
         self._build_columns(table, set().union(*(ready.numbers for ready in rules)))
         self._memo: dict[tuple[Class, ...], tuple[Fired, ...]] = {}
         room.share(self._memo.clear)
+        room.share(self._named.clear)
 
     def _build_columns(self, table: Table, mine: set[int]) -> None:
         by_field: dict[str, set[int]] = {}
@@ -91,7 +94,7 @@ class Plan:
                 self._always.append(ready)
             for number in signs or ():
                 self._by_witness.setdefault(number, []).append(ready)
-        self._signs = frozenset(self._by_witness)
+        self._named.clear()
 
     @property
     def rules(self) -> Sequence[Rule]:
@@ -146,25 +149,40 @@ class Plan:
         ]
 
     def _decide(self, key: tuple[Class, ...]) -> tuple[Fired, ...]:
-        true: Class = NOTHING.union(*key)
         if self._seen is not None:
-            self._learn(true)
-        fired = []
-        for ready in self._candidates(true):
-            try:
-                if ready.holds(true):
-                    fired.append(Fired(ready.rule, tuple(self._table.checks[n] for n in sorted(ready.because(true)))))
-            except Exception as error:  # noqa: BLE001 - one rule: reported and stopped alone
-                self._broken(ready.rule, error)
+            self._learn(NOTHING.union(*key))
+        fired: list[Fired] = []
+        if candidates := self._candidates(key):
+            true = NOTHING.union(*key)
+            for ready in candidates:
+                try:
+                    if ready.holds(true):
+                        fired.append(Fired(ready.rule, self._because(ready, true)))
+                except Exception as error:  # noqa: BLE001 - one rule: reported and stopped alone
+                    self._broken(ready.rule, error)
         self._room.take(_ENTRY + 8 * len(key) + sum(_FIRED + 8 * len(one.because) for one in fired))
         self._memo[key] = answer = tuple(fired)
         return answer
 
-    def _candidates(self, true: Class) -> Iterable[Ready]:
-        shown = self._signs & true
+    def _because(self, ready: Ready, true: Class) -> tuple[Check, ...]:
+        return tuple(self._table.checks[n] for n in sorted(ready.because(true)))
+
+    def _candidates(self, key: tuple[Class, ...]) -> Collection[Ready]:
+        """Rules of which a witness holds: most classes are known, and name none."""
+        named = self._named
+        shown = [some for one in key if (some := named[one] if one in named else self._name(one))]
+        if not shown:
+            return self._always
         if len(shown) == 1 and not self._always:
-            return self._by_witness[next(iter(shown))]
-        return dict.fromkeys(chain(self._always, *(self._by_witness[number] for number in shown)))
+            return shown[0]
+        return dict.fromkeys(chain(self._always, *shown))
+
+    def _name(self, one: Class) -> tuple[Ready, ...]:
+        by_witness = self._by_witness
+        rules = (ready for number in one if number in by_witness for ready in by_witness[number])
+        found = self._named[one] = tuple(dict.fromkeys(rules))
+        self._room.take(_NAMED + 8 * len(found))
+        return found
 
     def _learn(self, true: Class) -> None:
         assert self._seen is not None
