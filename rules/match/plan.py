@@ -94,6 +94,7 @@ class Plan:
                 self._always.append(ready)
             for number in signs or ():
                 self._by_witness.setdefault(number, []).append(ready)
+        self._signs = frozenset(self._by_witness)
         self._named.clear()
 
     @property
@@ -178,9 +179,9 @@ class Plan:
         return dict.fromkeys(chain(self._always, *shown))
 
     def _name(self, one: Class) -> tuple[Ready, ...]:
-        by_witness = self._by_witness
-        rules = (ready for number in one if number in by_witness for ready in by_witness[number])
-        found = self._named[one] = tuple(dict.fromkeys(rules))
+        shown = self._signs & one
+        found = tuple(dict.fromkeys(ready for number in shown for ready in self._by_witness[number])) if shown else ()
+        self._named[one] = found
         self._room.take(_NAMED + 8 * len(found))
         return found
 
