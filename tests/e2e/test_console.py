@@ -17,7 +17,7 @@ import uvicorn
 from elastic import empty
 from indexed import IndexedLog
 from playwright.sync_api import sync_playwright
-from servers import need
+from servers import eventually, need
 
 from api.app import create_app
 from api.passwords import hash_password
@@ -359,7 +359,13 @@ def test_sources_rules_and_events(page):
     page.click("nav >> text=Nguồn nhật ký")
     rows = page.locator("table.sources tbody tr")
     rows.first.wait_for()  # reading all of them does not wait for the page
-    states = {row.split("\t")[1].split("\n")[0].strip(): row for row in rows.all_inner_texts()}
+
+    def by_name() -> dict[str, str]:
+        return {row.split("\t")[1].split("\n")[0].strip(): row for row in rows.all_inner_texts() if "\t" in row}
+
+    # The page renews itself every ten seconds: what is read in that moment lacks rows.
+    eventually(lambda: "Cổng dịch vụ công Hưng Yên nginx.access" in by_name() and len(by_name()) == rows.count())
+    states = by_name()
     assert "Đang nhận" in states["Cổng dịch vụ công Hưng Yên nginx.access"]
     assert "Im lặng" in states["Cổng OTP otp.gateway"]
     assert "Trễ" in states["Máy chủ trục syslog"]
