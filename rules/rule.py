@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -134,3 +134,16 @@ class RuleSet:
             if len(found) == 1:
                 return found[0]
         return None
+
+
+def singles(rule: Rule, by_id: Mapping[str, Rule]) -> Iterator[Rule]:
+    """The rules of single events that a correlation counts, through others, too; of a rule of single events itself. Each once."""
+    seen, waiting = {rule.id}, [rule]
+    while waiting:
+        one = waiting.pop(0)
+        if one.correlation is None:
+            yield one
+            continue
+        fresh = [id_ for id_ in one.correlation.rules if id_ not in seen]  # several may be made of the same
+        seen.update(fresh)
+        waiting += (by_id[id_] for id_ in fresh)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import structlog
@@ -21,12 +21,12 @@ from soc.errors import ConfigError
 from soc.model.indicator import list_of
 from soc.model.policy import PolicyKind
 from soc.model.rule import RuleFault
+from soc.service.looking import looking
 from soc.store.base import PolicyStore
 
 log = structlog.get_logger("detector")
 
 _LOOK_S = 1.0
-_STOP_S = 5.0
 _AGAIN_S = 15.0
 
 
@@ -97,26 +97,11 @@ def read_lists(policies: PolicyStore, data_dir: Path, clock: Callable[[], int]) 
     return KnownLists(policies, lists_dir(data_dir), clock).as_now()
 
 
-@contextmanager
-def following(known: KnownLists, look_s: float = _LOOK_S) -> Iterator[None]:
+def following(known: KnownLists, look_s: float = _LOOK_S) -> AbstractContextManager[None]:
     """While the block runs, a list that changes is known within about `look_s`."""
-    stop = threading.Event()
-    looking = threading.Thread(target=_keep, args=(known, stop, look_s), name="lists", daemon=True)
-    looking.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        looking.join(_STOP_S)
-
-
-def _keep(known: KnownLists, stop: threading.Event, look_s: float) -> None:
-    """Nothing that fails ends it: a detector without it would never hear of a list again."""
-    complaint = Complaint(log, "the lists of indicators are those last known", "the lists are known again")
-    while not stop.wait(look_s):
-        try:
-            known.load()
-        except Exception as error:  # noqa: BLE001 - it is counted and said
-            complaint.failed(error)
-        else:
-            complaint.over()
+    return looking(
+        "lists",
+        known.load,
+        look_s,
+        Complaint(log, "the lists of indicators are those last known", "the lists are known again"),
+    )

@@ -7,8 +7,8 @@ counts. That an exception ends needs no store: the time is asked with each batch
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import tzinfo
 from typing import TypeVar
 
@@ -21,13 +21,13 @@ from soc.errors import ConfigError
 from soc.model.policy import PolicyKind
 from soc.model.rule import RuleFault
 from soc.model.tuning import exception_of, setting_of
+from soc.service.looking import looking
 from soc.store.base import PolicyStore
 
 log = structlog.get_logger("detector")
 T = TypeVar("T")
 
 _LOOK_S = 1.0
-_STOP_S = 5.0
 
 
 def read_tuning(policies: PolicyStore, zone: tzinfo) -> Tuning:
@@ -74,27 +74,16 @@ class KnownTuning:
                 telemetry.TUNED.set(revision)
 
 
-@contextmanager
-def keeping(known: KnownTuning, look_s: float = _LOOK_S) -> Iterator[None]:
+def keeping(known: KnownTuning, look_s: float = _LOOK_S) -> AbstractContextManager[None]:
     """While the block runs, what people lay down is known within about `look_s`."""
-    stop = threading.Event()
-    looking = threading.Thread(target=_keep, args=(known, stop, look_s), name="tuning", daemon=True)
-    looking.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        looking.join(_STOP_S)
 
-
-def _keep(known: KnownTuning, stop: threading.Event, look_s: float) -> None:
-    """Nothing that fails ends it: a detector without it would never hear of an exception again."""
-    complaint = Complaint(log, "the tuning is the one last known", "the tuning is known again")
-    while not stop.wait(look_s):
+    def look() -> None:
         try:
             known.load()
-        except Exception as error:  # noqa: BLE001 - it is counted and said
+        except Exception:
             telemetry.TUNING_FAILURES.inc()
-            complaint.failed(error)
-        else:
-            complaint.over()
+            raise
+
+    return looking(
+        "tuning", look, look_s, Complaint(log, "the tuning is the one last known", "the tuning is known again")
+    )
