@@ -136,14 +136,17 @@ class RuleSet:
         return None
 
 
-def singles(rule: Rule, by_id: Mapping[str, Rule]) -> Iterator[Rule]:
-    """The rules of single events that a correlation counts, through others, too; of a rule of single events itself. Each once."""
+def beneath(rule: Rule, by_id: Mapping[str, Rule]) -> Iterator[Rule]:
+    """The rule, and all that it counts, through others, too. Each once: several may be made of the same."""
     seen, waiting = {rule.id}, [rule]
     while waiting:
         one = waiting.pop(0)
-        if one.correlation is None:
-            yield one
-            continue
-        fresh = [id_ for id_ in one.correlation.rules if id_ not in seen]  # several may be made of the same
+        yield one
+        fresh = [id_ for id_ in (one.correlation.rules if one.correlation else ()) if id_ not in seen]
         seen.update(fresh)
         waiting += (by_id[id_] for id_ in fresh)
+
+
+def singles(rule: Rule, by_id: Mapping[str, Rule]) -> Iterator[Rule]:
+    """The rules of single events beneath it; of such a rule itself."""
+    return (one for one in beneath(rule, by_id) if one.correlation is None)
