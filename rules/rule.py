@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -134,3 +134,19 @@ class RuleSet:
             if len(found) == 1:
                 return found[0]
         return None
+
+
+def beneath(rule: Rule, by_id: Mapping[str, Rule]) -> Iterator[Rule]:
+    """The rule, and all that it counts, through others, too. Each once: several may be made of the same."""
+    seen, waiting = {rule.id}, [rule]
+    while waiting:
+        one = waiting.pop(0)
+        yield one
+        fresh = [id_ for id_ in (one.correlation.rules if one.correlation else ()) if id_ not in seen]
+        seen.update(fresh)
+        waiting += (by_id[id_] for id_ in fresh)
+
+
+def singles(rule: Rule, by_id: Mapping[str, Rule]) -> Iterator[Rule]:
+    """The rules of single events beneath it; of such a rule itself."""
+    return (one for one in beneath(rule, by_id) if one.correlation is None)

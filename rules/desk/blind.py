@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from rules.logsource import Origin, origins
-from rules.rule import Rule
+from rules.rule import Rule, singles
 from soc.model.rule import LogSource, RuleDoc
 
 # A syslog source carries what many programs write. Sign-ins are in it nearly always; whether a web server is, nobody can know.
@@ -14,17 +14,7 @@ _CARRIED: Mapping[str, tuple[str, ...]] = {"syslog": ("syslog", "linux.auth")}
 
 def logsources(rule: Rule, by_id: Mapping[str, Rule]) -> tuple[LogSource, ...]:
     """The log sources of which each can make the rule fire: its own, or those of the rules that a correlation counts."""
-    found: dict[LogSource, None] = {}
-    seen, waiting = {rule.id}, [rule]
-    while waiting:
-        one = waiting.pop(0)
-        if one.correlation is None:
-            found[one.logsource] = None
-            continue
-        fresh = [id_ for id_ in one.correlation.rules if id_ not in seen]  # several may be made of the same
-        seen.update(fresh)
-        waiting += (by_id[id_] for id_ in fresh)
-    return tuple(found)
+    return tuple(dict.fromkeys(base.logsource for base in singles(rule, by_id)))
 
 
 def blind(rules: Sequence[RuleDoc], lost: str, live: Collection[str]) -> list[RuleDoc]:

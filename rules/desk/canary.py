@@ -14,7 +14,7 @@ from rules.condition import All, Any, Check, Condition, Not, Search, checks, hol
 from rules.desk.cases import ms_of
 from rules.logsource import DATASETS, PROGRAMS, origin, route
 from rules.predicate import Exists, HasValue, Like, Listed, Number, Predicate, SameAs, Wild, Within
-from rules.rule import Rule
+from rules.rule import Rule, singles
 from soc.model.canary import org_of
 from soc.model.event import Event, Fields, Stored, Value, event_id, iso
 from soc.model.rule import LogSource
@@ -34,14 +34,14 @@ class Example:
 
 def example_of(rule: Rule, known: Mapping[str, Rule], case: Sequence[Fields] | None) -> Example:
     """`known`: all rules by id; `case`: events of its first positive case."""
-    if any(isinstance(check.predicate, Listed) for base in _bases(rule, known) for check in _checks(base)):
+    if any(isinstance(check.predicate, Listed) for base in singles(rule, known) for check in _checks(base)):
         return Example(reason="it asks a list of indicators, and what is on it may change at any time")
     if case is not None:
         if len(case) > MOST_EVENTS:
             return Example(reason=f"its case takes {len(case)} events, more than {MOST_EVENTS}")
-        if any(holds_of(base, event) for base in _bases(rule, known) for event in case):
+        if any(holds_of(base, event) for base in singles(rule, known) for event in case):
             return Example(tuple(_timed(case)))
-    made = _made_up(rule, known)
+    made = _made_up(rule, known, {})
     if not made:
         return Example(reason="it has no case, and no event can be made up from its condition")
     if len(made) > MOST_EVENTS:
@@ -66,15 +66,6 @@ def holds_of(rule: Rule, fields: Fields) -> bool:
     return rule.condition is not None and origin(route(fields)).admits(rule.logsource) and holds(rule.condition, fields)
 
 
-def _bases(rule: Rule, known: Mapping[str, Rule]) -> Iterator[Rule]:
-    """The rules of single events that it is made of, or itself."""
-    if rule.correlation is None:
-        yield rule
-        return
-    for base in rule.correlation.rules:
-        yield from _bases(known[base], known)
-
-
 def _checks(rule: Rule) -> Iterator[Check]:
     return checks(rule.condition) if rule.condition is not None else iter(())
 
@@ -91,14 +82,20 @@ def _timed(case: Sequence[Fields]) -> Iterator[tuple[int, Fields]]:
 # -- made up
 
 
-def _made_up(rule: Rule, known: Mapping[str, Rule]) -> list[Fields]:
-    """Nothing where it cannot be done."""
+def _made_up(rule: Rule, known: Mapping[str, Rule], before: dict[str, list[Fields]]) -> list[Fields]:
+    """Nothing where it cannot be done. `before`: of the rules that were asked before, as several may be made of the same."""
+    if rule.id not in before:
+        before[rule.id] = _made(rule, known, before)
+    return before[rule.id]
+
+
+def _made(rule: Rule, known: Mapping[str, Rule], before: dict[str, list[Fields]]) -> list[Fields]:
     if rule.condition is not None:
         made = (_source(rule.logsource) | wanted for wanted in islice(_wanted(rule.condition, True), _TRIES))
         return next(([one] for one in made if holds_of(rule, one)), [])
     asked = rule.correlation
     assert asked is not None
-    bases = {base: _made_up(known[base], known) for base in asked.rules}
+    bases = {base: _made_up(known[base], known, before) for base in asked.rules}
     if not all(len(made) == 1 for made in bases.values()):
         return []
     if asked.type in ("temporal", "temporal_ordered") and asked.terms:

@@ -21,7 +21,7 @@ from rules.desk.tuning import Tuning
 from rules.engine import Engine, lists_of
 from rules.lists.known import Lists
 from rules.load.folders import load
-from rules.rule import Rule, RuleSet
+from rules.rule import Rule, RuleSet, beneath
 from soc.backtest.jobs import Jobs, jobs_dir
 from soc.backtest.outcome import Outcome, assess
 from soc.backtest.run import BATCH, Backtest
@@ -188,23 +188,13 @@ def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> R
     else:
         loaded = load_rules(settings)
     wanted: dict[str, Rule] = {}
+    by_id = {rule.id: rule for rule in loaded.rules}
     for name in names:
         rule = loaded.get(name)
         if rule is None:
             raise ConfigError(f"no rule (or several) with the id, name or title {name!r}")
-        wanted[rule.id] = rule
-        wanted = _made_of(loaded, rule) | wanted
+        wanted |= {one.id: one for one in beneath(rule, by_id)}
     return RuleSet(tuple(wanted.values()), loaded.errors) if names else loaded
-
-
-def _made_of(loaded: RuleSet, rule: Rule) -> dict[str, Rule]:
-    """What a correlation is made of, and what that is made of."""
-    found: dict[str, Rule] = {}
-    for id_ in rule.correlation.rules if rule.correlation else ():
-        base = loaded.get(id_)
-        assert base is not None, "the loader links no correlation to a rule that is not there"
-        found |= {id_: base} | _made_of(loaded, base)
-    return found
 
 
 def whole_days(first: int, until: int, zone: ZoneInfo) -> tuple[date, date]:

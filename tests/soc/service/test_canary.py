@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -321,3 +322,28 @@ def test_every_rule_that_comes_with_govsoc_is_alive_within_its_time(tmp_path):
     began = time.process_time()
     rig.look(len(rig.canaries._known) // 25 + 1)
     print(f"CPU: {first:.2f} s for the first round, {time.process_time() - began:.2f} s for another")
+
+
+def test_correlations_made_of_one_another_by_many_ways_are_gone_through_once():
+    """Three on each of twelve levels, each made of all three below: half a million ways down."""
+    levels = [["d"], *([f"c{level}{n}" for n in "abc"] for level in range(12))]
+    text = ["title: d\nname: d\nlogsource: {category: x}\ndetection: {s: {f: 1}, condition: s}"]
+    for below, here in itertools.pairwise(levels):
+        text += [
+            f"title: {name}\nname: {name}\n"
+            f"correlation: {{type: temporal, rules: [{', '.join(below)}], group-by: [g], timespan: 1m}}"
+            for name in here
+        ]
+    loaded = loads("\n---\n".join(text))
+    assert loaded.errors == ()
+    known = {rule.id: rule for rule in loaded.rules}
+    top = loaded.rules[-1]
+    asked = []
+
+    class Counted(dict):
+        def __getitem__(self, key):
+            asked.append(key)
+            return super().__getitem__(key)
+
+    example_of(top, Counted(known), None)
+    assert len(asked) < 500

@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 import time
 import urllib.error
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import orjson
 import pytest
@@ -40,6 +41,17 @@ def rows(make_event):
         return [Stored.of(e) for e in events]
 
     return make
+
+
+@contextmanager
+def later(seconds: float, do: Callable[[], object]) -> Iterator[None]:
+    """Does something while the body runs, and waits for it: the next test finds nothing of it."""
+    timer = threading.Timer(seconds, do)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
 
 
 def write(writer: BulkWriter, rows: list[Stored], give_up_s: float = 30.0) -> Written:
@@ -124,9 +136,8 @@ class TestWithoutAServer:
 
     def test_it_stops_when_told_to(self, rows):
         writer, stop = BulkWriter(connect("http://127.0.0.1:1"), "month", clock=lambda: NOW), threading.Event()
-        threading.Timer(0.5, stop.set).start()
         began = time.monotonic()
-        with pytest.raises(StoppedError):
+        with later(0.5, stop.set), pytest.raises(StoppedError):
             writer.write(writer.prepare(rows(1)), stop)
         assert time.monotonic() - began < 5
 
@@ -161,15 +172,15 @@ class TestOnAServer:
         def lift() -> None:
             elastic.request("PUT", f"/{WEB}/_settings", {"index.blocks.read_only_allow_delete": None})
 
-        threading.Timer(1.5, lift).start()
-        assert write(writer, some) == Written(created=49, duplicates=61)
+        with later(1.5, lift):  # the server, too, lifts this block where its disk has room
+            assert write(writer, some) == Written(created=49, duplicates=61)
         assert len(found(elastic)) == 110
 
     def test_only_what_failed_is_sent_again(self, elastic, writer, rows):
         write(writer, rows(1))
         elastic.request("PUT", f"/{WEB}/_settings", {"index.blocks.write": True})
-        threading.Timer(1.0, lambda: elastic.request("PUT", f"/{WEB}/_settings", {"index.blocks.write": None})).start()
-        written = write(writer, rows(10) + rows(1000, "linux.auth"))
+        with later(1.0, lambda: elastic.request("PUT", f"/{WEB}/_settings", {"index.blocks.write": None})):
+            written = write(writer, rows(10) + rows(1000, "linux.auth"))
         assert written == Written(created=1009, duplicates=1), "none of the thousand was a duplicate of its own"
 
     def test_a_refused_document_becomes_a_dead_letter_with_the_reason(self, elastic, writer, rows):
@@ -243,8 +254,8 @@ class TestOnAServer:
         writer = BulkWriter(client, "month", clock=lambda: NOW)
         write(writer, rows(1))
         node.pause()
-        threading.Timer(2.5, node.resume).start()
-        written = write(writer, rows(500))
+        with later(2.5, node.resume):
+            written = write(writer, rows(500))
         assert written.created + written.duplicates == 500
         client.close()
         assert len(found(elastic)) == 500
