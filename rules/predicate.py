@@ -98,7 +98,12 @@ class Like:
         return head + "".join(spelt[p] if isinstance(p, Wild) else re2.escape(self.fold(p)) for p in inner) + tail
 
     def holds(self, text: str) -> bool:
-        return _whole(self).search(utf8(self.fold(text))) is not None
+        return self.compiled.search(utf8(self.fold(text))) is not None
+
+    @property
+    def compiled(self) -> re2._Regexp:
+        """To be searched for in the folded text, as UTF-8."""
+        return _whole(self)
 
     def fold(self, text: str) -> str:
         """As it is compared."""
@@ -120,7 +125,12 @@ class Matches:
     regex: str
 
     def holds(self, text: str) -> bool:
-        return pattern(before_last_break(self.regex)).search(utf8(text)) is not None
+        return self.compiled.search(utf8(text)) is not None
+
+    @property
+    def compiled(self) -> re2._Regexp:
+        """To be searched for in the text, as UTF-8."""
+        return pattern(before_last_break(self.regex))
 
     def __str__(self) -> str:
         return f"/{self.regex}/"

@@ -89,10 +89,11 @@ class Agenda:
         """A group that was counted in the bucket `old` (-1: in none) expires at another time, or has `size` bytes and not as `before`;
         return the bucket that counts it now."""
         bucket = expires // self._life_width
+        if bucket == old:
+            self._resize(bucket, size - min(before, self._sizes.get(old, 0)))
+            return bucket
         self._resize(old, -min(before, self._sizes.get(old, 0)))
         self._resize(bucket, size)
-        if bucket == old:
-            return bucket
         self._changed = True
         if old >= 0:
             if self._living.get(old):

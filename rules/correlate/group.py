@@ -139,6 +139,10 @@ class Group:
         self.carried = {name: texts for name, texts in (self.carried or {}).items() if name in kept}
         self.carried_size = sum(map(_size, self.carried.values()))
 
+    def small(self, most: int) -> bool:
+        """Whether no bound can bite, where any may have `most` entries, and no window is remembered that could be forgotten."""
+        return not (self.covered or self.carried_size) and len(self.entries) <= min(LEAST, most)
+
     def cap(self, most: int, *, grows: bool) -> int:
         """How many entries it may have, of `most` that any may: fewer when it carries too much, and, unless it `grows`, what was stored."""
         count = len(self.entries)
@@ -150,10 +154,14 @@ class Group:
 
     def weigh(self) -> int:
         """About as many bytes of memory."""
-        slide = self.slide.weight if self.slide else 0
-        return 900 + len(self.entries.data) + 120 * len(self.covered) + self.carried_size + slide
+        weight = 900 + len(self.entries.data) + self.carried_size
+        if self.covered:
+            weight += 120 * len(self.covered)
+        return weight + self.slide.weight if self.slide is not None else weight
 
     def encode(self) -> bytes:
+        if not self.covered and not self.carried:  # as nearly all
+            return _HEAD.pack(VERSION, self.decided, self.due, len(self.texts), 0, 0) + self.texts + self.entries.data
         carried = b"".join(name + packed(texts) for name, texts in self.carried.items()) if self.carried else b""
         head = _HEAD.pack(VERSION, self.decided, self.due, len(self.texts), len(self.covered), len(carried))
         windows = b"".join([one.encode() for one in self.covered]) if self.covered else b""
@@ -172,6 +180,8 @@ def decode(key: str, stored: bytes, width: int, day: Callable[[int], str]) -> Gr
         raise ValueError("damaged state: cut, or of another version")
     group = Group(key, stored[_HEAD.size : at], Entries(width, stored[after:]))
     group.decided, group.due = decided, due
+    if at == after:
+        return group
     for _ in range(windows):
         lo, hi = int.from_bytes(stored[at : at + 7], signed=True), int.from_bytes(stored[at + 7 : at + _WINDOW])
         group.covered.append(Covered(day(hi), lo, hi))

@@ -107,14 +107,15 @@ class Correlator:
 
     def settle(self, expected: int | None) -> None:
         """Tell what the findings since the last call bring about."""
+        everybodys = self._terms.everybodys if self._terms.alike else None
         for group in self._dirty.values():
             fresh, group.fresh = group.fresh, None
             if fresh is None:
                 continue
             if group.covered and not self.rule.silent:
                 self._fold_into_known(group, fresh)
-            terms = self._of(group)
-            if not self._decides:
+            terms = everybodys or self._of(group)
+            if not self._decides and (group.slide is not None or len(group.entries) >= terms.need):
                 self._hits_of_fresh(group, fresh, terms)
             self._forget(group, None if expected is None or self._decides else expected - terms.span)
 
@@ -152,13 +153,15 @@ class Correlator:
 
     def flush(self, state: State) -> None:
         """Write the groups that changed since the last flush."""
+        rebook, weigh, put = self.agenda.rebook, self._memory.weigh, state.set
         for key, group in self._dirty.items():
-            expires = self._expires(group)
+            expires = self._expires(group, group.entries.newest)
             encoded = group.encode()
-            group.counted_in = self.agenda.rebook(group.counted_in, expires, group.stored, len(encoded))
-            group.stored = len(encoded)
-            state.set(key, encoded, expires)
-            self._memory.weigh(group)
+            size = len(encoded)
+            group.counted_in = rebook(group.counted_in, expires, group.stored, size)
+            group.stored = size
+            put(key, encoded, expires)
+            weigh(group)
         self._dirty.clear()
         self.agenda.flush(state)
 
@@ -173,8 +176,9 @@ class Correlator:
     def _of(self, group: Group) -> Terms:
         return self._terms.everybodys if self._terms.alike else self._terms.of(group.org)
 
-    def _expires(self, group: Group) -> int:
-        return max(group.entries.newest, 0) + self._of(group).span + self._beyond
+    def _expires(self, group: Group, newest: int) -> int:
+        span = self._terms.everybodys.span if self._terms.alike else self._of(group).span
+        return newest + span + self._beyond if newest > 0 else span + self._beyond
 
     def _group_of(self, org: str, by: list[str], state: State, expected: int | None) -> Group | None:
         """The group, which may be a new one; None when there are too many."""
@@ -203,15 +207,20 @@ class Correlator:
         if not stored:
             return None
         group = decode(key, stored, self._width, self._day)
-        group.counted_in, group.stored = self.agenda.counted_in(self._expires(group)), len(stored)
+        expires = self._expires(group, group.entries.newest)
+        group.counted_in, group.stored = self.agenda.counted_in(expires), len(stored)
         self._memory.put(group)
         self._memory.weigh(group)
         return group
 
     def _forget(self, group: Group, reach: int | None) -> None:
         """Drop what no window can reach that holds an event later than `reach`, and what the cap does not allow."""
-        entries, cap = group.entries, group.cap(self.short_of.capped.kept, grows=not self._memory.full)
-        gone = entries.after(reach) if reach is not None and len(entries) and entries.time(0) <= reach else 0
+        entries = group.entries
+        gone = entries.after(reach) if reach is not None and entries.data and entries.time(0) <= reach else 0
+        most = self.short_of.capped.kept
+        if not gone and group.small(most):
+            return
+        cap = group.cap(most, grows=not self._memory.full)
         over = len(entries) - gone - cap
         if over > 0:
             self.short_of.capped.dropped += over
@@ -239,8 +248,6 @@ class Correlator:
     def _hits_of_fresh(self, group: Group, fresh: Sequence[bytes], terms: Terms) -> None:
         """Only windows that hold a fresh record can have become hits."""
         entries, slide, span = group.entries, group.slide, terms.span
-        if slide is None and len(entries) < terms.need:
-            return
         last = time_of(max(fresh))
         if slide is None:
             first = entries.time(group.first)

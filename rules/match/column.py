@@ -154,11 +154,11 @@ class Judge:
 
 
 class Column(dict[str, Class]):
-    """Text -> class, for the checks of one plan on one field; judged on first sight and remembered."""
+    """Text -> class, for the checks that one plan asks (`asks`) on one field; judged on first sight and remembered."""
 
     def __init__(self, judge: Judge, mine: Class, room: Room) -> None:
         super().__init__()
-        self._judge, self._mine, self._room = judge.judge, mine, room
+        self._judge, self.asks, self._room = judge.judge, mine, room
         self._present = judge.present & mine
         self._always = judge.always & mine
         self._classes: dict[Class, Class] = {}
@@ -169,7 +169,7 @@ class Column(dict[str, Class]):
         self._classes.clear()
 
     def __missing__(self, text: str) -> Class:
-        found = self._mine.intersection(self._judge(text))
+        found = self.asks.intersection(self._judge(text))
         if self._always:
             found |= self._always
         # One object for equal classes: their hash is computed once, and comparing them is comparing addresses.
@@ -182,7 +182,8 @@ class Column(dict[str, Class]):
         return found
 
     def of(self, value: Value) -> Class:
-        """The class of a value that is not a string: null, a number, a boolean, an object, or a list, of which any element may pass."""
+        """The class of any value, also one that is not a string: null, a number, a boolean, an object, or a list, of which any element may
+        pass."""
         if isinstance(value, list):
             return self._present.union(*map(self.of, value))
         if isinstance(value, str):

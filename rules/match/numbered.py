@@ -103,6 +103,24 @@ def _any_of(enough: Numbers, rest: list[Truth]) -> Truth:
     return holds
 
 
+# Stand for checks of which it is not known whether they hold: the first is said to hold, the second not to.
+HELD, NOT_HELD = -1, -2
+
+
+def supposing(tree: Numbered, unknown: Numbers, wanted: bool = True) -> Numbered:
+    """What holds (`wanted`: True) wherever `tree` may hold, whichever of the unknown checks hold; for who says that `HELD` does."""
+    match tree:
+        case int():
+            return tree if tree not in unknown else HELD if wanted else NOT_HELD
+        case NoneOf(part):
+            return NoneOf(supposing(part, unknown, not wanted))
+        case AllOf(checks, rest) | AnyOf(checks, rest):
+            known = checks - unknown
+            if known != checks:
+                known |= {HELD if wanted else NOT_HELD}
+            return type(tree)(known, tuple(supposing(part, unknown, wanted) for part in rest))
+
+
 def because(tree: Numbered, true: Numbers) -> set[int] | None:
     """The checks by which it holds, None where it does not. What is absent (`not`) is no reason to show."""
     match tree:

@@ -2,7 +2,7 @@
 
 An event is reduced to the tuple of its values' classes; which rules fire is a function of that tuple, computed once and remembered.
 For a new tuple only those rules are evaluated that have a witness in it (`rules.match.numbered`): of some checks, one must hold whenever
-the rule fires.
+the rule fires. Of these, few are left when what is costly to ask is left out (`rules.match.deferred`): only for those it is asked.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from itertools import chain
 
 from rules.condition import Check, satisfied
 from rules.match.column import NOTHING, Class, Column, Room
-from rules.match.table import Ready, Table
+from rules.match.deferred import FEW, Few, dear
+from rules.match.ready import Ready
+from rules.match.table import Table
 from rules.predicate import Listed, SameAs
 from rules.rule import Rule
 from soc.model.event import Value
@@ -23,6 +25,7 @@ from soc.model.event import Value
 LEARNT = 1_000  # tuples after which the rules' witnesses are chosen anew, by what was seen of them
 _ENTRY = 300  # bytes that a remembered tuple takes beside its parts ...
 _FIRED = 150  # ... and each rule that fires on it ...
+_DOUBT = 400  # ... and what has to be asked later ...
 _NAMED = 100  # ... and the rules that a class names
 
 ABSENT: typing.Any = object()
@@ -34,6 +37,26 @@ class Fired:
 
     rule: Rule
     because: tuple[Check, ...]
+
+
+class Questions(typing.NamedTuple):
+    """`of`: by whom the value of a field is judged now. `pairs`: fields that are to be compared."""
+
+    of: tuple[tuple[str, Column | Few], ...]
+    pairs: tuple[tuple[Check, Class], ...]
+
+
+class Doubt:
+    """Which rules fire when all but the deferred checks have been asked: these, and those that `rest` on what they say.
+
+    `true`: the checks that hold so far. Remembers what became of it.
+    """
+
+    __slots__ = ("fired", "known", "questions", "rest", "true")
+
+    def __init__(self, fired: tuple[Fired, ...], rest: tuple[Ready, ...], true: Class, questions: Questions) -> None:
+        self.fired, self.rest, self.true, self.questions = fired, rest, true, questions
+        self.known: dict[Class, tuple[Fired, ...]] = {}
 
 
 class Plan:
@@ -50,26 +73,30 @@ class Plan:
         self._named: dict[Class, tuple[Ready, ...]] = {}  # class -> the rules of which it holds a witness
         self._choose({})
         self._build_columns(table, set().union(*(ready.numbers for ready in rules)))
-        self._memo: dict[tuple[Class, ...], tuple[Fired, ...]] = {}
+        self._memo: dict[tuple[Class, ...], tuple[Fired, ...] | Doubt] = {}
         room.share(self._memo.clear)
         room.share(self._named.clear)
 
     def _build_columns(self, table: Table, mine: set[int]) -> None:
         by_field: dict[str, set[int]] = {}
+        later: dict[str, set[int]] = {}
         keywords: set[int] = set()
         self._pairs: list[tuple[str, str, Check, Class]] = []
+        self._later_pairs: list[tuple[Check, Class]] = []
         self._lists = table.lists
         self._listed: list[tuple[str, str, Class]] = []
         for number in sorted(mine):
             check = table.checks[number]
-            if isinstance(check.predicate, SameAs) and check.field is not None:
+            if isinstance(check.predicate, SameAs) and number in table.deferred:
+                self._later_pairs.append((check, frozenset({number})))
+            elif isinstance(check.predicate, SameAs) and check.field is not None:
                 self._pairs.append((check.field, check.predicate.field, check, frozenset({number})))
             elif isinstance(check.predicate, Listed) and check.field is not None:
                 self._listed.append((check.field, check.predicate.name, frozenset({number})))
             elif check.field is None:
                 keywords.add(number)
             else:
-                by_field.setdefault(check.field, set()).add(number)
+                (later if number in table.deferred else by_field).setdefault(check.field, set()).add(number)
         self._keywords = frozenset(keywords)
         self._spoken = table.keywords if keywords else None
         # Where no rule with keywords can fire, it makes no difference which of them an event has.
@@ -78,14 +105,16 @@ class Plan:
             name: Column(table.judge(name), frozenset(some), self._room) for name, some in by_field.items()
         }
         self._items = tuple(self._columns.items())
+        self._later = {name: Column(table.later(name), frozenset(some), self._room) for name, some in later.items()}
 
     def _choose(self, seen: Mapping[int, int]) -> None:
         """Choose witnesses that show seldom. `seen`: in how many of `LEARNT` tuples each check held."""
         common = self._table.commonness
 
-        def rarity(number: int) -> float:
+        def seldom(number: int) -> float:
             return common[number] + seen.get(number, 0)
 
+        rarity = dear(self._table.deferred, seldom)
         self._by_witness: dict[int, list[Ready]] = {}
         self._always: list[Ready] = []
         for ready in self._rules:
@@ -103,7 +132,8 @@ class Plan:
 
     def unmet(self, fields: Iterable[str]) -> str | None:
         """One of these fields that is asked by many patterns, and that no event of any origin has had yet."""
-        return next((name for name in fields if name in self._columns and not self._table.judge(name).ready()), None)
+        asked = self._columns.keys() | self._later.keys()
+        return next((name for name in fields if name in asked and not self._table.ready_for(name)), None)
 
     def fire(self, fields: Mapping[str, Value], doc: bytes | None = None) -> tuple[Fired, ...]:
         """The rules that fire on an event, and why. With `doc`, the JSON text that `fields` were read from, keywords cost less."""
@@ -137,7 +167,9 @@ class Plan:
         ):
             key.append(found)
         answer = self._memo.get(classes := tuple(key))
-        return self._decide(classes) if answer is None else answer
+        if answer is None:
+            answer = self._decide(classes)
+        return self._settle(answer, fields) if isinstance(answer, Doubt) else answer
 
     def _on_lists(self, fields: Mapping[str, Value]) -> list[Class]:
         org = fields.get("organization.id")
@@ -149,21 +181,56 @@ class Plan:
             if (value := fields.get(field)) is not None and have(name, value, owner)
         ]
 
-    def _decide(self, key: tuple[Class, ...]) -> tuple[Fired, ...]:
+    def _decide(self, key: tuple[Class, ...]) -> tuple[Fired, ...] | Doubt:
+        true = NOTHING.union(*key)
         if self._seen is not None:
-            self._learn(NOTHING.union(*key))
-        fired: list[Fired] = []
-        if candidates := self._candidates(key):
-            true = NOTHING.union(*key)
-            for ready in candidates:
-                try:
-                    if ready.holds(true):
-                        fired.append(Fired(ready.rule, self._because(ready, true)))
-                except Exception as error:  # noqa: BLE001 - one rule: reported and stopped alone
-                    self._broken(ready.rule, error)
-        self._room.take(_ENTRY + 8 * len(key) + sum(_FIRED + 8 * len(one.because) for one in fired))
-        self._memo[key] = answer = tuple(fired)
+            self._learn(true)
+        candidates = self._candidates(key)
+        rest = tuple(ready for ready in candidates if ready.deferred and ready.may_hold(true))
+        fired = self._fired((ready for ready in candidates if not ready.deferred), true)
+        self._room.take(_ENTRY + 8 * len(key))
+        answer: tuple[Fired, ...] | Doubt = fired
+        if rest:
+            asked = NOTHING.union(*(ready.deferred for ready in rest))
+            answer = Doubt(fired, rest, true, self._questions(asked))
+            self._room.take(_DOUBT * (1 + len(asked)))
+        self._memo[key] = answer
         return answer
+
+    def _questions(self, asked: Class) -> Questions:
+        of_fields = ((name, column, column.asks & asked) for name, column in self._later.items())
+        return Questions(
+            tuple(
+                (name, self._table.few(some) if len(some) <= FEW else column)
+                for name, column, some in of_fields
+                if some
+            ),
+            tuple((check, one) for check, one in self._later_pairs if not one.isdisjoint(asked)),
+        )
+
+    def _settle(self, doubt: Doubt, fields: Mapping[str, Value]) -> tuple[Fired, ...]:
+        """Ask what was deferred."""
+        of, pairs = doubt.questions
+        found = [asked.of(value) for name, asked in of if (value := fields.get(name, ABSENT)) is not ABSENT]
+        if pairs:
+            found += [one for check, one in pairs if satisfied(check, fields)]
+        more = found[0] if len(found) == 1 else NOTHING.union(*found)
+        answer = doubt.known.get(more)
+        if answer is None:
+            answer = doubt.known[more] = doubt.fired + self._fired(doubt.rest, doubt.true | more)
+            self._room.take(_ENTRY)
+        return answer
+
+    def _fired(self, some: Iterable[Ready], true: Class) -> tuple[Fired, ...]:
+        fired: list[Fired] = []
+        for ready in some:
+            try:
+                if ready.holds(true):
+                    fired.append(Fired(ready.rule, self._because(ready, true)))
+            except Exception as error:  # noqa: BLE001 - one rule: reported and stopped alone
+                self._broken(ready.rule, error)
+        self._room.take(sum(_FIRED + 8 * len(one.because) for one in fired))
+        return tuple(fired)
 
     def _because(self, ready: Ready, true: Class) -> tuple[Check, ...]:
         return tuple(self._table.checks[n] for n in sorted(ready.because(true)))

@@ -1,45 +1,19 @@
-"""Table: the checks of all rules, each with a number, and the rules made ready to be evaluated on such numbers."""
+"""Table: the checks of all rules, each with a number, and who judges the values of each field by them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
-from rules.condition import Check, Condition, checks
+from rules.condition import Check, checks
 from rules.lists.known import Lists
-from rules.match.column import Class, Judge, Keywords
+from rules.match.column import Judge, Keywords
 from rules.match.database import Compiler
-from rules.match.numbered import Rarity, Truth, because, checks_of, numbered, truth, witness
+from rules.match.deferred import Few, deferred
 from rules.match.patterns import NESTED_LIST
+from rules.match.ready import Ready
 from rules.match.sieve import Sieve
 from rules.predicate import Exists, HasValue, Like, Listed, Matches, Number, Predicate, SameAs, fold
 from rules.rule import Rule
-
-
-class Ready:
-    """A rule whose checks are numbers: `numbers`, all of them."""
-
-    __slots__ = ("_holds", "_tree", "condition", "numbers", "rule")
-
-    def __init__(self, rule: Rule, condition: Condition, numbers: Mapping[Check, int]) -> None:
-        self.rule, self.condition = rule, condition
-        self._tree = numbered(condition, numbers)
-        self.numbers = frozenset(checks_of(self._tree))
-        self._holds: Truth | None = None  # most rules of a large set are never looked at
-
-    def witness(self, rarity: Rarity) -> frozenset[int] | None:
-        """Checks of which one holds whenever it fires, such that this happens seldom; None: there are none."""
-        found = witness(self._tree, rarity)
-        return None if found is None else found[1]
-
-    def holds(self, true: Class) -> bool:
-        """Whether it fires where exactly these checks hold."""
-        if self._holds is None:
-            self._holds = truth(self._tree)
-        return self._holds(true)
-
-    def because(self, true: Class) -> set[int]:
-        """The checks by which it holds. What is absent (`not`) is no reason to show."""
-        return because(self._tree, true) or set()
 
 
 class Table:
@@ -54,11 +28,17 @@ class Table:
         numbers = self._numbered(check for _, tree in conditions for check in checks(tree))
         self.commonness = [_commonness(check.predicate) for check in self.checks]
         self.ready = {rule.id: Ready(rule, tree, numbers) for rule, tree in conditions}
+        self.deferred = deferred(self.checks, self.ready.values(), self.commonness)
+        for ready in self.ready.values():
+            ready.deferred = ready.numbers & self.deferred
         self._by_field: dict[str | None, dict[Predicate, int]] = {}
+        self._later: dict[str | None, dict[Predicate, int]] = {}
         for number, check in enumerate(self.checks):
-            if not isinstance(check.predicate, SameAs | Listed):
-                self._by_field.setdefault(check.field, {})[check.predicate] = number
+            if not isinstance(check.predicate, SameAs | Listed):  # those a plan asks itself
+                asked = self._later if number in self.deferred else self._by_field
+                asked.setdefault(check.field, {})[check.predicate] = number
         self._judges: dict[str, Judge] = {}
+        self._later_judges: dict[str, Judge] = {}
         self._keywords: Keywords | None = None
 
     def _numbered(self, found: Iterable[Check]) -> dict[Check, int]:
@@ -74,23 +54,43 @@ class Table:
         return numbers
 
     def judge(self, field: str) -> Judge:
-        """Of a field that some rule asks."""
+        """Of a field that some rule asks, by all checks but the deferred ones."""
         if field not in self._judges:
-            self._judges[field] = Judge(self._by_field[field], self._compiler, self._fail)
+            self._judges[field] = Judge(self._by_field.get(field, {}), self._compiler, self._fail)
         return self._judges[field]
+
+    def later(self, field: str) -> Judge:
+        """By the deferred checks."""
+        if field not in self._later_judges:
+            self._later_judges[field] = Judge(self._later[field], self._compiler, self._fail)
+        return self._later_judges[field]
+
+    def few(self, numbers: Iterable[int]) -> Few:
+        """The same for some of them."""
+        asked = ((number, self.checks[number].predicate) for number in numbers)
+        return Few({number: one for number, one in asked if isinstance(one, Like | Matches)}, self._fail)
+
+    def ready_for(self, field: str) -> bool:
+        """Whether no value of the field has to wait long for what judges it. What takes no time worth mentioning is made now."""
+        return self.judge(field).ready() and (field not in self._later or self.later(field).ready())
 
     def succeed(self, other: Table) -> None:
         """Compile now what `other` has had to, for the same fields."""
         for field in [field for field, judge in list(other._judges.items()) if judge.compiled]:
-            if field in self._by_field:
-                self.judge(field).compile()
+            if field in self._by_field or field in self._later:
+                self._compile(field)
 
     def compile(self) -> None:
         """Everything, for every field."""
-        for field in self._by_field:
+        for field in self._by_field.keys() | self._later.keys():
             if field is not None:
-                self.judge(field).compile()
+                self._compile(field)
         self.keywords.compile()
+
+    def _compile(self, field: str) -> None:
+        self.judge(field).compile()
+        if field in self._later:
+            self.later(field).compile()
 
     @property
     def keywords(self) -> Keywords:

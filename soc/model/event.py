@@ -131,7 +131,7 @@ def nested(fields: Mapping[str, Value]) -> dict[str, object]:
 
 
 def flat(document: Mapping[str, object]) -> Fields:
-    """Nested or flat JSON object to flat dotted keys.
+    """Nested or flat JSON object to flat dotted keys; itself where it is flat.
 
     An object is `OBJECT` under its own name, beside its fields. Of objects in a list each is one JSON string in it, and the values of
     its fields are lists under dotted names. Lists in `MAX_LISTS` lists, and what would have a name of more than `MAX_NAME` characters,
@@ -139,7 +139,7 @@ def flat(document: Mapping[str, object]) -> Fields:
     """
     kinds = set(map(type, document.values()))
     if dict not in kinds and (list not in kinds or all(map(_is_plain, document.values()))):  # flat already, as most are
-        return cast("Fields", dict(document))
+        return cast("Fields", document if type(document) is dict else dict(document))
     out: Fields = {}
     within: dict[str, list[Scalar]] = {}  # the values of objects in lists
     stack: list[tuple[str, Mapping[str, object]]] = [("", document)]
