@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,12 @@ import structlog
 from elastic import elastic, elastic_server, secured, secured_server  # noqa: F401 - fixtures
 
 from soc.model.event import Event, event_id, iso
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and the libraries stay until the end: the collector of garbage need not look at them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
