@@ -236,8 +236,9 @@ def world(request, store, tmp_path) -> Iterator[World]:
 
 
 @pytest.fixture
-def jobs(world):
+def jobs(world, compiled):
     """Backtests as the API process starts them, over the world's events."""
+    (world.keys.directory.parent / "cache").symlink_to(compiled)
     environment = {"SOC_DATA_DIR": str(world.keys.directory.parent)}
     jobs = Jobs(jobs_dir(world.keys.directory.parent), BACKTEST, environment)
     yield jobs

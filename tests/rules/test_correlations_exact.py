@@ -23,6 +23,8 @@ from soc.model.asked import Bounds, BoundsOf
 from soc.model.event import Event
 from soc.model.finding import Finding, alert_id, finding_id, local_day
 
+pytestmark = pytest.mark.xdist_group("correlations")  # one worker: what they share takes long to make
+
 LATENESS = 40 * MINUTE
 FIXTURE = 50_000
 ORDERS = 100
