@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 DATA_DIR ?= data
+export PYTHONDONTWRITEBYTECODE := # where it is set, every worker and every process of the tests would compile all modules anew
 
 .PHONY: help setup setup-elasticsearch setup-sigma setup-dev servers run run-embedded run-elasticsearch test check bench docs lock clean
 
@@ -46,7 +47,7 @@ check: setup-dev ## format, lint, types, import contract, unit tests: under 3 mi
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -m "not server and not long" -n auto
+	$(BIN)/pytest -m "not server and not long" -n auto --dist loadgroup
 
 servers: ## install the real servers that the tests start (Debian, root)
 	deploy/install-test-servers

@@ -1,4 +1,4 @@
-"""What every route may reach, made once by `create_app` and handed over by `Depends`: there are no globals."""
+"""What every route may reach, made once by `state_of` and handed over by `Depends`: there are no globals."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import tzinfo
 from pathlib import Path, PurePath
 from threading import Lock
 from typing import Annotated, Protocol
+from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
@@ -19,13 +20,19 @@ from api.live import Feed
 from api.notifications import Tests
 from api.onboarding import Rehearsal
 from api.throttle import SignIns
+from api.tuning.budget import DAILY_BUDGET
 from collector.snippets import Place
 from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
+from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce
-from soc.store.base import AlertStore, Stores
+from soc.notify.route import Route
+from soc.store.base import AlertFilter, AlertStore, Stores
+
+_WATCHED_ALERTS = 200
+_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 class RuleBook:
@@ -118,6 +125,57 @@ class State:
     place: Place
     lists: Path
     known_lists: Callable[[], Lists]
+
+
+def state_of(
+    stores: Stores,
+    *,
+    clock: Callable[[], int],
+    cookie_secure: bool,
+    jobs: Jobs,
+    tuning: Callable[[], Tuning],
+    lists_dir: Path,
+    known_lists: Callable[[], Lists],
+    version: str = "",
+    send_test: Callable[[Route], str] | None = None,
+    session_s: int = 12 * 3600,
+    zone: tzinfo = _ZONE,
+    live_interval_s: float = 1.0,
+    daily_budget: float = DAILY_BUDGET,
+    keys: Keys | None = None,
+    place: Place | None = None,
+) -> State:
+    """Nothing is read or connected yet.
+
+    `clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
+    `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are; `known_lists`:
+    what is on them now, for rules that are tried. `place`: where senders reach the collector.
+    """
+    return State(
+        stores=stores,
+        clock=clock,
+        version=version,
+        zone=zone,
+        cookie_secure=cookie_secure,
+        session_s=session_s,
+        sign_ins=SignIns(),
+        tests=Tests(send_test),
+        rules=RuleBook(stores.alerts),
+        organisations=Organisations(stores.policies),
+        feed=Feed(
+            lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
+        ),
+        pages=Pages(zone, clock),
+        daily_budget=daily_budget,
+        keys=keys,
+        backtests=jobs,
+        rehearsal=Rehearsal(known_lists),
+        compiled=Compiled(),
+        tuning=tuning,
+        place=place or Place(),
+        lists=lists_dir,
+        known_lists=known_lists,
+    )
 
 
 def _state(request: Request) -> State:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -15,6 +16,7 @@ LOCALES = Path(__file__).parent / "locales"
 COOKIE = "govsoc_language"
 
 
+@cache
 def load_catalog(language: str) -> Translations:
     """No compiled file to forget: the `.po` people edit is what is read."""
     compiled = BytesIO()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from babel.messages.pofile import read_po
 
@@ -70,6 +71,7 @@ class _Template:
         return PLACEHOLDER.sub(lambda name: given[name[1]], self._words)
 
 
+@cache
 def load_said(language: str) -> Said:
     """English, in which all is said, needs no templates."""
     file = LOCALES / language / "said.po"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -60,6 +61,7 @@ class Writer:
         return [orjson.dumps(self._plain(check)).decode() for check in self._checks]
 
 
+@cache  # of our own classes, which stay as they are while the process runs
 def reader(wanted: Any) -> Reader:
     """For a type, or a union of them. Raises TypeError for one that it cannot read."""
     return _reader(wanted, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
+from functools import cache
 from importlib.metadata import version
 from typing import NamedTuple, Protocol
 
@@ -66,20 +67,16 @@ class Compiler:
         return [Database(expressions, made)]
 
     def _made(self, expressions: Sequence[Expression]) -> hyperscan.Database:
+        if self._blobs is None:
+            return _compiled(expressions)
         key = _key(expressions)
-        if self._blobs is not None and (kept := self._blobs.get(key)) is not None:
+        if (kept := self._blobs.get(key)) is not None:
             try:
                 return hyperscan.loadb(kept, mode=_BLOCK)
             except hyperscan.error:  # damaged, or made elsewhere
                 pass
-        made = hyperscan.Database(mode=_BLOCK)
-        made.compile(
-            [one.regex.encode() for one in expressions],
-            ids=range(len(expressions)),
-            flags=[one.flags for one in expressions],
-        )
-        if self._blobs is not None:
-            self._blobs.put(key, hyperscan.dumpb(made))
+        made = _compiled(expressions)
+        self._blobs.put(key, hyperscan.dumpb(made))
         return made
 
 
@@ -114,9 +111,24 @@ def _stop(*_: object) -> bool:
     return True
 
 
+def _compiled(expressions: Sequence[Expression]) -> hyperscan.Database:
+    made = hyperscan.Database(mode=_BLOCK)
+    made.compile(
+        [one.regex.encode() for one in expressions],
+        ids=range(len(expressions)),
+        flags=[one.flags for one in expressions],
+    )
+    return made
+
+
+@cache
+def _made_by() -> tuple[str, ...]:
+    return version("hyperscan"), platform.machine(), platform.processor()
+
+
 def _key(expressions: Sequence[Expression]) -> str:
     """A database runs where it was made: with this version, on this kind of processor."""
     digest = hashlib.blake2b(digest_size=16)
-    for part in (version("hyperscan"), platform.machine(), platform.processor(), str(_FLAGS), *map(str, expressions)):
+    for part in (*_made_by(), str(_FLAGS), *map(str, expressions)):
         digest.update(part.encode(errors="surrogatepass") + b"\0")
     return f"hyperscan-{digest.hexdigest()}"

@@ -14,6 +14,7 @@ import uvicorn
 
 from api.app import create_app
 from api.gather import Gatherer, gather
+from api.state import state_of
 from collector.keys import KeyRing
 from collector.snippets import Place
 from soc import __version__
@@ -43,7 +44,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
     keys = KeyRing(keys_dir(settings.data_dir))
     senders, writer = notify.senders(settings), notify.writer(settings)
     lists = KnownLists(stores.policies, lists_dir(settings.data_dir), now_ms)
-    app = create_app(
+    state = state_of(
         stores,
         clock=now_ms,
         cookie_secure=serve.cookie_secure,
@@ -58,7 +59,12 @@ def api(settings: Settings, stop: threading.Event) -> None:
         place=Place(syslog_port=settings.collect.syslog_port, http_port=settings.collect.http_port),
     )
     config = uvicorn.Config(
-        app, host=serve.http_host, port=serve.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=1
+        create_app(state),
+        host=serve.http_host,
+        port=serve.http_port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
 

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import orjson
 import pytest
+from fastapi import FastAPI
 from indexed import IndexedLog
 
 from api.app import create_app
 from api.passwords import digest, hash_password
+from api.state import state_of
 from collector.keys import KeyRing
 from soc.backtest.jobs import Job, Jobs, jobs_dir
 from soc.buffer.base import Buffer
@@ -234,8 +236,9 @@ def world(request, store, tmp_path) -> Iterator[World]:
 
 
 @pytest.fixture
-def jobs(world):
+def jobs(world, compiled):
     """Backtests as the API process starts them, over the world's events."""
+    (world.keys.directory.parent / "cache").symlink_to(compiled)
     environment = {"SOC_DATA_DIR": str(world.keys.directory.parent)}
     jobs = Jobs(jobs_dir(world.keys.directory.parent), BACKTEST, environment)
     yield jobs
@@ -256,8 +259,8 @@ def lists_dir(tmp_path):
 
 
 @pytest.fixture
-def app(world, jobs, lists_dir):
-    return create_app(
+def state(world, jobs, lists_dir):
+    return state_of(
         world.stores,
         clock=world.clock,
         cookie_secure=False,
@@ -270,6 +273,21 @@ def app(world, jobs, lists_dir):
         lists_dir=lists_dir,
         known_lists=KnownLists(world.stores.policies, lists_dir, world.clock).as_now,
     )
+
+
+@pytest.fixture(scope="session")
+def made() -> list[FastAPI]:
+    return []
+
+
+@pytest.fixture
+def app(state, made) -> FastAPI:
+    """The routes are made once, which takes a tenth of a second; what they reach is each test's own."""
+    if not made:
+        made.append(create_app(state))
+    [app] = made
+    app.state.soc = state
+    return app
 
 
 @pytest.fixture

@@ -30,11 +30,11 @@ def test_a_password_gives_a_session_whose_secret_is_not_stored(client_of, world)
 def test_over_https_the_cookie_is_secure(world, tmp_path):
     from fastapi import Response
 
-    from api.app import create_app
     from api.auth import keep_session
+    from api.state import state_of
     from soc.backtest.jobs import Jobs
 
-    state = create_app(
+    state = state_of(
         world.stores,
         clock=world.clock,
         cookie_secure=True,
@@ -42,7 +42,7 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
         tuning=Tuning,
         lists_dir=tmp_path,
         known_lists=Lists,
-    ).state.soc
+    )
     response = Response()
     keep_session(state, response, "secret")
     assert "Secure" in response.headers["set-cookie"]

@@ -21,6 +21,7 @@ from servers import eventually, need
 
 from api.app import create_app
 from api.passwords import hash_password
+from api.state import state_of
 from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
 from soc.backtest.jobs import Jobs
@@ -179,13 +180,15 @@ def province(opened, tmp_path_factory):
     jobs = Jobs(tmp_path_factory.mktemp("jobs"), (), {})
     with serving(
         create_app(
-            stores,
-            clock=lambda: time.time_ns() // 1_000_000,
-            cookie_secure=False,
-            jobs=jobs,
-            tuning=Tuning,
-            lists_dir=tmp_path_factory.mktemp("lists"),
-            known_lists=Lists,
+            state_of(
+                stores,
+                clock=lambda: time.time_ns() // 1_000_000,
+                cookie_secure=False,
+                jobs=jobs,
+                tuning=Tuning,
+                lists_dir=tmp_path_factory.mktemp("lists"),
+                known_lists=Lists,
+            )
         )
     ) as address:
         yield address, alerts, stores

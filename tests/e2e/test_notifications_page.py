@@ -18,6 +18,7 @@ from test_console import FLAGS, PASSWORD, photograph, serving
 from api import notifications
 from api.app import create_app
 from api.passwords import hash_password
+from api.state import state_of
 from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
 from soc.backtest.jobs import Jobs
@@ -79,7 +80,7 @@ def office(tmp_path, receivers):
     senders, writer = notify.senders(settings), notify.writer(settings)
     ready = threading.Event()
     ready.set()
-    app = create_app(
+    state = state_of(
         opened.stores,
         clock=now_ms,
         cookie_secure=False,
@@ -89,7 +90,7 @@ def office(tmp_path, receivers):
         known_lists=Lists,
         send_test=partial(notify.send_test, senders, writer),
     )
-    with serving(app) as address, notify.notifying(opened.stores, senders, writer, ready):
+    with serving(create_app(state)) as address, notify.notifying(opened.stores, senders, writer, ready):
         yield address, opened
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from rules.engine import Engine
+from rules.load.cache import Cache
 from rules.load.folders import load, loads
 from soc.model.event import Event, Stored
 
@@ -70,18 +72,23 @@ def event_of(fields: dict[str, object], ts: int = 1_772_416_800_000, number: int
 
 
 @pytest.fixture(scope="session")
-def public_rules(test_data: Path):
+def public_rules(test_data: Path, compiled: Path):
     """`public_rules(folder, pipeline)`: the rules of a folder of SigmaHQ's, loaded once."""
-    loaded = {}
 
+    @cache
     def get(rules: str, pipeline: str | None):
-        if rules not in loaded:
-            loaded[rules] = load(
-                [test_data / "sigmahq" / rules], [test_data / "sigmahq" / pipeline] if pipeline else []
+        with Cache(compiled) as kept:
+            return load(
+                [test_data / "sigmahq" / rules], [test_data / "sigmahq" / pipeline] if pipeline else [], cache=kept
             )
-        return loaded[rules]
 
     return get
+
+
+@pytest.fixture(scope="session")
+def public_engine(public_rules):
+    """`public_engine(folder, pipeline)`: one engine over those rules for all tests, as it compiles for long."""
+    return cache(lambda rules, pipeline: Engine(public_rules(rules, pipeline), ZONE))
 
 
 @pytest.fixture(scope="session")

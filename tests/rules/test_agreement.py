@@ -12,6 +12,8 @@ import pytest
 from rules.logsource import OWN_FIELDS
 from soc.model.event import Stored, flat
 
+pytestmark = pytest.mark.xdist_group("sigmahq")  # one worker: what they share takes long to make
+
 # (rules, pipeline, events, reference, every n-th event): all of `web`, a slice of the Windows corpora.
 CORPORA = {
     "web": ("rules-web", "web-ecs-pipeline.yml", "weblogs/web-ecs-60k", 1),
@@ -21,13 +23,10 @@ CORPORA = {
 
 
 @pytest.mark.parametrize("name", list(CORPORA))
-def test_same_hits_as_the_reference(test_data: Path, public_rules, tz, name: str) -> None:
-    from rules.engine import Engine
-
+def test_same_hits_as_the_reference(test_data: Path, public_engine, name: str) -> None:
     rules, pipeline, events, step = CORPORA[name]
-    ruleset = public_rules(rules, pipeline)
-    assert ruleset.errors == ()
-    engine = Engine(ruleset, tz)
+    engine = public_engine(rules, pipeline)
+    assert engine.ruleset.errors == ()
     found = set()
     with gzip.open(test_data / f"{events}.ndjson.gz") as lines:
         for number, line in islice(enumerate(lines, 1), 0, None, step):
@@ -41,10 +40,8 @@ def test_same_hits_as_the_reference(test_data: Path, public_rules, tz, name: str
     assert engine.broken == {}
 
 
-def test_the_sieve_drops_nothing_that_a_rule_fires_on(test_data: Path, public_rules, tz) -> None:
-    from rules.engine import Engine
-
-    engine = Engine(public_rules("rules-web", "web-ecs-pipeline.yml"), tz)
+def test_the_sieve_drops_nothing_that_a_rule_fires_on(test_data: Path, public_engine) -> None:
+    engine = public_engine("rules-web", "web-ecs-pipeline.yml")
     stored, kept, fired = 0, set(), set()
     with gzip.open(test_data / "weblogs" / "web-ecs-60k.ndjson.gz") as lines:
         for number, line in islice(enumerate(lines, 1), 0, None, 2):

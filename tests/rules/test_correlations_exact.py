@@ -23,6 +23,8 @@ from soc.model.asked import Bounds, BoundsOf
 from soc.model.event import Event
 from soc.model.finding import Finding, alert_id, finding_id, local_day
 
+pytestmark = pytest.mark.xdist_group("correlations")  # one worker: what they share takes long to make
+
 LATENESS = 40 * MINUTE
 FIXTURE = 50_000
 ORDERS = 100
@@ -179,10 +181,11 @@ def test_so_they_are_with_what_organisations_have_laid_down(ruleset, tz, minutes
 def test_what_is_laid_down_makes_a_difference_to_each(ruleset, tz) -> None:
     rng = random.Random(3)
     few, many = (
-        [event(i, START + rng.randrange(20 * 60) * MINUTE, rng) for i in range(number)] for number in (300, 1500)
+        [event(i, START + rng.randrange(20 * 60) * MINUTE, rng) for i in range(number)] for number in (300, 600)
     )
+    without = [(events, findings(events, tz)) for events in (few, many)]
     for one in LAID:
-        assert any(findings(events, tz, {one: LAID[one]}) != findings(events, tz) for events in (few, many)), one
+        assert any(findings(events, tz, {one: LAID[one]}) != found for events, found in without), one
 
 
 def swept(ruleset: RuleSet, events: Sequence[Event], zone, laid: BoundsOf | None = None) -> list[tuple[str, str, str]]:

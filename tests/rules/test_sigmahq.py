@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from rules.load.cache import Cache
 from rules.load.folders import load
+
+pytestmark = pytest.mark.xdist_group("sigmahq")  # one worker: what they share takes long to make
 
 
 def test_every_public_rule_is_supported_and_kept(test_data: Path, tmp_path: Path) -> None:

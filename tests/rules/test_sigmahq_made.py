@@ -8,13 +8,15 @@ from pathlib import Path
 
 import pytest
 import yaml
-from doors import ZONE, event_of, stored_of
+from doors import event_of, stored_of
 from made import events_of, near_misses
 from reference import Reference
 
 from rules.desk.explain import explain
 from rules.engine import Engine
 from rules.rule import RuleSet
+
+pytestmark = pytest.mark.xdist_group("sigmahq")  # one worker: what they share takes long to make
 
 NOTHING_MADE: set[str] = set()  # ids of rules on which no single event can fire
 
@@ -32,8 +34,8 @@ def documents(ruleset: RuleSet) -> dict[str, dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def engine(ruleset: RuleSet) -> Engine:
-    return Engine(ruleset, ZONE)
+def engine(public_engine: Callable[[str, str | None], Engine]) -> Engine:
+    return public_engine("rules", None)
 
 
 @pytest.mark.long

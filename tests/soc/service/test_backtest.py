@@ -36,6 +36,8 @@ from soc.store.elastic.client import connect
 from soc.store.history import SqliteHistory
 from soc.store.sqlite import events_dir
 
+pytestmark = pytest.mark.xdist_group("backtest")  # one worker: what they share takes long to make
+
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 EVENING = int(datetime(2026, 3, 2, 22, tzinfo=ZONE).timestamp() * 1000)
 HOUR_MS = 3_600_000
@@ -71,17 +73,19 @@ def history(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def settings(history, tmp_path) -> Settings:
+def settings(history, compiled, tmp_path) -> Settings:
     """A data directory of its own over the same events."""
+    (tmp_path / "cache").symlink_to(compiled)
     events_dir(tmp_path).symlink_to(events_dir(history))
     return Settings(data_dir=tmp_path)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("elasticsearch", marks=pytest.mark.server)])
-def stored(request, history, tmp_path) -> Settings:
+def stored(request, history, compiled, tmp_path) -> Settings:
     """The same events, in either store."""
     if request.param == "sqlite":
         return request.getfixturevalue("settings")
+    (tmp_path / "cache").symlink_to(compiled)
     url = request.getfixturevalue("elastic").url
     with connect(url) as client:
         setup.install(client)
