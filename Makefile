@@ -53,7 +53,8 @@ servers: ## install the real servers that the tests start (Debian, root)
 	deploy/install-test-servers
 
 test: setup-dev servers check ## all of that, and the tests with real servers and a browser
-	$(BIN)/pytest -m "server or long"
+	$(BIN)/pytest -m "long and not server" -n auto
+	$(BIN)/pytest -m server
 
 bench: setup-dev ## the benchmarks, as a table
 	$(BIN)/python -m bench
