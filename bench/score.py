@@ -90,6 +90,7 @@ def _children_s() -> float:
 
 def _size(count: int = 200) -> tuple[int, float]:
     """Bytes of a state that is put away, and of a scorer in memory."""
+    Scorer(60, Kind.COUNT, VIETNAM, BUDGET).step(1_760_000_000_000, 1.0)  # the calendar is shared
     tracemalloc.start()
     scorers = [Scorer(60, Kind.COUNT, VIETNAM, BUDGET) for _ in range(count)]
     for scorer in scorers:

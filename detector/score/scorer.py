@@ -75,7 +75,7 @@ class Scorer:
             "_width",
         ),
         *("_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast", "_trend", "_before", "_size", "_mean"),
-        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_widths"),
+        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_ratio", "_widths"),
     )
     WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n", "_day", "_day_count")
     FLOATS: ClassVar[tuple[str, ...]] = (
@@ -88,7 +88,7 @@ class Scorer:
         """`step_s`: seconds between two values; `budget`: half hours a week that may alarm."""
         if step_s <= 0 or not budget > 0:
             raise ValueError("a step and a budget are more than nothing")
-        self.kind, self.step_s = kind, step_s
+        self.kind, self.step_s, self._ratio = kind, step_s, kind is Kind.RATIO
         self._stabilise, self._unstabilise = SCALES[kind]
         self._season, self._budget, self._drift = Season(zone), Budget(budget), Drift()
         self._tails = [Tail() for _ in range(4)]
@@ -145,7 +145,7 @@ class Scorer:
             habit = self._start + max(place, 0.0) * (self._middle - self._start)
         else:
             habit = self._middle + min(place - 1, 1.0) * (self._end - self._middle)
-        noise = 0.5 / math.sqrt(weight + 0.75) if self.kind is Kind.RATIO else 0.0
+        noise = 0.5 / math.sqrt(weight + 0.75) if self._ratio else 0.0
         if value is None or late or value - value != 0 or not weight > 0:
             return self._unknown(ts_ms, habit, noise)
         if not late:
@@ -216,15 +216,17 @@ class Scorer:
         damp, width, widths = self._damp, self._width, self._widths
         gain = max(1.0 / (n + 1), _WIDTH_GAIN) * damp
         least = _SPARSE * self._mean / width
-        for k, distance in ((0, slow), (1, level), (2, difference)):
-            size, old = abs(distance) / width * _TO_SIGMA, widths[k]
-            if n > _FIRST:
-                size = min(size, _CLIP * max(old, least))
+        to_sigma, clips = _TO_SIGMA / width, n > _FIRST
+        for k, distance in enumerate((slow, level, difference)):
+            size, old = (distance if distance > 0 else -distance) * to_sigma, widths[k]
+            if clips and size > (most := _CLIP * (old if old > least else least)):
+                size = most
             widths[k] = old + gain * (size - old)
         size = min(abs(level), _OUTLIER * self._mean) if n > _FIRST and self._mean > 0.0 else abs(level)
         self._mean += max(1.0 / (n + 1), _MEAN_GAIN) * (size - self._mean)
         self._sizes += min(abs(level) / (max(widths[1], least) * width + 1e-12), _CLIP) * _TO_SIGMA
-        bound = min(max(slow, -_CLIP * far), _CLIP * far) if n > _FIRST else slow
+        most = _CLIP * far
+        bound = most if slow > most and clips else -most if slow < -most and clips else slow
         self._slow += max(1.0 / n, self._slow_gain) * damp * bound
         self._sum += damp * bound
         self._weight += damp
