@@ -35,7 +35,7 @@ _WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
 _HALF = 10.0  # surprise, in powers of ten, whose score is a half
 _OUTLIER = 50.0  # mean distances that one value can move their mean
 _TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
-_FIRST = 30  # points before anything is clipped
+_FIRST = 30  # points before anything is scored, or clipped
 _SLOW_DAYS = 2.0  # half-life of the level
 _FADE_DAYS = 14.0  # and of rarities
 _DAMP = 0.1  # of what is learned from a value that is an incident
@@ -182,9 +182,7 @@ class Scorer:
         self._damp = _DAMP if surprise >= budget.threshold else 1.0
         self._learn(y, r, slow, level, difference, far)
         center, reach, back, ready = habit + forecast, _BAND * narrow, self._unstabilise, self._first + DAY_MS
-        peak = self._peak * self._keep_peak
-        self._peak = surprise if surprise > peak else peak
-        told = surprise if surprise >= peak else surprise * (surprise / peak) ** 3
+        told = self._told(surprise)
         return Point(
             told / (told + _HALF),
             back(center),
@@ -198,6 +196,14 @@ class Scorer:
             c,
             d,
         )
+
+    def _told(self, surprise: float) -> float:
+        """Less of it where the last day was more surprising, and none before anything is usual."""
+        peak = self._peak * self._keep_peak
+        if self._n <= _FIRST + 1:
+            return 0.0
+        self._peak = surprise if surprise > peak else peak
+        return surprise if surprise >= peak else surprise * (surprise / peak) ** 3
 
     def _wake(self, ts_ms: int, y: float, r: float) -> None:
         """Begin with the first value; and after a gap expect the level of days again rather than that of minutes long ago."""
