@@ -49,6 +49,6 @@ def test_a_seed_makes_the_same_series_again() -> None:
 
 @pytest.mark.long
 def test_the_public_benchmark_does_not_fall_by_three_points(test_data: Path) -> None:
-    """Mean of the two halves at transferred thresholds; 51.8 when this was written."""
+    """Mean of the two halves at transferred thresholds; 52.3 when this was written."""
     earned, windows = nab.measured(nab.ours, nab.files(test_data / "nab"))
-    assert sum(nab.transferred(earned, windows)) / 2 >= 48.8
+    assert sum(nab.transferred(earned, windows)) / 2 >= 49.3
