@@ -25,6 +25,7 @@ from rules.lists.known import Lists
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce
+from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertStore, Stores
 
 
@@ -118,6 +119,7 @@ class State:
     place: Place
     lists: Path
     known_lists: Callable[[], Lists]
+    anomalies: SqliteAnomalies
 
 
 def _state(request: Request) -> State:
