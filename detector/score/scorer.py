@@ -1,72 +1,106 @@
 """The scorer of one series: a value in, a judged point out.
 
-value -> stabilised -> less the habit -> distances -> rarities -> their sum -> score, alarm
-                       (season)          (here)       (tail)                  (budget)
+    value -> stabilised -> less the habit -> distances -> rarities -> their sum -> score, alarm
+                           (season)          (here)       (tail)                  (budget)
+
+Four distances, each with its own rarity, count alike: from the level of the last days, from what the last minutes lead to expect (a
+damped Holt forecast: Gardner and McKenzie 1985), from the value before, and from the highest and lowest so far. Weights and gains are
+round numbers that nothing was tuned to.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from datetime import tzinfo
 from typing import ClassVar, Self
 
 from detector.score.budget import Budget
+from detector.score.drift import Drift
 from detector.score.point import Kind, Point
-from detector.score.season import SLOT_MS, Season
+from detector.score.season import DAY_SLOTS, SLOT_MS, Season
 from detector.score.stabilise import SCALES
 from detector.score.state import Kept, freeze, thaw
 from detector.score.tail import Tail
 
 VERSION = 1  # of what the numbers of the state mean
 DAY_MS = 86_400_000
-_BAND = 3.5
-_CLIP = 4.0
-_FLOOR = 1e-3  # of the usual size of values: what is less than so far off is never far off
-_FAST = 0.3
-_TREND, _DAMPED = 0.1, 0.8
-_SCALE_GAIN = 0.004
-_TO_SIGMA = 1.25
+_BAND = 3.5  # widths of noise from what is expected to the ends of the band
+_CLIP = 4.0  # widths that one value can move what is learned
+_FLOOR = 1e-3  # of the usual size of values: less is never far off
+_SPARSE = 0.4  # of the mean distance: a series that hardly ever moves is no narrower than that
+_FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8
+_WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
+_TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
+_FIRST = 30  # points before anything is clipped
+_SLOW_DAYS = 2.0  # half-life of the level
+_FADE_DAYS = 14.0  # and of rarities
+_DAMP = 0.1  # of what is learned from a value that is an incident
 _LATE = 10  # points out of order in a row before the clock is believed
+_STALE_STEPS = 3  # missing values before the last minutes lead to expect less
 
 
 class Scorer:
     """Scores one series, in the order of time. Holds a few kilobytes whatever it has seen."""
 
-    WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n")
-    FLOATS: ClassVar[tuple[str, ...]] = (
-        *("_start", "_middle", "_end", "_width", "_sum", "_sizes", "_weights"),
-        *("_slow", "_fast", "_trend", "_mid", "_before", "_size", "_high", "_low", "_damp"),
+    __slots__ = (
+        *(
+            "kind",
+            "step_s",
+            "_stabilise",
+            "_unstabilise",
+            "_season",
+            "_budget",
+            "_drift",
+            "_tails",
+            "_slow_gain",
+            "_fade",
+        ),
+        *(
+            "_last",
+            "_late",
+            "_first",
+            "_slot",
+            "_count",
+            "_n",
+            "_day",
+            "_day_count",
+            "_start",
+            "_middle",
+            "_end",
+            "_width",
+        ),
+        *("_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast", "_trend", "_before", "_size", "_mean"),
+        *("_high", "_low", "_damp", "_widths"),
     )
-    ARRAYS: ClassVar[tuple[str, ...]] = ("_scales",)
+    WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n", "_day", "_day_count")
+    FLOATS: ClassVar[tuple[str, ...]] = (
+        *("_start", "_middle", "_end", "_width", "_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast"),
+        *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp"),
+    )
+    ARRAYS: ClassVar[tuple[str, ...]] = ("_widths",)
 
     def __init__(self, step_s: int, kind: Kind, zone: tzinfo, budget: float) -> None:
         """`step_s`: seconds between two values; `budget`: half hours a week that may alarm."""
-        if step_s <= 0 or budget <= 0:
+        if step_s <= 0 or not budget > 0:
             raise ValueError("a step and a budget are more than nothing")
         self.kind, self.step_s = kind, step_s
         self._stabilise, self._unstabilise = SCALES[kind]
-        self._season = Season(zone)
-        self._budget = Budget(budget)
-        self._tails = [Tail() for _ in range(5)]
-        step_ms = step_s * 1000
-        self._keep_slow = 0.5 ** (step_ms / (2 * DAY_MS))
-        self._keep_middle = 0.5 ** (step_ms / 7_200_000)
-        self._fade = 0.5 ** (120 * step_ms / (14 * DAY_MS))
-        self._last = -1  # time of the last value that counted
-        self._late = 0
-        self._first = -1
-        self._slot = -1
-        self._start = self._middle = self._end = 0.0
-        self._width = 1.0
-        self._sum = self._sizes = self._weights = 0.0
-        self._count = 0
-        self._n = 0
-        self._slow = self._fast = self._trend = self._mid = 0.0
-        self._before = 0.0  # last value less the habit
-        self._size = 0.0
-        self._scales = array("d", [0.0] * 4)  # of season, level, difference, shift
-        self._high = self._low = 0.0
-        self._damp = 1.0
+        self._season, self._budget, self._drift = Season(zone), Budget(budget), Drift()
+        self._tails = [Tail() for _ in range(4)]
+        step_days = step_s * 1000 / DAY_MS
+        self._slow_gain = 1 - 0.5 ** (step_days / _SLOW_DAYS)
+        self._fade = 0.5 ** (120 * step_days / _FADE_DAYS)
+        self._widths = array("d", [0.0] * 3)  # of the first three distances
+        self._first = self._last = self._slot = self._day = -1
+        self._n = self._late = self._count = self._day_count = 0
+        self._start = self._middle = self._end = 0.0  # what the habit adds in these ten minutes
+        self._width = self._caution = self._damp = 1.0
+        self._sum = self._sizes = self._weight = self._day_sum = 0.0  # of these ten minutes, and of the day
+        self._slow = self._fast = self._trend = self._before = (
+            0.0  # level of days, of minutes, its slope, and the last value
+        )
+        self._size = self._mean = self._high = self._low = 0.0
 
     def dump(self) -> bytes:
         """The whole state: what is loaded from it scores on as if nothing had happened, to the last bit."""
@@ -87,137 +121,142 @@ class Scorer:
         return self._unstabilise(habit + self._slow)
 
     def _parts(self) -> list[Kept]:
-        return [self, self._season, self._budget, *self._tails]
+        return [self, self._season, self._budget, self._drift, *self._tails]
 
     def _version(self) -> str:
         return f"{VERSION} {self.kind} {self.step_s}"
 
+    @property
+    def leaning(self) -> float:
+        """How the level has changed in three days, in changes as are usual for the series: a slow leak is beyond 5, or below -5."""
+        return self._drift.leaning
+
+    @property
+    def level_since(self) -> int | None:
+        """From when (ms since 1970, a day's precision) a new level holds that was taken for normal after three days; None: never."""
+        return self._drift.since * DAY_MS if self._drift.since >= 0 else None
+
     def step(self, ts_ms: int, value: float | None, weight: float = 1.0) -> Point:
         """Judge a value at its time (ms since 1970), then learn from it. None or NaN: unknown, nothing is learned; `weight`: the
         denominator of a ratio. A time that is not later than the last one is told what was expected, and no more."""
-        late = ts_ms <= self._last
-        if late:
-            self._late += 1
-            if self._late > _LATE:
-                late, self._late, self._last = False, 0, ts_ms - self.step_s * 1000
-        else:
-            self._late = 0
-        if ts_ms // SLOT_MS != self._slot and not late:
-            self._turn(ts_ms)
+        late = ts_ms <= self._last and self._is_late(ts_ms)
+        if not late and ts_ms // SLOT_MS != self._slot:
+            self._turn(ts_ms // SLOT_MS)
         place = (ts_ms / SLOT_MS - self._slot) * 2
-        habit = (
-            self._start + place * (self._middle - self._start)
-            if place < 1
-            else self._middle + (place - 1) * (self._end - self._middle)
-        )
-        if value is None or late or value - value != 0:
-            return self._unknown(habit)
-        return self._judge(ts_ms, self._stabilise(value, weight), habit)
+        if place < 1:
+            habit = self._start + max(place, 0.0) * (self._middle - self._start)
+        else:
+            habit = self._middle + min(place - 1, 1.0) * (self._end - self._middle)
+        noise = 0.5 / math.sqrt(weight + 0.75) if self.kind is Kind.RATIO else 0.0
+        if value is None or late or value - value != 0 or not weight > 0:
+            return self._unknown(ts_ms, habit, noise)
+        if not late:
+            self._late = 0
+        return self._judge(ts_ms, self._stabilise(value, weight), habit, noise)
 
-    def _judge(self, ts_ms: int, y: float, habit: float) -> Point:
+    def _is_late(self, ts_ms: int) -> bool:
+        """Late points are left out, until there are so many in a row that it is the clock that had been ahead."""
+        self._late += 1
+        if self._late <= _LATE:
+            return True
+        self._late, self._last, self._budget.slot = 0, ts_ms - 1000 * self.step_s, -1
+        return False
+
+    def _judge(self, ts_ms: int, y: float, habit: float, noise: float) -> Point:
         r = y - habit
-        n = self._n
-        if n == 0:
-            self._slow = self._fast = self._mid = self._before = r
-            self._high = self._low = y
-            self._first = ts_ms
-        gap = ts_ms - self._last
-        if n and gap > 3000 * self.step_s:
-            keep = 0.5 ** (gap / 3_600_000)
-            self._fast = self._slow + (self._fast - self._slow) * keep
-            self._mid = self._slow + (self._mid - self._slow) * keep
-            self._trend = 0.0
-            self._before = self._fast
-        self._last = ts_ms
-        width, scales = self._width, self._scales
+        self._wake(ts_ms, y, r)
+        wide, widths, tails, damp = self._width * self._caution, self._widths, self._tails, self._damp
         forecast = self._fast + self._trend
-        slow, level, difference, shift = r - self._slow, r - forecast, r - self._before, forecast - self._mid
-        floor = self._size * _FLOOR + 1e-12
-        s0, s1 = scales[0] * width + floor, scales[1] * width + floor
-        z0, z1, z2, z3 = slow / s0, level / s1, difference / (scales[2] * width + floor), shift / (scales[3] + floor)
-        z4 = (y - self._high) / s0 * 4 if y > self._high else (y - self._low) / s0 * 4 if y < self._low else 0.0
-        tails, damp = self._tails, self._damp
-        a, b, c = tails[0].rate(z0, damp), tails[1].rate(z1, damp), tails[2].rate(z2, damp)
-        d, e = tails[4].rate(z4, damp), tails[3].rate(z3, damp)
-        total = a + b + c + d + e
-        budget = self._budget
-        anomaly = budget.judge(ts_ms, total)
-        score = total / (total + budget.threshold)
-        self._damp = damp = 0.1 if total >= budget.threshold else 1.0
-        self._learn(y, r, slow, level, difference, shift, s0, s1, damp)
-        center = habit + forecast
-        reach = _BAND * s1
-        back = self._unstabilise
-        learning = ts_ms - self._first < DAY_MS
+        slow, level, difference = r - self._slow, r - forecast, r - self._before
+        narrow = max(widths[1], _SPARSE * self._mean, noise) * wide + _FLOOR * self._size + 1e-12
+        far = max(widths[0] * wide, narrow)
+        beyond = y - self._high if y > self._high else y - self._low if y < self._low else 0.0
+        a, b = tails[0].rate(slow / far, damp), tails[1].rate(level / narrow, damp)
+        c = tails[2].rate(difference / max(widths[2] * wide, narrow), damp)
+        d = tails[3].rate(4 * beyond / far, damp)
+        surprise, budget = a + b + c + d, self._budget
+        anomaly = budget.judge(ts_ms, surprise)
+        threshold = budget.threshold
+        self._damp = _DAMP if surprise >= threshold else 1.0
+        self._learn(y, r, slow, level, difference, far)
+        center, reach, back, ready = habit + forecast, _BAND * narrow, self._unstabilise, self._first + DAY_MS
         return Point(
-            score,
+            surprise / (surprise + threshold),
             back(center),
             back(center - reach),
             back(center + reach),
             anomaly,
-            learning,
-            self._first + DAY_MS,
+            ts_ms < ready,
+            ready,
             a,
-            b + e,
+            b,
             c,
             d,
         )
 
-    def _learn(
-        self,
-        y: float,
-        r: float,
-        slow: float,
-        level: float,
-        difference: float,
-        shift: float,
-        s0: float,
-        s1: float,
-        damp: float,
-    ) -> None:
+    def _wake(self, ts_ms: int, y: float, r: float) -> None:
+        """Begin with the first value; and after a gap expect the level of days again rather than that of minutes long ago."""
+        gap = ts_ms - self._last
+        if self._n == 0:
+            self._slow = self._fast = self._before = r
+            self._high = self._low = y
+            self._first = ts_ms
+        elif gap > _STALE_STEPS * 1000 * self.step_s:
+            self._fast = self._slow + (self._fast - self._slow) * 0.5 ** (gap / 3_600_000)
+            self._before, self._trend = self._fast, 0.0
+        self._last = ts_ms
+
+    def _learn(self, y: float, r: float, slow: float, level: float, difference: float, far: float) -> None:
         n = self._n = self._n + 1
-        gain = max(1.0 / (n + 1), _SCALE_GAIN) * damp
-        scales, width = self._scales, self._width
-        for k, x in ((0, slow / width), (1, level / width), (2, difference / width), (3, shift)):
-            x = abs(x) * _TO_SIGMA
-            s = scales[k]
-            if n > 30 and x > _CLIP * s:
-                x = _CLIP * s
-            scales[k] = s + gain * (x - s)
-        clip = _CLIP * s0
-        bound = slow if n < 30 else min(max(slow, -clip), clip)
-        self._slow += max(1.0 / n, 1 - self._keep_slow) * damp * bound
-        self._mid += max(1.0 / n, 1 - self._keep_middle) * (r - self._mid)
-        forecast = self._fast + self._trend
-        self._fast = forecast + _FAST * level
-        self._trend = _DAMPED * (self._trend + _FAST * _TREND * level)
+        damp, width, widths = self._damp, self._width, self._widths
+        gain = max(1.0 / (n + 1), _WIDTH_GAIN) * damp
+        for k, distance in ((0, slow), (1, level), (2, difference)):
+            size, old = abs(distance) / width * _TO_SIGMA, widths[k]
+            if n > _FIRST and size > _CLIP * old:
+                size = _CLIP * old
+            widths[k] = old + gain * (size - old)
+        size = abs(level) / width
+        self._mean += max(1.0 / (n + 1), _MEAN_GAIN) * damp * (size - self._mean)
+        self._sizes += min(size / (widths[1] + 1e-12), _CLIP) * _TO_SIGMA
+        bound = min(max(slow, -_CLIP * far), _CLIP * far) if n > _FIRST else slow
+        self._slow += max(1.0 / n, self._slow_gain) * damp * bound
+        self._sum += damp * bound
+        self._weight += damp
+        self._count += 1
+        self._fast += self._trend + _FAST * level
+        self._trend = _DAMPED * (self._trend + _TREND * level)
         self._before = r
-        self._size += max(1.0 / n, 0.001) * (abs(y) - self._size)
+        self._size += max(1.0 / n, _SIZE_GAIN) * (abs(y) - self._size)
         if y > self._high:
             self._high = y
         elif y < self._low:
             self._low = y
-        self._sum += damp * (bound if self._season.seen else slow)
-        self._sizes += min(abs(level) / (s1 / width), _CLIP) * _TO_SIGMA if s1 > 0 else 1.0
-        self._weights += damp
-        self._count += 1
 
-    def _turn(self, ts_ms: int) -> None:
+    def _turn(self, slot: int) -> None:
+        """Ten minutes are over, or more."""
         if self._count:
-            w = self._weights / self._count
-            # mean remainder
-            base = self._sum / self._weights
-            self._season.learn(self._slot, base, self._sizes / self._count / max(self._width, 1e-9), w)
-            self._sum = self._sizes = self._weights = 0.0
+            mean = self._sum / self._weight
+            self._season.learn(self._slot, mean, self._sizes / self._count, self._weight / self._count)
+            self._day_sum += mean
+            self._day_count += 1
+            self._sum = self._sizes = self._weight = 0.0
             self._count = 0
-        self._slot = ts_ms // SLOT_MS
-        self._start, self._middle, self._end, self._width = self._season.around(self._slot)
+        day = slot // DAY_SLOTS
+        if day != self._day:
+            if self._day_count:
+                mean = self._day_sum / self._day_count
+                if self._drift.turn(self._day, self._slow + mean, self._widths[0]):
+                    self._slow += mean
+            self._day, self._day_sum, self._day_count = day, 0.0, 0
+        self._slot = slot
+        self._start, self._middle, self._end, self._width, self._caution = self._season.around(slot)
         for tail in self._tails:
             if tail.seen >= tail.due:
                 tail.look(self._fade)
 
-    def _unknown(self, habit: float) -> Point:
-        center = habit + self._fast
-        reach = _BAND * (self._scales[1] * self._width)
-        back = self._unstabilise
-        return Point(0.0, back(center), back(center - reach), back(center + reach), False, True, None)
+    def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
+        center, back = habit + self._fast + self._trend, self._unstabilise
+        reach = _BAND * (max(self._widths[1], _SPARSE * self._mean, noise) * self._width + _FLOOR * self._size)
+        ready = self._first + DAY_MS if self._n else None
+        learning = ready is None or ts_ms < ready
+        return Point(0.0, back(center), back(center - reach), back(center + reach), False, learning, ready)

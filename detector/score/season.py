@@ -68,16 +68,17 @@ class Season:
             total += self.tet[day.tet]
         return total
 
-    def around(self, slot: int) -> tuple[float, float, float, float]:
-        """Sums at the start, the middle and the end of a slot, and its width. Between them the habit is a straight line."""
+    def around(self, slot: int) -> tuple[float, float, float, float, float]:
+        """Sums at the start, the middle and the end of a slot, its width, and how many times wider caution makes it.
+
+        Between the three the habit is a straight line."""
         day, k = self.place(slot)
         here = self.sum(day, k)
         before = self.sum(day, k - 1) if k else self.sum(self.place(slot - 1)[0], DAY_SLOTS - 1)
         after = self.sum(day, k + 1) if k < DAY_SLOTS - 1 else self.sum(self.place(slot + 1)[0], 0)
         width = 0.5 * self.widths[k] + 0.25 * (self.widths[k - 1] + self.widths[(k + 1) % DAY_SLOTS])
-        if (day.holiday and self.holiday_seen[k // 6] < 12) or (day.tet >= 0 and self.tet_seen[day.tet] < 2):
-            width *= _UNSEEN
-        return (before + here) / 2, here, (here + after) / 2, width
+        unseen = (day.holiday and self.holiday_seen[k // 6] < 12) or (day.tet >= 0 and self.tet_seen[day.tet] < 2)
+        return (before + here) / 2, here, (here + after) / 2, width, _UNSEEN if unseen else 1.0
 
     def knows(self, slot: int) -> bool:
         return self.seen[self.place(slot)[1]] > 0

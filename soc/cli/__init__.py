@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "soc.cli.replay:replay",
     "parse": "soc.cli.parse:parse",
     "match": "soc.cli.match:match",
+    "score": "soc.cli.score:score",
     "simulate": "soc.cli.simulate:simulate",
     "doctor": "soc.cli.doctor:doctor",
     "backup": "soc.cli.backup:backup",
