@@ -37,6 +37,7 @@ GROUPS = {
     "silence": "soc.cli.silence:app",
     "orgs": "soc.cli.orgs:app",
     "alerts": "soc.cli.alerts:app",
+    "detector": "soc.cli.detector:app",
     "accounts": "soc.cli.accounts:app",
     "notify": "soc.cli.notify:app",
     "setup": "soc.cli.setup:app",
