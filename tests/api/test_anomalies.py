@@ -102,6 +102,7 @@ def test_pages_of_anomalies(signed_in, alert, mine):
     assert '<svg class="plot"' in page
     assert "40%" in page
     assert "What was unusual" in page
+    assert browser.get(f"/alerts/{alert}/explain").status_code == 200
     for path in ("/anomalies", f"/anomalies/{mine.id}", "/series", f"/series/{mine.series}?hours=192"):
         answer = browser.get(path, headers={"accept-language": "vi"})
         assert answer.status_code == 200, path
