@@ -10,6 +10,7 @@ from detector.score import Point, Scorer
 from detector.series.definition import Definition
 from detector.series.meter import Meter
 from soc.errors import ConfigError
+from soc.model.calendar import DAY_MS
 
 ALARMS_A_WEEK = 4.0  # half hours; only what an episode makes of them is shown to anybody
 _VERSION = b"T2"
@@ -35,6 +36,8 @@ class Track:
     ) -> tuple[Point, Call | None]:
         """`watched`: False while nobody is to be called whatever happens."""
         point = self.scorer.step(ts, value, weight)
+        if not point.learning and point.ready is not None and ts < point.ready - DAY_MS + definition.learning_ms:
+            point = point._replace(learning=True)
         if value is None or not watched:
             return point, None
         season = self.scorer.usual(ts)

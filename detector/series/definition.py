@@ -18,6 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from soc.errors import QueryError, RuleError
+from soc.model.calendar import DAY_MS
 from soc.query.parse import parse
 
 CONTENT = Path(__file__).parent.parent / "content"
@@ -115,6 +116,11 @@ class Definition(_Strict):
     @property
     def bucket_ms(self) -> int:
         return _BUCKETS[self.bucket] * 1000
+
+    @property
+    def learning_ms(self) -> int:
+        """From its first value until somebody may be called: volumes are other on weekends, which have to be seen twice."""
+        return 14 * DAY_MS if self.measure in (Measure.COUNT, Measure.DISTINCT) else DAY_MS
 
     @property
     def rule_id(self) -> str:

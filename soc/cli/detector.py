@@ -23,7 +23,6 @@ from soc.cli.context import (
     stores_of,
 )
 from soc.errors import ConfigError
-from soc.model.anomaly import Series
 from soc.model.calendar import DAY_MS
 from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
@@ -52,16 +51,25 @@ def list_(
     settings = load(config, data_dir)
     kept = SqliteAnomalies(settings.data_dir)
     found = kept.series(_scope(org), definition=definition, limit=limit)
+    known = {name: _definition(kept, name) for name in {one.series.board.definition for one in found}}
+    states = {one.series.id: _state(one, known[one.series.board.definition]) for one in found}
     if json:
         for one in found:
             print_json({"id": one.series.id, "definition": one.series.board.definition, "org": one.series.board.org,
-                        "key": one.series.key, "state": _state(one), "last": one.last._asdict() if one.last else None})  # fmt: skip
+                        "key": one.series.key, "state": states[one.series.id], "last": one.last._asdict() if one.last else None})  # fmt: skip
         return
     table = Table("series", "what", "organisation", "state", "last", "expected", box=None, pad_edge=False)
     for one in found:
         actual, expected = (one.last.value, one.last.expected) if one.last else (None, None)
         what = f"{one.series.board.definition} {shown(' + '.join(one.series.key))}"
-        table.add_row(one.series.id, what, one.series.board.org, _state(one), _number(actual), _number(expected))
+        table.add_row(
+            one.series.id,
+            what,
+            one.series.board.org,
+            _state(one, known.get(one.series.board.definition)),
+            _number(actual),
+            _number(expected),
+        )
     console().print(table if found else "No series yet: `soc observe`, which `soc run` starts, makes them of events.")
     for board, counts in kept.counts(_scope(org)).items():
         if counts.beyond:
@@ -84,7 +92,7 @@ def explain(
     settings = load(config, data_dir)
     kept = SqliteAnomalies(settings.data_dir)
     one, at = kept.one(series, EVERYTHING).series, _time(time, settings)
-    definition = _definition(kept, one)
+    definition = _definition(kept, one.board.definition)
     width = definition.bucket_ms if definition else 60_000
     start = at - at % width
     reading = next(iter(kept.readings(one, start, start + width)), None)
@@ -164,20 +172,20 @@ def _scope(orgs: list[str] | None) -> Scope:
     return Scope(frozenset(orgs)) if orgs else EVERYTHING
 
 
-def _state(one: Known) -> str:
+def _state(one: Known, definition: Definition | None) -> str:
     if one.last is not None and not one.last.learning:
         return "watched"
-    return f"learning, ready on {local_time(one.series.born + DAY_MS)}"
+    return f"learning, ready on {local_time(one.series.born + (definition.learning_ms if definition else DAY_MS))}"
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None or value != value else f"{value:.4g}"
 
 
-def _definition(kept: SqliteAnomalies, series: Series) -> Definition | None:
+def _definition(kept: SqliteAnomalies, name: str) -> Definition | None:
     from detector.series.definition import Definition
 
-    doc = kept.running()[0].get(series.board.definition)
+    doc = kept.running()[0].get(name)
     return Definition.model_validate(doc) if doc else None
 
 

@@ -15,6 +15,7 @@ from detector.track import Track
 
 START = 1_772_409_600_000  # a Monday
 MINUTE, DAY = 60_000, 1440
+WEEKS = 14 * DAY  # that volumes are learned for
 
 
 def definition(measure: str, **more: object) -> Definition:
@@ -82,24 +83,33 @@ def test_a_doubled_latency_is_a_call_within_five_minutes(seed):
 @pytest.mark.parametrize("direction", ["both", "low"])
 def test_a_consumer_that_falls_silent_is_a_call_only_where_that_hurts(direction):
     series, rng = Watched(definition("count", direction=direction)), Random(1)
-    for minute in range(2 * DAY):
-        value = 0 if minute >= DAY + 600 and minute < DAY + 640 else poisson(rng, 30 * day(minute))
+    for minute in range(WEEKS + 700):
+        value = 0 if minute >= WEEKS + 600 and minute < WEEKS + 640 else poisson(rng, 30 * day(minute))
         series.see(minute, value, value)
-    assert series.minutes[0] <= DAY + 604
+    assert series.minutes[0] <= WEEKS + 604
     assert len({call.since for call in series.calls}) == 1
-    assert all(call.actual == 0 for call in series.calls if call.ts < START + (DAY + 640) * MINUTE)
+    assert all(call.actual == 0 for call in series.calls if call.ts < START + (WEEKS + 640) * MINUTE)
     other = Watched(definition("count", direction="high"))
     rng = Random(1)
-    for minute in range(DAY + 700):
-        value = 0 if minute >= DAY + 600 and minute < DAY + 640 else poisson(rng, 30 * day(minute))
+    for minute in range(WEEKS + 700):
+        value = 0 if minute >= WEEKS + 600 and minute < WEEKS + 640 else poisson(rng, 30 * day(minute))
         other.see(minute, value, value)
     assert not other.calls
 
 
 def test_the_morning_is_no_anomaly_and_one_spike_alone_is_none():
     series, rng = Watched(definition("count")), Random(2)
-    for minute in range(6 * DAY):
-        value = poisson(rng, 60 * day(minute)) * (20 if minute == 4 * DAY + 300 else 1)
+    for minute in range(18 * DAY):
+        value = poisson(rng, 60 * day(minute)) * (20 if minute == 16 * DAY + 300 else 1)
+        series.see(minute, value, value)
+    assert not series.calls
+
+
+def test_a_first_weekend_is_no_anomaly():
+    series, rng = Watched(definition("count")), Random(8)
+    for minute in range(28 * DAY):
+        rest = (minute // DAY) % 7 > 4
+        value = poisson(rng, 40 * day(minute) * (0.2 if rest else 1))
         series.see(minute, value, value)
     assert not series.calls
 
@@ -134,8 +144,8 @@ def test_what_stays_for_a_day_is_the_new_normal():
 
 def test_nobody_is_called_while_a_surge_is_declared():
     series, rng = Watched(definition("count")), Random(5)
-    for minute in range(DAY + 120):
-        surge = minute >= DAY + 60
+    for minute in range(WEEKS + 120):
+        surge = minute >= WEEKS + 60
         value = poisson(rng, 40 * (3 if surge else 1))
         series.see(minute, value / (3 if surge else 1), value, watched=not surge)
     assert not series.calls
@@ -175,7 +185,7 @@ def test_chance_calls_at_most_once_in_a_thousand_days_of_a_series(seed):
     for rate, share in ((3.0, 0.1), (40.0, 0.02), (15.0, 0.3)):
         rng = Random(seed * 10 + int(rate))
         counts, ratios = Watched(definition("count")), Watched(definition("ratio"))
-        for minute in range(17 * DAY):
+        for minute in range(30 * DAY):
             mean = rate * day(minute)
             value = poisson(rng, mean * rng.gammavariate(mean, 1 / mean) if seed % 2 else mean)
             counts.see(minute, value, value)
