@@ -17,6 +17,7 @@ from soc.query.parse import parse
 Key = tuple[str, ...]
 OTHER: Key = ()  # of definitions that group: all keys beyond the bound together
 VANISHED_MS = 14 * DAY_MS
+_CARRIED = 5  # buckets whose values are taken together where one alone has too few
 _LONGEST = 200  # characters of one value of a key
 
 
@@ -51,6 +52,9 @@ class Board:
         self.born: list[int] = []  # per slot: its first bucket
         self.cells: dict[int, dict[int, Any]] = {}
         self.late: dict[tuple[int, int], list[int]] = {}
+        self.few: dict[
+            int, tuple[int, Any]
+        ] = {}  # per slot: cells with too few values to say anything, and their first bucket
         self.closed_to = 0  # buckets that start before this are closed
         self.lost = 0  # events later than anything can be corrected
         self.beyond: hll_sketch | None = None  # keys that had no room
@@ -81,6 +85,8 @@ class Board:
         self.closed_to = start + self.width
         cells, late = self.cells.pop(start, {}), self.late
         self.late = {}
+        if not known:
+            self.few.clear()
         return Closed(self, start, self._readings(start, cells) if known else None, late)
 
     def skip_to(self, start: int) -> None:
@@ -93,6 +99,7 @@ class Board:
         """The clock of the events was wrong, and is right now."""
         self.closed_to = ts - ts % self.width
         self.cells.clear()
+        self.few.clear()
 
     @property
     def keys_beyond(self) -> int:
@@ -117,13 +124,23 @@ class Board:
         beyond = bytes(self.beyond.serialize_updatable()) if self.beyond is not None else None
         late = [(*place, *cell) for place, cell in self.late.items()]
         slots = [(slot, key, self.born[slot], self.heard[slot]) for key, slot in self.slots.items()]
-        return {"to": self.closed_to, "lost": self.lost, "cells": cells, "late": late, "beyond": beyond, "slots": slots}
+        few = [(slot, since, self.meter.dump(cell)) for slot, (since, cell) in self.few.items()]
+        return {
+            "few": few,
+            "to": self.closed_to,
+            "lost": self.lost,
+            "cells": cells,
+            "late": late,
+            "beyond": beyond,
+            "slots": slots,
+        }
 
     def load(self, saved: dict[str, Any]) -> None:
         for slot, key, born, heard in saved["slots"]:
             self.place(slot, tuple(key), born, heard)
         self.closed_to, self.lost = saved["to"], saved["lost"]
         self.cells = {start: {slot: self.meter.load(cell) for slot, cell in some} for start, some in saved["cells"]}
+        self.few = {slot: (since, self.meter.load(cell)) for slot, since, cell in saved["few"]}
         self.late = {(start, slot): [hits, events] for start, slot, hits, events in saved["late"]}
         self.beyond = hll_sketch.deserialize(saved["beyond"]) if saved["beyond"] else None
 
@@ -134,12 +151,24 @@ class Board:
                 continue
             cell = cells.get(slot)
             if cell is not None:
-                found.append((slot, meter.value(cell)))
+                found.append((slot, self._carried(slot, start, cell) if meter.carries else meter.value(cell)))
             elif start - self.heard[slot] > VANISHED_MS:
                 self._vanish(slot, key)
             else:
                 found.append((slot, meter.zero))
         return found
+
+    def _carried(self, slot: int, start: int, cell: Any) -> Reading:
+        """With the values of the buckets before, where those were too few."""
+        since, older = self.few.pop(slot, (start, None))
+        if older is not None and start - since < _CARRIED * self.width:
+            self.meter.join(older, cell)
+        else:
+            since = start
+        reading = self.meter.value(cell)
+        if reading[0] is None:
+            self.few[slot] = (since, cell)
+        return reading
 
     def _add_late(self, start: int, slot: int, fields: Fields, lateness_ms: int) -> None:
         if not self.meter.additive or start < self.closed_to - lateness_ms:
@@ -167,6 +196,7 @@ class Board:
 
     def _vanish(self, slot: int, key: Key) -> None:
         self.keys[slot] = None
+        self.few.pop(slot, None)
         del self.slots[key]
         self._room.taken -= 1
 

@@ -26,10 +26,12 @@ Reading = tuple[float | None, float]  # value (None: unknown), weight
 
 
 class Meter(Protocol):
-    """How one measure is taken. `additive`: what comes late can still be added to a bucket that is closed."""
+    """How one measure is taken. `additive`: what comes late can still be added to a bucket that is closed. `carries`: what was too little
+    to say anything is joined with what comes in the next buckets."""
 
     kind: Kind
     additive: bool
+    carries: bool
     zero: Reading  # of a bucket without an event, while the source speaks
 
     def new(self) -> Any: ...
@@ -37,6 +39,10 @@ class Meter(Protocol):
     def add(self, cell: Any, fields: Fields) -> None: ...
 
     def value(self, cell: Any) -> Reading: ...
+
+    def join(self, older: Any, cell: Any) -> None:
+        """Put an older cell into this one."""
+        ...
 
     def dump(self, cell: Any) -> Any: ...
 
@@ -47,6 +53,11 @@ class _Counted:
     """Cells are `[hits, events]`."""
 
     additive = True
+    carries = False
+
+    def join(self, older: list[int], cell: list[int]) -> None:
+        cell[0] += older[0]
+        cell[1] += older[1]
 
     def new(self) -> list[int]:
         return [0, 0]
@@ -107,6 +118,7 @@ class Conversion(Ratio):
 class Quantile:
     kind = Kind.LATENCY
     additive = False
+    carries = True
     zero: Reading = (None, 0.0)
 
     def __init__(self, field: str, quantile: float) -> None:
@@ -126,6 +138,10 @@ class Quantile:
     def value(self, cell: _Values) -> Reading:
         weight = cell.weight
         return (cell.quantile(self._quantile) if weight >= self._fewest else None), weight
+
+    def join(self, older: _Values, cell: _Values) -> None:
+        if older.digest is None:  # else it was enough
+            cell.loose[:0] = older.loose
 
     def dump(self, cell: _Values) -> list[Any]:
         return [bytes(cell.digest.serialize()) if cell.digest is not None else None, cell.loose]
@@ -173,6 +189,7 @@ class _Values:
 class Distinct:
     kind = Kind.COUNT
     additive = False
+    carries = False
     zero: Reading = (0.0, 0.0)
 
     def __init__(self, field: str) -> None:
@@ -189,6 +206,9 @@ class Distinct:
     def value(self, cell: hll_sketch) -> Reading:
         seen = float(round(cell.get_estimate()))
         return seen, seen
+
+    def join(self, older: hll_sketch, cell: hll_sketch) -> None:
+        raise NotImplementedError("distinct values say something in any number")
 
     def dump(self, cell: hll_sketch) -> bytes:
         return bytes(cell.serialize_updatable())

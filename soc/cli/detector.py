@@ -55,8 +55,9 @@ def list_(
     states = {one.series.id: _state(one, known[one.series.board.definition]) for one in found}
     if json:
         for one in found:
+            last = one.last._asdict() if one.last else None
             print_json({"id": one.series.id, "definition": one.series.board.definition, "org": one.series.board.org,
-                        "key": one.series.key, "state": states[one.series.id], "last": one.last._asdict() if one.last else None})  # fmt: skip
+                        "key": one.series.key, "state": states[one.series.id], "last": last})  # fmt: skip
         return
     table = Table("series", "what", "organisation", "state", "last", "expected", box=None, pad_edge=False)
     for one in found:

@@ -89,3 +89,15 @@ def test_a_definition_that_means_something_else_begins_anew():
     assert not board.slots
     closed = after.feed(stream[200:])
     assert all(one.start >= stream[199].ts - MINUTE for one in closed)
+
+
+def test_a_quiet_service_has_its_latency_taken_over_some_buckets():
+    quiet = {"middle": DEFINITIONS["middle"]}
+    stream = made([(n * 15_000, "s1", "a", True, float(n)) for n in range(120)])  # four a minute
+    readings = [one.readings[0][1] for one in Aggregator(quiet).feed(stream) if one.readings]
+    known = [value for value, _ in readings if value is not None]
+    assert len(known) >= len(readings) // 3
+    assert all(weight >= 10 for value, weight in readings if value is not None)
+    assert known == sorted(known)
+    rare = made([(n * 45_000, "s1", "a", True, float(n)) for n in range(60)])
+    assert not [one for one in Aggregator(quiet).feed(rare) if one.readings and one.readings[0][1][0] is not None]
