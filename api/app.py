@@ -30,6 +30,7 @@ from api.routes import (
     session,
     sources,
 )
+from api.routes import anomalies as anomaly_routes
 from api.state import State
 
 _STATIC = Path(__file__).parent / "console" / "static"
@@ -66,6 +67,7 @@ def create_app(state: State) -> FastAPI:
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
     for part in (
         alerts,
+        anomaly_routes,
         incidents,
         events,
         rules,

@@ -29,6 +29,7 @@ from soc.errors import NotFound
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce
 from soc.notify.route import Route
+from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter, AlertStore, Stores
 
 _WATCHED_ALERTS = 200
@@ -125,6 +126,7 @@ class State:
     place: Place
     lists: Path
     known_lists: Callable[[], Lists]
+    anomalies: SqliteAnomalies
 
 
 def state_of(
@@ -136,6 +138,7 @@ def state_of(
     tuning: Callable[[], Tuning],
     lists_dir: Path,
     known_lists: Callable[[], Lists],
+    anomalies: SqliteAnomalies,
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
@@ -149,7 +152,8 @@ def state_of(
 
     `clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
     `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are; `known_lists`:
-    what is on them now, for rules that are tried. `place`: where senders reach the collector.
+    what is on them now, for rules that are tried. `anomalies`: what the observer has written on this machine. `place`: where senders
+    reach the collector.
     """
     return State(
         stores=stores,
@@ -175,6 +179,7 @@ def state_of(
         place=place or Place(),
         lists=lists_dir,
         known_lists=known_lists,
+        anomalies=anomalies,
     )
 
 

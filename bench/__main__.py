@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|rules|limits|correlations|lists|score|nab|end_to_end|latency|memory|backtest|elastic|pages] ...
+python -m bench [parts|rules|limits|correlations|lists|score|nab|observe|end_to_end|latency|memory|backtest|elastic|pages] ...
 """
 
 from __future__ import annotations
@@ -10,7 +10,20 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
-from bench import backtest, correlations, end_to_end, latency, limits, lists, memory, nab, parts, rules, score
+from bench import (
+    backtest,
+    correlations,
+    end_to_end,
+    latency,
+    limits,
+    lists,
+    memory,
+    nab,
+    observe,
+    parts,
+    rules,
+    score,
+)
 
 
 def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
@@ -35,11 +48,22 @@ BENCHMARKS = {
     "lists": lists.main,
     "score": score.main,
     "nab": nab.main,
+    "observe": observe.main,
     "elastic": on_elastic("elastic"),
     "pages": on_elastic("pages"),
 }
 
-LONG = ("memory", "limits", "backtest", "correlations", "lists", "score", "nab", "pages")  # only when they are named
+LONG = (
+    "memory",
+    "limits",
+    "backtest",
+    "correlations",
+    "lists",
+    "score",
+    "nab",
+    "observe",
+    "pages",
+)  # only when they are named
 
 
 def main(names: list[str]) -> None:

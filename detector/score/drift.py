@@ -28,6 +28,11 @@ class Drift:
         self.leaning = 0.0  # change over three days, in usual ones
         self.since = -1  # day (since 1970) from which on a new level holds
 
+    @property
+    def before(self) -> float:
+        """The mean remainder of three days ago."""
+        return self.means[0]
+
     def turn(self, day: int, mean: float, width: float) -> bool:
         """A day is over: its mean less the habit, and the width of the noise. True: a new level has come to stay, three days ago."""
         self.means.append(mean)

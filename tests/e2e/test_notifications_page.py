@@ -28,6 +28,7 @@ from soc.model.policy import PolicyKind
 from soc.service import notify
 from soc.service.process import now_ms
 from soc.settings import Notify, Settings
+from soc.store.anomalies import SqliteAnomalies
 
 pytestmark = pytest.mark.server
 
@@ -88,6 +89,7 @@ def office(tmp_path, receivers):
         tuning=Tuning,
         lists_dir=tmp_path / "lists",
         known_lists=Lists,
+        anomalies=SqliteAnomalies(tmp_path),
         send_test=partial(notify.send_test, senders, writer),
     )
     with serving(create_app(state)) as address, notify.notifying(opened.stores, senders, writer, ready):
