@@ -35,8 +35,10 @@ from api.routes import (
     notifications,
     onboarding,
     rules,
+    services,
     session,
     sources,
+    surges,
 )
 from api.state import Keys, RuleBook, State
 from api.throttle import SignIns
@@ -48,6 +50,7 @@ from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.notify.route import Route
 from soc.store.base import AlertFilter, Stores
+from soc.store.levels import LevelStore
 
 _STATIC = Path(__file__).parent / "console" / "static"
 _WATCHED_ALERTS = 200
@@ -69,6 +72,7 @@ def create_app(
     tuning: Callable[[], Tuning],
     lists_dir: Path,
     known_lists: Callable[[], Lists],
+    levels: LevelStore,
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
@@ -81,7 +85,7 @@ def create_app(
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
     `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are; `known_lists`:
-    what is on them now, for rules that are tried. `place`: where senders reach the collector.
+    what is on them now, for rules that are tried. `levels`: how services do. `place`: where senders reach the collector.
     """
     feed = Feed(
         lambda: stores.alerts.list(AlertFilter(), EVERYTHING, limit=_WATCHED_ALERTS), interval_s=live_interval_s
@@ -125,6 +129,7 @@ def create_app(
         place=place or Place(),
         lists=lists_dir,
         known_lists=known_lists,
+        levels=levels,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
@@ -140,6 +145,8 @@ def create_app(
         onboarding,
         sources,
         coverage,
+        services,
+        surges,
         notifications,
         audit,
         health,

@@ -26,6 +26,7 @@ from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce
 from soc.store.base import AlertStore, Stores
+from soc.store.levels import LevelStore
 
 
 class RuleBook:
@@ -95,6 +96,7 @@ class State:
 
     `keys`: None where there are no masking keys on this machine. `daily_budget`: alerts a day that the analysts can work on.
     `tuning`: what people have laid down about rules, as the detector knows it. `lists`: where the files of lists of indicators are.
+    `levels`: how services do, as the observer has written it.
     """
 
     stores: Stores
@@ -118,6 +120,7 @@ class State:
     place: Place
     lists: Path
     known_lists: Callable[[], Lists]
+    levels: LevelStore
 
 
 def _state(request: Request) -> State:

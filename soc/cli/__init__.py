@@ -33,6 +33,7 @@ GROUPS = {
     "sources": "soc.cli.sources:app",
     "lists": "soc.cli.lists:app",
     "silence": "soc.cli.silence:app",
+    "surge": "soc.cli.surge:app",
     "orgs": "soc.cli.orgs:app",
     "alerts": "soc.cli.alerts:app",
     "accounts": "soc.cli.accounts:app",

@@ -27,6 +27,7 @@ from soc.service.tuning import read_tuning
 from soc.service.watch import Watch
 from soc.settings import Settings, as_environment
 from soc.store.base import Stores
+from soc.store.levels import SqliteLevels
 from soc.store.sqlite import keys_dir
 
 log = structlog.get_logger("api")
@@ -51,6 +52,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         tuning=partial(read_tuning, stores.policies, ZoneInfo(settings.detect.zone)),
         lists_dir=lists_dir(settings.data_dir),
         known_lists=lists.as_now,
+        levels=SqliteLevels(settings.data_dir / "anomaly.db"),
         keys=keys,
         send_test=partial(notify.send_test, senders, writer),
         daily_budget=settings.tuning.daily_budget,

@@ -41,6 +41,7 @@ from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
 from soc.store.elastic.admin import setup
 from soc.store.elastic.client import Client, connect
+from soc.store.levels import SqliteLevels
 from soc.store.sqlite import events_dir, keys_dir, open_stores
 
 with warnings.catch_warnings():
@@ -256,7 +257,13 @@ def lists_dir(tmp_path):
 
 
 @pytest.fixture
-def app(world, jobs, lists_dir):
+def anomaly_db(tmp_path):
+    """Where the observer writes."""
+    return tmp_path / "data" / "anomaly.db"
+
+
+@pytest.fixture
+def app(world, jobs, lists_dir, anomaly_db):
     return create_app(
         world.stores,
         clock=world.clock,
@@ -269,6 +276,7 @@ def app(world, jobs, lists_dir):
         send_test=world.send_test,
         lists_dir=lists_dir,
         known_lists=KnownLists(world.stores.policies, lists_dir, world.clock).as_now,
+        levels=SqliteLevels(anomaly_db),
     )
 
 

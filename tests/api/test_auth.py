@@ -33,6 +33,7 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
     from api.app import create_app
     from api.auth import keep_session
     from soc.backtest.jobs import Jobs
+    from soc.store.levels import SqliteLevels
 
     state = create_app(
         world.stores,
@@ -42,6 +43,7 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
         tuning=Tuning,
         lists_dir=tmp_path,
         known_lists=Lists,
+        levels=SqliteLevels(tmp_path / "anomaly.db"),
     ).state.soc
     response = Response()
     keep_session(state, response, "secret")

@@ -27,6 +27,7 @@ from soc.model.policy import PolicyKind
 from soc.service import notify
 from soc.service.process import now_ms
 from soc.settings import Notify, Settings
+from soc.store.levels import SqliteLevels
 
 pytestmark = pytest.mark.server
 
@@ -87,6 +88,7 @@ def office(tmp_path, receivers):
         tuning=Tuning,
         lists_dir=tmp_path / "lists",
         known_lists=Lists,
+        levels=SqliteLevels(tmp_path / "anomaly.db"),
         send_test=partial(notify.send_test, senders, writer),
     )
     with serving(app) as address, notify.notifying(opened.stores, senders, writer, ready):
