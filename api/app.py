@@ -40,6 +40,7 @@ from api.routes import (
     sources,
     surges,
 )
+from api.routes import anomalies as anomaly_routes
 from api.state import Keys, RuleBook, State
 from api.throttle import SignIns
 from api.tuning.budget import DAILY_BUDGET
@@ -49,6 +50,7 @@ from rules.lists.known import Lists
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.notify.route import Route
+from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter, Stores
 from soc.store.levels import LevelStore
 
@@ -73,6 +75,7 @@ def create_app(
     lists_dir: Path,
     known_lists: Callable[[], Lists],
     levels: LevelStore,
+    anomalies: SqliteAnomalies,
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
@@ -84,6 +87,7 @@ def create_app(
 ) -> FastAPI:
     """`clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
 
+    `anomalies`: what the observer has written on this machine.
     `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are; `known_lists`:
     what is on them now, for rules that are tried. `levels`: how services do. `place`: where senders reach the collector.
     """
@@ -130,12 +134,14 @@ def create_app(
         lists=lists_dir,
         known_lists=known_lists,
         levels=levels,
+        anomalies=anomalies,
     )
     errors.install(app)
     app.add_middleware(Envelope, https_only=cookie_secure)
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
     for part in (
         alerts,
+        anomaly_routes,
         incidents,
         events,
         rules,

@@ -25,6 +25,7 @@ from rules.lists.known import Lists
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce
+from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertStore, Stores
 from soc.store.levels import LevelStore
 
@@ -121,6 +122,7 @@ class State:
     lists: Path
     known_lists: Callable[[], Lists]
     levels: LevelStore
+    anomalies: SqliteAnomalies
 
 
 def _state(request: Request) -> State:

@@ -15,7 +15,7 @@ from soc.model.account import Account
 from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.surge import Surge, Surges
+from soc.model.surge import Surge, readable
 from soc.store.base import AuditEntry, PolicyStore, Stores
 
 MAX_OPEN = 500  # declared and not over, all together
@@ -33,11 +33,6 @@ class Declared:
     by: str
     at: int
     reason: str
-
-
-def expected(policies: PolicyStore) -> Surges:
-    """What the detector asks: all that are declared now."""
-    return Surges(one.surge for one in _all(policies))
 
 
 def visible(policies: PolicyStore, scope: Scope, now: int) -> list[Declared]:
@@ -90,12 +85,7 @@ def get(policies: PolicyStore, id_: str, scope: Scope, *, inside: bool = True) -
 
 
 def _all(policies: PolicyStore) -> Iterator[Declared]:
-    for policy in policies.list(PolicyKind.SURGE):
-        try:
-            surge = Surge.read(policy.id, policy.body or {})
-        except ConfigError as error:  # written by a newer govsoc: the others count
-            _unread.failed(error)
-            continue
+    for policy, surge in readable(policies.list(PolicyKind.SURGE), _unread.failed):
         yield Declared(surge, policy.version, policy.by, policy.at, policy.reason)
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.console import (
     alerts,
+    anomalies,
     audit,
     backtests,
     bulk,
@@ -29,6 +30,7 @@ for part in (
     visit,
     bulk,
     alerts,
+    anomalies,
     explain,
     incidents,
     events,

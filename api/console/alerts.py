@@ -10,7 +10,9 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
+from api.anomalies import learn_from_verdict
 from api.auth import Analyst, Viewer
+from api.console.anomalies import of_alert
 from api.console.chosen import Filtered
 from api.console.moment import moment, next_morning
 from api.console.render import local
@@ -102,7 +104,9 @@ def triage(
             decision = replace(decision, assignee=assignee.strip())
         elif action is Action.SNOOZE:
             decision = replace(decision, snoozed_until=moment(until, state.zone), reason=reason.strip() or None)
-        decide(state.stores, account, alert_id, decision, state.clock())
+        alert = decide(state.stores, account, alert_id, decision, state.clock())
+        if decision.verdict is Verdict.BENIGN:
+            learn_from_verdict(state, account, alert.rule_id, alert.id)
     except (Refused, Conflict) as error:
         return _alert_page(alert_id, request, state, account, None, error=error, said=(comment, until, reason))
     return RedirectResponse(local(back or f"/alerts/{alert_id}"), 303)
@@ -151,7 +155,8 @@ def _alert_page(
         account=account,
         alert=alert,
         rule=state.rules.get(alert.rule_hash),
-        matched=_together(findings.items),
+        unusual=(unusual := of_alert(state, account, alert.rule_id, alert.id)),
+        matched=[] if unusual else _together(findings.items),
         counted=_counted(findings.items),
         late=max((str(at) for f in findings.items if (at := f.matched.get(FOUND_LATE))), default=None),
         asked=sorted({str(asked) for f in findings.items if (asked := f.matched.get(ASKED))}),

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from babel import Locale
 from babel.dates import format_timedelta
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -89,6 +89,14 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
     def in_language(texts: Mapping[str, str], otherwise: str = "") -> str:
         return texts.get(language) or otherwise or next(iter(texts.values()), "")
 
+    def measured(value: float | None, unit: str) -> str:
+        """A value of a series."""
+        if value is None or value != value:
+            return "–"
+        if unit == "share":
+            return format_percent(value, format="#,##0.#%", locale=locale)
+        return f"{format_decimal(value, locale=locale, format='#,##0.#')} {unit if unit != 'events' else ''}".strip()
+
     def title(rule: RuleDoc | None, otherwise: str) -> str:
         return in_language(rule.titles, rule.title) if rule else otherwise
 
@@ -99,6 +107,7 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
         ago=ago,
         number=lambda n: format_decimal(n, locale=locale, format="#,##0.##"),
         span=written,
+        measured=measured,
         in_language=in_language,
         markdown=markdown,
         mark=mark,

@@ -12,6 +12,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
+from api.anomalies import learn_from_verdict
 from api.auth import COOKIE, Analyst, Viewer, account_of
 from api.bulk import decide_all
 from api.explain import explanation
@@ -43,7 +44,7 @@ from api.times import times
 from api.triage import decide
 from soc.errors import StoreUnavailable
 from soc.model.account import Account
-from soc.model.alert import Alert, Decision
+from soc.model.alert import Alert, Decision, Verdict
 from soc.model.calendar import DAY_MS
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
@@ -119,9 +120,14 @@ def get_alert(alert_id: AlertId, state: Here, account: Viewer) -> AlertDetail:
 
 @router.patch("/{alert_id}")
 def change_alert(alert_id: AlertId, change: DecisionIn, state: Here, account: Analyst) -> AlertOut:
-    """Status, verdict, assignee and comment in one step. 409 when somebody changed it since `version`."""
+    """Status, verdict, assignee and comment in one step. 409 when somebody changed it since `version`.
+
+    Where the alert is of an anomaly, `benign` says that so far off is harmless of its series: see `/harmless`."""
     decision = change.decision(change.version)
-    return _out(state, decide(state.stores, account, alert_id, decision, state.clock()))
+    alert = decide(state.stores, account, alert_id, decision, state.clock())
+    if decision.verdict is Verdict.BENIGN:
+        learn_from_verdict(state, account, alert.rule_id, alert.id)
+    return _out(state, alert)
 
 
 @router.post("/{alert_id}/comments", status_code=201)

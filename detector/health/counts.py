@@ -55,6 +55,10 @@ class Counts:
         self._hours = Ring(PERIOD_HOURS + (LATE + AHEAD) // HOUR + 1)
         self._named = False  # whether rows have come or gone since `changes`
 
+    @property
+    def datasets(self) -> frozenset[str]:
+        return frozenset(self._of_dataset)
+
     def observe(self, events: Sequence[Event], until: int | None) -> None:
         """Count them. `until`: the minute (since 1970) up to which all is decided; None: nothing is yet."""
         found: Counter[tuple[int, int, bool]] = Counter()

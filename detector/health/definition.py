@@ -15,7 +15,7 @@ from soc.model.system import SYSTEMS
 from soc.query.evaluate import Predicate, predicate
 from soc.query.parse import parse
 
-CONTENT = Path(__file__).parents[1] / "content" / "slo"
+CONTENT = Path(__file__).parent / "content"
 MAX_BYTES = 256 << 10
 MAX_FILES = 200
 MAX_SLOS = 200

@@ -43,23 +43,35 @@ class Levels:
         self._units = Units([], self._slos)
 
     @property
+    def decided(self) -> int | None:
+        """The last minute (since 1970) that was decided; None: none was."""
+        return self._decided
+
+    @property
+    def datasets(self) -> frozenset[str]:
+        """Events of others need not be given."""
+        return self._counts.datasets
+
+    @property
     def ahead(self) -> int:
         """Events left out because they lie more than six hours beyond the last tick."""
         return self._counts.ahead
 
     def observe(self, events: Sequence[Event]) -> None:
-        """Count a batch, in any order. Only the last six hours before the last tick are still decided by what comes late."""
+        """Count a batch, in any order. Give no more than an hour of events between two ticks: only the last six hours are decided."""
         self._counts.observe(events, self._decided)
+        if self._decided is None:  # the first minute to decide is that of the first event, however much came at once
+            self._decided = min((event.ts // MINUTE_MS - 1 for event in events if event.ts), default=None)
 
     def tick(self, watermark: int) -> list[Alarm]:
         """Decide all minutes before `watermark` (ms: no event before it is expected): the alarms that began, changed or ended, oldest
         first. After a jump only the last six hours are decided; a watermark that goes back decides nothing."""
         until = watermark // MINUTE_MS - 1
-        if self._decided is not None and until <= self._decided:
+        if self._decided is None or until <= self._decided:
             return []
-        first = until if self._decided is None else max(self._decided, until - IN_MINUTES) + 1
+        first = max(self._decided, until - IN_MINUTES) + 1
         alarms = [alarm for minute in range(first, until + 1) for alarm in self._decide(minute)]
-        if self._decided is not None and until // (24 * HOUR) > self._decided // (24 * HOUR):
+        if until // (24 * HOUR) > self._decided // (24 * HOUR):
             self._counts.forget(until)
         self._decided = until
         return alarms

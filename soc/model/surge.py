@@ -3,14 +3,16 @@ names; nothing else changes, and rules do not know of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from soc.errors import ConfigError
 from soc.model.body import Body
 from soc.model.calendar import DAY_MS, MINUTE_MS, ZONE_MS
 from soc.model.org import CODE, Scope
+from soc.model.policy import Policy
 from soc.model.system import SYSTEMS
 
 LONGEST_MS = 62 * DAY_MS
@@ -116,6 +118,15 @@ class Surges:
         """Of several the one that expects most."""
         percents = [one.percent for one in self._surges if one.at(org, system, ts, service)]
         return max(percents) / 100 if percents else None
+
+
+def readable(policies: Iterable[Policy], complain: Callable[[ConfigError], None]) -> Iterator[tuple[Policy, Surge]]:
+    """Those that can be read: one that a newer govsoc has written hides no other."""
+    for policy in policies:
+        try:
+            yield policy, Surge.read(policy.id, policy.body or {})
+        except ConfigError as error:
+            complain(error)
 
 
 def hours(text: str) -> tuple[int, int] | None:

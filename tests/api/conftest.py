@@ -19,10 +19,12 @@ from indexed import IndexedLog
 from api.app import create_app
 from api.passwords import digest, hash_password
 from collector.keys import KeyRing
+from detector.series.definition import load as load_definitions
 from soc.backtest.jobs import Job, Jobs, jobs_dir
 from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
+from soc.model.anomaly import Anomaly, Board, Counts, Progress, Series, pack, series_id
 from soc.model.delivery import Delivery, DeliveryState, delivery_id
 from soc.model.event import Event, Fields, event_id, iso
 from soc.model.finding import Finding, alert_id, finding_id
@@ -36,6 +38,7 @@ from soc.notify.route import Channel, Route, body_of
 from soc.service.api import BACKTEST
 from soc.service.lists import KnownLists
 from soc.service.tuning import read_tuning
+from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import Detections, Stores
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
@@ -84,6 +87,7 @@ class World:
     detections: Detections
     log: Buffer
     keys: KeyRing
+    anomalies: SqliteAnomalies
     alerts: dict[str, str] = field(default_factory=dict)  # organisation -> alert id
     events: dict[str, list[Event]] = field(default_factory=dict)
     now: int = NOW
@@ -159,15 +163,61 @@ def web_event(org: str, ts: int, number: int, ip: str) -> Event:
 
 def open_world(folder: Path) -> World:
     log = EventLog(events_dir(folder), min_free_bytes=0)
-    return World(open_stores(folder), SqliteDetections(folder), log, KeyRing(keys_dir(folder)))
+    return World(open_stores(folder), SqliteDetections(folder), log, KeyRing(keys_dir(folder)), SqliteAnomalies(folder))
 
 
 def open_indexed_world(folder: Path, client: Client) -> World:
     setup.install(client)
     detections = elastic.open_detections(client, folder)
     return World(
-        elastic.open_stores(client), detections, IndexedLog(events_dir(folder), client), KeyRing(keys_dir(folder))
+        elastic.open_stores(client),
+        detections,
+        IndexedLog(events_dir(folder), client),
+        KeyRing(keys_dir(folder)),
+        SqliteAnomalies(folder),
     )
+
+
+def anomaly_of(org: str, alert: str, since: int = NOW - 1_800_000, strength: float = 3.0) -> Anomaly:
+    """Of the one series that the organisation has."""
+    series = series_id("otp-delivery", org, ("viettel",))
+    return Anomaly(
+        series,
+        "otp-delivery",
+        org,
+        since,
+        since + 600_000,
+        since + 120_000,
+        0.4,
+        0.02,
+        0.0,
+        0.1,
+        strength,
+        10,
+        alert,
+        {"level": 4.2},
+    )
+
+
+def observe(world: World) -> None:
+    """What an observer has written: one series an organisation, and one anomaly of it, in the alert that is there."""
+    found = load_definitions()
+    world.anomalies.publish(
+        {"otp-delivery": found.by_name["otp-delivery"].model_dump(mode="json")},
+        [RuleFault("measure: no such measure", f"{RULE_FOLDER}/own.yml", 4)],
+    )
+    series, rows = [], {}
+    for org in world.alerts:
+        board = Board("otp-delivery", org)
+        series.append(Series(board, ("viettel",), 0, NOW - 7_200_000))
+        for minute in range(120):
+            off = 85 <= minute < 100
+            rows[board, NOW - 7_200_000 + minute * 60_000] = pack(
+                0.4 if off else 0.02, 30.0, 0.02, 0.0, 0.1, 0.3, False
+            )
+    anomalies = [anomaly_of(org, alert) for org, alert in world.alerts.items()]
+    counts = {one.board: Counts(1, 7, 2) for one in series}
+    world.anomalies.commit(Progress({}, {}, rows, {}, {}, series, [], anomalies, counts))
 
 
 def fill(world: World) -> None:
@@ -193,6 +243,7 @@ def fill(world: World) -> None:
         )
         world.stores.sources.add(source, None, by="test")
         world.lay_down_route(org)
+    observe(world)
     world.stores.health.report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
     job = Job(world.job, "admin", NOW, ("hungyen",), 30, "web-sqli")
     place = jobs_dir(world.keys.directory.parent) / job.id
@@ -277,6 +328,7 @@ def app(world, jobs, lists_dir, anomaly_db):
         lists_dir=lists_dir,
         known_lists=KnownLists(world.stores.policies, lists_dir, world.clock).as_now,
         levels=SqliteLevels(anomaly_db),
+        anomalies=world.anomalies,
     )
 
 

@@ -6,6 +6,7 @@ from api.auth import COOKIE
 from api.passwords import digest, hash_password, verify
 from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
+from soc.store.anomalies import SqliteAnomalies
 
 PASSWORD = "a password of the tests"
 
@@ -44,6 +45,7 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
         lists_dir=tmp_path,
         known_lists=Lists,
         levels=SqliteLevels(tmp_path / "anomaly.db"),
+        anomalies=SqliteAnomalies(tmp_path),
     ).state.soc
     response = Response()
     keep_session(state, response, "secret")

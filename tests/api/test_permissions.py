@@ -13,9 +13,11 @@ from servers import both_stores
 from api.incidents import Desk
 from api.indicators import Which, put, replaced
 from rules.lists.pack import Entry
+from soc.model.anomaly import series_id
 from soc.model.delivery import delivery_id
 from soc.model.finding import alert_id
 from soc.model.indicator import ListType
+from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.surge import Surge
 
@@ -59,6 +61,20 @@ ROUTES = {
     ("GET", "/api/v1/alerts/{alert_id}/explain"): ("viewer", {}),
     ("POST", "/api/v1/alerts/bulk"): ("analyst", {"json": {"where": {}, "change": {"comment": "x"}, "expected": 9}}),
     ("GET", "/api/v1/alerts/times"): ("viewer", {}),
+    ("GET", "/api/v1/anomalies"): ("viewer", {}),
+    ("GET", "/api/v1/anomalies/{anomaly_id}"): ("viewer", {}),
+    ("POST", "/api/v1/anomalies/{anomaly_id}/harmless"): ("analyst", {"json": {"reason": "a new office"}}),
+    ("GET", "/api/v1/harmless"): ("viewer", {}),
+    ("GET", "/api/v1/series"): ("viewer", {}),
+    ("GET", "/api/v1/series/counts"): ("viewer", {}),
+    ("GET", "/api/v1/series/{series_id}"): ("viewer", {}),
+    ("POST", "/api/v1/series/{series_id}/withdraw"): ("analyst", {"json": {"reason": "over"}}),
+    ("GET", "/anomalies"): ("viewer", {}),
+    ("GET", "/anomalies/{anomaly_id}"): ("viewer", {}),
+    ("POST", "/anomalies/{anomaly_id}/harmless"): ("analyst", {"data": {"reason": "a new office"}}),
+    ("GET", "/series"): ("viewer", {}),
+    ("GET", "/series/{series_id}"): ("viewer", {}),
+    ("POST", "/series/{series_id}/withdraw"): ("analyst", {"data": {"reason": "over"}}),
     ("GET", "/api/v1/incidents"): ("viewer", {}),
     ("GET", "/api/v1/incidents/{incident_id}"): ("viewer", {}),
     ("GET", "/api/v1/incidents/{incident_id}/history"): ("viewer", {}),
@@ -237,6 +253,8 @@ def send(client, world, method, path, sent):
     ids = {
         "alert_id": world.alerts["hungyen"],
         "incident_id": INCIDENT,
+        "anomaly_id": world.anomalies.list(Scope(frozenset({"hungyen"})))[0].id,
+        "series_id": series_id("otp-delivery", "hungyen", ("viettel",)),
         "event_id": world.events["hungyen"][3].id,
         "source_id": "hungyen-otp" if path.endswith("/token") else "hungyen-portal",
         "rule_id": "web-sqli",

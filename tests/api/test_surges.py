@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from servers import both_stores
 
-from api.surges import expected
 from soc.model.calendar import DAY_MS
 from soc.model.policy import Policy, PolicyKind
+from soc.service.levels import KnownSurges
 
 WANTED = {
     "name": "Tuyển sinh lớp 6",
@@ -18,6 +18,13 @@ WANTED = {
     "systems": ["portal"],
     "reason": "công văn 12",
 }
+
+
+def expected(policies):
+    """As the observer knows them."""
+    known = KnownSurges(policies)
+    known.load()
+    return known
 
 
 @pytest.fixture

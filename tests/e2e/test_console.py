@@ -32,6 +32,7 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.source import Source, SourceHealth, Transport
+from soc.store.anomalies import SqliteAnomalies
 from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
 from soc.store.elastic.admin import setup
@@ -188,6 +189,7 @@ def province(opened, tmp_path_factory):
             lists_dir=tmp_path_factory.mktemp("lists"),
             known_lists=Lists,
             levels=SqliteLevels(tmp_path_factory.mktemp("observed") / "anomaly.db"),
+            anomalies=SqliteAnomalies(tmp_path_factory.mktemp("anomalies")),
         )
     ) as address:
         yield address, alerts, stores

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from soc.buffer.database import Database
 from soc.model.service_level import Blame, Burning, Part, Place, ServiceLevel
-from soc.store.levels import SCHEMA, write
+from soc.store.anomalies import SCHEMA
+from soc.store.levels import write
 
 AT = 1_772_452_800_000
 
@@ -37,7 +38,7 @@ def level(org: str, *, name: str = "otp-delivered", bad: int = 80, burning: bool
 
 def observed(file: Path, levels: Sequence[ServiceLevel]) -> None:
     """In place of the observer."""
-    db = Database(file, (SCHEMA,))
+    db = Database(file, SCHEMA)
     with db.write() as connection:
         write(connection, levels, {})
     db.close()

@@ -202,7 +202,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(STEPS, st.integers(0, 60))
 def test_kept_and_loaded_is_the_same_as_undisturbed(steps: list[Step], kill: int) -> None:
     whole, minute = Levels(SLOS), START

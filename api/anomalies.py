@@ -1,0 +1,197 @@
+"""Anomalies and series as people see them, and what they say of them. The API and the console share it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from api.errors import Refused
+from detector.explain import query_of
+from detector.series.definition import Definition
+from soc.errors import ConfigError, NotFound
+from soc.model.account import Account
+from soc.model.anomaly import RULE_PREFIX, Anomaly, Reading, Series
+from soc.model.harmless import Harmless, beyond, body_of, harmless_of
+from soc.model.org import Scope
+from soc.model.policy import Policy, PolicyKind
+from soc.store.base import AuditEntry
+
+if TYPE_CHECKING:
+    from api.state import State
+
+HOUR_MS = 3_600_000
+MOST_HOURS = 8 * 24
+_BEFORE_MS, _AFTER_MS = 3 * HOUR_MS, HOUR_MS
+_SIMILAR = 3
+_LOOKED_AT = 200  # anomalies of the series
+_OF_AN_ALERT = 50  # series that one verdict speaks of
+NO_DEFINITION = "(gone)"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A series with its definition; None where that runs no more."""
+
+    series: Series
+    definition: Definition | None
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        name = self.series.board.definition
+        return self.definition.titles.model_dump() if self.definition else {"en": name, "vi": name}
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """Field and value; empty for a series of all that had no room."""
+        names = self.definition.group_by if self.definition else [""] * len(self.series.key)
+        return list(zip(names, self.series.key, strict=False))
+
+    @property
+    def other(self) -> bool:
+        return not self.series.key and bool(self.definition and self.definition.group_by)
+
+    @property
+    def unit(self) -> str:
+        return self.definition.unit if self.definition else ""
+
+    @property
+    def bucket_ms(self) -> int:
+        return self.definition.bucket_ms if self.definition else 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """`similar`: other anomalies of the same series, the most alike in size and length first. `query`: a search for the events behind
+    it, empty where the definition is gone. `harmless`: what people said about the series."""
+
+    anomaly: Anomaly
+    shown: Shown
+    readings: Sequence[Reading]
+    similar: Sequence[Anomaly]
+    query: str
+    harmless: Said | None
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is harmless of a series, and who said so."""
+
+    harmless: Harmless
+    version: int
+    by: str
+    at: int
+    reason: str
+
+
+def definitions(state: State) -> dict[str, Definition]:
+    found = {}
+    for name, doc in state.anomalies.running()[0].items():
+        try:
+            found[name] = Definition.model_validate(doc)
+        except ValidationError:  # of another govsoc, which has not been started since
+            continue
+    return found
+
+
+def detail(state: State, anomaly: Anomaly, scope: Scope) -> Detail:
+    """Raises `NotFound` when the series has gone."""
+    series = state.anomalies.one(anomaly.series, scope).series
+    definition = definitions(state).get(anomaly.definition)
+    width = definition.bucket_ms if definition else 60_000
+    since, until = anomaly.since - max(_BEFORE_MS, 60 * width), anomaly.until + max(_AFTER_MS, 20 * width)
+    others = state.anomalies.list(scope, series=anomaly.series, limit=_LOOKED_AT)
+    return Detail(
+        anomaly,
+        Shown(series, definition),
+        state.anomalies.readings(series, since, until),
+        similar(anomaly, others),
+        query_of(definition, series, anomaly.since, anomaly.until + width) if definition else "",
+        said(state, anomaly.series),
+    )
+
+
+def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:
+    """By size (how many times what was expected) and by length, both as ratios."""
+
+    def shape(one: Anomaly) -> tuple[float, float]:
+        size = math.log((abs(one.actual) + 1e-6) / (abs(one.expected) + 1e-6))
+        return size, math.log(1 + max(one.until - one.since, 0) / 60_000)
+
+    size, length = shape(anomaly)
+
+    def distance(one: Anomaly) -> float:
+        its_size, its_length = shape(one)
+        return math.hypot(size - its_size, length - its_length)
+
+    return sorted((one for one in others if one.id != anomaly.id), key=distance)[:_SIMILAR]
+
+
+def said(state: State, series_id: str) -> Said | None:
+    """None where nothing is said, or it was withdrawn."""
+    try:
+        return _said(state.stores.policies.get(PolicyKind.HARMLESS, series_id))
+    except NotFound:
+        return None
+
+
+def all_said(state: State, scope: Scope) -> list[Said]:
+    found = [_said(policy) for policy in state.stores.policies.list(PolicyKind.HARMLESS)]
+    return [one for one in found if one is not None and scope.allows(one.harmless.org)]
+
+
+def lay_down(state: State, account: Account, anomaly: Anomaly, reason: str) -> Said:
+    """So far off is harmless of this series from now on. Raises `Refused` when that is laid down already."""
+    versions = state.stores.policies.history(PolicyKind.HARMLESS, anomaly.series)
+    strength = beyond(anomaly.strength)
+    before = _said(versions[-1]) if versions else None
+    if before is not None and before.harmless.strength >= strength:
+        raise Refused("as much of this series is harmless already")
+    new = Harmless(anomaly.series, anomaly.definition, anomaly.org, strength, anomaly.alert)
+    _put(state, account, new, len(versions) + 1, "series.harmless", reason)
+    return Said(new, len(versions) + 1, account.name, state.clock(), reason)
+
+
+def withdraw(state: State, account: Account, series_id: str, reason: str) -> None:
+    """As if nobody had said it. Raises `NotFound`, also outside the account's scope."""
+    versions = state.stores.policies.history(PolicyKind.HARMLESS, series_id)
+    now = _said(versions[-1]) if versions else None
+    if now is None or not account.scope.allows(now.harmless.org):
+        raise NotFound(f"nothing of series {series_id} is said to be harmless")
+    _put(state, account, now.harmless, now.version + 1, "series.withdraw", reason, gone=True)
+
+
+def learn_from_verdict(state: State, account: Account, rule_id: str, alert_id: str) -> None:
+    """An alert that is benign moves what its series may do without a call."""
+    if not rule_id.startswith(RULE_PREFIX):
+        return
+    farthest: dict[str, Anomaly] = {}
+    for one in state.anomalies.list(account.scope, alert=alert_id, limit=_LOOKED_AT):
+        if one.series not in farthest or one.strength > farthest[one.series].strength:
+            farthest[one.series] = one
+    for one in list(farthest.values())[:_OF_AN_ALERT]:
+        try:
+            lay_down(state, account, one, f"verdict on alert {alert_id}: benign")
+        except Refused:
+            continue
+
+
+def _put(
+    state: State, account: Account, one: Harmless, version: int, action: str, reason: str, *, gone: bool = False
+) -> None:
+    now, body = state.clock(), None if gone else body_of(one)
+    detail = f"{one.definition}, up to {one.strength} widths of its band: {reason}"
+    state.stores.audit.record(AuditEntry(now, account.name, action, one.series, detail[:2000]))
+    state.stores.policies.put(Policy(PolicyKind.HARMLESS, one.series, version, body, account.name, now, reason))
+
+
+def _said(policy: Policy) -> Said | None:
+    if policy.body is None:
+        return None
+    try:
+        return Said(harmless_of(policy), policy.version, policy.by, policy.at, policy.reason)
+    except ConfigError:
+        return None

@@ -1,0 +1,141 @@
+"""The shapes of series and anomalies in the JSON API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from api.anomalies import Detail, Said, Shown
+from api.schemas import Comment, In
+from soc.model.anomaly import Anomaly, Counts, Reading
+from soc.model.event import iso
+
+SeriesId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hex digits")]
+AnomalyId = Annotated[str, Field(pattern="^[0-9a-f]{36}$", description="36 hex digits")]
+
+
+class ReasonIn(In):
+    reason: Comment
+
+
+class ReadingOut(BaseModel):
+    time: str = Field(description="the start of the bucket")
+    value: float | None = Field(description="null where it is not known")
+    weight: float = Field(description="of a ratio its denominator, of a quantile how many values")
+    expected: float | None
+    lower: float | None
+    upper: float | None
+    score: float = Field(description="how surprising, 0 to 1; 0.5 is at the threshold of the alarm budget")
+    learning: bool
+
+    @classmethod
+    def of(cls, one: Reading) -> ReadingOut:
+        band = [None if value != value else value for value in (one.expected, one.lower, one.upper)]
+        return cls(
+            time=iso(one.ts), value=one.value, weight=one.weight, expected=band[0], lower=band[1], upper=band[2],
+            score=one.score, learning=one.learning,
+        )  # fmt: skip
+
+
+class SeriesOut(BaseModel):
+    id: str
+    definition: str
+    titles: dict[str, str] = Field(description="the title by language")
+    org: str
+    group: dict[str, str] = Field(description="field: value")
+    other: bool = Field(description="it stands for all keys that had no room")
+    unit: str
+    since: str = Field(description="its first bucket")
+    last: ReadingOut | None = Field(description="as it was judged last")
+
+    @classmethod
+    def of(cls, shown: Shown, last: Reading | None) -> SeriesOut:
+        series = shown.series
+        return cls(
+            id=series.id, definition=series.board.definition, titles=dict(shown.titles), org=series.board.org,
+            group=dict(shown.keys), other=shown.other, unit=shown.unit, since=iso(series.born),
+            last=ReadingOut.of(last) if last else None,
+        )  # fmt: skip
+
+
+class HarmlessOut(BaseModel):
+    series: str
+    definition: str
+    org: str
+    strength: float = Field(description="how far off it may be without a call, in half widths of its band")
+    alert: str = Field(description="the alert that the verdict was about")
+    by: str
+    at: str
+    reason: str
+
+    @classmethod
+    def of(cls, one: Said) -> HarmlessOut:
+        what = one.harmless
+        return cls(
+            series=what.series, definition=what.definition, org=what.org, strength=what.strength, alert=what.alert,
+            by=one.by, at=iso(one.at), reason=one.reason,
+        )  # fmt: skip
+
+
+class SeriesDetail(SeriesOut):
+    readings: list[ReadingOut]
+    harmless: HarmlessOut | None
+
+
+class AnomalyOut(BaseModel):
+    id: str
+    series: str
+    definition: str
+    org: str
+    since: str = Field(description="when the evidence began to add up")
+    until: str = Field(description="its last bucket that was off")
+    at: str = Field(description="the bucket that was farthest off; `actual` and `expected` are of it")
+    actual: float
+    expected: float
+    lower: float
+    upper: float
+    strength: float = Field(description="how far off, in half widths of the band")
+    buckets: int
+    alert: str = Field(description="the alert that it is folded into")
+    parts: dict[str, float] = Field(description="what made it surprising, in powers of ten")
+
+    @classmethod
+    def of(cls, one: Anomaly) -> AnomalyOut:
+        return cls(**_facts(one))
+
+
+class AnomalyDetail(AnomalyOut):
+    of_series: SeriesOut
+    query: str = Field(description="a search for the events behind it")
+    readings: list[ReadingOut]
+    similar: list[AnomalyOut] = Field(description="of the same series, the most alike first")
+    harmless: HarmlessOut | None
+
+    @classmethod
+    def of_detail(cls, one: Detail) -> AnomalyDetail:
+        return cls(
+            **_facts(one.anomaly), of_series=SeriesOut.of(one.shown, one.readings[-1] if one.readings else None), query=one.query,
+            readings=[ReadingOut.of(reading) for reading in one.readings], similar=[AnomalyOut.of(other) for other in one.similar],
+            harmless=HarmlessOut.of(one.harmless) if one.harmless else None,
+        )  # fmt: skip
+
+
+class BoardOut(BaseModel):
+    definition: str
+    org: str
+    series: int
+    beyond: int = Field(description="about how many keys had no room and are counted as other")
+    late: int = Field(description="events that came too late for any bucket")
+
+    @classmethod
+    def of(cls, definition: str, org: str, counts: Counts) -> BoardOut:
+        return cls(definition=definition, org=org, series=counts.series, beyond=counts.beyond, late=counts.lost)
+
+
+def _facts(one: Anomaly) -> dict[str, object]:
+    return {
+        "id": one.id, "series": one.series, "definition": one.definition, "org": one.org, "since": iso(one.since),
+        "until": iso(one.until), "at": iso(one.at), "actual": one.actual, "expected": one.expected, "lower": one.lower,
+        "upper": one.upper, "strength": one.strength, "buckets": one.buckets, "alert": one.alert, "parts": dict(one.parts),
+    }  # fmt: skip

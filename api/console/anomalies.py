@@ -1,0 +1,154 @@
+"""The pages of anomalies and of series."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from api.anomalies import HOUR_MS, MOST_HOURS, Detail, Shown, all_said, definitions, detail, lay_down, said, withdraw
+from api.anomaly_schemas import AnomalyId, SeriesId
+from api.auth import Analyst, Viewer
+from api.console.plot import plot
+from api.console.render import local
+from api.schemas import Cursor, Name
+from api.state import Here, State
+from soc.errors import NotFound
+from soc.model.account import Account, Role
+from soc.model.anomaly import RULE_PREFIX
+from soc.store.cursor import decode, encode
+
+router = APIRouter()
+_A_PAGE = 50
+_OF_AN_ALERT = 6
+Reason = Annotated[str, Form(min_length=1, max_length=4000)]
+
+
+@router.get("/anomalies")
+def anomalies_page(
+    request: Request, state: Here, account: Viewer, cursor: Annotated[Cursor, Query()] = None
+) -> Response:
+    before = decode(cursor)[1] if cursor is not None else ""
+    found = state.anomalies.list(account.scope, before=before, limit=_A_PAGE + 1)
+    more = f"/anomalies?{urlencode({'cursor': encode(0, found[_A_PAGE - 1].id)})}" if len(found) > _A_PAGE else None
+    counts = state.anomalies.counts(account.scope)
+    known = definitions(state)
+    return state.pages.html(
+        request,
+        "anomalies.html",
+        account=account,
+        anomalies=[(one, _shown(state, account, one.series)) for one in found[:_A_PAGE]],
+        harmless=[(one, _shown(state, account, one.harmless.series)) for one in all_said(state, account.scope)],
+        definitions=known,
+        faults=state.anomalies.running()[1] if account.role.includes(Role.ADMIN) else [],
+        series={name: sum(one.series for board, one in counts.items() if board.definition == name) for name in known},
+        beyond={name: sum(one.beyond for board, one in counts.items() if board.definition == name) for name in known},
+        late=sum(one.lost for one in counts.values()),
+        more=more,
+        first_page=cursor is None,
+        may_triage=account.role.includes(Role.ANALYST),
+    )
+
+
+@router.get("/anomalies/{anomaly_id}")
+def anomaly_page(anomaly_id: AnomalyId, request: Request, state: Here, account: Viewer) -> Response:
+    found = detail(state, state.anomalies.anomaly(anomaly_id, account.scope), account.scope)
+    may = account.role.includes(Role.ANALYST)
+    return state.pages.html(request, "anomaly.html", account=account, found=found, plot=plot_of(found), may_triage=may)
+
+
+@router.post("/anomalies/{anomaly_id}/harmless")
+def say_harmless(anomaly_id: AnomalyId, state: Here, account: Analyst, reason: Reason) -> Response:
+    lay_down(state, account, state.anomalies.anomaly(anomaly_id, account.scope), reason)
+    return RedirectResponse(f"/anomalies/{anomaly_id}", 303)
+
+
+@router.get("/series")
+def series_page(
+    request: Request,
+    state: Here,
+    account: Viewer,
+    definition: Annotated[Name, Query()] = "",
+    cursor: Annotated[Cursor, Query()] = None,
+) -> Response:
+    after = decode(cursor)[1] if cursor is not None else ""
+    found = state.anomalies.series(account.scope, definition=definition, after=after, limit=_A_PAGE + 1)
+    known = definitions(state)
+    more = None
+    if len(found) > _A_PAGE:
+        more = f"/series?{urlencode({'definition': definition, 'cursor': encode(0, found[_A_PAGE - 1].series.id)})}"
+    return state.pages.html(
+        request,
+        "series_list.html",
+        account=account,
+        series=[(Shown(one.series, known.get(one.series.board.definition)), one.last) for one in found[:_A_PAGE]],
+        more=more,
+    )
+
+
+@router.get("/series/{series_id}")
+def one_series_page(
+    series_id: SeriesId,
+    request: Request,
+    state: Here,
+    account: Viewer,
+    hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 6,
+) -> Response:
+    known = state.anomalies.one(series_id, account.scope)
+    shown = Shown(known.series, definitions(state).get(known.series.board.definition))
+    end = known.last.ts + 1 if known.last else state.clock()
+    readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)
+    return state.pages.html(
+        request,
+        "series.html",
+        account=account,
+        shown=shown,
+        last=known.last,
+        hours=hours,
+        plot=plot(readings, shown.bucket_ms, label=shown.series.board.definition),
+        known=sum(one.value is not None for one in readings),
+        anomalies=state.anomalies.list(account.scope, series=series_id, limit=20),
+        harmless=said(state, series_id),
+        may_triage=account.role.includes(Role.ANALYST),
+    )
+
+
+@router.post("/series/{series_id}/withdraw")
+def withdraw_harmless(
+    series_id: SeriesId,
+    state: Here,
+    account: Analyst,
+    reason: Reason,
+    back: Annotated[str, Form(max_length=2000)] = "",
+) -> Response:
+    withdraw(state, account, series_id, reason)
+    return RedirectResponse(local(back or f"/series/{series_id}"), 303)
+
+
+def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> list[tuple[Detail, str]]:
+    """The anomalies that an alert was made of, the newest first, each with its plot."""
+    if not rule_id.startswith(RULE_PREFIX):
+        return []
+    found = []
+    for one in state.anomalies.list(account.scope, alert=alert_id, limit=_OF_AN_ALERT):
+        try:
+            known = detail(state, one, account.scope)
+        except NotFound:  # the series has vanished since
+            continue
+        found.append((known, plot_of(known)))
+    return found
+
+
+def plot_of(found: Detail) -> str:
+    one = found.anomaly
+    return plot(found.readings, found.shown.bucket_ms, (one.since, one.until), found.anomaly.definition)
+
+
+def _shown(state: State, account: Account, series_id: str) -> Shown | None:
+    try:
+        series = state.anomalies.one(series_id, account.scope).series
+    except NotFound:
+        return None
+    return Shown(series, definitions(state).get(series.board.definition))

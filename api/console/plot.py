@@ -1,0 +1,66 @@
+"""A small plot of a series as SVG: the expected band, what was, and what was too far off. No script, no style: classes of console.css."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from markupsafe import Markup
+
+from soc.model.anomaly import Reading
+
+_WIDTH, _HEIGHT, _EDGE = 640, 160, 4
+_MOST = 1500  # points; more than there are pixels say nothing
+
+
+def plot(readings: Sequence[Reading], step_ms: int, marked: tuple[int, int] | None = None, label: str = "") -> Markup:
+    """`marked`: from and to which time (ms) it is an anomaly. Where a bucket is not known the line ends."""
+    shown = readings[-_MOST:]
+    known = [one for one in shown if one.value is not None]
+    if len(known) < 2:
+        return Markup()
+    first, last = shown[0].ts, max(shown[-1].ts, shown[0].ts + 1)
+    top = max(
+        max(one.value or 0.0, min(one.upper, 4 * abs(one.expected) + 1) if one.upper == one.upper else 0.0)
+        for one in known
+    )
+    low = min(min(one.value or 0.0, one.lower) if one.lower == one.lower else one.value or 0.0 for one in known)
+    low = max(low, 0.0) if min(one.value or 0.0 for one in known) >= 0 else low
+    height = (top - low) or 1.0
+
+    def x(ts: int) -> float:
+        return _EDGE + (ts - first) / (last - first) * (_WIDTH - 2 * _EDGE)
+
+    def y(value: float) -> float:
+        return _HEIGHT - _EDGE - (min(max(value, low), top) - low) / height * (_HEIGHT - 2 * _EDGE)
+
+    head = f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" preserveAspectRatio="none">'
+    shapes = []
+    if marked is not None:
+        left, right = x(max(marked[0], first)), x(min(marked[1] + step_ms, last))
+        shapes.append(f'<rect class="off" x="{left:.1f}" y="0" width="{max(right - left, 1):.1f}" height="{_HEIGHT}"/>')
+    for run in _runs(shown, step_ms):
+        band = [one for one in run if one.lower == one.lower and one.upper == one.upper]
+        if len(band) > 1:
+            edge = [f"{x(one.ts):.1f},{y(one.upper):.1f}" for one in band]
+            edge += [f"{x(one.ts):.1f},{y(one.lower):.1f}" for one in reversed(band)]
+            shapes.append(f'<polygon class="band" points="{" ".join(edge)}"/>')
+            middle = " ".join(f"{x(one.ts):.1f},{y(one.expected):.1f}" for one in band)
+            shapes.append(f'<polyline class="expected" points="{middle}"/>')
+        line = " ".join(f"{x(one.ts):.1f},{y(one.value or 0.0):.1f}" for one in run)
+        shapes.append(f'<polyline class="actual" points="{line}"/>')
+    title = Markup("<title>{}</title>").format(label)
+    return Markup(head) + title + Markup("".join(shapes) + "</svg>")  # noqa: S704 - numbers only
+
+
+def _runs(readings: Sequence[Reading], step_ms: int) -> Iterator[list[Reading]]:
+    """Known buckets one after the other."""
+    run: list[Reading] = []
+    for one in readings:
+        if one.value is None or (run and one.ts - run[-1].ts > 2 * step_ms):
+            if run:
+                yield run
+            run = []
+        if one.value is not None:
+            run.append(one)
+    if run:
+        yield run

@@ -1,0 +1,109 @@
+"""The threshold that an alarm budget leads to, without labels.
+
+What is budgeted is half hours with an alarm, so the largest surprise of each half hour is kept. The threshold comes of their body:
+surprises are sums of -log p, whose upper tail is exponential (Gumbel's class: Coles, Statistical Modeling of Extreme Values, 2001),
+so what one half hour in two and one in ten exceed says what only so many of 336 a week do. Half hours of incidents are no part of the body.
+Where the tail is heavier than that, a second, plain count holds: no lower threshold than what twice the budget has exceeded so far.
+
+An incident is one alarm: while it lasts, only what is more surprising than its peak, which fades, alarms again.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import ClassVar
+
+SLOT_MS = 1_800_000
+WEEK_SLOTS = 336
+_LOW = 0.25
+_PER_OCTAVE = 8
+BINS = 80  # up to 0.25 * 2^10
+_TO_BIN = _PER_OCTAVE / math.log(2)
+_SHIFT = -math.log(_LOW) * _TO_BIN
+_KEEP = 0.5 ** (1 / (8 * WEEK_SLOTS))  # of a half hour, for each that follows: a half-life of eight weeks
+_FEWEST = 24  # half hours before the first alarm
+_SETTLED = 200  # from here on the threshold is made anew every fourth half hour only
+_BODY, _HIGH = 0.5, 0.1
+_ALLOWED = 2.0  # times the budget: true incidents come on top of false ones
+_FADE = 0.5 ** (1 / 4)  # of a peak, a half hour: half after two hours
+_RISE = 1.1
+
+
+class Budget:
+    """`alarms`: half hours a week."""
+
+    __slots__ = ("alarms", "all", "body", "calm", "peak", "slot", "threshold", "top", "turns")
+    WHOLE: ClassVar[tuple[str, ...]] = ("slot", "calm", "turns")
+    FLOATS: ClassVar[tuple[str, ...]] = ("top", "peak", "threshold")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("all", "body")
+
+    def __init__(self, alarms: float) -> None:
+        self.alarms = alarms
+        self.body = array("f", bytes(4 * BINS))  # half hours by their largest surprise, those of incidents left out
+        self.all = array("f", bytes(4 * BINS))  # and with one for each incident
+        self.slot = -1
+        self.calm = 1  # whether this half hour began without an incident
+        self.turns = 0
+        self.top = 0.0  # largest surprise of this half hour
+        self.peak = 0.0  # of the incident that goes on or has just ended; 0: none
+        self.threshold = math.inf
+
+    def judge(self, ts_ms: int, surprise: float) -> bool:
+        """Whether this alarms. Times never fall."""
+        slot = ts_ms // SLOT_MS
+        if slot != self.slot:
+            self._turn(slot)
+        if surprise > self.top:
+            self.top = surprise
+        return surprise >= self.threshold and surprise >= self.peak
+
+    def _turn(self, slot: int) -> None:
+        passed, self.slot = (min(slot - self.slot, 1000) if self.slot >= 0 else 0), slot
+        top, self.top = self.top, 0.0
+        if passed:
+            self._count(top)
+        self.peak *= _FADE**passed
+        if self.peak < self.threshold:
+            self.peak = 0.0
+
+    def _count(self, top: float) -> None:
+        """A half hour is over."""
+        within = top >= self.threshold
+        alarmed = within and top >= self.peak
+        place = min(int(math.log(top) * _TO_BIN + _SHIFT), BINS - 1) if top > _LOW else 0
+        if alarmed or not within:
+            self.all[place] += 1.0
+        if not within:
+            self.body[place] += 1.0
+        if alarmed:
+            self.peak = top * _RISE
+        self.turns += 1
+        if self.turns >= _FEWEST and (self.turns < _SETTLED or self.turns % 4 == 0):
+            self._fit()
+
+    def _fit(self) -> None:
+        if self.turns >= _SETTLED:
+            keep = _KEEP**4
+            for k in range(BINS):
+                self.body[k] *= keep
+                self.all[k] *= keep
+        share = self.alarms / WEEK_SLOTS
+        body, high = _exceeded(self.body, _BODY), _exceeded(self.body, _HIGH)
+        tail = high + (high - body) / math.log(_BODY / _HIGH) * math.log(_HIGH / share) if share < _HIGH else high
+        self.threshold = max(
+            tail, _exceeded(self.all, _ALLOWED * share) if _ALLOWED * share * self.turns >= 1 else 0.0, _LOW
+        )
+
+
+def _exceeded(counts: array[float], share: float) -> float:
+    """What this share of the counted exceed."""
+    wanted, beyond = share * sum(counts), 0.0
+    for k in range(BINS - 1, -1, -1):
+        count = counts[k]
+        if count > 0.0:
+            beyond += count
+            if beyond >= wanted:
+                into = (beyond - wanted) / count
+                return _LOW * math.exp2((k + into) / _PER_OCTAVE)
+    return _LOW

@@ -1,0 +1,262 @@
+"""The scorer of one series: a value in, a judged point out.
+
+    value -> stabilised -> less the habit -> distances -> rarities -> their sum -> score, alarm
+                           (season)          (here)       (tail)                  (budget)
+
+Four distances, each with its own rarity, count alike: from the level of the last days, from what the last minutes lead to expect (a
+damped Holt forecast: Gardner and McKenzie 1985), from the value before, and from the highest and lowest so far. Weights and gains are
+round numbers that nothing was tuned to.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from datetime import tzinfo
+from typing import ClassVar, Self
+
+from detector.score.budget import Budget
+from detector.score.drift import Drift
+from detector.score.point import Kind, Point
+from detector.score.season import DAY_SLOTS, SLOT_MS, Season
+from detector.score.stabilise import SCALES
+from detector.score.state import Kept, freeze, thaw
+from detector.score.tail import Tail
+
+VERSION = 1  # of what the numbers of the state mean
+DAY_MS = 86_400_000
+_BAND = 3.5  # widths of noise from what is expected to the ends of the band
+_CLIP = 4.0  # widths that one value can move what is learned
+_FLOOR = 1e-3  # of the usual size of values: less is never far off
+_SPARSE = 0.4  # of the mean distance: a series that hardly ever moves is no narrower than that
+_FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8
+_WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
+_TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
+_FIRST = 30  # points before anything is clipped
+_SLOW_DAYS = 2.0  # half-life of the level
+_FADE_DAYS = 14.0  # and of rarities
+_DAMP = 0.1  # of what is learned from a value that is an incident
+_LATE = 10  # points out of order in a row before the clock is believed
+_STALE_STEPS = 3  # missing values before the last minutes lead to expect less
+
+
+class Scorer:
+    """Scores one series, in the order of time. Holds a few kilobytes whatever it has seen."""
+
+    __slots__ = (
+        *(
+            "kind",
+            "step_s",
+            "_stabilise",
+            "_unstabilise",
+            "_season",
+            "_budget",
+            "_drift",
+            "_tails",
+            "_slow_gain",
+            "_fade",
+        ),
+        *(
+            "_last",
+            "_late",
+            "_first",
+            "_slot",
+            "_count",
+            "_n",
+            "_day",
+            "_day_count",
+            "_start",
+            "_middle",
+            "_end",
+            "_width",
+        ),
+        *("_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast", "_trend", "_before", "_size", "_mean"),
+        *("_high", "_low", "_damp", "_widths"),
+    )
+    WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n", "_day", "_day_count")
+    FLOATS: ClassVar[tuple[str, ...]] = (
+        *("_start", "_middle", "_end", "_width", "_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast"),
+        *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp"),
+    )
+    ARRAYS: ClassVar[tuple[str, ...]] = ("_widths",)
+
+    def __init__(self, step_s: int, kind: Kind, zone: tzinfo, budget: float) -> None:
+        """`step_s`: seconds between two values; `budget`: half hours a week that may alarm."""
+        if step_s <= 0 or not budget > 0:
+            raise ValueError("a step and a budget are more than nothing")
+        self.kind, self.step_s = kind, step_s
+        self._stabilise, self._unstabilise = SCALES[kind]
+        self._season, self._budget, self._drift = Season(zone), Budget(budget), Drift()
+        self._tails = [Tail() for _ in range(4)]
+        step_days = step_s * 1000 / DAY_MS
+        self._slow_gain = 1 - 0.5 ** (step_days / _SLOW_DAYS)
+        self._fade = 0.5 ** (120 * step_days / _FADE_DAYS)
+        self._widths = array("d", [0.0] * 3)  # of the first three distances
+        self._first = self._last = self._slot = self._day = -1
+        self._n = self._late = self._count = self._day_count = 0
+        self._start = self._middle = self._end = 0.0  # what the habit adds in these ten minutes
+        self._width = self._caution = self._damp = 1.0
+        self._sum = self._sizes = self._weight = self._day_sum = 0.0  # of these ten minutes, and of the day
+        self._slow = self._fast = self._trend = self._before = (
+            0.0  # level of days, of minutes, its slope, and the last value
+        )
+        self._size = self._mean = self._high = self._low = 0.0
+
+    def dump(self) -> bytes:
+        """The whole state: what is loaded from it scores on as if nothing had happened, to the last bit."""
+        return freeze(self._parts(), self._version())
+
+    @classmethod
+    def load(cls, data: bytes, step_s: int, kind: Kind, zone: tzinfo, budget: float) -> Self:
+        """Raises `ConfigError` if the bytes are damaged, or of another version, step or kind."""
+        scorer = cls(step_s, kind, zone, budget)
+        thaw(scorer._parts(), scorer._version(), data)
+        return scorer
+
+    def usual(self, ts_ms: int) -> float:
+        """What is usual at this time (of the half hour of the last value), whatever the last hours were like."""
+        place = min(max((ts_ms / SLOT_MS - self._slot) * 2, 0.0), 2.0)
+        ends = (self._start, self._middle) if place < 1 else (self._middle, self._end)
+        habit = ends[0] + (place % 1 if place < 2 else 1.0) * (ends[1] - ends[0])
+        return self._unstabilise(habit + self._slow)
+
+    def _parts(self) -> list[Kept]:
+        return [self, self._season, self._budget, self._drift, *self._tails]
+
+    def _version(self) -> str:
+        return f"{VERSION} {self.kind} {self.step_s}"
+
+    @property
+    def leaning(self) -> float:
+        """How the level has changed in three days, in changes as are usual for the series: a slow leak is beyond 5, or below -5."""
+        return self._drift.leaning
+
+    @property
+    def level_since(self) -> int | None:
+        """From when (ms since 1970, a day's precision) a new level holds that was taken for normal after three days; None: never."""
+        return self._drift.since * DAY_MS if self._drift.since >= 0 else None
+
+    def step(self, ts_ms: int, value: float | None, weight: float = 1.0) -> Point:
+        """Judge a value at its time (ms since 1970), then learn from it. None or NaN: unknown, nothing is learned; `weight`: the
+        denominator of a ratio. A time that is not later than the last one is told what was expected, and no more."""
+        late = ts_ms <= self._last and self._is_late(ts_ms)
+        if not late and ts_ms // SLOT_MS != self._slot:
+            self._turn(ts_ms // SLOT_MS)
+        place = (ts_ms / SLOT_MS - self._slot) * 2
+        if place < 1:
+            habit = self._start + max(place, 0.0) * (self._middle - self._start)
+        else:
+            habit = self._middle + min(place - 1, 1.0) * (self._end - self._middle)
+        noise = 0.5 / math.sqrt(weight + 0.75) if self.kind is Kind.RATIO else 0.0
+        if value is None or late or value - value != 0 or not weight > 0:
+            return self._unknown(ts_ms, habit, noise)
+        if not late:
+            self._late = 0
+        return self._judge(ts_ms, self._stabilise(value, weight), habit, noise)
+
+    def _is_late(self, ts_ms: int) -> bool:
+        """Late points are left out, until there are so many in a row that it is the clock that had been ahead."""
+        self._late += 1
+        if self._late <= _LATE:
+            return True
+        self._late, self._last, self._budget.slot = 0, ts_ms - 1000 * self.step_s, -1
+        return False
+
+    def _judge(self, ts_ms: int, y: float, habit: float, noise: float) -> Point:
+        r = y - habit
+        self._wake(ts_ms, y, r)
+        wide, widths, tails, damp = self._width * self._caution, self._widths, self._tails, self._damp
+        forecast = self._fast + self._trend
+        slow, level, difference = r - self._slow, r - forecast, r - self._before
+        narrow = max(widths[1], _SPARSE * self._mean, noise) * wide + _FLOOR * self._size + 1e-12
+        far = max(widths[0] * wide, narrow)
+        beyond = y - self._high if y > self._high else y - self._low if y < self._low else 0.0
+        a, b = tails[0].rate(slow / far, damp), tails[1].rate(level / narrow, damp)
+        c = tails[2].rate(difference / max(widths[2] * wide, narrow), damp)
+        d = tails[3].rate(4 * beyond / far, damp)
+        surprise, budget = a + b + c + d, self._budget
+        anomaly = budget.judge(ts_ms, surprise)
+        threshold = budget.threshold
+        self._damp = _DAMP if surprise >= threshold else 1.0
+        self._learn(y, r, slow, level, difference, far)
+        center, reach, back, ready = habit + forecast, _BAND * narrow, self._unstabilise, self._first + DAY_MS
+        return Point(
+            surprise / (surprise + threshold),
+            back(center),
+            back(center - reach),
+            back(center + reach),
+            anomaly,
+            ts_ms < ready,
+            ready,
+            a,
+            b,
+            c,
+            d,
+        )
+
+    def _wake(self, ts_ms: int, y: float, r: float) -> None:
+        """Begin with the first value; and after a gap expect the level of days again rather than that of minutes long ago."""
+        gap = ts_ms - self._last
+        if self._n == 0:
+            self._slow = self._fast = self._before = r
+            self._high = self._low = y
+            self._first = ts_ms
+        elif gap > _STALE_STEPS * 1000 * self.step_s:
+            self._fast = self._slow + (self._fast - self._slow) * 0.5 ** (gap / 3_600_000)
+            self._before, self._trend = self._fast, 0.0
+        self._last = ts_ms
+
+    def _learn(self, y: float, r: float, slow: float, level: float, difference: float, far: float) -> None:
+        n = self._n = self._n + 1
+        damp, width, widths = self._damp, self._width, self._widths
+        gain = max(1.0 / (n + 1), _WIDTH_GAIN) * damp
+        for k, distance in ((0, slow), (1, level), (2, difference)):
+            size, old = abs(distance) / width * _TO_SIGMA, widths[k]
+            if n > _FIRST and size > _CLIP * old:
+                size = _CLIP * old
+            widths[k] = old + gain * (size - old)
+        size = abs(level) / width
+        self._mean += max(1.0 / (n + 1), _MEAN_GAIN) * damp * (size - self._mean)
+        self._sizes += min(size / (widths[1] + 1e-12), _CLIP) * _TO_SIGMA
+        bound = min(max(slow, -_CLIP * far), _CLIP * far) if n > _FIRST else slow
+        self._slow += max(1.0 / n, self._slow_gain) * damp * bound
+        self._sum += damp * bound
+        self._weight += damp
+        self._count += 1
+        self._fast += self._trend + _FAST * level
+        self._trend = _DAMPED * (self._trend + _TREND * level)
+        self._before = r
+        self._size += max(1.0 / n, _SIZE_GAIN) * (abs(y) - self._size)
+        if y > self._high:
+            self._high = y
+        elif y < self._low:
+            self._low = y
+
+    def _turn(self, slot: int) -> None:
+        """Ten minutes are over, or more."""
+        if self._count:
+            mean = self._sum / self._weight
+            self._season.learn(self._slot, mean, self._sizes / self._count, self._weight / self._count)
+            self._day_sum += mean
+            self._day_count += 1
+            self._sum = self._sizes = self._weight = 0.0
+            self._count = 0
+        day = slot // DAY_SLOTS
+        if day != self._day:
+            if self._day_count:
+                mean = self._day_sum / self._day_count
+                if self._drift.turn(self._day, self._slow + mean, self._widths[0]):
+                    self._slow += mean
+            self._day, self._day_sum, self._day_count = day, 0.0, 0
+        self._slot = slot
+        self._start, self._middle, self._end, self._width, self._caution = self._season.around(slot)
+        for tail in self._tails:
+            if tail.seen >= tail.due:
+                tail.look(self._fade)
+
+    def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
+        center, back = habit + self._fast + self._trend, self._unstabilise
+        reach = _BAND * (max(self._widths[1], _SPARSE * self._mean, noise) * self._width + _FLOOR * self._size)
+        ready = self._first + DAY_MS if self._n else None
+        learning = ready is None or ts_ms < ready
+        return Point(0.0, back(center), back(center - reach), back(center + reach), False, learning, ready)

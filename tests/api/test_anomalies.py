@@ -1,0 +1,127 @@
+"""Series and anomalies over HTTP: what is shown, what people say of them, and how that is taken back."""
+
+from __future__ import annotations
+
+import pytest
+
+from soc.model.anomaly import FIELD
+from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.org import Scope
+from soc.model.rule import RuleDoc
+
+NOW = 1_772_452_800_000
+RULE = RuleDoc("anomaly-otp-delivery", "hash-anomaly", "Codes not delivered", "high", "name: otp-delivery")
+HUNGYEN = Scope(frozenset({"hungyen"}))
+
+
+@pytest.fixture
+def mine(world):
+    return world.anomalies.list(HUNGYEN)[0]
+
+
+@pytest.fixture
+def alert(world, mine):
+    """The anomaly's own alert, as the detector makes it; returns its id."""
+    id_ = alert_id(RULE.id, "hungyen", "viettel", "episode 1")
+    event = f"{mine.since:012x}" + "0" * 20
+    matched = {f"{FIELD}series": mine.series, f"{FIELD}what": "otp-delivery viettel", f"{FIELD}actual": 0.4}
+    finding = Finding(
+        finding_id(id_, event),
+        id_,
+        RULE.id,
+        RULE.hash,
+        "hungyen",
+        "govsoc.otp.carrier",
+        "viettel",
+        mine.since,
+        event,
+        matched,
+    )
+    world.detections.commit([finding], {RULE.hash: RULE}, {}, {}, None, NOW)
+    moved = world.anomalies.list(HUNGYEN)[0]
+    with world.anomalies._db.write() as db:
+        db.execute("UPDATE anomaly SET alert = ? WHERE id = ?", (id_, moved.id))
+    return id_
+
+
+def test_an_anomaly_says_what_was_and_what_was_expected(client_of, mine):
+    client = client_of("viewer")
+    listed = client.get("/api/v1/anomalies").json()["items"]
+    assert [one["id"] for one in listed] == [mine.id]
+    shown = client.get(f"/api/v1/anomalies/{mine.id}").json()
+    assert (shown["actual"], shown["expected"]) == (0.4, 0.02)
+    assert shown["of_series"]["group"] == {"govsoc.otp.carrier": "viettel"}
+    assert shown["query"].startswith(
+        'event.dataset:"otp.gateway" AND (govsoc.otp.event:dlr) AND govsoc.otp.carrier:"viettel"'
+    )
+    assert len(shown["readings"]) > 60
+    found = client.get("/api/v1/events", params={"q": shown["query"]})
+    assert found.status_code == 200, "the search is one that the API takes"
+
+
+def test_series_and_what_had_no_room(client_of, mine):
+    client = client_of("viewer")
+    (series,) = client.get("/api/v1/series").json()["items"]
+    assert (series["id"], series["other"], series["unit"]) == (mine.series, False, "share")
+    assert series["last"]["value"] == pytest.approx(0.02)
+    one = client.get(f"/api/v1/series/{mine.series}", params={"hours": 1}).json()
+    assert len(one["readings"]) == 60
+    assert client.get("/api/v1/series", params={"definition": "none-such"}).json()["items"] == []
+    (counts,) = client.get("/api/v1/series/counts").json()["items"]
+    assert (counts["series"], counts["beyond"], counts["late"]) == (1, 7, 2)
+
+
+def test_what_is_harmless_is_listed_and_can_be_taken_back(client_of, mine):
+    analyst = client_of("analyst")
+    said = analyst.post(f"/api/v1/anomalies/{mine.id}/harmless", json={"reason": "a new carrier gateway"})
+    assert said.status_code == 201
+    assert said.json()["strength"] == pytest.approx(3.3)
+    again = analyst.post(f"/api/v1/anomalies/{mine.id}/harmless", json={"reason": "x"})
+    assert again.status_code == 422
+    (one,) = client_of("viewer").get("/api/v1/harmless").json()["items"]
+    assert (one["by"], one["reason"], one["series"]) == ("analyst", "a new carrier gateway", mine.series)
+    assert client_of("outsider").get("/api/v1/harmless").json()["items"] == []
+    assert client_of("outsider").post(f"/api/v1/series/{mine.series}/withdraw", json={"reason": "x"}).status_code == 404
+    assert analyst.post(f"/api/v1/series/{mine.series}/withdraw", json={"reason": "it is not"}).status_code == 204
+    assert client_of("viewer").get("/api/v1/harmless").json()["items"] == []
+    assert analyst.post(f"/api/v1/series/{mine.series}/withdraw", json={"reason": "x"}).status_code == 404
+
+
+def test_an_alert_closed_as_benign_says_that_it_is_harmless(client_of, alert, mine):
+    analyst = client_of("analyst")
+    closed = analyst.patch(f"/api/v1/alerts/{alert}", json={"version": 0, "status": "closed", "verdict": "benign"})
+    assert closed.status_code == 200
+    (one,) = analyst.get("/api/v1/harmless").json()["items"]
+    assert (one["series"], one["alert"], one["by"]) == (mine.series, alert, "analyst")
+    assert alert in one["reason"]
+
+
+def test_pages_of_anomalies(signed_in, alert, mine):
+    browser = signed_in("analyst")
+    page = browser.get(f"/alerts/{alert}", headers={"accept-language": "en"}).text
+    assert '<svg class="plot"' in page
+    assert "40%" in page
+    assert "What was unusual" in page
+    for path in ("/anomalies", f"/anomalies/{mine.id}", "/series", f"/series/{mine.series}?hours=192"):
+        answer = browser.get(path, headers={"accept-language": "vi"})
+        assert answer.status_code == 200, path
+        assert "Tin nhắn OTP không đến" in answer.text, path
+        assert " style=" not in answer.text, "the policy forbids it"
+    assert browser.post(f"/anomalies/{mine.id}/harmless", data={"reason": "biết rồi"}).status_code == 303
+    assert "biết rồi" in browser.get("/anomalies").text
+    assert (
+        browser.post(f"/series/{mine.series}/withdraw", data={"reason": "x", "back": "//evil"}).headers["location"]
+        == "/"
+    )
+
+
+def test_faults_of_definitions_are_for_administrators(signed_in):
+    assert "no such measure" in signed_in("admin").get("/anomalies").text
+    assert "no such measure" not in signed_in("viewer").get("/anomalies").text
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/anomalies?cursor=x", "/api/v1/series?cursor=%F0", "/api/v1/series/x", "/api/v1/anomalies/0"]
+)
+def test_what_is_no_address_is_refused(client_of, path):
+    assert client_of("viewer").get(path).status_code in (400, 422)
