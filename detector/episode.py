@@ -19,12 +19,13 @@ _CALM_DAYS = 1000  # days of a series without an incident, in which chance may c
 _CAUTION = 4.0  # real series hang together from one bucket to the next, which the formula does not know
 _DOUBT = 0.4  # of the evidence for a call: from here on nothing is learned
 _LONGEST_MS = _HOUR_MS  # after that, what was usual before says little about now
+_NORMAL_MS = 24 * _HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * _HOUR_MS  # what comes back within this time goes on with the alert before
 _CHANGES = {
     Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.DISTINCT: 0.8,
 }  # fmt: skip
-_KEPT = ("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before")
-_STATE = struct.Struct("<4d6q7d")
+_KEPT = ("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn")
+_STATE = struct.Struct("<4d7q7d")
 
 
 class Call(NamedTuple):
@@ -53,6 +54,7 @@ class Episode:
         self.called = 0  # first bucket of the alert; 0: nobody was called yet
         self.over = 0  # when the last one that was called ended,
         self.before = self.sign = 0  # the first bucket of its alert, and its sign
+        self.relearn = 0  # until then nobody is called: what goes on for a day is the new normal
         self.excess = self.strength = 0.0
 
     def step(
@@ -67,39 +69,43 @@ class Episode:
         learning: bool,
     ) -> Call | None:
         """One known bucket. `season`: what its time usually has. `least_strength`: what people said is harmless is below it."""
-        if learning:
+        if learning or ts < self.relearn:
             learn(self.usual, definition, value, weight, season)
             return None
         if self.began and ts - self.began >= max(_LONGEST_MS, 12 * definition.bucket_ms):
-            self._end(ts)
-            self.usual.mass = min(self.usual.mass, 1.0) if season and self._seasonal(definition) else self.usual.mass
-        seen = see(
-            self.usual, definition, definition.page.change or _CHANGES[definition.measure], value, weight, season
-        )
-        enough = threshold(definition)
-        speaks = self._sum_up(definition, ts, seen, enough)
+            self._go_on(definition, ts)
+        change, enough = definition.page.change or _CHANGES[definition.measure], threshold(definition)
+        above, below = see(self.usual, definition, change, value, weight, season)
+        most = enough / 2  # one bucket alone calls nobody
+        self.high = _add(self.high, above.evidence, most, enough)
+        self.low = _add(self.low, below.evidence, most, enough)
         if max(self.high, self.low) < enough * _DOUBT:  # what is learned from has to hold what chance does, too
             learn(self.usual, definition, value, weight, season)
-        if not self.began:
+        if not self.high and not self.low:
+            self._end(ts)
             return None
+        self.began = self.began or ts
+        self.run += 1
         up = self.high >= self.low
-        edge = seen.upper if up else seen.lower
-        if speaks:
-            self.excess += seen.excess
-            self.strength = max(self.strength, abs(value - seen.expected) / max(abs(edge - seen.expected), 1e-12))
+        return self._judge(definition, ts, value, above if up else below, 1 if up else -1, enough, least_strength)
+
+    def _judge(
+        self, definition: Definition, ts: int, value: float, seen: Seen, sign: int, enough: float, least_strength: float
+    ) -> Call | None:
+        """Whether this bucket, which the evidence is mostly about, is worth a call."""
+        if seen.evidence <= 0 or definition.direction is (Direction.LOW if sign > 0 else Direction.HIGH):
+            return None
+        edge = seen.upper if sign > 0 else seen.lower
+        strength = abs(value - seen.expected) / max(abs(edge - seen.expected), 1e-12)
+        self.excess += seen.excess
+        self.strength = max(self.strength, strength)
         if not self.called:
-            if (
-                max(self.high, self.low) < enough
-                or self.run < definition.page.buckets
-                or self.excess < definition.page.least
-            ):
+            page = definition.page
+            if max(self.high, self.low) < enough or self.run < page.buckets or self.excess < page.least:
                 return None
             if self.strength < least_strength:
                 return None
-            self.called, self.sign = self._again(ts, 1 if up else -1) or self.began, 1 if up else -1
-        if not speaks:
-            return None
-        strength = abs(value - seen.expected) / max(abs(edge - seen.expected), 1e-12)
+            self.called, self.sign = self._again(ts, sign) or self.began, sign
         return Call(ts, self.called, self.began, self.run, value, seen.expected, seen.lower, seen.upper, strength)
 
     def dump(self) -> bytes:
@@ -116,34 +122,32 @@ class Episode:
             setattr(one.usual, name, value)
         return one
 
-    def _sum_up(self, definition: Definition, ts: int, seen: Seen, enough: float) -> bool:
-        """Add the evidence; whether this bucket speaks for what the episode is about."""
-        most = enough / 2  # one bucket alone calls nobody
-        high = min(seen.high, most) if definition.direction is not Direction.LOW else -most
-        low = min(seen.low, most) if definition.direction is not Direction.HIGH else -most
-        self.high = min(max(self.high + max(high, -most), 0.0), enough)
-        self.low = min(max(self.low + max(low, -most), 0.0), enough)
-        if not self.high and not self.low:
-            if self.began:
-                self._end(ts)
-            return False
-        self.began = self.began or ts
-        self.run += 1
-        return (high if self.high >= self.low else low) > 0
-
-    @staticmethod
-    def _seasonal(definition: Definition) -> bool:
-        return definition.measure not in (Measure.RATIO, Measure.CONVERSION)
+    def _go_on(self, definition: Definition, ts: int) -> None:
+        """It has lasted for long. Volumes and durations are compared with the last hour from now on; a share that has been called
+        about for a day is learned anew."""
+        called = self.called
+        self._end(ts)
+        if definition.measure not in (Measure.RATIO, Measure.CONVERSION):
+            self.usual.mass = min(self.usual.mass, 1.0)
+        elif called and ts - called >= _NORMAL_MS:
+            self.usual.level = self.usual.mass = 0.0
+            self.relearn = ts + _HOUR_MS
 
     def _again(self, ts: int, sign: int) -> int:
         """What ended a short while ago has come back: it is the same alert."""
         return self.before if self.over and ts - self.over <= _FOLD_MS and self.sign == sign else 0
 
     def _end(self, ts: int) -> None:
+        if not self.began:
+            return
         if self.called:
             self.over, self.before = ts, self.called
         self.began = self.run = self.called = 0
         self.high = self.low = self.excess = self.strength = 0.0
+
+
+def _add(sum_: float, evidence: float, most: float, enough: float) -> float:
+    return min(max(sum_ + min(max(evidence, -most), most), 0.0), enough)
 
 
 def threshold(definition: Definition) -> float:

@@ -25,13 +25,12 @@ _MEMORY = 5.0  # buckets before an offset means something
 
 
 class Seen(NamedTuple):
-    """A bucket beside what was expected in it. `high`, `low`: evidence for a change up and down. `excess`: events beyond."""
+    """A bucket beside what was expected in it, looked at from one side. `evidence`: for a change that way; `excess`: events beyond."""
 
     expected: float
     lower: float
     upper: float
-    high: float
-    low: float
+    evidence: float
     excess: float
 
 
@@ -52,15 +51,20 @@ class Usual:
         return self.single if self.single > self.joint else self.joint
 
 
-def see(usual: Usual, definition: Definition, change: float, value: float, weight: float, season: float) -> Seen:
-    """`season`: what the hour of the week usually has. `change`: which change is worth a call."""
+def see(
+    usual: Usual, definition: Definition, change: float, value: float, weight: float, season: float
+) -> tuple[Seen, Seen]:
+    """From above and from below. `season`: what the hour of the week usually has. `change`: which change is worth a call.
+
+    What is usual by the hour of the week or by the last hour is usual: what returns to the season after an hour below it is no rise.
+    """
     match definition.measure:
         case Measure.RATIO | Measure.CONVERSION:
             return _share(usual, change, value, weight)
         case Measure.QUANTILE:
-            return _duration(usual, change, value, season)
+            return _duration(usual, change, value, season, 1), _duration(usual, change, value, season, -1)
         case _:
-            return _count(usual, change, value, season)
+            return _count(usual, change, value, season, 1), _count(usual, change, value, season, -1)
 
 
 def learn(usual: Usual, definition: Definition, value: float, weight: float, season: float) -> None:
@@ -80,16 +84,14 @@ def learn(usual: Usual, definition: Definition, value: float, weight: float, sea
             _move(usual, value, season)
 
 
-def _share(usual: Usual, change: float, hits: float, weight: float) -> Seen:
+def _share(usual: Usual, change: float, hits: float, weight: float) -> tuple[Seen, Seen]:
     share = _usual_share(usual)
     reach = _WIDTH * math.sqrt(usual.spread * share * (1 - share) / max(weight, 1.0))
     up, down = min(share + change, 0.99), max(share - change, _LEAST_SHARE)
-    return Seen(
-        share, max(share - reach, 0.0), min(share + reach, 1.0),
-        _bernoulli(hits, weight, share, up) / usual.spread,
-        _bernoulli(hits, weight, share, down) / usual.spread if down < share else -1.0,
-        abs(hits - share) * weight,
-    )  # fmt: skip
+    rise = _bernoulli(hits, weight, share, up) / usual.spread
+    fall = _bernoulli(hits, weight, share, down) / usual.spread if down < share else -1.0
+    band = (share, max(share - reach, 0.0), min(share + reach, 1.0))
+    return Seen(*band, rise, abs(hits - share) * weight), Seen(*band, fall, abs(hits - share) * weight)
 
 
 def _bernoulli(share: float, weight: float, before: float, after: float) -> float:
@@ -97,26 +99,24 @@ def _bernoulli(share: float, weight: float, before: float, after: float) -> floa
     return hits * math.log(after / before) + (weight - hits) * math.log((1 - after) / (1 - before))
 
 
-def _count(usual: Usual, change: float, value: float, season: float) -> Seen:
-    expected = max(_level(usual, season), 0.5)
+def _count(usual: Usual, change: float, value: float, season: float, sign: int) -> Seen:
+    expected = max(_farther(usual, season, sign), 0.5)
     reach = _WIDTH * math.sqrt(usual.spread * expected)
-    up, down = expected * (1 + change), expected / (1 + change)
-    return Seen(
-        expected, max(expected - reach, 0.0), expected + reach,
-        (value * math.log(1 + change) - (up - expected)) / usual.spread,
-        (value * math.log(down / expected) - (down - expected)) / usual.spread,
-        abs(value - expected),
-    )  # fmt: skip
+    then = expected * (1 + change) ** sign
+    evidence = (min(value, 1e12) * math.log(then / expected) - (then - expected)) / usual.spread
+    return Seen(expected, max(expected - reach, 0.0), expected + reach, evidence, abs(value - expected))
 
 
-def _duration(usual: Usual, change: float, value: float, season: float) -> Seen:
-    expected = _level(usual, season)
+def _duration(usual: Usual, change: float, value: float, season: float, sign: int) -> Seen:
+    expected = _farther(usual, season, sign)
     off, shift, spread = math.log(max(value, 1e-9) / expected), math.log(1 + change), max(usual.spread, _LEAST_SPREAD)
     reach = math.exp(_WIDTH * math.sqrt(spread))
-    return Seen(
-        expected, expected / reach, expected * reach,
-        shift / spread * (off - shift / 2), shift / spread * (-off - shift / 2), 1.0,
-    )  # fmt: skip
+    return Seen(expected, expected / reach, expected * reach, shift / spread * (sign * off - shift / 2), 1.0)
+
+
+def _farther(usual: Usual, season: float, sign: int) -> float:
+    """The season's or the last hour's, whichever forgives more on this side."""
+    return max(_level(usual, season), season, 1e-9) if sign > 0 else max(min(_level(usual, season), season), 1e-9)
 
 
 def _usual_share(usual: Usual) -> float:

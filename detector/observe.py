@@ -25,7 +25,7 @@ from detector.series.definition import Definition, Measure
 from detector.together import Together
 from detector.track import Track
 from soc.errors import ConfigError
-from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, Surges, pack
+from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, Surges, pack, series_id
 from soc.model.anomaly import Board as Place
 from soc.model.event import Stored
 from soc.model.finding import Finding
@@ -106,6 +106,16 @@ class Observer:
         self._series, self._gone, self._anomalies = [], [], {}
         return done
 
+    def reset(self, series: str) -> bool:
+        """Have a series learn anew, from its next bucket on; False when there is no such series."""
+        for board in self._aggregator.boards():
+            for slot, key in series_of(board):
+                if series_id(board.definition.name, board.org, key) == series:
+                    board.born[slot] = board.heard[slot] = board.closed_to
+                    self._followed(board)
+                    return True
+        return False
+
     @property
     def boards(self) -> set[Place]:
         return set(self._tracks)
@@ -178,6 +188,7 @@ class Observer:
                 continue
             if known is not None:
                 self._gone.append(known[0].id)
+                self._rows.invalidate(known[0].id, 0)
                 tracks[slot] = None
             if key is not None:
                 series = Series(place, key, slot, board.born[slot])

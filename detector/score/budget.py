@@ -2,10 +2,12 @@
 
 What is budgeted is half hours with an alarm, so the largest surprise of each half hour is kept. The threshold comes of their body:
 surprises are sums of -log p, whose upper tail is exponential (Gumbel's class: Coles, Statistical Modeling of Extreme Values, 2001),
-so what one half hour in two and one in ten exceed says what only so many of 336 a week do. Half hours of incidents are no part of the body.
-Where the tail is heavier than that, a second, plain count holds: no lower threshold than what twice the budget has exceeded so far.
+so what one half hour in two and one in ten exceed says what only so many of 336 a week do. Half hours of incidents are no part of
+the body, so that a bad week does not make the next one blind. A plain count of what would have alarmed holds it in bounds: between
+what the budget has exceeded so far, for a lighter tail, and three times the budget, for a heavier one.
 
-An incident is one alarm: while it lasts, only what is more surprising than its peak, which fades, alarms again.
+An incident is one alarm: while it lasts, only what is more surprising than its peak, which fades slowly, alarms again; after it
+the peak fades fast.
 """
 
 from __future__ import annotations
@@ -25,16 +27,22 @@ _KEEP = 0.5 ** (1 / (8 * WEEK_SLOTS))  # of a half hour, for each that follows: 
 _FEWEST = 24  # half hours before the first alarm
 _SETTLED = 200  # from here on the threshold is made anew every fourth half hour only
 _BODY, _HIGH = 0.5, 0.1
-_ALLOWED = 2.0  # times the budget: true incidents come on top of false ones
-_FADE = 0.5 ** (1 / 4)  # of a peak, a half hour: half after two hours
-_RISE = 1.1
+_ALLOWED = 3.0  # times the budget: true incidents come on top of false ones
+_SPENT = 1.0  # times the budget: noise whose tail is lighter may spend all of it
+_COUNTS = 12  # alarms of the budget, three weeks of four: from here on the count is believed
+_WITHIN = 0.1  # of a half hour, for the body, that is part of an incident: what never ends is normal at last
+_FADE, _FADE_WITHIN = (
+    0.5 ** (1 / 4),
+    0.5 ** (1 / 144),
+)  # of a peak, a half hour: half after two hours, and after three days
+_RISE = 1.25
 
 
 class Budget:
     """`alarms`: half hours a week."""
 
-    __slots__ = ("alarms", "all", "body", "calm", "peak", "slot", "threshold", "top", "turns")
-    WHOLE: ClassVar[tuple[str, ...]] = ("slot", "calm", "turns")
+    __slots__ = ("alarms", "all", "body", "peak", "slot", "threshold", "top", "turns")
+    WHOLE: ClassVar[tuple[str, ...]] = ("slot", "turns")
     FLOATS: ClassVar[tuple[str, ...]] = ("top", "peak", "threshold")
     ARRAYS: ClassVar[tuple[str, ...]] = ("all", "body")
 
@@ -43,7 +51,6 @@ class Budget:
         self.body = array("f", bytes(4 * BINS))  # half hours by their largest surprise, those of incidents left out
         self.all = array("f", bytes(4 * BINS))  # and with one for each incident
         self.slot = -1
-        self.calm = 1  # whether this half hour began without an incident
         self.turns = 0
         self.top = 0.0  # largest surprise of this half hour
         self.peak = 0.0  # of the incident that goes on or has just ended; 0: none
@@ -63,7 +70,7 @@ class Budget:
         top, self.top = self.top, 0.0
         if passed:
             self._count(top)
-        self.peak *= _FADE**passed
+            self.peak *= _FADE**passed if top < self.threshold else _FADE_WITHIN * _FADE ** (passed - 1)
         if self.peak < self.threshold:
             self.peak = 0.0
 
@@ -74,8 +81,7 @@ class Budget:
         place = min(int(math.log(top) * _TO_BIN + _SHIFT), BINS - 1) if top > _LOW else 0
         if alarmed or not within:
             self.all[place] += 1.0
-        if not within:
-            self.body[place] += 1.0
+        self.body[place] += _WITHIN if within else 1.0
         if alarmed:
             self.peak = top * _RISE
         self.turns += 1
@@ -89,11 +95,16 @@ class Budget:
                 self.body[k] *= keep
                 self.all[k] *= keep
         share = self.alarms / WEEK_SLOTS
-        body, high = _exceeded(self.body, _BODY), _exceeded(self.body, _HIGH)
-        tail = high + (high - body) / math.log(_BODY / _HIGH) * math.log(_HIGH / share) if share < _HIGH else high
-        self.threshold = max(
-            tail, _exceeded(self.all, _ALLOWED * share) if _ALLOWED * share * self.turns >= 1 else 0.0, _LOW
-        )
+        body, high = (
+            _exceeded(self.body, max(part - share, 0.0) / (1 - share)) for part in (_BODY, _HIGH)
+        )  # the rest alarmed
+        tail = high + (high - body) / math.log(_BODY / _HIGH) * max(math.log(_HIGH / share), 0.0)
+        seen = share * self.turns
+        if seen >= 1:
+            tail = max(tail, _exceeded(self.all, _ALLOWED * share))
+        if seen >= _COUNTS:
+            tail = min(tail, _exceeded(self.all, _SPENT * share))
+        self.threshold = max(tail, _LOW)
 
 
 def _exceeded(counts: array[float], share: float) -> float:

@@ -7,9 +7,10 @@ from typing import ClassVar
 
 _SPAN = 3  # days that a change is looked at over
 _GAIN = 0.07
+_LEARNED = 7  # days of a habit that is learned yet
 _FEWEST = 10  # days before anything is said
-_LEANING = 5.0
-_WIDTHS = 3.0
+_STAYS = 5.0  # usual changes that each day of a new level is away from the old one
+_CLIP = 4.0
 
 
 class Drift:
@@ -27,25 +28,33 @@ class Drift:
         self.leaning = 0.0  # change over three days, in usual ones
         self.since = -1  # day (since 1970) from which on a new level holds
 
+    @property
+    def before(self) -> float:
+        """The mean remainder of three days ago."""
+        return self.means[0]
+
     def turn(self, day: int, mean: float, width: float) -> bool:
-        """A day is over: its mean remainder, and the width of the noise. True: a new level has come to stay, from three days ago."""
+        """A day is over: its mean less the habit, and the width of the noise. True: a new level has come to stay, three days ago."""
         self.means.append(mean)
         del self.means[0]
         self.known += 1
         if self.known <= _SPAN:
             return False
-        change = mean - self.means[0]
-        usual = max(self.usual, 0.05 * width, 1e-12)
-        self.leaning = change / usual if self.known > _FEWEST else 0.0
-        size = min(abs(change), 4 * usual) if self.known > _FEWEST else abs(change)
-        self.usual += max(1 / (self.known - _SPAN), _GAIN) * (size - self.usual)
-        stays = all(
-            (late - self.means[0]) * change > 0 and abs(late - self.means[0]) > _WIDTHS * width
-            for late in self.means[1:]
-        )
-        if not stays:
+        changes = [late - self.means[0] for late in self.means[1:]]
+        change, usual = changes[-1], max(self.usual, 0.05 * width, 1e-12)
+        settled = self.known > _FEWEST
+        self.leaning = change / usual if settled else 0.0
+        size = min(abs(change), _CLIP * usual) if settled else abs(change)
+        if self.known > _LEARNED:
+            self.usual += max(1 / (self.known - _LEARNED), _GAIN) * (size - self.usual)
+        if not settled or min(abs(one) for one in changes) < _STAYS * usual or min(changes) < 0 < max(changes):
             return False
         self.since = day - _SPAN + 1
         for k in range(_SPAN):
             self.means[k] = mean
         return True
+
+    def shift(self, common: float) -> None:
+        """The level takes over what the habit had."""
+        for k in range(_SPAN + 1):
+            self.means[k] += common

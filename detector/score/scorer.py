@@ -37,6 +37,7 @@ _SLOW_DAYS = 2.0  # half-life of the level
 _FADE_DAYS = 14.0  # and of rarities
 _DAMP = 0.1  # of what is learned from a value that is an incident
 _LATE = 10  # points out of order in a row before the clock is believed
+_MANY = 30.0  # a ratio of fewer is drawn to what was expected
 _STALE_STEPS = 3  # missing values before the last minutes lead to expect less
 
 
@@ -113,12 +114,13 @@ class Scorer:
         thaw(scorer._parts(), scorer._version(), data)
         return scorer
 
-    def usual(self, ts_ms: int) -> float:
-        """What is usual at this time (of the half hour of the last value), whatever the last hours were like."""
+    def usual(self, ts_ms: int, *, before: bool = False) -> float:
+        """What is usual at this time (of the half hour of the last value), whatever the last hours were like; `before`: what was three
+        days ago."""
         place = min(max((ts_ms / SLOT_MS - self._slot) * 2, 0.0), 2.0)
         ends = (self._start, self._middle) if place < 1 else (self._middle, self._end)
         habit = ends[0] + (place % 1 if place < 2 else 1.0) * (ends[1] - ends[0])
-        return self._unstabilise(habit + self._slow)
+        return self._unstabilise(habit + (self._drift.before if before else self._slow))
 
     def _parts(self) -> list[Kept]:
         return [self, self._season, self._budget, self._drift, *self._tails]
@@ -152,7 +154,11 @@ class Scorer:
             return self._unknown(ts_ms, habit, noise)
         if not late:
             self._late = 0
-        return self._judge(ts_ms, self._stabilise(value, weight), habit, noise)
+        y = self._stabilise(value, weight)
+        if noise and self._n and weight < _MANY:
+            forecast = habit + self._fast + self._trend
+            y = forecast + (y - forecast) * weight / _MANY
+        return self._judge(ts_ms, y, habit, noise)
 
     def _is_late(self, ts_ms: int) -> bool:
         """Late points are left out, until there are so many in a row that it is the clock that had been ahead."""
@@ -237,22 +243,29 @@ class Scorer:
         if self._count:
             mean = self._sum / self._weight
             self._season.learn(self._slot, mean, self._sizes / self._count, self._weight / self._count)
-            self._day_sum += mean
+            self._day_sum += self._slow + mean
             self._day_count += 1
             self._sum = self._sizes = self._weight = 0.0
             self._count = 0
-        day = slot // DAY_SLOTS
-        if day != self._day:
-            if self._day_count:
-                mean = self._day_sum / self._day_count
-                if self._drift.turn(self._day, self._slow + mean, self._widths[0]):
-                    self._slow += mean
-            self._day, self._day_sum, self._day_count = day, 0.0, 0
+        if slot // DAY_SLOTS != self._day:
+            self._turn_day(slot // DAY_SLOTS)
         self._slot = slot
         self._start, self._middle, self._end, self._width, self._caution = self._season.around(slot)
         for tail in self._tails:
             if tail.seen >= tail.due:
                 tail.look(self._fade)
+
+    def _turn_day(self, day: int) -> None:
+        if self._day_count:
+            mean = self._day_sum / self._day_count
+            if self._drift.turn(self._day, mean, self._widths[1]):
+                self._slow = mean
+            common = self._season.recentre()
+            self._slow += common
+            self._fast += common
+            self._before += common
+            self._drift.shift(common)
+        self._day, self._day_sum, self._day_count = day, 0.0, 0
 
     def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
         center, back = habit + self._fast + self._trend, self._unstabilise

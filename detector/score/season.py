@@ -100,6 +100,13 @@ class Season:
             self.week_seen[at] = min(visits + 1, 255)
         self.widths[k] = min(max(self.widths[k] * (1 + _WIDTH_GAIN * weight * (width - 1)), 1 / _WIDEST), _WIDEST)
 
+    def recentre(self) -> float:
+        """Take out what the sums have in common, and return it: it belongs to the level."""
+        common = sum(self.day) / DAY_SLOTS
+        for k in range(DAY_SLOTS):
+            self.day[k] -= common
+        return common
+
     def _learn_feast(self, day: Day, hour: int, remainder: float, weight: float) -> None:
         if day.holiday:
             self.holiday[hour] += weight * remainder / 12

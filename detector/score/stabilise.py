@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from detector.score.point import Kind
 
-FURTHEST = 1e150  # squares of it are still numbers
+FURTHEST = 1e30  # what is kept in single precision is still a number
 
 Scale = Callable[[float, float], float]  # value, weight -> stabilised
 Unscale = Callable[[float], float]

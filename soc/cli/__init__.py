@@ -38,6 +38,7 @@ GROUPS = {
     "surge": "soc.cli.surge:app",
     "orgs": "soc.cli.orgs:app",
     "alerts": "soc.cli.alerts:app",
+    "detector": "soc.cli.detector:app",
     "accounts": "soc.cli.accounts:app",
     "notify": "soc.cli.notify:app",
     "setup": "soc.cli.setup:app",

@@ -73,7 +73,8 @@ def take(data_dir: Path, add: Add) -> None:
                 answer.parent.mkdir(exist_ok=True)
                 write_whole(answer, orjson.dumps(asdict(done)))
             file.unlink()
-            log.info("took up findings", giver=giver, id=file.stem, findings=done.findings, alerts=done.alerts)
+            if done.alerts or giver in _WAIT:
+                log.info("took up findings", giver=giver, id=file.stem, findings=done.findings, alerts=done.alerts)
 
 
 def _take(file: Path, add: Add) -> Taken:

@@ -54,6 +54,11 @@ def series_dir(data_dir: Path) -> Path:
     return data_dir / "series"
 
 
+def resets_dir(data_dir: Path) -> Path:
+    """An empty file here, named as a series, has the observer forget what it has learned of it."""
+    return data_dir / ANOMALIES / "reset"
+
+
 def definitions_of(settings: Settings) -> Definitions:
     """What the settings name, or what comes with govsoc and what administrators have added."""
     return load(settings.observe.series or (series_dir(settings.data_dir), CONTENT))
@@ -147,10 +152,12 @@ class Watching:
         self._committed_at = 0.0
         self._since_commit = 0
         self._newest = 0
+        self._look_at = 0.0
 
     def step(self) -> int:
         """One batch; returns its number of events. What fails has not happened: the next step begins at the last commit."""
         observer = self._observer or self._begin()
+        self._reset_what_is_asked(observer)
         if waiting(self._settings.data_dir, ANOMALIES) > _MOST_WAITING:
             return 0  # the detector is not there: what is found has nowhere to go
         batch = self._buffer.read(self._cursor, self._settings.observe.batch)
@@ -221,6 +228,15 @@ class Watching:
         telemetry.SERIES_FAULTS.set(len(faults))
         self._observer = observer
         return observer
+
+    def _reset_what_is_asked(self, observer: Observer) -> None:
+        if time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + _LOOK_S
+        for file in resets_dir(self._settings.data_dir).glob("*"):
+            done = observer.reset(file.name)
+            log.info("a series learns anew" if done else "there is no such series to learn anew", series=file.name)
+            file.unlink()
 
     def _hand_over(self, findings: Sequence[Finding]) -> None:
         self._give(findings, rules_of(findings, list(self._definitions.by_name.values())))

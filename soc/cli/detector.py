@@ -1,0 +1,191 @@
+"""`soc detector`: series of events, what was expected of them, and what would have been called."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+from rich.table import Table
+
+from soc.cli.context import (
+    ConfigOption,
+    DataDirOption,
+    JsonOption,
+    caller,
+    console,
+    local_time,
+    print_json,
+    shown,
+    stores_of,
+)
+from soc.errors import ConfigError
+from soc.model.anomaly import Series
+from soc.model.calendar import DAY_MS
+from soc.model.event import iso
+from soc.model.org import EVERYTHING, Scope
+from soc.settings import Settings, load
+from soc.store.anomalies import Known, SqliteAnomalies
+from soc.store.base import AuditEntry
+
+if TYPE_CHECKING:
+    from detector.series.definition import Definition
+
+app = typer.Typer(help="Series of events, and what is unusual in them.", no_args_is_help=True)
+SeriesArgument = Annotated[str, typer.Argument(help="Id of a series, from `soc detector list`.")]
+_PAGE = 1000
+
+
+@app.command("list")
+def list_(
+    definition: Annotated[str, typer.Option(help="Only of this definition.", show_default=False)] = "",
+    org: Annotated[list[str] | None, typer.Option(help="Only of this organisation; may be given again.")] = None,
+    limit: Annotated[int, typer.Option(help="Series to show.", min=1, max=50_000)] = 200,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """The series that are watched, and those that are learning, with what was and what was expected last."""
+    settings = load(config, data_dir)
+    kept = SqliteAnomalies(settings.data_dir)
+    found = kept.series(_scope(org), definition=definition, limit=limit)
+    if json:
+        for one in found:
+            print_json({"id": one.series.id, "definition": one.series.board.definition, "org": one.series.board.org,
+                        "key": one.series.key, "state": _state(one), "last": one.last._asdict() if one.last else None})  # fmt: skip
+        return
+    table = Table("series", "what", "organisation", "state", "last", "expected", box=None, pad_edge=False)
+    for one in found:
+        actual, expected = (one.last.value, one.last.expected) if one.last else (None, None)
+        what = f"{one.series.board.definition} {shown(' + '.join(one.series.key))}"
+        table.add_row(one.series.id, what, one.series.board.org, _state(one), _number(actual), _number(expected))
+    console().print(table if found else "No series yet: `soc observe`, which `soc run` starts, makes them of events.")
+    for board, counts in kept.counts(_scope(org)).items():
+        if counts.beyond:
+            console().print(
+                f"{board.definition} of {board.org}: {counts.series} series, about {counts.beyond} more keys counted as other"
+            )
+
+
+@app.command()
+def explain(
+    series: SeriesArgument,
+    time: Annotated[str, typer.Argument(help="2026-03-02T08:30, in the settings' zone unless it names one.")],
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """One bucket of a series: what was, what was expected and why, and the search for the events behind it."""
+    from detector.explain import query_of
+
+    settings = load(config, data_dir)
+    kept = SqliteAnomalies(settings.data_dir)
+    one, at = kept.one(series, EVERYTHING).series, _time(time, settings)
+    definition = _definition(kept, one)
+    width = definition.bucket_ms if definition else 60_000
+    start = at - at % width
+    reading = next(iter(kept.readings(one, start, start + width)), None)
+    inside = next((a for a in kept.list(EVERYTHING, series=series, limit=1000) if a.since <= start <= a.until), None)
+    query = query_of(definition, one, start, start + width) if definition else ""
+    if json:
+        print_json({"series": series, "time": iso(start), "reading": reading._asdict() if reading else None,
+                    "anomaly": asdict(inside) if inside else None, "query": query})  # fmt: skip
+        return
+    out = console()
+    if reading is None:
+        out.print(f"nothing is known of {local_time(start)}: no events came, or it is longer ago than is kept")
+    else:
+        out.print(f"{local_time(start)}: {_number(reading.value)} of {reading.weight:g} events")
+        out.print(f"expected {_number(reading.expected)}, band {_number(reading.lower)} to {_number(reading.upper)}")
+        out.print(
+            f"score {reading.score:.3f} (0.5 is at the threshold){', still learning' if reading.learning else ''}"
+        )
+    if inside is not None:
+        out.print(f"in an anomaly since {local_time(inside.since)}, alert {inside.alert}: at its farthest {_number(inside.actual)}, "
+                  f"expected {_number(inside.expected)}; {', '.join(f'{k} {v:g}' for k, v in inside.parts.items())}")  # fmt: skip
+    if query:
+        out.print(f"the events: {shown(query)}")
+
+
+@app.command()
+def backtest(
+    days: Annotated[int, typer.Option(help="Days to look back.", min=1, max=366)] = 30,
+    series: Annotated[
+        Path | None, typer.Option(help="Folder of definitions; without it those that run.", show_default=False)
+    ] = None,
+    org: Annotated[list[str] | None, typer.Option(help="Only of this organisation; may be given again.")] = None,
+    json: JsonOption = False,
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """What would have been called about in stored events. Nothing is raised or kept. The first day of each series is for learning."""
+    from soc.service.observed import anomalies_of, tried
+    from soc.service.process import now_ms
+
+    settings, scope = load(config, data_dir), _scope(org)
+    until = now_ms() + DAY_MS
+    with tried(settings, series, scope, until - (days + 1) * DAY_MS, until) as (kept, events):
+        found = anomalies_of(kept, scope)
+        if json:
+            print_json({"events": events, "anomalies": [asdict(one) for one in found]})
+            return
+        table = Table("since", "minutes", "what", "organisation", "actual", "expected", box=None, pad_edge=False)
+        for one in found:
+            key = shown(" + ".join(kept.one(one.series, scope).series.key))
+            table.add_row(local_time(one.since), str((one.until - one.since) // 60_000), f"{one.definition} {key}", one.org,
+                          _number(one.actual), _number(one.expected))  # fmt: skip
+        counted = sum(one.series for one in kept.counts(scope).values())
+    console().print(table if found else "nobody would have been called")
+    console().print(f"{len({one.alert for one in found})} alerts of {counted} series, {events} events")
+
+
+@app.command()
+def reset(
+    series: SeriesArgument,
+    reason: Annotated[str, typer.Option(help="Why; it is kept in the audit.")],
+    config: ConfigOption = None,
+    data_dir: DataDirOption = None,
+) -> None:
+    """Have a series learn anew. The observer does it within a second, or when it is started."""
+    from soc.service.observer import resets_dir
+    from soc.service.process import now_ms
+
+    settings, stores = stores_of(config, data_dir)
+    SqliteAnomalies(settings.data_dir).one(series, EVERYTHING)
+    stores.audit.record(AuditEntry(now_ms(), caller(), "series.reset", series, reason[:2000]))
+    place = resets_dir(settings.data_dir)
+    place.mkdir(parents=True, exist_ok=True)
+    (place / series).touch()
+    console().print("it learns anew from its next bucket on")
+
+
+def _scope(orgs: list[str] | None) -> Scope:
+    return Scope(frozenset(orgs)) if orgs else EVERYTHING
+
+
+def _state(one: Known) -> str:
+    if one.last is not None and not one.last.learning:
+        return "watched"
+    return f"learning, ready on {local_time(one.series.born + DAY_MS)}"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.4g}"
+
+
+def _definition(kept: SqliteAnomalies, series: Series) -> Definition | None:
+    from detector.series.definition import Definition
+
+    doc = kept.running()[0].get(series.board.definition)
+    return Definition.model_validate(doc) if doc else None
+
+
+def _time(text: str, settings: Settings) -> int:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"a time is written as 2026-03-02T08:30, not {text[:40]!r}") from None
+    return int((at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.detect.zone))).timestamp() * 1000)

@@ -1,0 +1,89 @@
+"""The alarm budget on noise that nothing is wrong with, and what becomes of incidents."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from detector.score import Kind, Scorer
+from detector.score.budget import SLOT_MS, WEEK_SLOTS, Budget
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+START = 1_741_000_000_000 // SLOT_MS * SLOT_MS
+NOISES: dict[str, Callable[[random.Random], float]] = {
+    "normal": lambda chance: chance.gauss(100, 5),
+    "heavy tails": lambda chance: 100 + chance.gauss(0, 5) / (chance.gammavariate(1.5, 2) / 3) ** 0.5,
+    "lognormal": lambda chance: chance.lognormvariate(3, 0.5),
+    "uniform": lambda chance: chance.random(),
+    "exponential": lambda chance: chance.expovariate(1),
+    "small counts": lambda chance: float(sum(chance.random() < 0.03 for _ in range(60))),
+    "mostly nothing": lambda chance: float(chance.random() < 0.02),
+}
+
+
+@pytest.mark.parametrize("noise", NOISES)
+@pytest.mark.parametrize("seed", [1, 2])
+def test_noise_alarms_no_more_often_than_the_budget_allows(noise: str, seed: int) -> None:
+    """Means of eight weeks, each of which is a draw: four a week are 32 +- 6."""
+    weeks, step_s, budget = 8, 300, 4.0
+    chance, scorer = random.Random(f"{noise}{seed}"), Scorer(step_s, Kind.GAUGE, VIETNAM, budget)
+    slots = set()
+    for at in range(START, START + weeks * WEEK_SLOTS * SLOT_MS, step_s * 1000):
+        if scorer.step(at, NOISES[noise](chance)).anomaly:
+            slots.add(at // SLOT_MS)
+    assert len(slots) <= weeks * budget + 6
+
+
+def test_the_budget_is_what_is_spent() -> None:
+    """A quarter of the budget alarms less, and what alarms is not nothing."""
+    spent = []
+    for budget in (1.0, 4.0, 16.0):
+        chance, judge = random.Random(7), Budget(budget)
+        spent.append(
+            sum(
+                judge.judge(START + n * SLOT_MS, max(chance.expovariate(1) for _ in range(30)))
+                for n in range(20 * WEEK_SLOTS)
+            )
+            / 20
+        )
+    assert 0.3 <= spent[0] <= 1.3
+    assert 2.5 <= spent[1] <= 4.8
+    assert 10 <= spent[2] <= 18
+
+
+def _taught(budget: float = 4.0) -> tuple[Budget, int]:
+    chance, judge, at = random.Random(3), Budget(budget), START
+    for _ in range(3 * WEEK_SLOTS):
+        judge.judge(at, 1 + chance.random())
+        at += SLOT_MS
+    return judge, at
+
+
+def test_an_incident_is_one_alarm_and_a_worse_one_another() -> None:
+    judge, at = _taught()
+    assert [judge.judge(at + n * SLOT_MS, 30.0) for n in range(3)] == [True, False, False]
+    assert judge.judge(at + 3 * SLOT_MS, 60.0)
+
+
+def test_after_an_incident_the_same_alarms_again() -> None:
+    judge, at = _taught()
+    assert judge.judge(at, 30.0)
+    for n in range(1, 40):
+        assert not judge.judge(at + n * SLOT_MS, 1.5)
+    assert judge.judge(at + 40 * SLOT_MS, 30.0)
+
+
+def test_a_long_incident_leaves_the_threshold_where_it_was() -> None:
+    judge, at = _taught()
+    before = judge.threshold
+    for n in range(WEEK_SLOTS // 2):
+        judge.judge(at + n * SLOT_MS, 30.0)
+    assert judge.threshold == pytest.approx(before, rel=0.25)
+
+
+def test_nothing_alarms_in_the_first_half_day() -> None:
+    judge = Budget(4.0)
+    assert not any(judge.judge(START + n * 60_000, 50.0) for n in range(12 * 60))

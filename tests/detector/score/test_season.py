@@ -1,0 +1,64 @@
+"""The habit of a series by the hours of the week and the days of Viet Nam's calendar."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from detector.score import Kind, Scorer
+from detector.score.day import TET_BEFORE, day_of
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+STEP_MS = 600_000
+
+
+def _day(text: str) -> tuple[int, bool, int]:
+    return tuple(day_of(date.fromisoformat(text).toordinal()))
+
+
+def test_days_are_what_the_law_makes_of_them() -> None:
+    assert _day("2026-11-26") == (3, False, -1)
+    assert _day("2026-09-02") == (6, True, -1)  # National Day, a Wednesday
+    assert _day("2025-04-26") == (4, False, -1)  # a Saturday worked for 2 May
+    assert _day("2025-05-02") == (6, True, -1)
+    assert _day("2026-02-17") == (6, True, TET_BEFORE)  # the first of the lunar year
+    assert _day("2026-02-12")[2] == TET_BEFORE - 5
+    assert _day("9999-12-31") == (4, False, -1)
+
+
+def _usage(at: datetime, chance: random.Random) -> float:
+    """Of an office: half of it on days off."""
+    works = day_of(at.toordinal()).weekday < 5
+    return (1.0 if works else 0.5) * (
+        100 + 60 * math.sin((at.hour + at.minute / 60 - 6) * math.pi / 12)
+    ) + chance.gauss(0, 2)
+
+
+def _run(start: str, days: int) -> dict[date, list[bool]]:
+    scorer, chance = Scorer(600, Kind.GAUGE, VIETNAM, 4), random.Random(1)
+    alarms: dict[date, list[bool]] = {}
+    begin = int(datetime.fromisoformat(start).replace(tzinfo=VIETNAM).timestamp() * 1000)
+    for n in range(days * 144):
+        ts_ms = begin + n * STEP_MS
+        at = datetime.fromtimestamp(ts_ms / 1000, VIETNAM)
+        alarms.setdefault(at.date(), []).append(scorer.step(ts_ms, _usage(at, chance)).anomaly)
+    return alarms
+
+
+@pytest.mark.parametrize(
+    ("start", "days", "quiet"),
+    [
+        ("2026-01-05", 50, ["2026-02-16", "2026-02-17", "2026-02-18", "2026-02-19", "2026-02-20"]),  # Tết
+        ("2026-03-30", 35, ["2026-04-30", "2026-05-01"]),
+        ("2025-03-31", 35, ["2025-04-26", "2025-05-02"]),  # a Saturday that is worked, and the Friday for it
+        ("2026-03-02", 28, ["2026-03-21", "2026-03-22", "2026-03-28", "2026-03-29"]),  # weekends
+    ],
+)
+def test_days_off_do_not_alarm(start: str, days: int, quiet: list[str]) -> None:
+    alarms = _run(start, days)
+    half_hours = sum(any(alarms[date.fromisoformat(day)][k : k + 3]) for day in quiet for k in range(0, 144, 3))
+    assert half_hours <= len(quiet)

@@ -1,0 +1,143 @@
+"""Files of a series, and `soc score` as it is used in a shell."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from typer.testing import CliRunner
+
+from detector.score import Kind
+from detector.score.series import HEADER, score_lines
+from soc.cli import build
+
+VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def _scored(lines: list[str]) -> tuple[list[list[str]], list[tuple[int, str]]]:
+    bad: list[tuple[int, str]] = []
+    out = list(score_lines(lines, Kind.GAUGE, VIETNAM, 4, lambda number, fault: bad.append((number, fault))))
+    assert out[0] == HEADER
+    return [line.rstrip("\n").split(",") for line in out[1:]], bad
+
+
+def _lines(count: int = 2_000, seed: int = 1) -> list[str]:
+    chance, start = random.Random(seed), datetime(2026, 3, 1)
+    rows = [f"{start + timedelta(minutes=n)},{chance.gauss(50, 2):.3f}\n" for n in range(count)]
+    return ["timestamp,value\n", *rows]
+
+
+def test_each_line_is_judged_and_stands_as_it_was() -> None:
+    lines = _lines()
+    scored, bad = _scored(lines)
+    assert not bad
+    assert [f"{row[0]},{row[1]}\n" for row in scored] == lines[1:]
+    for row in scored:
+        assert len(row) == 7
+        assert 0 <= float(row[2]) <= 1
+        assert float(row[4]) <= float(row[3]) <= float(row[5])
+        assert row[6] in ("0", "1")
+
+
+def test_what_follows_changes_nothing_of_what_was_said() -> None:
+    lines = _lines()
+    scored, _ = _scored(lines)
+    assert _scored(lines[:1_234])[0] == scored[:1_233]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda at: at.strftime("%Y-%m-%d %H:%M:%S"),
+        lambda at: at.strftime("%Y-%m-%dT%H:%M:%S"),
+        lambda at: at.strftime("%Y-%m-%dT%H:%M:%S.000"),
+        lambda at: at.replace(tzinfo=VIETNAM).isoformat(),
+        lambda at: at.replace(tzinfo=VIETNAM).astimezone(ZoneInfo("UTC")).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        lambda at: str(int(at.replace(tzinfo=VIETNAM).timestamp())),
+        lambda at: f"{at.replace(tzinfo=VIETNAM).timestamp():.1f}",
+        lambda at: str(int(at.replace(tzinfo=VIETNAM).timestamp() * 1000)),
+    ],
+)
+def test_times_may_be_written_in_many_ways(written) -> None:
+    chance, start = random.Random(1), datetime(2026, 3, 1)
+    rows = [(start + timedelta(minutes=n), chance.gauss(50, 2)) for n in range(1_500)]
+    expected, _ = _scored([f"{at},{value:.3f}\n" for at, value in rows])
+    scored, bad = _scored([f"{written(at)},{value:.3f}\n" for at, value in rows])
+    assert not bad
+    assert [row[1:] for row in scored] == [row[1:] for row in expected]
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["timestamp,value", "ts,kpi", "Value,Timestamp", '"timestamp","value"', "\ufefftimestamp,value", "value,time"],
+)
+def test_columns_are_found_by_name_and_else_by_place(header: str) -> None:
+    swapped = header.lower().startswith("value")
+    plain, _ = _scored(_lines(100))
+    lines = [header + "\n"]
+    for line in _lines(100)[1:]:
+        at, value = line.rstrip("\n").split(",")
+        lines.append(f"{value},{at}\n" if swapped else f"{at},{value}\n")
+    scored, bad = _scored(lines)
+    assert not bad
+    assert scored == plain
+
+
+def test_a_file_without_names_begins_with_data() -> None:
+    assert _scored(_lines(100)[1:])[0] == _scored(_lines(100))[0]
+
+
+def test_unknown_values_have_no_score_and_no_fault() -> None:
+    lines = _lines(1_000)
+    for number, unknown in ((800, ""), (801, "NaN"), (802, "null"), (803, "inf")):
+        lines[number] = f"{lines[number].split(',')[0]},{unknown}\n"
+    scored, bad = _scored(lines)
+    assert not bad
+    assert [row[2] for row in scored[799:803]] == ["0.000000"] * 4
+    assert len(scored) == 1_000
+
+
+def test_bad_lines_are_named_with_their_fault_and_left_out() -> None:
+    lines = _lines(50)
+    lines[5] = "2026-03-01 99:00:00,1\n"
+    lines[6] = "2026-03-01 00:05:00,five\n"
+    lines[7] = "gibberish\n"
+    lines[8] = "\n"
+    lines[9] = f"2026-03-01 00:08:00,{'9' * 5000}\n"
+    scored, bad = _scored(lines)
+    assert len(scored) == 45
+    assert [number for number, _ in bad] == [6, 7, 8, 10]
+    assert [fault.split()[-1] for _, fault in bad] == ["time", "value", "expected", "characters"]
+
+
+def _soc(*arguments: str, stdin: str = ""):
+    return CliRunner().invoke(build("score"), ["score", *arguments], input=stdin)
+
+
+def test_the_command_reads_files_and_standard_input(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("".join(_lines(200)))
+    from_file = _soc(str(path), "--alarm-budget", "2")
+    assert from_file.exit_code == 0
+    assert from_file.stdout.splitlines()[0] + "\n" == HEADER
+    assert len(from_file.stdout.splitlines()) == 201
+
+
+def test_bad_lines_end_with_three_and_bad_usage_with_two(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("".join(_lines(20)) + "never,5\n")
+    found = _soc(str(path))
+    assert found.exit_code == 3
+    assert "line 22: 'never' is no time" in found.stderr
+    path.write_text("timestamp,value\n")
+    assert _soc(str(path)).exit_code == 3
+    path.write_text("")
+    found = _soc(str(path))
+    assert found.exit_code == 3
+    assert "no line of a time and a value" in found.stderr
+    assert _soc(str(tmp_path / "none.csv")).exit_code == 2
+    assert _soc(str(path), "--zone", "Nowhere").exit_code == 2
+    assert _soc(str(path), "--alarm-budget", "-1").exit_code == 2

@@ -1,0 +1,191 @@
+"""When somebody is called: what lasts and is large enough, soon; and nobody for what chance does, or for what people said is harmless."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from detector.episode import Call, threshold
+from detector.series.definition import Definition
+from detector.series.meter import meter_of
+from detector.track import Track
+
+START = 1_772_409_600_000  # a Monday
+MINUTE, DAY = 60_000, 1440
+
+
+def definition(measure: str, **more: object) -> Definition:
+    base = {"name": "one", "system": "xx", "titles": {"vi": "x", "en": "x"}, "dataset": "d", "measure": measure}
+    needs = {"ratio": {"hit": "a:b"}, "quantile": {"field": "a"}}.get(measure, {})
+    return Definition.model_validate(base | needs | more)
+
+
+class Watched:
+    def __init__(self, what: Definition) -> None:
+        self.what, self.track = what, Track(what, meter_of(what), ZoneInfo("Asia/Ho_Chi_Minh"))
+        self.calls: list[Call] = []
+
+    def see(self, minute: int, value: float | None, weight: float, harmless: float = 0.0, watched: bool = True) -> None:
+        _, call = self.track.step(self.what, START + minute * MINUTE, value, weight, harmless, watched=watched)
+        if call is not None:
+            self.calls.append(call)
+
+    @property
+    def minutes(self) -> list[int]:
+        return [(call.ts - START) // MINUTE for call in self.calls]
+
+
+def poisson(rng: Random, mean: float) -> int:
+    if mean > 30:
+        return max(round(rng.gauss(mean, math.sqrt(mean))), 0)
+    n, product = 0, rng.random()
+    while product > math.exp(-mean):
+        n, product = n + 1, product * rng.random()
+    return n
+
+
+def day(minute: int) -> float:
+    hour = minute / 60 % 24
+    return 0.15 + math.exp(-(((hour - 9.5) / 2.5) ** 2)) + 0.8 * math.exp(-(((hour - 15) / 2.5) ** 2))
+
+
+def ratio(series: Watched, rng: Random, minutes: range, share: float, events: float = 20.0, **more: float) -> None:
+    for minute in minutes:
+        weight = poisson(rng, events)
+        hits = sum(rng.random() < share for _ in range(weight))
+        series.see(minute, hits / weight if weight else None, weight, **more)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_third_of_messages_lost_is_a_call_within_three_minutes(seed):
+    series, rng = Watched(definition("ratio", direction="high")), Random(seed)
+    ratio(series, rng, range(DAY + 60), 0.02)
+    assert not series.calls
+    ratio(series, rng, range(DAY + 60, DAY + 75), 0.32)
+    assert series.minutes[0] <= DAY + 60 + 2, "the bucket is closed 20 s after its end"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_doubled_latency_is_a_call_within_five_minutes(seed):
+    series, rng = Watched(definition("quantile", direction="high")), Random(seed)
+    for minute in range(DAY + 80):
+        slow = math.log(2) if minute >= DAY + 60 else 0.0
+        values = sorted(rng.lognormvariate(6 + slow, 0.45) for _ in range(40))
+        series.see(minute, values[38], 40)
+    assert series.minutes
+    assert DAY + 60 <= series.minutes[0] <= DAY + 64
+
+
+@pytest.mark.parametrize("direction", ["both", "low"])
+def test_a_consumer_that_falls_silent_is_a_call_only_where_that_hurts(direction):
+    series, rng = Watched(definition("count", direction=direction)), Random(1)
+    for minute in range(2 * DAY):
+        value = 0 if minute >= DAY + 600 and minute < DAY + 640 else poisson(rng, 30 * day(minute))
+        series.see(minute, value, value)
+    assert series.minutes[0] <= DAY + 604
+    assert len({call.since for call in series.calls}) == 1
+    assert all(call.actual == 0 for call in series.calls if call.ts < START + (DAY + 640) * MINUTE)
+    other = Watched(definition("count", direction="high"))
+    rng = Random(1)
+    for minute in range(DAY + 700):
+        value = 0 if minute >= DAY + 600 and minute < DAY + 640 else poisson(rng, 30 * day(minute))
+        other.see(minute, value, value)
+    assert not other.calls
+
+
+def test_the_morning_is_no_anomaly_and_one_spike_alone_is_none():
+    series, rng = Watched(definition("count")), Random(2)
+    for minute in range(6 * DAY):
+        value = poisson(rng, 60 * day(minute)) * (20 if minute == 4 * DAY + 300 else 1)
+        series.see(minute, value, value)
+    assert not series.calls
+
+
+def test_what_is_harmless_calls_nobody_until_it_is_farther_off():
+    series, rng = Watched(definition("ratio", direction="high")), Random(3)
+    ratio(series, rng, range(DAY + 60), 0.02)
+    ratio(series, rng, range(DAY + 60, DAY + 80), 0.3, harmless=1000.0)
+    assert not series.calls
+    ratio(series, rng, range(DAY + 80, DAY + 90), 0.3)
+    assert series.calls
+
+
+def test_what_comes_back_is_the_same_alert_and_what_comes_much_later_another():
+    series, rng = Watched(definition("ratio", direction="high")), Random(4)
+    at = 0
+    for minutes, share in ((DAY + 60, 0.02), (10, 0.4), (40, 0.02), (10, 0.4), (300, 0.02), (10, 0.4)):
+        ratio(series, rng, range(at, at + minutes), share)
+        at += minutes
+    assert len({call.since for call in series.calls}) == 2
+
+
+def test_what_stays_for_a_day_is_the_new_normal():
+    series, rng = Watched(definition("ratio", direction="high")), Random(7)
+    ratio(series, rng, range(DAY + 60), 0.02)
+    ratio(series, rng, range(DAY + 60, 4 * DAY), 0.3)
+    assert len({call.since for call in series.calls}) == 1, "one alert, however long it lasts"
+    assert 2 * DAY < max(series.minutes) < 2 * DAY + 200
+    ratio(series, rng, range(4 * DAY, 4 * DAY + 20), 0.7)
+    assert len({call.since for call in series.calls}) == 2
+
+
+def test_nobody_is_called_while_a_surge_is_declared():
+    series, rng = Watched(definition("count")), Random(5)
+    for minute in range(DAY + 120):
+        surge = minute >= DAY + 60
+        value = poisson(rng, 40 * (3 if surge else 1))
+        series.see(minute, value / (3 if surge else 1), value, watched=not surge)
+    assert not series.calls
+
+
+@pytest.mark.parametrize("value", [1e15, -5.0, 0.0, 1e308, float("nan"), float("inf")])
+@pytest.mark.parametrize("measure", ["count", "ratio", "quantile"])
+def test_no_value_breaks_a_track(measure, value):
+    series = Watched(definition(measure))
+    for minute in range(DAY + 30):
+        series.see(minute, 5.0 if measure != "ratio" else 0.1, 10.0)
+    for minute in range(DAY + 30, DAY + 40):
+        series.see(minute, value if value == value else None, 10.0)
+    copy = Track.load(series.track.dump(), series.what, meter_of(series.what), ZoneInfo("Asia/Ho_Chi_Minh"))
+    assert copy.dump() == series.track.dump()
+
+
+def test_a_leak_of_two_percent_a_day_is_a_call_within_three_days():
+    series, rng = Watched(definition("ratio", direction="high", bucket="15m")), Random(6)
+    found = None
+    for quarter in range(25 * 96):
+        leak = max(quarter / 96 - 20, 0) * 0.02
+        weight = poisson(rng, 150)
+        hits = sum(rng.random() < 0.02 + leak for _ in range(weight))
+        _, call = series.track.step(series.what, START + quarter * 15 * MINUTE, hits / weight, weight, 0.0)
+        if call is not None and found is None:
+            found = quarter / 96
+    assert found is not None
+    assert 20 < found <= 23.1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(4))
+def test_chance_calls_at_most_once_in_a_thousand_days_of_a_series(seed):
+    """Four seeds of 100 days of series that vary as much as the textbook's, and twice as much."""
+    called = days = 0
+    for rate, share in ((3.0, 0.1), (40.0, 0.02), (15.0, 0.3)):
+        rng = Random(seed * 10 + int(rate))
+        counts, ratios = Watched(definition("count")), Watched(definition("ratio"))
+        for minute in range(17 * DAY):
+            mean = rate * day(minute)
+            value = poisson(rng, mean * rng.gammavariate(mean, 1 / mean) if seed % 2 else mean)
+            counts.see(minute, value, value)
+            hits = poisson(rng, value * share)
+            ratios.see(minute, min(hits / value, 1.0) if value else None, value)
+        called += len({call.since for call in (*counts.calls, *ratios.calls)})
+        days += 2 * 16
+    assert days == 96
+    assert called == 0
+
+
+def test_the_evidence_that_is_asked_for_follows_the_bucket():
+    assert threshold(definition("count")) > threshold(definition("count", bucket="1h")) > math.log(24_000)

@@ -1,0 +1,95 @@
+"""`soc detector` on what an observer has written."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from streams import MINUTE, START, receipts
+from typer.testing import CliRunner
+
+from detector.series.definition import load
+from soc.buffer.sqlite import EventLog
+from soc.cli import build
+from soc.errors import ConfigError
+from soc.model.event import iso
+from soc.model.org import EVERYTHING
+from soc.service.observer import Watching
+from soc.settings import Settings
+from soc.store.anomalies import SqliteAnomalies
+from soc.store.sqlite import events_dir
+
+LOST = {"viettel": (1500, 1530, 0.4)}
+OWN = """
+name: delivery
+system: otp
+titles: {vi: "Không đến", en: "Not delivered"}
+dataset: otp.gateway
+where: govsoc.otp.event:dlr
+group_by: [govsoc.otp.carrier]
+measure: ratio
+hit: event.outcome:failure
+direction: high
+"""
+
+
+@pytest.fixture
+def place(tmp_path):
+    (tmp_path / "series").mkdir()
+    (tmp_path / "series" / "own.yml").write_text(OWN, encoding="utf-8")
+    log = EventLog(events_dir(tmp_path))
+    log.append(list(receipts(1560, 15, 1, LOST)))
+    yield tmp_path
+    log.close()
+
+
+def soc(place, *words: str):
+    return CliRunner().invoke(build("detector"), ["detector", *words, "--data-dir", str(place)])
+
+
+def watch(place):
+    kept, log = SqliteAnomalies(place), EventLog(events_dir(place))
+    Watching(Settings(data_dir=place), log, kept, load([place / "series"])).drain()
+    log.close()
+    return kept
+
+
+def test_list_explain_and_reset(place):
+    assert "No series yet" in soc(place, "list").stdout
+    kept = watch(place)
+    found = [json.loads(line) for line in soc(place, "list", "--json").stdout.splitlines()]
+    assert {tuple(one["key"]) for one in found} == {
+        (name,) for name in ("viettel", "vinaphone", "mobifone", "vietnamobile", "gmobile")
+    }
+    (anomaly,) = kept.list(EVERYTHING)
+    told = soc(place, "explain", anomaly.series, iso(START + 1510 * MINUTE)).stdout
+    assert f"alert {anomaly.alert}" in told
+    assert 'govsoc.otp.carrier:"viettel"' in told
+    assert "nothing is known" in soc(place, "explain", anomaly.series, "2020-01-01T00:00").stdout
+    assert isinstance(soc(place, "explain", anomaly.series, "noon").exception, ConfigError)
+    assert soc(place, "reset", anomaly.series, "--reason", "a new gateway").exit_code == 0
+    again = watch(place)
+    again.close()
+    kept.close()
+    log = EventLog(events_dir(place))
+    log.append(list(receipts(5, 15, 2, start=START + 1560 * MINUTE)))
+    log.close()
+    kept = watch(place)
+    one = kept.one(anomaly.series, EVERYTHING)
+    assert one.series.born >= START + 1559 * MINUTE
+    assert one.last.learning
+    kept.close()
+
+
+def test_a_backtest_says_what_would_have_been_called_and_keeps_nothing(place, monkeypatch):
+    monkeypatch.setattr("soc.service.process.now_ms", lambda: START + 2 * 86_400_000)
+    told = soc(place, "backtest", "--days", "5", "--json", "--series", str(place / "series"))
+    found = json.loads(told.stdout)
+    assert found["events"] == 1560 * 15
+    (anomaly,) = found["anomalies"]
+    assert anomaly["definition"] == "delivery"
+    assert not (place / "anomaly.db").exists()
+    assert "1 alerts of 5 series" in soc(place, "backtest", "--days", "5", "--series", str(place / "series")).stdout
+    empty = place / "none"
+    empty.mkdir()
+    assert isinstance(soc(place, "backtest", "--series", str(empty)).exception, ConfigError)
