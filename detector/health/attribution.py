@@ -18,6 +18,7 @@ from soc.model.service_level import OTHER, Blame, Place
 _COVERS = 0.8  # of the failures beyond the budget, what the named places have to account for
 _BROAD = 0.8  # of those that have to do with a place, how many have to fail with it
 _KNOWN = 5  # events below which nothing is known of a pair
+_LIKE_THE_WORST = 3  # how many times less one may fail than the worst, and be named with it
 _NAMED = 10  # names in one attribution, at most
 
 
@@ -88,6 +89,8 @@ def _failing(by_name: Mapping[str, Sequence[Cell]], limit: float, budget: float)
     totals = _counts([sum(cell.total for cell in by_name[name]) for name in names])
     bads = _counts([sum(cell.bad for cell in by_name[name]) for name in names])
     fails = (bads > limit * totals) & (surely(totals, bads) > budget)
+    if fails.any():  # who fails far less than the worst is not why
+        fails &= bads * _LIKE_THE_WORST >= totals * surely(totals, bads).max()
     return [names[number] for number in np.flatnonzero(fails).tolist()]
 
 

@@ -68,6 +68,8 @@ def fired(total: NDArray[np.int64], bad: NDArray[np.int64], budget: Floats) -> N
         pair = PAIRS[number]
         long, short = WINDOWS.index(pair.long), WINDOWS.index(pair.short)
         limit = pair.rate * budget
-        burns = (low[long] > limit) & (low[short] > limit) & (bad[long] >= LEAST_BAD)
+        # A long window in which nothing is older than the short one says nothing that that does not say: it has just begun.
+        known = (total[long] > total[short]) & (bad[long] >= LEAST_BAD)
+        burns = known & (low[long] > limit) & (low[short] > limit)
         first[burns] = number
     return first

@@ -22,6 +22,7 @@ from soc.model.service_level import Blame, Burning, Place
 
 CALM_MIN = 30  # minutes without burning before it is over
 LOST_MIN = 1440  # minutes without any event before an episode is given up
+STEADY_MIN = 5  # minutes in a row that another place has to be found before it is told
 _CHILDREN = 20
 _ENOUGH = 20  # failures in the short window from which on it alone says whose fault it is
 _CALM_WINDOW = WINDOWS.index(30)
@@ -29,12 +30,14 @@ _CALM_WINDOW = WINDOWS.index(30)
 
 @dataclass(slots=True)
 class _Episode:
-    """`calm`, `lost`: minutes in a row in which nothing burned, or nothing was known. `burned_at`: ms, the end of the last that did."""
+    """`calm`, `lost`: minutes in a row in which nothing burned, or nothing was known. `burned_at`: ms, the end of the last that did.
+    `elsewhere`: minutes in a row in which the counts named another place."""
 
     alarm: Alarm
     burned_at: int
     calm: int = 0
     lost: int = 0
+    elsewhere: int = 0
 
 
 class Episodes:
@@ -73,7 +76,9 @@ class Episodes:
         for one in orjson.loads(dumped):
             alarm = _alarm(one["alarm"])
             if all(child.slo in self._slos for child in alarm.children):
-                self.open[alarm.org, alarm.system] = _Episode(alarm, one["burned_at"], one["calm"], one["lost"])
+                self.open[alarm.org, alarm.system] = _Episode(
+                    alarm, one["burned_at"], one["calm"], one["lost"], one["elsewhere"]
+                )
 
     def _is_of(self, unit: Unit, whose: tuple[str, str]) -> bool:
         return unit.kind is Blame.PLATFORM and (unit.org, self._slos[unit.slo].system) == whose
@@ -103,8 +108,7 @@ class Episodes:
         )
         place = attribute(_cells(unit, pair.short, pair.long, units, rows), self._slos[worst.slo].budget)
         old = self.open.get(whose)
-        if old and place.blame is Blame.UNKNOWN and old.alarm.place.blame is not Blame.UNKNOWN:
-            place = old.alarm.place  # what was known once is not forgotten because counts grow old
+        place, elsewhere = _steady(old, place)
         if old and old.alarm.severity is Severity.PAGE:
             severity = Severity.PAGE  # it becomes milder as it ends; people have been called once
         since = old.alarm.since if old else at - MINUTE_MS
@@ -121,7 +125,7 @@ class Episodes:
             children=children,
             reason=words.reason(self._slos[worst.slo], place, worst),
         )
-        self.open[whose] = _Episode(alarm, at)
+        self.open[whose] = _Episode(alarm, at, elsewhere=elsewhere)
         if old is None or (old.alarm.severity, old.alarm.place) != (severity, place):
             yield alarm
 
@@ -136,6 +140,23 @@ class Episodes:
         yield Alarm(
             old.id, old.org, old.system, old.severity, old.since, at, episode.burned_at, old.place, old.children, reason
         )
+
+
+def _steady(old: _Episode | None, found: Place) -> tuple[Place, int]:
+    """The place to tell, and for how many minutes the counts have named another one. What was known once is not forgotten because
+    counts grow old or few."""
+    if old is None or old.alarm.place.blame is Blame.UNKNOWN:
+        return found, 0
+    known = old.alarm.place
+    if _whom(found) == _whom(known):  # in whatever order
+        return known, 0
+    if found.blame is Blame.UNKNOWN or old.elsewhere + 1 < STEADY_MIN:
+        return known, 0 if found.blame is Blame.UNKNOWN else old.elsewhere + 1
+    return found, 0
+
+
+def _whom(place: Place) -> tuple[Blame, frozenset[str], frozenset[str]]:
+    return place.blame, frozenset(place.upstream), frozenset(place.local)
 
 
 def _cells(unit: Unit, short: int, long: int, units: Units, rows: tuple[Ints, Ints]) -> list[Cell]:

@@ -56,25 +56,31 @@ def only(name: str) -> list[Slo]:
 
 
 def test_an_outage_pages_and_ends() -> None:
-    levels = Levels(SLOS)
-    assert run(levels, range(START, START + 120), n=20, bad=0) == []
-    ticket, alarm = run(levels, range(START + 120, START + 160), n=20, bad=20)
-    assert (ticket.severity, ticket.id) == (
-        Severity.TICKET,
-        alarm.id,
-    )  # a day is 14 minutes of failures in two known hours
+    levels = Levels(only("otp-delivered"))
+    down = START + 72 * 60
+    for hour in range(71):
+        levels.observe(receipts(START + hour * 60, 1200, 0))
+        assert levels.tick((START + hour * 60 + 60) * MINUTE_MS) == []
+    assert run(levels, range(down - 60, down), n=20, bad=0) == []
+    (alarm,) = run(levels, range(down, down + 40), n=20, bad=20)
     assert (alarm.org, alarm.system, alarm.severity, alarm.ended_at) == ("H42", "otp", Severity.PAGE, None)
     # objective 97 %: 14.4 x 3 % of an hour is 26 minutes of nothing but failures, a little more for being sure
-    assert 26 <= alarm.at // MINUTE_MS - (START + 120) <= 30
+    assert 26 <= alarm.at // MINUTE_MS - down <= 30
     assert alarm.children[0].name == ""
     assert alarm.children[0].bad >= 500
-    (level,) = [level for level in levels.levels() if level.name == "otp-delivered"]
+    (level,) = levels.levels()
     assert level.burning is not None
     assert level.burning.id == alarm.id
-    assert (level.total, level.bad, level.ratio) == (3200, 800, 0.75)
-    assert level.budget_left == pytest.approx(1 - 800 / 96)
-    ends = [one for one in run(levels, range(START + 160, START + 900), n=20, bad=0) if one.ended_at]
-    assert [one.id for one in ends] == [alarm.id]
+    assert (level.total, level.bad) == (72 * 1200 + 800, 800)
+    assert level.budget_left == pytest.approx(1 - 800 / (level.total * 0.03))
+    (end,) = run(levels, range(down + 40, down + 300), n=20, bad=0)
+    assert end.id == alarm.id
+    assert end.ended_at is not None
+    assert down + 40 <= end.ended_at // MINUTE_MS <= down + 60
+
+
+def test_what_has_just_begun_alarms_nobody() -> None:
+    assert run(Levels(SLOS), range(START, START + 5), n=20, bad=20) == []
 
 
 def test_a_slow_leak_is_a_ticket() -> None:
@@ -239,3 +245,17 @@ def test_a_changed_meaning_starts_anew() -> None:
 def test_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="version 0"):
         Levels(SLOS).load({"head": b'{"version":0}'})
+
+
+def test_a_place_that_is_named_for_a_moment_is_not_told() -> None:
+    """One carrier is down; in some minutes another one has a few failures."""
+    levels = Levels(only("otp-delivered"))
+    alarms: list[Alarm] = []
+    for minute in range(START, START + 400):
+        for carrier in ("viettel", "vinaphone", "mobifone"):
+            down = carrier == "mobifone" and minute > START + 60
+            few = 3 if carrier == "vinaphone" and minute % 50 < 2 else 0
+            levels.observe(receipts(minute, 10, 10 if down else few, carrier))
+        alarms += levels.tick((minute + 1) * MINUTE_MS)
+    assert {alarm.place.upstream for alarm in alarms if alarm.place.blame is Blame.UPSTREAM} == {("mobifone",)}
+    assert len(alarms) <= 3, "raised, and perhaps a ticket and an unknown place before"
