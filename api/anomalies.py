@@ -164,6 +164,13 @@ def withdraw(state: State, account: Account, series_id: str, reason: str) -> Non
     _put(state, account, now.harmless, now.version + 1, "series.withdraw", reason, gone=True)
 
 
+def reset(state: State, account: Account, series_id: str, reason: str) -> None:
+    """Have a series learn anew. Raises `NotFound`, also outside the account's scope."""
+    state.anomalies.one(series_id, account.scope)
+    state.stores.audit.record(AuditEntry(state.clock(), account.name, "series.reset", series_id, reason[:2000]))
+    state.anomalies.reset(series_id, account.scope)
+
+
 def learn_from_verdict(state: State, account: Account, rule_id: str, alert_id: str) -> None:
     """An alert that is benign moves what its series may do without a call."""
     if not rule_id.startswith(RULE_PREFIX):

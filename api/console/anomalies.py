@@ -8,9 +8,21 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.anomalies import HOUR_MS, MOST_HOURS, Detail, Shown, all_said, definitions, detail, lay_down, said, withdraw
+from api.anomalies import (
+    HOUR_MS,
+    MOST_HOURS,
+    Detail,
+    Shown,
+    all_said,
+    definitions,
+    detail,
+    lay_down,
+    reset,
+    said,
+    withdraw,
+)
 from api.anomaly_schemas import AnomalyId, SeriesId
-from api.auth import Analyst, Viewer
+from api.auth import Admin, Analyst, Viewer
 from api.console.plot import plot
 from api.console.render import local
 from api.schemas import Cursor, Name
@@ -112,6 +124,7 @@ def one_series_page(
         anomalies=state.anomalies.list(account.scope, series=series_id, limit=20),
         harmless=said(state, series_id),
         may_triage=account.role.includes(Role.ANALYST),
+        may_reset=account.role.includes(Role.ADMIN),
     )
 
 
@@ -125,6 +138,12 @@ def withdraw_harmless(
 ) -> Response:
     withdraw(state, account, series_id, reason)
     return RedirectResponse(local(back or f"/series/{series_id}"), 303)
+
+
+@router.post("/series/{series_id}/reset")
+def reset_series(series_id: SeriesId, state: Here, account: Admin, reason: Reason) -> Response:
+    reset(state, account, series_id, reason)
+    return RedirectResponse(f"/series/{series_id}", 303)
 
 
 def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> list[tuple[Detail, str]]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.anomalies import HOUR_MS, MOST_HOURS, Shown, all_said, definitions, detail, lay_down, said, withdraw
+from api.anomalies import HOUR_MS, MOST_HOURS, Shown, all_said, definitions, detail, lay_down, reset, said, withdraw
 from api.anomaly_schemas import (
     AnomalyDetail,
     AnomalyId,
@@ -19,7 +19,7 @@ from api.anomaly_schemas import (
     SeriesId,
     SeriesOut,
 )
-from api.auth import Analyst, Viewer
+from api.auth import Admin, Analyst, Viewer
 from api.schemas import AlertId, Cursor, ItemsOut, Limit, Name, PageOut
 from api.state import Here
 from soc.store.cursor import decode, encode
@@ -108,3 +108,10 @@ def withdraw_harmless(series_id: SeriesId, body: ReasonIn, state: Here, account:
     """What was said to be harmless of this series calls again."""
     withdraw(state, account, series_id, body.reason)
     return Response(status_code=204)
+
+
+@router.post("/series/{series_id}/reset", status_code=202)
+def reset_series(series_id: SeriesId, body: ReasonIn, state: Here, account: Admin) -> Response:
+    """It learns anew from its next bucket on, within a second or when the observer is started; for a day it calls nobody."""
+    reset(state, account, series_id, body.reason)
+    return Response(status_code=202)

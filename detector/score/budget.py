@@ -103,18 +103,18 @@ class Budget:
         if seen >= 1:
             tail = max(tail, _exceeded(self.all, _ALLOWED * share))
         if seen >= _COUNTS:
-            tail = min(tail, _exceeded(self.all, _SPENT * share))
+            tail = min(tail, _exceeded(self.all, _SPENT * share, whole=True))
         self.threshold = max(tail, _LOW)
 
 
-def _exceeded(counts: array[float], share: float) -> float:
-    """What this share of the counted exceed."""
+def _exceeded(counts: array[float], share: float, whole: bool = False) -> float:
+    """What this share of the counted exceed; `whole`: no less than all of a bin, whose counts may be of one and the same surprise."""
     wanted, beyond = share * sum(counts), 0.0
     for k in range(BINS - 1, -1, -1):
         count = counts[k]
         if count > 0.0:
             beyond += count
             if beyond >= wanted:
-                into = (beyond - wanted) / count
+                into = 1.0 if whole else (beyond - wanted) / count
                 return _LOW * math.exp2((k + into) / _PER_OCTAVE)
     return _LOW

@@ -22,7 +22,8 @@ class Kind(StrEnum):
 class Point(NamedTuple):
     """One value, judged by what came before it.
 
-    `score` is 0 to 1, and 0.5 at the threshold that the alarm budget has led to. `expected`, `lower` and `upper` are in the unit of the
+    `score` is 0 to 1: a half when the surprises are ten powers of ten together; what is less surprising than what came in the last day
+    scores lower than it would alone. It means the same in all series; whether to alarm is another question. `expected`, `lower` and `upper` are in the unit of the
     values; values outside the band are rare, which is not yet an alarm. `anomaly` is an alarm: at most so many half hours a week
     have one as the budget allows, and what goes on after it raises no other. `ready` is when (ms since 1970) learning ends or ended: the
     rhythm of a day is known then; None before the first value. The other fields are the surprises, in powers of ten: a season of 3 is a

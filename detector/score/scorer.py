@@ -29,8 +29,11 @@ _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
 _FLOOR = 1e-3  # of the usual size of values: less is never far off
 _SPARSE = 0.4  # of the mean distance: a series that hardly ever moves is no narrower than that
+_EVEN = 0.25  # of the usual width: that is as narrow as it makes a time of day
 _FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8
 _WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
+_HALF = 10.0  # surprise, in powers of ten, whose score is a half
+_OUTLIER = 50.0  # mean distances that one value can move their mean
 _TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
 _FIRST = 30  # points before anything is clipped
 _SLOW_DAYS = 2.0  # half-life of the level
@@ -72,12 +75,12 @@ class Scorer:
             "_width",
         ),
         *("_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast", "_trend", "_before", "_size", "_mean"),
-        *("_high", "_low", "_damp", "_widths"),
+        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_widths"),
     )
     WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n", "_day", "_day_count")
     FLOATS: ClassVar[tuple[str, ...]] = (
         *("_start", "_middle", "_end", "_width", "_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast"),
-        *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp"),
+        *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp", "_peak"),
     )
     ARRAYS: ClassVar[tuple[str, ...]] = ("_widths",)
 
@@ -91,6 +94,7 @@ class Scorer:
         self._tails = [Tail() for _ in range(4)]
         step_days = step_s * 1000 / DAY_MS
         self._slow_gain = 1 - 0.5 ** (step_days / _SLOW_DAYS)
+        self._keep_peak = 0.5 ** (step_s * 1000 / DAY_MS)
         self._fade = 0.5 ** (120 * step_days / _FADE_DAYS)
         self._widths = array("d", [0.0] * 3)  # of the first three distances
         self._first = self._last = self._slot = self._day = -1
@@ -101,7 +105,7 @@ class Scorer:
         self._slow = self._fast = self._trend = self._before = (
             0.0  # level of days, of minutes, its slope, and the last value
         )
-        self._size = self._mean = self._high = self._low = 0.0
+        self._size = self._mean = self._high = self._low = self._peak = 0.0
 
     def dump(self) -> bytes:
         """The whole state: what is loaded from it scores on as if nothing had happened, to the last bit."""
@@ -174,7 +178,8 @@ class Scorer:
         wide, widths, tails, damp = self._width * self._caution, self._widths, self._tails, self._damp
         forecast = self._fast + self._trend
         slow, level, difference = r - self._slow, r - forecast, r - self._before
-        narrow = max(widths[1], _SPARSE * self._mean, noise) * wide + _FLOOR * self._size + 1e-12
+        sparse = _SPARSE * self._mean * max(wide, _EVEN)
+        narrow = max(widths[1] * wide, sparse, noise) + _FLOOR * self._size + 1e-12
         far = max(widths[0] * wide, narrow)
         beyond = y - self._high if y > self._high else y - self._low if y < self._low else 0.0
         a, b = tails[0].rate(slow / far, damp), tails[1].rate(level / narrow, damp)
@@ -182,12 +187,14 @@ class Scorer:
         d = tails[3].rate(4 * beyond / far, damp)
         surprise, budget = a + b + c + d, self._budget
         anomaly = budget.judge(ts_ms, surprise)
-        threshold = budget.threshold
-        self._damp = _DAMP if surprise >= threshold else 1.0
+        self._damp = _DAMP if surprise >= budget.threshold else 1.0
         self._learn(y, r, slow, level, difference, far)
         center, reach, back, ready = habit + forecast, _BAND * narrow, self._unstabilise, self._first + DAY_MS
+        peak = self._peak * self._keep_peak
+        self._peak = surprise if surprise > peak else peak
+        told = surprise if surprise >= peak else surprise * (surprise / peak) ** 3
         return Point(
-            surprise / (surprise + threshold),
+            told / (told + _HALF),
             back(center),
             back(center - reach),
             back(center + reach),
@@ -216,14 +223,15 @@ class Scorer:
         n = self._n = self._n + 1
         damp, width, widths = self._damp, self._width, self._widths
         gain = max(1.0 / (n + 1), _WIDTH_GAIN) * damp
+        least = _SPARSE * self._mean / width
         for k, distance in ((0, slow), (1, level), (2, difference)):
             size, old = abs(distance) / width * _TO_SIGMA, widths[k]
-            if n > _FIRST and size > _CLIP * old:
-                size = _CLIP * old
+            if n > _FIRST:
+                size = min(size, _CLIP * max(old, least))
             widths[k] = old + gain * (size - old)
-        size = abs(level) / width
-        self._mean += max(1.0 / (n + 1), _MEAN_GAIN) * damp * (size - self._mean)
-        self._sizes += min(size / (widths[1] + 1e-12), _CLIP) * _TO_SIGMA
+        size = min(abs(level), _OUTLIER * self._mean) if n > _FIRST and self._mean > 0.0 else abs(level)
+        self._mean += max(1.0 / (n + 1), _MEAN_GAIN) * (size - self._mean)
+        self._sizes += min(abs(level) / (max(widths[1], least) * width + 1e-12), _CLIP) * _TO_SIGMA
         bound = min(max(slow, -_CLIP * far), _CLIP * far) if n > _FIRST else slow
         self._slow += max(1.0 / n, self._slow_gain) * damp * bound
         self._sum += damp * bound
@@ -269,7 +277,8 @@ class Scorer:
 
     def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
         center, back = habit + self._fast + self._trend, self._unstabilise
-        reach = _BAND * (max(self._widths[1], _SPARSE * self._mean, noise) * self._width + _FLOOR * self._size)
+        sparse = _SPARSE * self._mean * max(self._width, _EVEN)
+        reach = _BAND * (max(self._widths[1] * self._width, sparse, noise) + _FLOOR * self._size)
         ready = self._first + DAY_MS if self._n else None
         learning = ready is None or ts_ms < ready
         return Point(0.0, back(center), back(center - reach), back(center + reach), False, learning, ready)

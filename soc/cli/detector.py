@@ -150,15 +150,13 @@ def reset(
     data_dir: DataDirOption = None,
 ) -> None:
     """Have a series learn anew. The observer does it within a second, or when it is started."""
-    from soc.service.observer import resets_dir
     from soc.service.process import now_ms
 
     settings, stores = stores_of(config, data_dir)
-    SqliteAnomalies(settings.data_dir).one(series, EVERYTHING)
+    kept = SqliteAnomalies(settings.data_dir)
+    kept.one(series, EVERYTHING)
     stores.audit.record(AuditEntry(now_ms(), caller(), "series.reset", series, reason[:2000]))
-    place = resets_dir(settings.data_dir)
-    place.mkdir(parents=True, exist_ok=True)
-    (place / series).touch()
+    kept.reset(series, EVERYTHING)
     console().print("it learns anew from its next bucket on")
 
 

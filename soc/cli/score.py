@@ -34,8 +34,8 @@ def score(
 ) -> None:
     """Score a time series: what each point should have been, how surprising it is, and where to alarm.
 
-    One pass without a look ahead: timestamp,value in, timestamp,value,score,expected,lower,upper,anomaly out. Scores are 0 to 1, 0.5 is
-    the threshold that the alarm budget leads to. The first half day never alarms. Exit status: 0 all good, 2 bad usage, 3 some lines were
+    One pass without a look ahead: timestamp,value in, timestamp,value,score,expected,lower,upper,anomaly out. Scores are 0 to 1
+    and mean the same in all series; the budget decides which of them alarm. The first half day never does. Exit status: 0 all good, 2 bad usage, 3 some lines were
     bad and left out (on standard error: which, and why), or there was none.
     """
     gc.disable()  # nothing here makes cycles, and looking for them takes a tenth of the time

@@ -54,11 +54,6 @@ def series_dir(data_dir: Path) -> Path:
     return data_dir / "series"
 
 
-def resets_dir(data_dir: Path) -> Path:
-    """An empty file here, named as a series, has the observer forget what it has learned of it."""
-    return data_dir / ANOMALIES / "reset"
-
-
 def definitions_of(settings: Settings) -> Definitions:
     """What the settings name, or what comes with govsoc and what administrators have added."""
     return load(settings.observe.series or (series_dir(settings.data_dir), CONTENT))
@@ -233,10 +228,9 @@ class Watching:
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + _LOOK_S
-        for file in resets_dir(self._settings.data_dir).glob("*"):
-            done = observer.reset(file.name)
-            log.info("a series learns anew" if done else "there is no such series to learn anew", series=file.name)
-            file.unlink()
+        for series in self._kept.asked():
+            done = observer.reset(series)
+            log.info("a series learns anew" if done else "there is no such series to learn anew", series=series)
 
     def _hand_over(self, findings: Sequence[Finding]) -> None:
         self._give(findings, rules_of(findings, list(self._definitions.by_name.values())))

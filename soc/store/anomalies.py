@@ -98,6 +98,9 @@ class SqliteAnomalies:
 
     def __init__(self, data_dir: Path) -> None:
         self._file = anomalies_file(data_dir)
+        self._resets = (
+            data_dir / "anomalies" / "reset"
+        )  # an empty file, named as a series, for each that is to learn anew
         self._db = Database(self._file, SCHEMA)
 
     def close(self) -> None:
@@ -197,7 +200,21 @@ class SqliteAnomalies:
             db.execute("DELETE FROM fault")
             db.executemany("INSERT INTO fault VALUES (?)", ((orjson.dumps(one).decode(),) for one in faults))
 
+    def asked(self) -> list[str]:
+        """The series that are to learn anew; each is told once."""
+        found = []
+        for file in sorted(self._resets.glob("*")) if self._resets.is_dir() else []:
+            file.unlink()
+            found.append(file.name)
+        return found
+
     # --- everybody's
+
+    def reset(self, series_id: str, scope: Scope) -> None:
+        """Have a series learn anew: the observer does it within a second, or when it is started. Raises `NotFound`."""
+        self.one(series_id, scope)
+        self._resets.mkdir(parents=True, exist_ok=True)
+        (self._resets / series_id).touch()
 
     @property
     def there(self) -> bool:

@@ -87,6 +87,16 @@ def test_what_is_harmless_is_listed_and_can_be_taken_back(client_of, mine):
     assert analyst.post(f"/api/v1/series/{mine.series}/withdraw", json={"reason": "x"}).status_code == 404
 
 
+def test_an_administrator_has_a_series_learn_anew(client_of, world, mine):
+    assert client_of("analyst").post(f"/api/v1/series/{mine.series}/reset", json={"reason": "x"}).status_code == 403
+    assert client_of("outsider").post(f"/api/v1/series/{mine.series}/reset", json={"reason": "x"}).status_code == 404
+    assert world.anomalies.asked() == []
+    assert client_of("admin").post(f"/api/v1/series/{mine.series}/reset", json={"reason": "moved"}).status_code == 202
+    assert world.anomalies.asked() == [mine.series]
+    assert world.anomalies.asked() == []
+    assert [one.detail for one in world.stores.audit.list(action="series.reset").items] == ["moved"]
+
+
 def test_an_alert_closed_as_benign_says_that_it_is_harmless(client_of, alert, mine):
     analyst = client_of("analyst")
     closed = analyst.patch(f"/api/v1/alerts/{alert}", json={"version": 0, "status": "closed", "verdict": "benign"})
@@ -102,6 +112,7 @@ def test_pages_of_anomalies(signed_in, alert, mine):
     assert '<svg class="plot"' in page
     assert "40%" in page
     assert "What was unusual" in page
+    assert browser.get(f"/alerts/{alert}/explain").status_code == 200
     for path in ("/anomalies", f"/anomalies/{mine.id}", "/series", f"/series/{mine.series}?hours=192"):
         answer = browser.get(path, headers={"accept-language": "vi"})
         assert answer.status_code == 200, path

@@ -69,6 +69,8 @@ ROUTES = {
     ("GET", "/api/v1/series/counts"): ("viewer", {}),
     ("GET", "/api/v1/series/{series_id}"): ("viewer", {}),
     ("POST", "/api/v1/series/{series_id}/withdraw"): ("analyst", {"json": {"reason": "over"}}),
+    ("POST", "/api/v1/series/{series_id}/reset"): ("admin", {"json": {"reason": "moved"}}),
+    ("POST", "/series/{series_id}/reset"): ("admin", {"data": {"reason": "moved"}}),
     ("GET", "/anomalies"): ("viewer", {}),
     ("GET", "/anomalies/{anomaly_id}"): ("viewer", {}),
     ("POST", "/anomalies/{anomaly_id}/harmless"): ("analyst", {"data": {"reason": "a new office"}}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable
 from zoneinfo import ZoneInfo
@@ -24,17 +25,24 @@ NOISES: dict[str, Callable[[random.Random], float]] = {
 }
 
 
-@pytest.mark.parametrize("noise", NOISES)
-@pytest.mark.parametrize("seed", [1, 2])
-def test_noise_alarms_no_more_often_than_the_budget_allows(noise: str, seed: int) -> None:
-    """Means of eight weeks, each of which is a draw: four a week are 32 +- 6."""
-    weeks, step_s, budget = 8, 300, 4.0
+def _alarmed(noise: str, seed: int, weeks: int, budget: float) -> int:
+    """Half hours that alarm in so many weeks of noise."""
+    step_s, slots = 300, set()
     chance, scorer = random.Random(f"{noise}{seed}"), Scorer(step_s, Kind.GAUGE, VIETNAM, budget)
-    slots = set()
     for at in range(START, START + weeks * WEEK_SLOTS * SLOT_MS, step_s * 1000):
         if scorer.step(at, NOISES[noise](chance)).anomaly:
             slots.add(at // SLOT_MS)
-    assert len(slots) <= weeks * budget + 6
+    return len(slots)
+
+
+def test_noise_alarms_no_more_often_than_the_budget_allows() -> None:
+    """Four a week in all; and in each series, which is a draw, no more than two deviations beyond it."""
+    weeks, budget = 8, 4.0
+    found = {(noise, seed): _alarmed(noise, seed, weeks, budget) for noise in NOISES for seed in (11, 12)}
+    assert sum(found.values()) <= weeks * budget * len(found)
+    assert not {
+        which: count for which, count in found.items() if count > weeks * budget + 2 * math.sqrt(weeks * budget)
+    }
 
 
 def test_the_budget_is_what_is_spent() -> None:
