@@ -27,8 +27,10 @@ from api.routes import (
     notifications,
     onboarding,
     rules,
+    services,
     session,
     sources,
+    surges,
 )
 from api.routes import anomalies as anomaly_routes
 from api.state import State
@@ -77,6 +79,8 @@ def create_app(state: State) -> FastAPI:
         onboarding,
         sources,
         coverage,
+        services,
+        surges,
         notifications,
         audit,
         health,

@@ -64,7 +64,7 @@ def enrol_source(
 
     `system`: whose logs these are, a column of the coverage matrix; empty: the one that logs of its type are most often of.
     Raises `ConfigError`, `Conflict` and `NotFound`. A file is read by the collector's machine with the collector's rights, so
-    it is enrolled there (`here`), by somebody who may already read that machine's files.
+    it is enrolled there (`here`), by somebody who may already read that machine's files; so is what that machine is to probe.
     """
     enrol.check(source)
     if system and system not in SYSTEMS:
@@ -73,6 +73,8 @@ def enrol_source(
         raise NotFound("there is no such organisation, or it is not one of yours")
     if source.transport is Transport.FILE and not here:
         raise ConfigError("files are enrolled on the machine that reads them: `soc sources add NAME --path FILE`")
+    if source.transport is Transport.PROBE and not here:
+        raise ConfigError("probes are enrolled on the machine that makes them: `soc sources add NAME --probe URL`")
     _check_senders(stores, source, scope)
     token = enrol.new_token(source.id) if source.transport is Transport.PUSH else None
     stores.sources.add(source, enrol.token_hash(token) if token else None, by=by)

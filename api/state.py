@@ -31,6 +31,7 @@ from soc.model.rule import RuleDoc, RuleFault, RulesInForce
 from soc.notify.route import Route
 from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter, AlertStore, Stores
+from soc.store.levels import LevelStore
 
 _WATCHED_ALERTS = 200
 _ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -103,6 +104,7 @@ class State:
 
     `keys`: None where there are no masking keys on this machine. `daily_budget`: alerts a day that the analysts can work on.
     `tuning`: what people have laid down about rules, as the detector knows it. `lists`: where the files of lists of indicators are.
+    `levels`: how services do, as the observer has written it.
     """
 
     stores: Stores
@@ -126,6 +128,7 @@ class State:
     place: Place
     lists: Path
     known_lists: Callable[[], Lists]
+    levels: LevelStore
     anomalies: SqliteAnomalies
 
 
@@ -138,6 +141,7 @@ def state_of(
     tuning: Callable[[], Tuning],
     lists_dir: Path,
     known_lists: Callable[[], Lists],
+    levels: LevelStore,
     anomalies: SqliteAnomalies,
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
@@ -152,8 +156,8 @@ def state_of(
 
     `clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
     `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are; `known_lists`:
-    what is on them now, for rules that are tried. `anomalies`: what the observer has written on this machine. `place`: where senders
-    reach the collector.
+    what is on them now, for rules that are tried. `levels`: how services do, `anomalies`: what is unusual, both as the observer has
+    written it on this machine. `place`: where senders reach the collector.
     """
     return State(
         stores=stores,
@@ -179,6 +183,7 @@ def state_of(
         place=place or Place(),
         lists=lists_dir,
         known_lists=known_lists,
+        levels=levels,
         anomalies=anomalies,
     )
 

@@ -1,9 +1,10 @@
 """The Numenta Anomaly Benchmark, standard profile, and what it is worth: trivial detectors stand in the same table.
 
-Thresholds are frozen on every other file and scored on those between, both ways; no file's minimum or maximum is told. Some
-sixty runs against these labels shaped the scorer; no parameter is fitted to them. The 95 % interval is of 500 draws of the files. `SOC_TEST_DATA` is where the benchmark's `data` and
-`labels` lie, in `nab`. The scoring follows the published rules (github.com/numenta/NAB: probation 15 %, scaled sigmoid, first
-detection of a window) and gives what another implementation of them gives for three of these detectors.
+Thresholds are frozen on every other file and scored on those between, both ways; no file's minimum or maximum is told. Some sixty runs
+against these labels shaped the scorer; no parameter is fitted to them. The 95 % interval is of 500 draws of the files.
+`SOC_TEST_DATA` is where the benchmark's `data` and `labels` lie, in `nab`. The scoring follows the published rules (github.com/numenta/NAB:
+probation 15 %, scaled sigmoid, first detection of a window) and gives what another implementation of them gives for three of these
+detectors.
 """
 
 from __future__ import annotations

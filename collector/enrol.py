@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from collector.parse.record import zone_of
 from collector.parse.registry import PARSERS
+from collector.probe.target import MAX_TARGETS, parse_target
 from soc.errors import ConfigError, Conflict
 from soc.model.source import Source, Transport
 
@@ -50,6 +51,13 @@ def check(source: Source) -> None:
         if not source.where:
             raise ConfigError("say from which address it is sent: a syslog source is known by its sender")
         blocks(source.where)
+    if source.transport is Transport.PROBE:
+        if source.type != "probe.check":
+            raise ConfigError("what probes find is of the type probe.check")
+        if not 0 < len(source.where) <= MAX_TARGETS:
+            raise ConfigError(f"say what is to be probed, {MAX_TARGETS} targets at most a source")
+        for target in source.where:
+            parse_target(target)
 
 
 def blocks(addresses: Iterable[str]) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:

@@ -15,6 +15,7 @@ from soc.model.event import Fields
 # Most telling first: of types that read about as many lines, the earlier one is proposed.
 _TELLING = (
     "otp.gateway",
+    "probe.check",
     "lgsp.gateway",
     "nginx.error",
     "apache.error",

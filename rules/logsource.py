@@ -39,6 +39,7 @@ DATASETS: Mapping[str, Origin] = {
     "syslog": _origin("linux", "syslog"),
     "otp.gateway": _origin("otp", "gateway"),
     "lgsp.gateway": _origin("lgsp", "gateway"),
+    "probe.check": _origin("probe", "check"),
 }
 
 # Programs that Sigma knows as services of their own, inside a dataset that is wider. OpenSSH 9.8 split sshd in two.

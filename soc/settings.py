@@ -59,6 +59,13 @@ class Collect(Section):
         description="longest line of a file or a push that is kept whole; longer ones are cut and say so",
     )
     poll_s: float = Field(0.1, gt=0, description="seconds between looks at a tailed file")
+    probe_networks: list[str] = Field(
+        default_factory=list,
+        description="networks, such as 10.1.2.0/24, that probes may reach; empty: none is made",
+    )
+    probe_ca_file: Path | None = Field(
+        None, description="CA certificates that probes trust beside the authorities of this machine (PEM)"
+    )
 
 
 class Detect(Section):

@@ -8,6 +8,7 @@ from collector.parse.base import Context, Parser
 from collector.parse.lgsp import parse_lgsp
 from collector.parse.linux_auth import PROGRAMS, parse_linux_auth, read_auth
 from collector.parse.otp import parse_otp
+from collector.parse.probe import parse_probe
 from collector.parse.syslog import Envelope, open_envelope
 from collector.parse.web import parse_access
 from collector.parse.web_error import parse_apache_error, parse_nginx_error
@@ -72,15 +73,16 @@ PARSERS: dict[str, Parser] = {
     "syslog": parse_syslog,
     "otp.gateway": parse_otp,
     "lgsp.gateway": parse_lgsp,
+    "probe.check": parse_probe,
 }
 # Tried in this order on a line of unknown type, most telling first: a line has to fit all of a format, so order rarely matters.
-_GUESSES = ("otp.gateway", "lgsp.gateway", "nginx.access", "nginx.error", "apache.error", "syslog")
+_GUESSES = ("otp.gateway", "probe.check", "lgsp.gateway", "nginx.access", "nginx.error", "apache.error", "syslog")
 
 
 def parse_any(line: str, context: Context) -> Fields:
     """A line of unknown type: the first parser that can read it, with its type in `event.dataset`."""
     for name in _GUESSES:
-        if (name.endswith("gateway")) != (line[:1] == "{"):
+        if name.endswith(("gateway", "check")) != (line[:1] == "{"):
             continue
         try:
             return {"event.dataset": name} | PARSERS[name](line, context)

@@ -19,6 +19,7 @@ WAYS = {
     Transport.FILE: ("collector",),
     Transport.SYSLOG: ("rsyslog", "nginx"),
     Transport.PUSH: ("curl", "filebeat"),
+    Transport.PROBE: ("probe",),
 }
 _FILES = {
     "nginx.access": "/var/log/nginx/access.log",
@@ -29,6 +30,7 @@ _FILES = {
     "syslog": "/var/log/syslog",
     "otp.gateway": "/var/log/otp-gateway/otp.ndjson",
     "lgsp.gateway": "/var/log/lgsp-gateway/lgsp.ndjson",
+    "probe.check": "/var/log/probes.ndjson",
 }
 HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|[0-9A-Fa-f:]{2,45}")
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{1,300}")

@@ -35,6 +35,7 @@ GROUPS = {
     "sources": "soc.cli.sources:app",
     "lists": "soc.cli.lists:app",
     "silence": "soc.cli.silence:app",
+    "surge": "soc.cli.surge:app",
     "orgs": "soc.cli.orgs:app",
     "alerts": "soc.cli.alerts:app",
     "detector": "soc.cli.detector:app",

@@ -48,6 +48,13 @@ def add(
             "--from", help="Address or CIDR block that sends it by syslog; may be given again.", show_default=False
         ),
     ] = None,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What to probe: https://, http://, tcp://, tls:// or dns:// and a host; may be given again.",
+            show_default=False,
+        ),
+    ] = None,
     push: Annotated[bool, typer.Option("--push", help="It is sent by HTTP: a token is made.")] = False,
     zone: Annotated[str, typer.Option(help="Zone of times that name none.")] = "Asia/Ho_Chi_Minh",
     title: Annotated[str, typer.Option(help="Name for people.", show_default=False)] = "",
@@ -57,11 +64,11 @@ def add(
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """Enrol a source. Exactly one of --path, --from and --push says how its lines arrive."""
+    """Enrol a source. Exactly one of --path, --from, --probe and --push says how its lines arrive."""
     from api.directory import read_directory
     from api.onboarding import enrol_source
 
-    transport, where = _way(path, sender, push)
+    transport, where = _way(path, sender, probe, push)
     source = Source(name, title or name, org, type_, transport, where, zone, created_at=now_ms())
     settings, stores = stores_of(config, data_dir)
     token = enrol_source(stores, source, EVERYTHING, by=caller(), system=system or "", here=True)
@@ -79,6 +86,10 @@ def add(
         out.print("no file matches yet: it is read as soon as one is there")
     elif transport is Transport.SYSLOG:
         out.print(f"what its sender needs: soc sources config {name} --host ADDRESS-OF-THIS-MACHINE")
+    elif transport is Transport.PROBE and not collect.probe_networks:
+        out.print(
+            "note: collect.probe_networks is empty: no probe is made until it names the networks that may be probed"
+        )
     out.print(f"whether it works: soc sources check {name}")
 
 
@@ -134,9 +145,13 @@ def _switch(name: str, on: bool, config: Path | None, data_dir: Path | None) -> 
     switch_source(stores, stores.sources.get(name, EVERYTHING), EVERYTHING, on=on, by=caller())
 
 
-def _way(path: list[str] | None, sender: list[str] | None, push: bool) -> tuple[Transport, tuple[str, ...]]:
-    if bool(path) + bool(sender) + push != 1:
-        raise ConfigError("say how the lines arrive with exactly one of --path, --from and --push")
+def _way(
+    path: list[str] | None, sender: list[str] | None, probe: list[str] | None, push: bool
+) -> tuple[Transport, tuple[str, ...]]:
+    if bool(path) + bool(sender) + bool(probe) + push != 1:
+        raise ConfigError("say how the lines arrive with exactly one of --path, --from, --probe and --push")
+    if probe:
+        return Transport.PROBE, tuple(probe)
     if path:
         return Transport.FILE, tuple(str(Path(pattern).absolute()) for pattern in path)
     return (Transport.PUSH, ()) if push else (Transport.SYSLOG, tuple(sender or ()))

@@ -17,6 +17,7 @@ class PolicyKind(StrEnum):
     RULE = "rule"  # a rule's stage, and what an organisation has of its own
     ROUTE = "route"  # who is notified of what
     SILENCE = "silence"  # how long a source may be silent, and when
+    SURGE = "surge"  # an event of which more traffic is expected
     LIST = "list"  # which file a list of indicators is
     HARMLESS = "harmless"  # how far off a series may be without a call
 

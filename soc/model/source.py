@@ -12,13 +12,15 @@ class Transport(StrEnum):
     FILE = "file"
     SYSLOG = "syslog"
     PUSH = "push"
+    PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """`type` is a dataset name (`nginx.access`, `linux.auth`, `syslog`, ...); `where` depends on `transport`:
 
-    file: glob patterns; syslog: sender addresses or CIDR blocks; push: nothing (the token names the source).
+    file: glob patterns; syslog: sender addresses or CIDR blocks; push: nothing (the token names the source);
+    probe: targets (`collector.probe.target`).
     `zone`: IANA zone or offset for times that carry none.
     """
 

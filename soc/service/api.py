@@ -27,8 +27,9 @@ from soc.service.stores import open_stores, prepare
 from soc.service.tuning import read_tuning
 from soc.service.watch import Watch
 from soc.settings import Settings, as_environment
-from soc.store.anomalies import SqliteAnomalies
+from soc.store.anomalies import SqliteAnomalies, anomalies_file
 from soc.store.base import Stores
+from soc.store.levels import SqliteLevels
 from soc.store.sqlite import keys_dir
 
 log = structlog.get_logger("api")
@@ -53,6 +54,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         tuning=partial(read_tuning, stores.policies, ZoneInfo(settings.detect.zone)),
         lists_dir=lists_dir(settings.data_dir),
         known_lists=lists.as_now,
+        levels=SqliteLevels(anomalies_file(settings.data_dir)),
         anomalies=SqliteAnomalies(settings.data_dir),
         keys=keys,
         send_test=partial(notify.send_test, senders, writer),

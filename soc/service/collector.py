@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -19,6 +20,9 @@ from collector.keys import KeyRing
 from collector.parse.record import to_event
 from collector.parse.registry import Context
 from collector.privacy import Masker
+from collector.probe.check import Checker
+from collector.probe.reader import Probes
+from collector.probe.target import parse_target
 from collector.push import Push, ingest_app
 from collector.runner import Collector
 from collector.syslog import Syslog
@@ -28,7 +32,7 @@ from soc.buffer.base import Cursor
 from soc.buffer.progress import indexer_progress
 from soc.buffer.retention import expire, read_by_all
 from soc.buffer.sqlite import EventLog
-from soc.errors import ParseError, SocError
+from soc.errors import ConfigError, ParseError, SocError
 from soc.locks import only_one
 from soc.model.event import Fields, Stored
 from soc.model.org import EVERYTHING
@@ -55,6 +59,7 @@ def collector(settings: Settings, stop: threading.Event) -> None:
         cleanup.enter_context(only_one(folder, "collector"))
         for host, port, setting in ports(settings)[:2]:
             check_port(host, port, setting)
+        probing(settings)  # what cannot be meant is said at once, and not by a source that does not start
         event_log = open_event_log(settings)
         cleanup.callback(event_log.close)
         notes = open_collected(folder)
@@ -130,9 +135,11 @@ def syslog_source(sources: SourceStore, sender: str) -> str | None:
 
 
 def make_reader(settings: Settings, checkpoints: SqliteCheckpoints, source: Source) -> Reader | None:
+    collect = settings.collect
+    if source.transport is Transport.PROBE:
+        return Probes(source.id, [parse_target(text) for text in source.where], checkpoints, probing(settings).check)
     if source.transport is not Transport.FILE:
         return None
-    collect = settings.collect
     return Tail(
         source.id,
         source.where,
@@ -141,6 +148,22 @@ def make_reader(settings: Settings, checkpoints: SqliteCheckpoints, source: Sour
         max_line_bytes=collect.max_line_bytes,
         poll_s=collect.poll_s,
     )
+
+
+def probing(settings: Settings) -> Checker:
+    """Raises `ConfigError` for settings that cannot be meant."""
+    networks, ca_file = settings.collect.probe_networks, settings.collect.probe_ca_file
+    try:
+        allowed = [ipaddress.ip_network(text) for text in networks]
+    except ValueError as error:
+        raise ConfigError(f"collect.probe_networks: {error}: write for example 10.1.2.0/24") from None
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise ConfigError(f"collect.probe_ca_file: {ca_file} cannot be used: {error.strerror or error}") from None
+    return Checker(allowed, context)
 
 
 def push_listener(

@@ -18,6 +18,8 @@ import structlog
 from prometheus_client import start_http_server
 
 from detector.explain import rules_of
+from detector.health.alarm import Alarm
+from detector.health.tell import finding_of, rule_of
 from detector.observe import Observer
 from detector.series.definition import CONTENT, Definitions, load
 from soc import telemetry
@@ -25,13 +27,14 @@ from soc.buffer.base import Readable
 from soc.complaint import Complaint
 from soc.errors import ConfigError
 from soc.locks import only_one
-from soc.model.anomaly import Board
+from soc.model.anomaly import Board, Surges
 from soc.model.event import Stored
 from soc.model.finding import Finding
 from soc.model.harmless import harmless_of
 from soc.model.policy import PolicyKind
-from soc.model.rule import RuleFault
+from soc.model.rule import RuleDoc, RuleFault
 from soc.service.handover import ANOMALIES, hand_over, waiting
+from soc.service.levels import KnownSurges, LevelsOf
 from soc.service.looking import looking
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.stores import open_stores, prepare
@@ -68,8 +71,18 @@ def observer(settings: Settings, stop: threading.Event) -> None:
         cleanup.callback(kept.close)
         if not prepare(settings, stop, patience_s=float("inf")):
             return
-        harmless = KnownHarmless(open_stores(settings).policies)
+        policies = open_stores(settings).policies
+        harmless, surges = KnownHarmless(policies), KnownSurges(policies)
         harmless.load()
+        surges.load()
+        cleanup.enter_context(
+            looking(
+                "surges",
+                surges.load,
+                _LOOK_S,
+                Complaint(log, "surges are as last known", "they are known again"),
+            )
+        )
         cleanup.enter_context(
             looking(
                 "harmless",
@@ -81,7 +94,7 @@ def observer(settings: Settings, stop: threading.Event) -> None:
         server, _ = start_http_server(observe.http_port, observe.http_host)
         cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
-        watching = Watching(settings, event_log, kept, definitions_of(settings), harmless.strength)
+        watching = Watching(settings, event_log, kept, definitions_of(settings), harmless.strength, surges)
         relax_garbage_collection()
         log.info("observing", metrics=f"http://{observe.http_host}:{observe.http_port}/metrics")
         watching.run(stop)
@@ -122,7 +135,10 @@ class Watching:
         kept: SqliteAnomalies,
         definitions: Definitions,
         strength_of: Callable[[str], float] = lambda _: 0.0,
+        surges: Surges | None = None,
     ) -> None:
+        self._surges = surges
+        self._levels = LevelsOf(settings.data_dir, kept)
         self._settings, self._buffer, self._kept = settings, buffer, kept
         self._definitions = definitions
         self._strength_of = strength_of
@@ -141,12 +157,14 @@ class Watching:
             return 0  # the detector is not there: what is found has nowhere to go
         batch = self._buffer.read(self._cursor, self._settings.observe.batch)
         if not batch.events:
+            self._tell(self._levels.rest(self._settings.observe.poll_s, now_ms()))
             self._commit_if_due(observer)
             return 0
         try:
             findings = observer.feed(batch.events)
             if findings:
                 self._hand_over(findings)
+            self._tell(self._levels.feed(batch.events, now_ms()))
             several = len({*batch.cursor.items()} - {*self._cursor.items()}) > 1
             self._cursor = dict(batch.cursor)
             self._count(batch.events)
@@ -192,9 +210,10 @@ class Watching:
         by_name = self._definitions.by_name
         observer = Observer(
             by_name, ZoneInfo(self._settings.detect.zone), self._kept,
-            strength_of=self._strength_of, most=self._settings.observe.most_series,
+            surges=self._surges, strength_of=self._strength_of, most=self._settings.observe.most_series,
         )  # fmt: skip
         observer.load()
+        self._levels.load()
         self._cursor = dict(self._kept.cursor())
         for board in set(self._kept.boards()) - observer.boards:
             self._kept.forget(board)
@@ -214,10 +233,16 @@ class Watching:
             log.info("a series learns anew" if done else "there is no such series to learn anew", series=series)
 
     def _hand_over(self, findings: Sequence[Finding]) -> None:
-        rules = rules_of(findings, list(self._definitions.by_name.values()))
+        self._give(findings, rules_of(findings, list(self._definitions.by_name.values())))
+        telemetry.ANOMALIES.inc(len(findings))
+
+    def _tell(self, alarms: Sequence[Alarm]) -> None:
+        if alarms:
+            self._give([finding_of(alarm) for alarm in alarms], [rule_of(alarm) for alarm in alarms])
+
+    def _give(self, findings: Sequence[Finding], rules: Sequence[RuleDoc]) -> None:
         name = hashlib.blake2b("".join(one.id for one in findings).encode(), digest_size=8).hexdigest()
         hand_over(self._settings.data_dir, ANOMALIES, f"{findings[0].ts:013d}-{name}", findings, rules)
-        telemetry.ANOMALIES.inc(len(findings))
 
     def _count(self, events: Sequence[Stored]) -> None:
         telemetry.OBSERVED.inc(len(events))
@@ -236,7 +261,7 @@ class Watching:
         with telemetry.OBSERVER_COMMIT.time():
             done = observer.progress(self._cursor)
             try:
-                self._kept.commit(done)
+                self._kept.commit(done, self._levels.write)
             except BaseException:
                 self._observer = None  # what was to be written is gone: begin where the last commit was
                 raise

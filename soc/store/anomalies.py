@@ -7,7 +7,7 @@ which they come, so that fifty thousand series a minute are a few dozen pages.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from soc.model.anomaly import RECORD_BYTES, Anomaly, Board, Counts, Progress, Re
 from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
 from soc.model.rule import RuleFault
+from soc.store import levels
 
 SCHEMA = (
     """
@@ -69,6 +70,7 @@ SCHEMA = (
     CREATE TABLE running (definition TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE fault (doc TEXT NOT NULL);
     """,
+    levels.SCHEMA,
 )
 KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS
@@ -114,6 +116,11 @@ class SqliteAnomalies:
         with self._db.read() as db:
             return {(org, dataset): state for org, dataset, state in db.execute("SELECT * FROM lane")}
 
+    def levels(self) -> Mapping[str, bytes]:
+        """What service levels go on with."""
+        with self._db.read() as db:
+            return levels.state(db)
+
     def snapshots(self, board: Board) -> Mapping[str, tuple[int, bytes]]:
         with self._db.read() as db:
             rows = db.execute(
@@ -141,8 +148,10 @@ class SqliteAnomalies:
         with self._db.read() as db:
             return [Board(*row) for row in db.execute("SELECT definition, org FROM board")]
 
-    def commit(self, done: Progress) -> None:
+    def commit(self, done: Progress, beside: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+        """`beside` writes what belongs to the same moment, in the same transaction."""
         with self._db.write() as db:
+            beside(db)
             db.execute("DELETE FROM cursor")
             db.executemany("INSERT INTO cursor VALUES (?, ?)", done.cursor.items())
             db.executemany("REPLACE INTO lane VALUES (?, ?, ?)", ((*key, state) for key, state in done.lanes.items()))

@@ -46,6 +46,7 @@ from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
 from soc.store.elastic.admin import setup
 from soc.store.elastic.client import Client, connect
+from soc.store.levels import SqliteLevels
 from soc.store.sqlite import events_dir, keys_dir, open_stores
 
 with warnings.catch_warnings():
@@ -310,7 +311,13 @@ def lists_dir(tmp_path):
 
 
 @pytest.fixture
-def state(world, jobs, lists_dir):
+def anomaly_db(tmp_path):
+    """Where the observer writes."""
+    return tmp_path / "data" / "anomaly.db"
+
+
+@pytest.fixture
+def state(world, jobs, lists_dir, anomaly_db):
     return state_of(
         world.stores,
         clock=world.clock,
@@ -323,6 +330,7 @@ def state(world, jobs, lists_dir):
         send_test=world.send_test,
         lists_dir=lists_dir,
         known_lists=KnownLists(world.stores.policies, lists_dir, world.clock).as_now,
+        levels=SqliteLevels(anomaly_db),
         anomalies=world.anomalies,
     )
 

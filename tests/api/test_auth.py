@@ -34,6 +34,7 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
     from api.auth import keep_session
     from api.state import state_of
     from soc.backtest.jobs import Jobs
+    from soc.store.levels import SqliteLevels
 
     state = state_of(
         world.stores,
@@ -43,6 +44,7 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
         tuning=Tuning,
         lists_dir=tmp_path,
         known_lists=Lists,
+        levels=SqliteLevels(tmp_path / "anomaly.db"),
         anomalies=SqliteAnomalies(tmp_path),
     )
     response = Response()

@@ -165,6 +165,7 @@ def test_a_source_gets_a_token_that_is_shown_once(client_of, world):
         ({"transport": "syslog"}, 422),
         ({"transport": "file", "where": ["/etc/shadow"]}, 422),
         ({"transport": "syslog", "where": ["0.0.0.0/0"]}, 422),
+        ({"transport": "probe", "type": "probe.check", "where": ["http://169.254.169.254/"]}, 422),
         ({"system": "cong"}, 422),
         ({"org": "ninhbinh"}, 404),
         ({"transport": "syslog", "where": ["10.1.2.3"]}, 201),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from fastapi.routing import iter_route_contexts
+from levels_made import level, observed
 from servers import both_stores
 
 from api.incidents import Desk
@@ -17,7 +18,10 @@ from soc.model.delivery import delivery_id
 from soc.model.finding import alert_id
 from soc.model.indicator import ListType
 from soc.model.org import Scope
+from soc.model.policy import Policy, PolicyKind
+from soc.model.surge import Surge
 
+NOW = 1_772_452_800_000
 pytestmark = pytest.mark.usefixtures("pushed")
 ROLES = ("viewer", "analyst", "admin")
 NEW_SOURCE = {"id": "new-1", "org": "hungyen", "type": "nginx.access", "transport": "push"}
@@ -27,6 +31,13 @@ SETTING = {"version": 0, "stage": "live", "reason": "noisy here", "orgs": {"hung
 # Two incidents of Hưng Yên, an alert of the first, and two of none.
 INCIDENT, OTHER = "a" * 24, "b" * 24
 JOINED, FREE, FREE_TOO = (alert_id("web-sqli", "hungyen", f"198.51.100.{n}", "2026-03-02") for n in (1, 2, 4))
+SURGE = {
+    "name": "Enrolment",
+    "since": "2026-07-01T07:00:00+07:00",
+    "until": "2026-07-09T17:00:00+07:00",
+    "factor": 5,
+    "reason": "x",
+}
 ENTRIES = {"org": "hungyen", "type": "ip", "text": "192.0.2.1", "reason": "scans"}
 # (method, route): (lowest role, or None for everybody; what is sent). `{...}` parameters are of Hưng Yên's things.
 ROUTES = {
@@ -117,6 +128,15 @@ ROUTES = {
     ("GET", "/api/v1/sources/{source_id}/check"): ("viewer", {}),
     ("GET", "/api/v1/sources/{source_id}/config"): ("viewer", {}),
     ("GET", "/api/v1/health"): ("viewer", {}),
+    ("GET", "/api/v1/services"): ("viewer", {}),
+    ("GET", "/api/v1/surges"): ("viewer", {}),
+    ("POST", "/api/v1/surges"): ("admin", {"json": SURGE | {"orgs": ["hungyen"]}}),
+    ("GET", "/api/v1/surges/{surge_id}"): ("viewer", {}),
+    ("POST", "/api/v1/surges/{surge_id}/end"): ("admin", {"json": {"reason": "rain"}}),
+    ("GET", "/services"): ("viewer", {}),
+    ("GET", "/services/surges"): ("viewer", {}),
+    ("POST", "/services/surges"): ("admin", {"data": SURGE | {"orgs": "hungyen"}}),
+    ("POST", "/services/surges/{surge_id}/end"): ("admin", {"data": {"reason": "rain"}}),
     ("GET", "/alerts"): ("viewer", {}),
     ("GET", "/alerts/{alert_id}"): ("viewer", {}),
     ("POST", "/alerts/{alert_id}/triage"): ("analyst", {"data": {"action": "comment", "comment": "seen"}}),
@@ -196,6 +216,8 @@ NOT_THEIRS = {
     ("POST", "/rules/{rule_id}/setting"),
     ("POST", "/api/v1/lists/{name}/entries"),
     ("POST", "/lists"),
+    ("POST", "/api/v1/surges"),
+    ("POST", "/services/surges"),
 }
 # What names Hưng Yên's things in its body.
 NAMING_THEIRS = (("POST", "/api/v1/incidents"), ("POST", "/incidents"))
@@ -213,7 +235,7 @@ def test_every_route_is_in_the_table(app):
 
 
 @pytest.fixture(autouse=True)
-def theirs(world, lists_dir):
+def theirs(world, lists_dir, anomaly_db):
     desk = Desk(world.stores, world.stores.accounts.get("national"), world.now)
     assert [world.fire("hungyen", 1, f"198.51.100.{n}") for n in (1, 2, 4)] == [JOINED, FREE, FREE_TOO]
     desk.open(INCIDENT, "hungyen", [JOINED])
@@ -221,6 +243,10 @@ def theirs(world, lists_dir):
     seen = replaced([Entry("192.0.2.7")])
     national, which = world.stores.accounts.get("national"), Which("scanners", "hungyen")
     put(world.stores, lists_dir, national, which, ListType.IP, seen, reason="scans", now=world.now)
+    for id_ in ("s-1", "s-2"):
+        surge = Surge(id_, "Tựu trường", NOW + 1, NOW + 2, 300, orgs=("hungyen",))
+        world.stores.policies.put(Policy(PolicyKind.SURGE, id_, 1, surge.body(), "national", NOW))
+    observed(anomaly_db, [level("hungyen"), level("ninhbinh")])
     for org in world.alerts:
         world.keys.key(org)  # a person is searched for where there is one
 
@@ -238,6 +264,7 @@ def send(client, world, method, path, sent):
         "exception_id": "x-1" if path.startswith("/api/") else "y-1",
         "job_id": world.job,
         "name": "scanners",
+        "surge_id": "s-1" if path.startswith("/api/") else "s-2",
         "act": "stop",
         "route_id": "route-hungyen",
         "delivery_id": delivery_id("route-hungyen", world.alerts["hungyen"], "raised"),
@@ -295,7 +322,7 @@ def test_another_organisation_does_not_exist(client_of, world):
         # What was asked for may be repeated; nothing else.
         asked = re.sub(
             "(no source |không có nguồn |/sources/)hungyen-(portal|otp)|(no route|không có quy tắc thông báo) route-hungyen|"
-            'name="org" value="hungyen"|org%3Dhungyen',
+            'name="orgs?" value="hungyen"|org%3Dhungyen',
             "",
             answer.text,
         )

@@ -49,6 +49,10 @@ def test_a_token_says_whose_it_is_also_when_it_is_cut_short():
         ({"zone": "Hanoi"}, "time zone"),
         ({"where": ()}, "address"),
         ({"where": ("10.1.2.300",)}, "10.1.2.300"),
+        ({"transport": Transport.PROBE}, "of the type probe.check"),
+        ({"transport": Transport.PROBE, "type": "probe.check", "where": ()}, "what is to be probed"),
+        ({"transport": Transport.PROBE, "type": "probe.check", "where": ("dns://a.vn",) * 101}, "100 targets at most"),
+        ({"transport": Transport.PROBE, "type": "probe.check", "where": ("file:///etc/shadow",)}, "write http://"),
     ],
 )
 def test_what_cannot_be_a_source_is_told(changes, word):
@@ -101,6 +105,13 @@ def test_every_way_has_configuration_that_holds_what_it_needs(source):
     assert NO_TOKEN in snippet(PUSH, "curl", place)
     with pytest.raises(ConfigError, match="configuration for"):
         snippet(source, "logstash", place)
+
+
+def test_a_probe_is_enrolled_where_it_is_made():
+    source = Source("p", "p", "H42", "probe.check", Transport.PROBE, ("https://portal.example.vn/#text=Tra cứu",))
+    check(source)
+    text = snippet(source, *ways(source), Place())
+    assert "soc sources add p --type probe.check --org H42 --probe 'https://portal.example.vn/#text=Tra cứu'" in text
 
 
 @pytest.mark.parametrize("value", ['x"; }', "a b", "$(id)", "a\nb", "", "'"])

@@ -38,6 +38,7 @@ from soc.store.detections import SqliteDetections
 from soc.store.elastic import open as elastic
 from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
+from soc.store.levels import SqliteLevels
 from soc.store.sqlite import events_dir, open_stores
 
 pytestmark = pytest.mark.server
@@ -189,6 +190,7 @@ def province(opened, tmp_path_factory):
                 tuning=Tuning,
                 lists_dir=tmp_path_factory.mktemp("lists"),
                 known_lists=Lists,
+                levels=SqliteLevels(tmp_path_factory.mktemp("observed") / "anomaly.db"),
                 anomalies=SqliteAnomalies(tmp_path_factory.mktemp("anomalies")),
             )
         )

@@ -29,6 +29,7 @@ from soc.service import notify
 from soc.service.process import now_ms
 from soc.settings import Notify, Settings
 from soc.store.anomalies import SqliteAnomalies
+from soc.store.levels import SqliteLevels
 
 pytestmark = pytest.mark.server
 
@@ -89,6 +90,7 @@ def office(tmp_path, receivers):
         tuning=Tuning,
         lists_dir=tmp_path / "lists",
         known_lists=Lists,
+        levels=SqliteLevels(tmp_path / "anomaly.db"),
         anomalies=SqliteAnomalies(tmp_path),
         send_test=partial(notify.send_test, senders, writer),
     )

@@ -24,7 +24,16 @@ def lost(type_, *live, rules=None):
 
 
 def test_every_rule_that_comes_with_govsoc_is_fed_by_some_type_and_so_can_be_blind():
-    types = ("nginx.access", "nginx.error", "apache.error", "linux.auth", "otp.gateway", "lgsp.gateway", "syslog")
+    types = (
+        "nginx.access",
+        "nginx.error",
+        "apache.error",
+        "linux.auth",
+        "otp.gateway",
+        "lgsp.gateway",
+        "syslog",
+        "probe.check",
+    )
     assert set().union(*map(lost, types)) == {id_ for id_, rule in SHIPPED.items() if not rule.silent}
 
 

@@ -15,6 +15,7 @@ _PLACES = {
     "api/**/*.py": _ALL | {"RuleError"},
     "collector/parse/*.py": _ALL,
     "collector/snippets/*.py": _ALL,
+    **{f"collector/probe/{name}.py": _ALL for name in ("check", "reader")},
     **{f"collector/{name}.py": _ALL for name in ("diagnose", "enrol", "guess", "preview")},
     **{f"rules/desk/{name}.py": _ALL for name in ("exception", "tuning")},
     **{f"rules/lists/{name}.py": _ALL | {"ValueError"} for name in ("index", "pack", "spelling")},

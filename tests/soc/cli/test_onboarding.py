@@ -97,6 +97,16 @@ def test_configuration_is_only_for_the_way_of_the_source(soc):
         soc("config", "web", "--for", "curl")
 
 
+def test_probes_are_enrolled_and_say_when_none_is_made(soc):
+    said = soc("add", "probes", "--type", "probe.check", "--org", "hungyen", "--probe", "tcp://10.1.2.3:5432").stdout
+    assert "note: collect.probe_networks is empty" in said
+    assert "--probe tcp://10.1.2.3:5432" in soc("config", "probes").stdout
+    with pytest.raises(ConfigError, match="needs a port"):
+        soc("add", "more", "--type", "probe.check", "--org", "hungyen", "--probe", "tcp://10.1.2.3")
+    with pytest.raises(ConfigError, match="exactly one of"):
+        soc("add", "more", "--type", "probe.check", "--org", "hungyen", "--push", "--probe", "tcp://10.1.2.3:1")
+
+
 def test_one_address_is_one_source_when_it_is_added_and_when_it_is_switched_on_again(soc):
     soc("add", "web", "--type", "nginx.access", "--org", "hungyen", "--from", "10.1.2.3")
     other = ("add", "srv", "--type", "syslog", "--org", "ninhbinh", "--from", "10.1.2.0/24")

@@ -53,4 +53,11 @@ OWN: dict[str, Type] = {
     "govsoc.lgsp.token_status": "keyword",
     "govsoc.lgsp.subject": "keyword",
     "govsoc.lgsp.auth": "keyword",
+    "govsoc.probe.kind": "keyword",
+    "govsoc.probe.target": "keyword",
+    "govsoc.probe.failures": "long",
+    "govsoc.probe.days_left": "long",
+    "govsoc.probe.answers": "ip",
+    "govsoc.probe.before": "ip",
+    "govsoc.probe.changed": "boolean",
 }

@@ -1,0 +1,190 @@
+"""One probe: connect, ask, look at the answer, and say how it was. Nothing of an answer is kept but status, address, and days left."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from collector.probe.target import Target
+from soc.errors import ConfigError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+# (host, port) -> the addresses that it has; raises OSError.
+Resolve = Callable[[str, int], Sequence[str]]
+
+_BODY = 64 << 10  # bytes that are looked at for a text
+_ANSWERS = 32  # addresses of a name that are kept
+_AGENT = "govsoc-probe"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`reason`: why it is down. `days_left` until the certificate expires; `answers`: the addresses of a name."""
+
+    up: bool
+    duration_ms: float
+    reason: str = ""
+    address: str = ""
+    status: int | None = None
+    days_left: int | None = None
+    answers: tuple[str, ...] = ()
+
+
+def resolve(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port or None, type=socket.SOCK_STREAM)
+    return sorted({str(place[0]).partition("%")[0] for *_, place in found})
+
+
+class Checker:
+    """`allowed`: the networks that may be probed; nothing else is connected to, and no redirect is followed.
+
+    The address that was looked at is the one that is connected to, so that a name cannot lead elsewhere between the two.
+    """
+
+    def __init__(
+        self, allowed: Sequence[Network], context: ssl.SSLContext | None = None, resolver: Resolve = resolve
+    ) -> None:
+        self._allowed = allowed
+        self._context = context or ssl.create_default_context()
+        self._resolve = resolver
+
+    def check(self, target: Target) -> Outcome:
+        """Takes about as long as the target's time-out, at most. Raises `ConfigError` when it may not be probed."""
+        if not self._allowed:
+            raise ConfigError("collect.probe_networks is empty: no probe is made")
+        began = time.monotonic()
+
+        def took() -> float:
+            return round((time.monotonic() - began) * 1000, 1)
+
+        try:
+            addresses = self._resolve(target.host, target.port)[:_ANSWERS]
+        except (OSError, UnicodeError):
+            return Outcome(False, took(), "the name does not resolve")
+        if not addresses:
+            return Outcome(False, took(), "the name has no address")
+        if target.kind == "dns":
+            return Outcome(True, took(), answers=tuple(addresses))
+        address = self._permitted(target, addresses)
+        try:
+            status, days_left, reason = self._connect(target, address)
+        except _FailedError as failed:
+            return Outcome(False, took(), str(failed), address)
+        return Outcome(not reason, took(), reason, address, status, days_left)
+
+    def _permitted(self, target: Target, addresses: Sequence[str]) -> str:
+        """Every address of the name has to be allowed: with one bad among them, the next look could bring that one."""
+        for text in addresses:
+            address = ipaddress.ip_address(text)
+            plain = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+            if not any((plain or address) in network for network in self._allowed):
+                raise ConfigError(f"{target.name}: {text} is not in collect.probe_networks, so it is not probed")
+        return addresses[0]
+
+    def _connect(self, target: Target, address: str) -> tuple[int | None, int | None, str]:
+        """Status, days left, and what is not well."""
+        with _deadline(target.timeout_s) as guard, _said(target, guard):
+            sock = guard.mind(socket.create_connection((address, target.port), target.timeout_s))
+            days_left = None
+            if target.encrypted:
+                secure = self._context.wrap_socket(sock, server_hostname=target.host, do_handshake_on_connect=False)
+                sock = guard.mind(secure)
+                secure.do_handshake()
+                days_left = _days_left(secure)
+            if target.kind not in ("http", "https"):
+                return None, days_left, ""
+            status, reason = _ask(target, sock)
+            return status, days_left, reason
+
+
+def _ask(target: Target, sock: socket.socket) -> tuple[int, str]:
+    connection = http.client.HTTPConnection(target.host, target.port, timeout=target.timeout_s)
+    connection.sock = sock
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    plain = target.port == (443 if target.encrypted else 80)
+    headers = {
+        "Host": host if plain else f"{host}:{target.port}",
+        "User-Agent": _AGENT,
+        "Accept-Encoding": "identity",
+        "Connection": "close",
+    }
+    connection.request("GET", target.path, headers=headers)
+    answer = connection.getresponse()
+    low, high = target.status
+    if not low <= answer.status <= high:
+        return answer.status, f"the status is {answer.status}"
+    if target.text and target.text not in answer.read(_BODY).decode(errors="replace"):
+        return answer.status, "the text is not in the answer"
+    return answer.status, ""
+
+
+def _days_left(sock: ssl.SSLSocket) -> int | None:
+    until = (sock.getpeercert() or {}).get("notAfter")
+    return int((ssl.cert_time_to_seconds(until) - time.time()) // 86_400) if isinstance(until, str) else None
+
+
+class _FailedError(Exception):
+    """Down, for a reason that is said to people."""
+
+
+class _Guard:
+    """Ends what takes longer than it may, also drop by drop."""
+
+    def __init__(self) -> None:
+        self.over = False
+        self._sock: socket.socket | None = None
+
+    def mind(self, sock: socket.socket) -> socket.socket:
+        self._sock = sock
+        if self.over:
+            self.end()
+        return sock
+
+    def end(self) -> None:
+        self.over = True
+        if self._sock is not None:
+            with suppress(OSError):  # not by the TLS socket's own method, which a handshake does not bear
+                socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
+
+
+@contextmanager
+def _deadline(timeout_s: float) -> Iterator[_Guard]:
+    guard = _Guard()
+    timer = threading.Timer(timeout_s, guard.end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield guard
+    finally:
+        timer.cancel()
+        guard.close()
+
+
+@contextmanager
+def _said(target: Target, guard: _Guard) -> Iterator[None]:
+    """Errors as people read them."""
+    try:
+        yield
+    except ssl.SSLCertVerificationError as error:
+        raise _FailedError(f"certificate: {error.verify_message}") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if guard.over or isinstance(error, TimeoutError):
+            raise _FailedError(f"no answer within {target.timeout_s} s") from None
+        if isinstance(error, ssl.SSLError):
+            raise _FailedError(f"TLS: {error.reason or 'failed'}") from None
+        if isinstance(error, ConnectionError) and not isinstance(error, http.client.RemoteDisconnected):
+            raise _FailedError(error.strerror or "the connection broke") from None
+        if isinstance(error, http.client.HTTPException | ValueError):
+            raise _FailedError("the answer is not HTTP") from None
+        raise _FailedError(error.strerror or "it cannot be reached") from None

@@ -1,0 +1,177 @@
+"""How often each thing was asked for and failed: one row for each organisation, objective, and pair of who answered and who asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Container, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import orjson
+
+from detector.health.burn import PERIOD_DAYS, WINDOWS
+from detector.health.definition import Slo
+from detector.health.rings import Ints, Ring
+from soc.model.event import Event
+from soc.model.service_level import OTHER
+
+MINUTE_MS = 60_000
+HOUR = 60
+PERIOD_HOURS = PERIOD_DAYS * 24
+AHEAD = 6 * HOUR  # minutes that an event may lie beyond what is decided; a clock that is wrong by more moves nothing
+LATE = HOUR  # minutes that it may come late and still be counted to its minute
+IN_MINUTES = 6 * HOUR  # windows up to here are exact to the minute
+_BY_MINUTE = [window for window in WINDOWS if window <= IN_MINUTES]
+_BY_HOUR = [window for window in WINDOWS if window > IN_MINUTES]
+_NAME = 128  # letters of a name that are kept
+
+
+class Key(NamedTuple):
+    """What a row counts."""
+
+    org: str
+    slo: str
+    upstream: str
+    local: str
+
+
+class Counts:
+    """At most `rows` rows in all and `own` an organisation and objective; what is beyond is counted in one row under `OTHER`, and how
+    many events that were is in `uncounted`."""
+
+    def __init__(self, slos: Sequence[Slo], rows: int, own: int) -> None:
+        self._most, self._own = rows, own
+        self._of_dataset: dict[str, list[Slo]] = {}
+        for slo in slos:
+            for dataset in slo.datasets:
+                self._of_dataset.setdefault(dataset, []).append(slo)
+        self.keys: list[Key | None] = []  # by row; None: free
+        self.uncounted: Counter[tuple[str, str]] = Counter()
+        self.ahead = 0  # events left out because they lie too far in the future
+        self._rows: dict[Key, int] = {}
+        self._free: list[int] = []
+        self._held: Counter[tuple[str, str]] = Counter()  # rows by organisation and objective
+        self._minutes = Ring(IN_MINUTES + LATE + AHEAD + 1)
+        self._hours = Ring(PERIOD_HOURS + (LATE + AHEAD) // HOUR + 1)
+        self._named = False  # whether rows have come or gone since `changes`
+
+    @property
+    def datasets(self) -> frozenset[str]:
+        return frozenset(self._of_dataset)
+
+    def observe(self, events: Sequence[Event], until: int | None) -> None:
+        """Count them. `until`: the minute (since 1970) up to which all is decided; None: nothing is yet."""
+        found: Counter[tuple[int, int, bool]] = Counter()
+        for event in events:
+            if not event.ts or (slos := self._of_dataset.get(event.dataset)) is None:
+                continue
+            minute = event.ts // MINUTE_MS
+            if until is not None and minute > until + AHEAD:
+                self.ahead += 1
+                continue
+            fields = event.fields
+            for slo in slos:
+                if slo.counts(fields):
+                    key = Key(event.org, slo.name, _first(fields, slo.upstream), _first(fields, slo.local))
+                    found[self._row(key), minute, slo.good(fields)] += 1
+        if not found:
+            return
+        cells = np.array(
+            [(row, minute, n, 0 if good else n) for (row, minute, good), n in found.items()], dtype=np.int64
+        )
+        rows, minutes, total, bad = cells.T
+        self._minutes.add(rows, minutes, total, bad)
+        self._hours.add(rows, minutes // HOUR, total, bad)
+
+    def windows(self, until: int) -> tuple[Ints, Ints]:
+        """Total and bad of each row in each of `WINDOWS` that ends with minute `until`, included. Those of a day and more begin with a
+        whole hour, and so are up to an hour short."""
+        rows = len(self.keys)
+        by_minute = self._minutes.sums(_BY_MINUTE, until, rows)
+        (this_hour,) = self._minutes.sums([until % HOUR + 1], until, rows)
+        before = self._hours.sums([window // HOUR - 1 for window in _BY_HOUR], until // HOUR - 1, rows)
+        both = np.stack(by_minute + [this_hour + hours for hours in before])
+        return both[:, 0], both[:, 1]
+
+    def period(self, until: int) -> tuple[Ints, Ints, Ints]:
+        """Total and bad of each row in the period that ends with minute `until`, and the first hour that has any (-1: none)."""
+        rows = len(self.keys)
+        hours = self._hours.last(PERIOD_HOURS - 1, until // HOUR - 1, rows)
+        (now,) = self._minutes.sums([until % HOUR + 1], until, rows)
+        both = hours.sum(axis=0, dtype=np.int64) + now
+        seen = hours[:, 0] > 0
+        ago = np.where(seen.any(axis=0), len(hours) - np.argmax(seen[::-1], axis=0), 0)
+        first = np.where(both[0] > 0, until // HOUR - ago, -1)
+        return both[0], both[1], first
+
+    def forget(self, until: int) -> None:
+        """Free the rows of which nothing is left."""
+        used = self._hours.used(until // HOUR - PERIOD_HOURS, len(self.keys))
+        for row in np.flatnonzero(~used).tolist():
+            self._drop(row)
+
+    def drop(self, slos: Container[str]) -> None:
+        """Forget all that was counted for these objectives."""
+        for row, key in enumerate(self.keys):
+            if key and key.slo in slos:
+                self._drop(row)
+
+    def changes(self) -> Iterator[tuple[str, bytes | None]]:
+        """Names and values as `load` takes them, of what changed since this was last asked; None: it is gone."""
+        if self._named:
+            self._named = False
+            yield "rows", orjson.dumps([[key and tuple(key) for key in self.keys], list(self.uncounted.items())])
+        for name, ring in (("minute", self._minutes), ("hour", self._hours)):
+            for step, dumped in ring.changes().items():
+                yield f"{name}/{step}", dumped
+
+    def load(self, parts: Mapping[str, bytes]) -> None:
+        """Raises ValueError when it is not what `changes` gave."""
+        keys, uncounted = orjson.loads(parts.get("rows", b"[[],[]]"))
+        self.keys = [Key(*key) if key else None for key in keys]
+        self.uncounted = Counter({(org, slo): n for (org, slo), n in uncounted})
+        self._rows = {key: row for row, key in enumerate(self.keys) if key}
+        self._free = [row for row, key in enumerate(self.keys) if key is None]
+        self._held = Counter((key.org, key.slo) for key in self._rows)
+        for name, dumped in parts.items():
+            kind, _, step = name.partition("/")
+            if kind in ("minute", "hour"):
+                (self._minutes if kind == "minute" else self._hours).load(int(step), dumped)
+
+    def _drop(self, row: int) -> None:
+        if key := self.keys[row]:
+            del self._rows[key]
+            self._held[key.org, key.slo] -= 1
+            self._minutes.clear(row)
+            self._hours.clear(row)
+            self.keys[row], self._named = None, True
+            self._free.append(row)
+
+    def _row(self, key: Key) -> int:
+        row = self._rows.get(key)
+        if row is not None:
+            return row
+        whose = (key.org, key.slo)
+        if key.upstream != OTHER and (self._held[whose] >= self._own or len(self._rows) >= self._most):
+            self.uncounted[whose] += 1
+            self._named = True
+            return self._row(Key(*whose, OTHER, OTHER))
+        self._named = True
+        if self._free:
+            row = self._free.pop()
+            self.keys[row] = key
+        else:
+            row = len(self.keys)
+            self.keys.append(key)
+        self._rows[key] = row
+        self._held[whose] += 1
+        return row
+
+
+def _first(fields: Mapping[str, object], names: Sequence[str]) -> str:
+    """The first of these fields that has a text; empty: none has."""
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, str) and value and value != OTHER:
+            return value[:_NAME]
+    return ""

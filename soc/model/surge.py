@@ -1,0 +1,145 @@
+"""Surge: an event that was declared in advance, such as an enrolment week or a deadline. While it lasts more traffic is expected of what it
+names; nothing else changes, and rules do not know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from soc.errors import ConfigError
+from soc.model.body import Body
+from soc.model.calendar import DAY_MS, MINUTE_MS, ZONE_MS
+from soc.model.org import CODE, Scope
+from soc.model.policy import Policy
+from soc.model.system import SYSTEMS
+
+LONGEST_MS = 62 * DAY_MS
+LEAST_PERCENT, MOST_PERCENT = 10, 10_000
+MAX_ORGS, MAX_SERVICES = 100, 50
+
+
+class Expected(Protocol):
+    """What the detector asks of surges."""
+
+    def active(self, org: str, system: str, ts: int, service: str = "") -> float | None:
+        """How many times the usual volume is expected at `ts` (ms); None: the usual."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surge:
+    """`orgs`, `systems`, `services` empty: all. `services` are names as they stand in the logs: a service, a procedure, a carrier.
+
+    From `since` to before `until` (ms), on each day only from `opens` to `closes` (minutes of the day in Viet Nam) where these are
+    given: both 0 mean all day. `percent` of the usual volume is expected.
+    """
+
+    id: str
+    name: str
+    since: int
+    until: int
+    percent: int
+    orgs: tuple[str, ...] = ()
+    systems: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    opens: int = 0
+    closes: int = 0
+
+    @classmethod
+    def read(cls, id_: str, fields: Mapping[str, object]) -> Surge:
+        """From a policy's body. Raises `ConfigError` with the field."""
+        body = Body(f"surge {id_}", fields)
+        body.only("name", "since", "until", "percent", "orgs", "systems", "services", "opens", "closes")
+        surge = cls(
+            id=id_,
+            name=body.text("name", None),
+            since=body.number("since", -1, 0, 1 << 43),
+            until=body.number("until", -1, 0, 1 << 43),
+            percent=body.number("percent", 0, LEAST_PERCENT, MOST_PERCENT),
+            orgs=tuple(sorted(set(body.texts("orgs")))),
+            systems=tuple(sorted(set(body.texts("systems")))),
+            services=tuple(sorted({one.strip() for one in body.texts("services")})),
+            opens=body.number("opens", 0, 0, 1439),
+            closes=body.number("closes", 0, 0, 1440),
+        )
+        surge._check(body)
+        return surge
+
+    def body(self) -> Mapping[str, object]:
+        """As it is kept in a policy: `read` gives it back."""
+        known: dict[str, object] = {
+            "name": self.name,
+            "since": self.since,
+            "until": self.until,
+            "percent": self.percent,
+        }
+        lists = {"orgs": self.orgs, "systems": self.systems, "services": self.services}
+        known |= {name: list(values) for name, values in lists.items() if values}
+        return known | ({"opens": self.opens, "closes": self.closes} if self.closes else {})
+
+    def at(self, org: str, system: str, ts: int, service: str = "") -> bool:
+        """Whether it is on then, for these. Without a service: whatever there is of the system, and so what it names as well."""
+        return (
+            self.since <= ts < self.until
+            and (not self.orgs or org in self.orgs)
+            and (not self.systems or system in self.systems)
+            and (not self.services or not service or service in self.services)
+            and (not self.closes or self.opens <= _minute(ts) < self.closes)
+        )
+
+    def visible(self, scope: Scope) -> bool:
+        """Whether it changes what somebody with this scope sees."""
+        return not self.orgs or any(scope.allows(org) for org in self.orgs)
+
+    def _check(self, body: Body) -> None:
+        if not self.since < self.until <= self.since + LONGEST_MS:
+            body.refuse("until", f"has to be after its begin, and at most {LONGEST_MS // DAY_MS} days later")
+        if self.closes and not self.opens < self.closes:
+            body.refuse("closes", "has to be after the hour at which it opens")
+        if len(self.orgs) > MAX_ORGS or len(self.services) > MAX_SERVICES:
+            body.refuse("services", f"has too many names: {MAX_ORGS} organisations and {MAX_SERVICES} services at most")
+        if strange := [org for org in self.orgs if not CODE.fullmatch(org)]:
+            body.refuse("orgs", f"has {strange[0]!r}: letters, digits, `.`, `-` and `_`, at most 64")
+        if strange := [system for system in self.systems if system not in SYSTEMS]:
+            body.refuse("systems", f"has {strange[0]!r}: choose of {', '.join(SYSTEMS)}")
+        if [one for one in self.services if not 0 < len(one) <= 128]:
+            body.refuse("services", "has a name that is empty, or longer than 128 letters")
+
+
+class Surges:
+    """`Expected`, of surges that were declared."""
+
+    def __init__(self, surges: Iterable[Surge] = ()) -> None:
+        self._surges = tuple(surges)
+
+    def active(self, org: str, system: str, ts: int, service: str = "") -> float | None:
+        """Of several the one that expects most."""
+        percents = [one.percent for one in self._surges if one.at(org, system, ts, service)]
+        return max(percents) / 100 if percents else None
+
+
+def readable(policies: Iterable[Policy], complain: Callable[[ConfigError], None]) -> Iterator[tuple[Policy, Surge]]:
+    """Those that can be read: one that a newer govsoc has written hides no other."""
+    for policy in policies:
+        try:
+            yield policy, Surge.read(policy.id, policy.body or {})
+        except ConfigError as error:
+            complain(error)
+
+
+def hours(text: str) -> tuple[int, int] | None:
+    """`07:00-11:30` as minutes of the day; None where it cannot be read."""
+    opens, _, closes = text.partition("-")
+    try:
+        at = [datetime.strptime(one.strip(), "%H:%M") for one in (opens, closes.replace("24:00", "23:59"))]  # noqa: DTZ007
+    except ValueError:
+        return None
+    first, last = (one.hour * 60 + one.minute for one in at)
+    last = 1440 if closes.strip() == "24:00" else last
+    return (first, last) if first < last else None
+
+
+def _minute(ts: int) -> int:
+    return (ts + ZONE_MS) % DAY_MS // MINUTE_MS

@@ -1,0 +1,118 @@
+"""Service levels in the observer: fed with its batches, committed with its cursor; and what it knows of surges."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from detector.health.alarm import Alarm
+from detector.health.definition import CONTENT, load
+from detector.health.levels import Levels
+from soc.complaint import Complaint
+from soc.model.event import Stored
+from soc.model.policy import PolicyKind
+from soc.model.surge import Surges, readable
+from soc.store import levels as store
+from soc.store.base import PolicyStore
+from soc.watermark import Watermark
+
+log = structlog.get_logger("observer")
+
+_unread = Complaint(log, "a surge cannot be read, it does not count")
+_IDLE_S = 60.0  # that a source may rest before the others are not waited for it any more
+_HOUR_MS = 3_600_000
+_WATERMARK = "watermark"
+
+
+class KeptLevels(Protocol):
+    def levels(self) -> Mapping[str, bytes]:
+        """All that was written and is not gone."""
+        ...
+
+
+def slo_dir(data_dir: Path) -> Path:
+    """Where an administrator's own objectives are."""
+    return data_dir / "slo"
+
+
+class LevelsOf:
+    """What is fed counts once it is written; `load` goes back to what was written last."""
+
+    def __init__(self, data_dir: Path, kept: KeptLevels) -> None:
+        self._folders = (CONTENT, slo_dir(data_dir))
+        self._kept = kept
+        self._levels, self._watermark, self._changed = Levels([]), Watermark(0, _IDLE_S), False
+
+    def load(self) -> None:
+        """Raises what the store raises."""
+        slos, faults = load(self._folders)
+        for fault in faults:
+            log.warning("an objective cannot be used, the others run", objective=str(fault))
+        kept = dict(self._kept.levels())
+        self._watermark = Watermark(0, _IDLE_S)
+        self._watermark.load(kept.pop(_WATERMARK, None))
+        self._levels, self._changed = Levels(slos), False
+        try:
+            self._levels.load(kept)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("service levels begin anew: what was kept cannot be read", reason=str(error))
+            self._levels = Levels(slos)
+
+    def feed(self, events: Sequence[Stored], now: int) -> list[Alarm]:
+        """What these events bring about, in their order; `now` in ms."""
+        wanted, alarms = self._levels.datasets, list[Alarm]()
+        for part in _hours(events):
+            self._watermark.observe(part)
+            self._levels.observe([one.event for one in part if one.ts and one.dataset in wanted])
+            alarms += self._tick(now)
+        return alarms
+
+    def rest(self, seconds: float, now: int) -> list[Alarm]:
+        """What is decided by that nothing came for so long."""
+        self._watermark.rest(seconds)
+        return self._tick(now)
+
+    def write(self, db: sqlite3.Connection) -> None:
+        """All since the last time, in the caller's transaction."""
+        kept = {**self._levels.changes(), _WATERMARK: self._watermark.dump()}
+        store.write(db, self._levels.levels() if self._changed else None, kept)
+        self._changed = False
+
+    def _tick(self, now: int) -> list[Alarm]:
+        at, before = self._watermark.time(now), self._levels.decided
+        alarms = self._levels.tick(at)
+        self._changed = self._changed or self._levels.decided != before
+        return [alarm for alarm in alarms if alarm.ended_at is None]
+
+
+def _hours(events: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
+    """In parts that lead no further than an hour ahead, so that a batch of a quiet log is decided as it went."""
+    begin = 0
+    for at, event in enumerate(events):
+        if event.ts > events[begin].ts + _HOUR_MS:
+            yield events[begin:at]
+            begin = at
+    yield events[begin:]
+
+
+class KnownSurges:
+    """`Surges` as last known: it goes on with them while the store is away."""
+
+    def __init__(self, policies: PolicyStore) -> None:
+        self._policies = policies
+        self._revision: int | None = None
+        self._surges = Surges()
+
+    def active(self, org: str, system: str, ts: int, service: str = "") -> float | None:
+        return self._surges.active(org, system, ts, service)
+
+    def load(self) -> None:
+        """Raises what the store raises; then nothing has changed."""
+        revision = self._policies.revision()
+        if revision != self._revision:
+            found = readable(self._policies.list(PolicyKind.SURGE), _unread.failed)
+            self._surges, self._revision = Surges(surge for _, surge in found), revision

@@ -1,0 +1,108 @@
+"""Service levels in the observer: what burns becomes an alert and is shown, and a kill anywhere changes nothing."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streams import MINUTE, START, receipts, stored
+
+from detector.series.definition import Definitions
+from soc.buffer.sqlite import EventLog
+from soc.model.event import Stored
+from soc.model.org import EVERYTHING, Scope
+from soc.model.service_level import Blame
+from soc.service.handover import take
+from soc.service.levels import slo_dir
+from soc.service.observer import Watching
+from soc.settings import Observe, Settings
+from soc.store.anomalies import SqliteAnomalies, anomalies_file
+from soc.store.base import AlertFilter
+from soc.store.detections import SqliteDetections
+from soc.store.levels import SqliteLevels
+from soc.store.sqlite import events_dir, open_stores
+
+DOWN = {"mobifone": (120, 170, 0.95)}
+
+
+@contextmanager
+def watching(place: Path, **observe: object) -> Iterator[Watching]:
+    """Without series: only the service levels are looked at here."""
+    log, kept = EventLog(events_dir(place)), SqliteAnomalies(place)
+    yield Watching(Settings(data_dir=place, observe=Observe(**observe)), log, kept, Definitions({}, ()))
+    log.close()
+    kept.close()
+
+
+def append(place: Path, events: list[Stored]) -> None:
+    log = EventLog(events_dir(place))
+    log.append(events)
+    log.close()
+
+
+def alerts(place: Path):
+    detections = SqliteDetections(place)
+    take(place, lambda found, docs: detections.commit(found, docs, {}, {}, None, START))
+    detections.close()
+    stores = open_stores(place)
+    return {
+        alert.rule_id: stores.alerts.findings(alert.id, EVERYTHING).items
+        for alert in stores.alerts.list(AlertFilter(), EVERYTHING, limit=200).items
+    }
+
+
+def test_a_carrier_that_is_down_is_an_alert_and_on_the_page(tmp_path):
+    append(tmp_path, list(receipts(180, 25, 1, DOWN)))
+    with watching(tmp_path) as observer:
+        assert observer.drain() == 180 * 25
+    found = alerts(tmp_path)
+    assert "level-page-otp" in found
+    matched = found["level-page-otp"][0].matched
+    assert (matched["govsoc.level.blame"], matched["govsoc.level.upstream"]) == ("upstream", ["mobifone"])
+    assert "mobifone" in matched["govsoc.level.reason_vi"]
+    levels, count = SqliteLevels(anomalies_file(tmp_path)).worst(Scope(frozenset({"hungyen"})))
+    assert count == 2, "delivered, and in time"
+    assert levels[0].burning.place.blame is Blame.UPSTREAM
+    assert levels[0].parts[0].name == "mobifone"
+    assert levels[0].total == sum(part.total for part in levels[0].parts)
+    assert SqliteLevels(anomalies_file(tmp_path)).worst(Scope(frozenset({"ninhbinh"}))) == ([], 0)
+
+
+def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path):
+    events = list(receipts(180, 15, 2, DOWN))
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    for place in (calm, killed):
+        append(place, events)
+    with watching(calm) as observer:
+        observer.drain()
+    rng, kills = random.Random(3), 0
+    while True:
+        with watching(killed, batch=rng.randrange(50, 300)) as observer:
+            if any(not observer.step() for _ in range(rng.randrange(1, 6))):
+                observer.commit()
+                break
+            if rng.random() < 0.7:
+                observer.commit()
+        kills += 1
+    assert kills > 3
+    shown = [SqliteLevels(anomalies_file(place)).worst(EVERYTHING) for place in (calm, killed)]
+    assert shown[0] == shown[1]
+    assert shown[0][1] == 2
+    assert alerts(calm) == alerts(killed) != {}
+
+
+def test_an_administrators_objective_and_one_that_cannot_be_read(tmp_path):
+    slo_dir(tmp_path).mkdir()
+    (slo_dir(tmp_path) / "mail.yml").write_text(
+        "slos:\n  - name: mail-delivered\n    titles: {vi: Thư, en: Mail}\n    system: mail\n    measure: success\n"
+        "    datasets: [postfix]\n    good: event.outcome:success\n    objective: 99\n"
+        "  - name: broken\n"
+    )
+    append(tmp_path, [stored(START + n * 1000, n, "postfix", event__outcome="success") for n in range(300)])
+    with watching(tmp_path) as observer:
+        observer.drain()
+    levels, _ = SqliteLevels(anomalies_file(tmp_path)).worst(EVERYTHING)
+    assert [(level.name, level.total) for level in levels] == [("mail-delivered", 240)], "of the minutes that are over"
+    assert levels[0].at - START == MINUTE * 4
