@@ -1,0 +1,109 @@
+"""The habit of a series: a sum of what the time of day, the hour of the week, holidays and the days around Tết add to its level.
+
+What is known finest is learned first: a time of day is known after a day, the hours of a week after two weeks, a holiday when it
+was seen. Each part learns the same remainder at its own pace, so that none has to wait for another. Nothing is learned at once:
+a slot of ten minutes is learned when it is over, from remainders that the scorer has clipped.
+"""
+
+from __future__ import annotations
+
+from array import array
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import ClassVar
+
+from detector.score.day import TET_DAYS, Day, day_of
+
+SLOT_MS = 600_000
+DAY_SLOTS = 144
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_GAIN = 0.07  # of one visit to a slot: what was so two weeks ago counts a third
+_WEEK_GAIN = 0.15
+_WIDTH_GAIN = 0.1
+_WIDEST = 16.0
+_UNSEEN = 2.0  # times that a band is wider on holidays, until they were seen twice
+
+
+class Season:
+    """Sums by 144 slots of the day, 168 hours of the week, 24 hours of holidays and days around Tết; and the slots' widths,
+    which are how many times as wide as usual remainders are then. All on the stabilised scale."""
+
+    __slots__ = ("day", "holiday", "holiday_seen", "seen", "tet", "tet_seen", "week", "week_seen", "widths", "zone")
+    WHOLE: ClassVar[tuple[str, ...]] = ()
+    FLOATS: ClassVar[tuple[str, ...]] = ()
+    ARRAYS: ClassVar[tuple[str, ...]] = (
+        "day",
+        "widths",
+        "week",
+        "holiday",
+        "tet",
+        "seen",
+        "week_seen",
+        "holiday_seen",
+        "tet_seen",
+    )
+
+    def __init__(self, zone: tzinfo) -> None:
+        self.zone = zone
+        self.day = array("f", bytes(4 * DAY_SLOTS))
+        self.widths = array("f", [1.0]) * DAY_SLOTS
+        self.week = array("f", bytes(4 * 168))
+        self.holiday = array("f", bytes(4 * 24))
+        self.tet = array("f", bytes(4 * TET_DAYS))
+        self.seen = array("B", bytes(DAY_SLOTS))
+        self.week_seen = array("B", bytes(168))
+        self.holiday_seen = array("B", bytes(24))
+        self.tet_seen = array("B", bytes(TET_DAYS))
+
+    def place(self, slot: int) -> tuple[Day, int]:
+        """Day, and slot of the day (0 to 143), of the slot-th ten minutes since 1970."""
+        local = (_EPOCH + timedelta(milliseconds=slot * SLOT_MS)).astimezone(self.zone)
+        return day_of(local.toordinal()), local.hour * 6 + local.minute // 10
+
+    def sum(self, day: Day, k: int) -> float:
+        hour = k // 6
+        total = self.day[k] + self.week[day.weekday * 24 + hour]
+        if day.holiday:
+            total += self.holiday[hour]
+        if day.tet >= 0:
+            total += self.tet[day.tet]
+        return total
+
+    def around(self, slot: int) -> tuple[float, float, float, float]:
+        """Sums at the start, the middle and the end of a slot, and its width. Between them the habit is a straight line."""
+        day, k = self.place(slot)
+        here = self.sum(day, k)
+        before = self.sum(day, k - 1) if k else self.sum(self.place(slot - 1)[0], DAY_SLOTS - 1)
+        after = self.sum(day, k + 1) if k < DAY_SLOTS - 1 else self.sum(self.place(slot + 1)[0], 0)
+        width = 0.5 * self.widths[k] + 0.25 * (self.widths[k - 1] + self.widths[(k + 1) % DAY_SLOTS])
+        if (day.holiday and self.holiday_seen[k // 6] < 12) or (day.tet >= 0 and self.tet_seen[day.tet] < 2):
+            width *= _UNSEEN
+        return (before + here) / 2, here, (here + after) / 2, width
+
+    def knows(self, slot: int) -> bool:
+        return self.seen[self.place(slot)[1]] > 0
+
+    def learn(self, slot: int, remainder: float, width: float, weight: float) -> None:
+        """`remainder`: mean of what the sum left in this slot; `width`: mean size of remainders, 1.0 if as usual; `weight`: 0 to 1."""
+        day, k = self.place(slot)
+        hour = k // 6
+        at = day.weekday * 24 + hour
+        seen = self.seen[k]
+        if day.holiday or day.tet >= 0:
+            self._learn_feast(day, hour, remainder, weight)
+        else:
+            self.day[k] += weight * max(1 / (seen + 1), _DAY_GAIN) * remainder
+            self.seen[k] = min(seen + 1, 255)
+        if seen > 1 and not day.holiday:
+            visits = self.week_seen[at]  # six slots a visit
+            self.week[at] += weight * max(1 / (visits // 6 + 2), _WEEK_GAIN) / 6 * remainder
+            self.week_seen[at] = min(visits + 1, 255)
+        self.widths[k] = min(max(self.widths[k] * (1 + _WIDTH_GAIN * weight * (width - 1)), 1 / _WIDEST), _WIDEST)
+
+    def _learn_feast(self, day: Day, hour: int, remainder: float, weight: float) -> None:
+        if day.holiday:
+            self.holiday[hour] += weight * remainder / 12
+            self.holiday_seen[hour] = min(self.holiday_seen[hour] + 1, 255)
+        if day.tet >= 0:
+            self.tet[day.tet] += weight * remainder / 48
+            if hour == 23:
+                self.tet_seen[day.tet] = min(self.tet_seen[day.tet] + 1, 255)

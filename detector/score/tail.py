@@ -1,0 +1,71 @@
+"""How rare is it? The share of past values that were at least as far out, learned as they come.
+
+Distances are counted in bins of equal ratio, on either side apart: a service that often has peaks and never a trough is to be more
+surprised by a trough. A few points of a heavy-tailed prior (Student's t of 3 degrees: the tail falls by three powers of ten a
+decade) stand for what was not seen yet, so that what is twice as far as all before is more surprising, and a new series not at all.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from typing import ClassVar
+
+_LOW = 0.5
+_PER_OCTAVE = 3
+BINS = 30  # up to 0.5 * 2^10
+_TO_BIN = _PER_OCTAVE / math.log(2)
+_SHIFT = -math.log(_LOW) * _TO_BIN
+_EDGES = [_LOW * 2 ** (k / _PER_OCTAVE) for k in range(BINS)]
+_PRIOR = [0.5 / (1 + (edge / 1.5) ** 2) ** 1.5 for edge in _EDGES]
+_PRIOR_POINTS = 4.0
+_EVERY = 120  # points between two looks at the counts
+_MINUS_LOG10 = -1 / math.log(10)
+
+
+class Tail:
+    """Counts and, made of them now and then, the surprise at each edge: 0 to BINS - 1 above zero, the others below."""
+
+    __slots__ = ("counts", "due", "seen", "table", "total")
+    WHOLE: ClassVar[tuple[str, ...]] = ()
+    FLOATS: ClassVar[tuple[str, ...]] = ("due", "seen", "total")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("counts", "table")
+
+    def __init__(self) -> None:
+        self.counts = array("f", bytes(8 * BINS))
+        self.table = array("f", bytes(8 * BINS))
+        self.seen = 0.0  # points since the last look
+        self.total = 0.0
+        self.due = 30.0
+        self.look(1.0)
+
+    def rate(self, distance: float, weight: float) -> float:
+        """Surprise, -log10 of the share of the past that was as far on this side; then counts it with this weight."""
+        self.seen += 1.0
+        self.total += weight
+        size = distance if distance > 0 else -distance
+        if size <= _LOW:
+            return 0.0
+        place = math.log(size) * _TO_BIN + _SHIFT
+        k = int(place)
+        if k >= BINS - 1:
+            k = BINS - 2
+        at = k + BINS if distance < 0 else k
+        self.counts[at] += weight
+        low = self.table[at]
+        return low + (place - k) * (self.table[at + 1] - low)
+
+    def look(self, keep: float) -> None:
+        """Make the table anew, and let the counts fade to this share."""
+        counts, table, total = self.counts, self.table, self.total + _PRIOR_POINTS
+        for side in (0, BINS):
+            beyond = 0.0
+            for k in range(BINS - 1, -1, -1):
+                beyond += counts[side + k]
+                table[side + k] = math.log(min((beyond + _PRIOR_POINTS * _PRIOR[k]) / total, 0.5)) * _MINUS_LOG10
+        if keep < 1.0:
+            for k in range(2 * BINS):
+                counts[k] *= keep
+            self.total *= keep
+        self.seen = 0.0
+        self.due = float(_EVERY) if self.total >= _EVERY else self.total + 30.0
