@@ -21,6 +21,7 @@ COMMANDS = {
     "replay": "soc.cli.replay:replay",
     "parse": "soc.cli.parse:parse",
     "match": "soc.cli.match:match",
+    "entities": "soc.cli.entities:entities",
     "simulate": "soc.cli.simulate:simulate",
     "doctor": "soc.cli.doctor:doctor",
     "backup": "soc.cli.backup:backup",
