@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|rules|limits|correlations|lists|end_to_end|latency|memory|backtest|elastic|pages|injected] ...
+python -m bench [parts|rules|limits|correlations|lists|end_to_end|latency|memory|backtest|elastic|pages|injected|injected_entities] ...
 """
 
 from __future__ import annotations
@@ -10,7 +10,19 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
-from bench import backtest, correlations, end_to_end, injected, latency, limits, lists, memory, parts, rules
+from bench import (
+    backtest,
+    correlations,
+    end_to_end,
+    injected,
+    injected_entities,
+    latency,
+    limits,
+    lists,
+    memory,
+    parts,
+    rules,
+)
 
 
 def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
@@ -34,11 +46,21 @@ BENCHMARKS = {
     "correlations": correlations.main,
     "lists": lists.main,
     "injected": injected.main,
+    "injected_entities": injected_entities.main,
     "elastic": on_elastic("elastic"),
     "pages": on_elastic("pages"),
 }
 
-LONG = ("memory", "limits", "backtest", "correlations", "lists", "pages", "injected")  # only when they are named
+LONG = (
+    "memory",
+    "limits",
+    "backtest",
+    "correlations",
+    "lists",
+    "pages",
+    "injected",
+    "injected_entities",
+)  # only when they are named
 
 
 def main(names: list[str]) -> None:

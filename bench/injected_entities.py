@@ -26,7 +26,6 @@ from soc.simulator.calendar import day_kind
 from soc.simulator.line import DAY_MS, HOUR_MS, ZONE
 
 FIRST, DAYS, PER_DAY = date(2026, 3, 2), 35, 10
-_NONE = Rates(0, 0, 0, 0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,9 @@ SCENES = (
         Rates(0, 0, 0, 500, 220, 0, 0, 0),
         ("new_pair", "key_elsewhere"),
     ),
-    Scene("source.ip", "govsoc.otp.phone,event.action,event.outcome", Rates(0, 0, 420, 0, 0, 0, 0, 0), ("slow_pumping",)),
+    Scene(
+        "source.ip", "govsoc.otp.phone,event.action,event.outcome", Rates(0, 0, 420, 0, 0, 0, 0, 0), ("slow_pumping",)
+    ),
     Scene(
         "source.ip",
         "url.path,http.response.status_code,http.request.method",
@@ -96,7 +97,11 @@ class Tally:
 
     def _day(self, incident: Incident, later: list[dict[str, object]], shown: list[dict[str, object]]) -> None:
         about = set(incident.who.values())
-        hits = [item for item in later if item["entity"] in about and incident.start <= _ms(item) <= incident.end + 2 * HOUR_MS]
+        hits = [
+            item
+            for item in later
+            if item["entity"] in about and incident.start <= _ms(item) <= incident.end + 2 * HOUR_MS
+        ]
         self.found.setdefault(incident.kind, []).append(bool(hits))
         if shown:
             self.precision.append(sum(item["entity"] in about for item in shown) / len(shown))
@@ -116,7 +121,10 @@ class Tally:
         if self.precision:
             yield f"precision of what is shown on days with misuse, {PER_DAY} at most", f"{mean(self.precision):.2f}"
         most = Counter(self.clean).most_common(1)[0][0] if self.clean else 0
-        yield "items on a clean workday", f"{mean(self.clean or [0]):.1f} (mean; most often {most}, worst {max(self.clean or [0])})"
+        yield (
+            "items on a clean workday",
+            f"{mean(self.clean or [0]):.1f} (mean; most often {most}, worst {max(self.clean or [0])})",
+        )
 
 
 def _ms(item: dict[str, object]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from statistics import median
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ class Key(NamedTuple):
     component: str
     name: str  # as the truth names features
     group: str
+
+
+_key = lru_cache(maxsize=None)(Key)  # made for each measure of each entry
 
 
 @dataclass
@@ -61,15 +65,15 @@ class Minutes:
         return self.series
 
     def _count(self, component: str, name: str, group: str = "", one: int = 1) -> None:
-        self._counts[Key(component, name, group)] += one
+        self._counts[_key(component, name, group)] += one
 
     def _ratio(self, component: str, name: str, group: str, bad: bool) -> None:
-        ratio = self._ratios[Key(component, name, group)]
+        ratio = self._ratios[_key(component, name, group)]
         ratio[0] += bad
         ratio[1] += 1
 
     def _value(self, component: str, name: str, group: str, value: float) -> None:
-        self._values[Key(component, name, group)].append(value)
+        self._values[_key(component, name, group)].append(value)
 
     def _otp(self, f: dict[str, object], clock_s: float) -> None:
         event, carrier = f["event"], str(f["carrier"])
