@@ -48,16 +48,16 @@ SCENES = (
     Scene(
         "govsoc.lgsp.consumer",
         "govsoc.lgsp.service_code,source.ip,http.response.status_code",
-        Rates(0, 0, 0, 500, 220, 0, 0, 0),
+        Rates(0, 0, 0, 250, 110, 0, 0, 0),
         ("new_pair", "key_elsewhere"),
     ),
     Scene(
-        "source.ip", "govsoc.otp.phone,event.action,event.outcome", Rates(0, 0, 420, 0, 0, 0, 0, 0), ("slow_pumping",)
+        "source.ip", "govsoc.otp.phone,event.action,event.outcome", Rates(0, 0, 200, 0, 0, 0, 0, 0), ("slow_pumping",)
     ),
     Scene(
         "source.ip",
         "url.path,http.response.status_code,http.request.method",
-        Rates(100, 2, 0, 0, 0, 0, 0, 0),
+        Rates(50, 1, 0, 0, 0, 0, 0, 0),
         ("file_walk", "credential_stuffing"),
     ),
 )
