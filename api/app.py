@@ -42,8 +42,8 @@ from api.state import Keys, RuleBook, State
 from api.throttle import SignIns
 from api.tuning.budget import DAILY_BUDGET
 from collector.snippets import Place
+from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
-from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.model.org import EVERYTHING
 from soc.notify.route import Route

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import rules.load
 from api.errors import Refused
 from api.state import State
 from api.tuning.bounds import check_bounds
+from rules.load.folders import loads
 from soc.backtest.jobs import Job
 from soc.errors import NotFound, RuleError
 from soc.model.account import Account
@@ -32,7 +32,7 @@ def start(
     if (rule_id is None) == (text is None):
         raise Refused("name a running rule, or give the text of one")
     if text is not None:
-        loaded = rules.load.loads(text, "rule")
+        loaded = loads(text, "rule")
         if loaded.errors:
             raise loaded.errors[0]
         if not loaded.rules:

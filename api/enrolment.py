@@ -11,8 +11,8 @@ from api.source_schemas import SourceOut
 from collector.diagnose import Diagnosis, State, in_words
 from collector.guess import Proposal
 from collector.preview import Line, Preview, Remark
+from rules.desk.trial import Counted, Fate, Match, Outcome
 from rules.rule import Rule
-from rules.trial import Counted, Fate, Match, Outcome
 from soc.model.event import Value
 from soc.model.source import Source, Transport
 

@@ -13,12 +13,12 @@ from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rules.bound import NOTHING, TermsOf
-from rules.counted import Counted, Window, window
-from rules.explain import Explained, Row, counted_as, effort, explain, rows
-from rules.load import of_texts
+from rules.correlate.bound import NOTHING, TermsOf
+from rules.desk.counted import Counted, Window, window
+from rules.desk.explain import Explained, Row, counted_as, effort, explain, rows
+from rules.desk.tuning import Fate
+from rules.load.folders import of_texts
 from rules.rule import Rule, RuleSet
-from rules.tuning import Fate
 from soc.errors import Busy, NotFound
 from soc.model.alert import Alert
 from soc.model.event import Event

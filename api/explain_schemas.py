@@ -7,9 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from api.explain import EVENTS_SHOWN, MOST_EVENTS, MOST_ROWS, Correlated, Explanation, Tuned, Unexplained
-from rules.counted import Counted
-from rules.explain import FAILED_SHOWN, Part, Row, Verb
-from rules.seen import SHOWN, Seen
+from rules.desk.counted import Counted
+from rules.desk.explain import FAILED_SHOWN, Part, Row, Verb
+from rules.desk.seen import SHOWN, Seen
 from soc.model.event import iso
 from soc.model.rule import Stage
 from soc.model.tuning import RuleException

@@ -11,10 +11,10 @@ from api.standing import expect
 from collector import enrol
 from collector.diagnose import Diagnosis, State, diagnose
 from collector.guess import propose
+from rules.desk.trial import Outcome, Trial
+from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
-from rules.load import of_texts
-from rules.trial import Outcome, Trial
-from rules.tuning import Tuning
+from rules.load.folders import of_texts
 from soc.errors import Busy, ConfigError, NotFound
 from soc.model.event import Event
 from soc.model.org import EVERYTHING, Scope

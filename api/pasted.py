@@ -16,7 +16,7 @@ from api.errors import Refused
 from api.middleware import MAX_PASTED_BYTES
 from api.state import State
 from collector.preview import NOBODY, Preview, preview
-from rules.trial import Outcome
+from rules.desk.trial import Outcome
 from soc.errors import Busy, ConfigError, NotFound
 from soc.model.org import Scope
 

@@ -20,8 +20,8 @@ from api.notifications import Tests
 from api.onboarding import Rehearsal
 from api.throttle import SignIns
 from collector.snippets import Place
+from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
-from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.errors import NotFound
 from soc.model.rule import RuleDoc, RuleFault, RulesInForce

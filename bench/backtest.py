@@ -17,7 +17,7 @@ from bench.end_to_end import rule_folders
 from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from rules.load import load
+from rules.load.folders import load
 from rules.rule import RuleSet
 from soc.buffer.base import Cursor
 from soc.buffer.sqlite import EventLog

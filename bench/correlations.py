@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from rules.load import loads
-from rules.match import Engine
+from rules.engine import Engine
+from rules.load.folders import loads
 from soc.model.event import Event
 from soc.model.finding import Finding
 from soc.pipeline import PendingState

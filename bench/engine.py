@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from rules.cache import Cache
-from rules.load import load
-from rules.match import Engine
+from rules.engine import Engine
+from rules.load.cache import Cache
+from rules.load.folders import load
 from soc.cli.match import well_formed
 from soc.model.event import flat
 from soc.service.process import relax_garbage_collection

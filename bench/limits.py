@@ -19,13 +19,13 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-import rules.load
 from bench import end_to_end, workload
 from bench.rules import WORKLOADS
 from collector.fileid import read_file
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from rules.match import Engine
+from rules.engine import Engine
+from rules.load.folders import load
 from soc.model.event import Stored
 from soc.model.source import Source, Transport
 from soc.service.collector import fingerprint
@@ -103,7 +103,7 @@ def distinct(data: Path) -> tuple[float, float, float, float]:
     """MB at a tenth and at the end, the most, events/s of CPU time; in a process of its own."""
     with gzip.open(data / WORKLOADS["pc"][2]) as file:
         events = [orjson.loads(line) for _, line in zip(range(2_000), file, strict=False)]
-    engine = Engine(rules.load.load([data / "sigmahq/rules"]), ZoneInfo("UTC"))
+    engine = Engine(load([data / "sigmahq/rules"]), ZoneInfo("UTC"))
     relax_garbage_collection()
     number, tenth, began = 0, 0.0, time.process_time()
     while number < VALUES:
@@ -135,7 +135,7 @@ def _engine_us(count: int = 20_000) -> float:
     """Telling which events need no look, parsing the others, and matching them, as the detector does; median of the runs."""
     source = Source("bench", "bench", "bench", "nginx.access", Transport.FILE)
     masker = Masker(bytes(32))
-    engine = Engine(rules.load.load(*end_to_end.rule_folders()), ZoneInfo("Asia/Ho_Chi_Minh"))
+    engine = Engine(load(*end_to_end.rule_folders()), ZoneInfo("Asia/Ho_Chi_Minh"))
     relax_garbage_collection()
     costs = []
     for seed in range(RUNS + 1):

@@ -15,11 +15,11 @@ from bench import workload
 from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
+from rules.engine import Engine
 from rules.lists.index import FOREVER, Index
 from rules.lists.known import Lists
 from rules.lists.pack import Entry, packed, write
-from rules.load import load
-from rules.match import Engine
+from rules.load.folders import load
 from soc.model.event import Stored
 from soc.model.indicator import ListType
 from soc.model.source import Source, Transport

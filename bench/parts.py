@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-import rules.load
 from bench import workload
 from bench.end_to_end import rule_folders
 from collector.fileid import read_file
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from rules.match import Engine
+from rules.engine import Engine
+from rules.load.folders import load
 from soc.buffer.base import Cursor
 from soc.buffer.sqlite import EventLog
 from soc.model.event import Stored
@@ -46,7 +46,7 @@ def main() -> list[tuple[str, str]]:
         source = Source("bench", "bench", "bench", "nginx.access", Transport.FILE)
         masker, judge = Masker(bytes(32)), Masker(bytes(32))
         records = [list(read_file(path, fingerprint)) for path in paths]
-        loaded = rules.load.load(*rule_folders())
+        loaded = load(*rule_folders())
         engine = Engine(loaded, ZoneInfo("Asia/Ho_Chi_Minh"))
         relax_garbage_collection()  # as the processes do
 

@@ -15,22 +15,22 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-import orjson
 import structlog
 
 from soc import telemetry
 from soc.buffer.base import Readable
 from soc.complaint import Complaint
-from soc.model.asked import BoundsOf
+from soc.contracts import Canaries, Rules, Tuning
 from soc.model.canary import is_canary
-from soc.model.event import Event, Stored
+from soc.model.event import Stored
 from soc.model.finding import Finding
-from soc.model.ledger import Account, entries
+from soc.model.ledger import entries
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import Hidden
 from soc.store.base import Detections
+from soc.watermark import Watermark
 
 log = structlog.get_logger("detector")
 
@@ -41,101 +41,6 @@ _WATERMARK_KEY = "pipeline/watermark"
 _RETRY_S = 1.0
 _EXPIRE_MS = 60_000  # while nothing happens, the disk is left alone for so long
 _TICK_MS = 1000  # while nothing happens, as rarely as it does not matter to people
-
-
-class State(Protocol):
-    """Keyed state of the correlations. `expires` is the event time (ms) after which the key cannot matter any more."""
-
-    def get(self, key: str) -> bytes | None: ...
-
-    def set(self, key: str, value: bytes, expires: int) -> None: ...
-
-
-class Judged(Protocol):
-    """Findings that go on, and the others counted by what hid them."""
-
-    @property
-    def kept(self) -> list[Finding]: ...
-
-    @property
-    def hidden(self) -> list[Hidden]: ...
-
-
-class Tuning(Protocol):
-    """What people laid down about the rules. It never changes: when they change their minds there is another one."""
-
-    @property
-    def drafts(self) -> frozenset[str]:
-        """Ids of the rules that are not evaluated at all."""
-        ...
-
-    @property
-    def bounds(self) -> BoundsOf:
-        """What correlations ask for where it is not what their text says."""
-        ...
-
-    def judge(self, findings: Sequence[Finding], now: int, *, correlated: bool = False) -> Judged: ...
-
-
-class Rules(Protocol):
-    """The rule engine, as the pipeline sees it."""
-
-    def rest(self, rule_ids: frozenset[str]) -> None:
-        """Evaluate all rules but these; cheap when they are the same as before."""
-        ...
-
-    def bind(self, bounds: BoundsOf) -> None:
-        """Have correlations ask for this from now on; cheap when it is the same as before."""
-        ...
-
-    def sift(self, stored: Sequence[Stored]) -> list[Event]:
-        """The events, parsed, that `match` may find something on: most need not be parsed at all."""
-        ...
-
-    def match(self, events: Sequence[Event]) -> list[Finding]: ...
-
-    def correlate(
-        self,
-        findings: Sequence[Finding],
-        state: State,
-        expected: int | None,
-        judge: Callable[[list[Finding]], list[Finding]],
-    ) -> list[Finding]:
-        """What these findings bring about at once. `expected`: no event before this time (ms) was expected when they came.
-
-        `judge` is asked which findings of correlations may count towards others.
-        """
-        ...
-
-    def tick(self, watermark: int, state: State, judge: Callable[[list[Finding]], list[Finding]]) -> list[Finding]:
-        """What is decided by that no event before `watermark` (ms) is expected any more."""
-        ...
-
-    def settled(self, watermark: int) -> int:
-        """State that expires before this time is of no use; before `watermark` while the last tick has left work for another."""
-        ...
-
-    def flush(self, state: State) -> None:
-        """Write all changed state through `state.set`; called just before each commit."""
-        ...
-
-    def account(self) -> Account:
-        """What the ledger has to know since the last time this was asked, or since `forget`."""
-        ...
-
-    def forget(self) -> None:
-        """Drop what was kept in memory since the last commit: the commit failed."""
-        ...
-
-
-class Canaries(Protocol):
-    """Who is told what became of canaries (`soc.model.canary`), once it is committed."""
-
-    def came_back(self, findings: Sequence[Finding], hidden: Sequence[Hidden]) -> None: ...
-
-    def passed(self, watermark: int) -> None:
-        """All is decided that happened before this time (ms)."""
-        ...
 
 
 def _apart(items: Sequence[_Owned]) -> tuple[list[_Owned], list[_Owned]]:
@@ -162,63 +67,6 @@ class PendingState:
 
     def set(self, key: str, value: bytes, expires: int) -> None:
         self.changes[key] = (value, expires)
-
-
-class Watermark:
-    """How far event time has come: the least advanced of the sources that are active.
-
-    A source that was silent for `idle_s` while the detector had nothing to do is left out until it speaks again, so that
-    neither a dead source nor an old log being replayed makes the others' events late. While none is active, event time is that of
-    the clock, and it is never ahead of it.
-    """
-
-    def __init__(self, lateness_ms: int, idle_s: float) -> None:
-        self._lateness_ms = lateness_ms
-        self._idle_s = idle_s
-        self._newest: dict[str, int] = {}
-        self._idle: dict[str, float] = {}
-
-    def load(self, saved: bytes | None) -> None:
-        self._newest = orjson.loads(saved) if saved else {}
-        self._idle = {}
-
-    def dump(self) -> bytes:
-        return orjson.dumps(self._newest)
-
-    def observe(self, events: Sequence[Stored]) -> int:
-        """Take note of a batch; return how many of its events are later than allowed."""
-        late = 0
-        newest = self._newest
-        for event in events:
-            if not event.ts:
-                continue
-            source = event.source
-            known = newest.get(source, 0)
-            if event.ts > known:
-                newest[source] = event.ts
-            elif event.ts < known - self._lateness_ms:
-                late += 1
-            self._idle.pop(source, None)
-        return late
-
-    def rest(self, seconds: float) -> None:
-        """The detector was idle for this long."""
-        for source in list(self._newest):
-            self._idle[source] = self._idle.get(source, 0.0) + seconds
-            if self._idle[source] >= self._idle_s:
-                del self._newest[source], self._idle[source]
-
-    def time(self, now: int) -> int:
-        """No event before this (ms) is expected. `now`: ms, the clock."""
-        return min([now, *self._newest.values()]) - self._lateness_ms
-
-    def before(self, events: Sequence[Stored], now: int) -> int:
-        """As `time`, when these events came: sources that speak for the first time, or again, are as far as their first event."""
-        first: dict[str, int] = {}
-        for event in events:
-            if event.ts and event.source not in self._newest:
-                first.setdefault(event.source, event.ts)
-        return min([now, *self._newest.values(), *first.values()]) - self._lateness_ms
 
 
 @dataclass(slots=True)

@@ -83,6 +83,19 @@ class Detect(Section):
     http_port: int = Field(8082, ge=0, le=65535, description="port of the detector's metrics")
 
 
+class Observe(Section):
+    series: list[Path] = Field(
+        default_factory=list,
+        description="folders of series definitions; empty: those that come with govsoc, and those in `series` of `data_dir`",
+    )
+    most_series: int = Field(50_000, gt=0, le=200_000, description="series at most; what is beyond is counted as other")
+    batch: int = Field(5000, gt=0, le=100_000, description="events a step, at most")
+    poll_s: float = Field(0.1, gt=0, description="seconds between looks at an idle event log")
+    commit_s: float = Field(5.0, ge=0, le=300, description="seconds between two commits, at least")
+    http_host: str = Field("127.0.0.1", description="address of the observer's metrics")
+    http_port: int = Field(8083, ge=0, le=65535, description="port of the observer's metrics")
+
+
 class Serve(Section):
     http_host: str = Field("127.0.0.1", description="address of the API and the console")
     http_port: int = Field(8080, ge=0, le=65535, description="port of the API and the console")
@@ -155,6 +168,7 @@ class Settings(BaseSettings):
     store: Store = Store()
     collect: Collect = Collect()
     detect: Detect = Detect()
+    observe: Observe = Observe()
     serve: Serve = Serve()
     notify: Notify = Notify()
     tuning: Tuning = Tuning()

@@ -62,6 +62,21 @@ LAG = Gauge("soc_detector_lag_seconds", "Wall clock minus the time of the newest
 STEP = Histogram("soc_detector_step_seconds", "Time to match, correlate and commit one batch.")
 STEP_FAILURES = Counter("soc_detector_step_failures_total", "Batches that failed and were tried again.")
 
+# Observer
+OBSERVED = Counter("soc_observer_events_total", "Events that went into series.")
+SERIES = Gauge("soc_observer_series_count", "Series that are followed.")
+SERIES_BEYOND = Gauge(
+    "soc_observer_series_beyond_count", "About how many more there would be, counted as other for want of room."
+)
+SERIES_LOST = Gauge(
+    "soc_observer_late_events_count", "Events too late for any bucket, or with a time not to be believed."
+)
+SERIES_FAULTS = Gauge("soc_observer_definition_faults_count", "What is wrong with definitions of series.")
+ANOMALIES = Counter("soc_observer_findings_total", "Buckets of anomalies that were handed to the detector.")
+OBSERVER_LAG = Gauge("soc_observer_lag_seconds", "Wall clock minus the time of the newest event that went into series.")
+OBSERVER_COMMIT = Histogram("soc_observer_commit_seconds", "Time to commit.")
+OBSERVER_FAILURES = Counter("soc_observer_step_failures_total", "Batches that failed and were tried again.")
+
 # Indexer (a thread of the detector process, where the store is Elasticsearch)
 INDEXED = Counter("soc_indexer_events_total", "Events that the store acknowledged and did not have before.")
 INDEXER_DUPLICATES = Counter("soc_indexer_duplicates_total", "Events that the store had already.")

@@ -47,13 +47,15 @@ def test_metric_names_follow_the_convention():
     metrics = [m for m in vars(telemetry).values() if hasattr(m, "_documentation")]
     assert metrics
     for metric in metrics:
-        assert re.fullmatch(r"soc_(collector|detector|indexer|sources|api)_[a-z_]+", metric._name), metric._name
+        assert re.fullmatch(r"soc_(collector|detector|observer|indexer|sources|api)_[a-z_]+", metric._name), (
+            metric._name
+        )
         assert metric._documentation.endswith(".")
 
 
 def test_each_package_has_one_owner():
     owners = packages_distributions()
-    for package in ("soc", "collector", "rules", "api"):
+    for package in ("soc", "collector", "rules", "detector", "api"):
         assert owners[package] == ["govsoc"]
 
 

@@ -14,7 +14,7 @@ from api.pasted import PastedLines, refusing, try_lines
 from api.state import Here, State
 from collector.parse.registry import PARSERS
 from collector.preview import Preview
-from rules.trial import Outcome
+from rules.desk.trial import Outcome
 from soc.errors import Conflict, NotFound, SocError
 from soc.model.account import Account, Role
 from soc.model.source import Source, Transport

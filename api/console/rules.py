@@ -14,7 +14,7 @@ from api.state import Here, State
 from api.tuning import settings
 from api.tuning.overview import overview
 from api.tuning.ratio import ratio
-from rules.blind import unfed
+from rules.desk.blind import unfed
 from soc.errors import SocError
 from soc.model.account import Account, Role
 from soc.model.asked import written

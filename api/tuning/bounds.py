@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import tzinfo
 
 from api.errors import Refused
-from rules.exception import fields, narrowing
+from rules.desk.exception import fields, narrowing
 from soc.errors import ConfigError
 from soc.model.asked import Bounds
 from soc.model.rule import RuleDoc

@@ -13,7 +13,7 @@ from api.triage import check_assignee
 from api.tuning.history import seen
 from api.tuning.preview import DAYS, Preview, preview
 from api.tuning.settings import all_current, running
-from rules.exception import compiled, fields
+from rules.desk.exception import compiled, fields
 from soc.errors import ConfigError, Forbidden, NotFound
 from soc.model.account import Account
 from soc.model.org import Scope

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from functools import partial
 
-from rules.exception import compiled
+from rules.desk.exception import compiled
 from soc.model.alert import Status, Verdict
 from soc.model.asked import Bounds
 from soc.model.calendar import DAY_MS

@@ -79,6 +79,13 @@ class Scorer:
         thaw(scorer._parts(), scorer._version(), data)
         return scorer
 
+    def usual(self, ts_ms: int) -> float:
+        """What is usual at this time (of the half hour of the last value), whatever the last hours were like."""
+        place = min(max((ts_ms / SLOT_MS - self._slot) * 2, 0.0), 2.0)
+        ends = (self._start, self._middle) if place < 1 else (self._middle, self._end)
+        habit = ends[0] + (place % 1 if place < 2 else 1.0) * (ends[1] - ends[0])
+        return self._unstabilise(habit + self._slow)
+
     def _parts(self) -> list[Kept]:
         return [self, self._season, self._budget, *self._tails]
 

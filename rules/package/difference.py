@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 import orjson
 
-from rules.document import documents
-from rules.load import is_cases
+from rules.load.folders import is_cases
+from rules.read.document import documents
 from rules.rule import digest_of
 from soc.errors import RuleError
 
@@ -107,7 +107,8 @@ def described(text: str, path: Path | PurePosixPath, errors: list[RuleError]) ->
 def _described(data: Mapping[str, object], text: str) -> Described:
     source = data.get("logsource")
     return Described(
-        id=str(data.get("id") or "").lower() or str(data.get("name") or digest_of(text)),  # as `rules.describe` has it
+        id=str(data.get("id") or "").lower()
+        or str(data.get("name") or digest_of(text)),  # as `rules.read.describe` has it
         title=str(data.get("title") or ""),
         level=FILTER if "filter" in data else str(data.get("level") or "medium").lower(),
         status=str(data.get("status") or "").lower(),

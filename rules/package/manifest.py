@@ -14,7 +14,7 @@ from pathlib import Path
 
 import orjson
 
-from rules.load import Folder, is_cases
+from rules.load.folders import Folder, is_cases
 from soc.errors import RuleError
 from soc.model.rule import Stage
 from soc.whole import write_whole

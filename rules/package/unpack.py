@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, NoReturn
 
-from rules.file import MAX_FILE_BYTES
-from rules.load import is_cases
+from rules.load.folders import is_cases
+from rules.read.file import MAX_FILE_BYTES
 from soc.errors import ConfigError
 
 MAX_ENTRIES = 200_000  # of all kinds; a checkout of SigmaHQ with its tests and history has 20,000

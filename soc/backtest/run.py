@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from soc.contracts import Rules, Tuning
 from soc.model.asked import BoundsOf
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc
 from soc.model.tuning import Hidden
-from soc.pipeline import Pipeline, Rules, Tuning
+from soc.pipeline import Pipeline
 from soc.store.base import Detections, History
 
 BATCH = 10_000

@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "soc.cli.run:run",
     "collect": "soc.cli.run:collect",
     "detect": "soc.cli.run:detect",
+    "observe": "soc.cli.run:observe",
     "serve": "soc.cli.run:serve",
     "replay": "soc.cli.replay:replay",
     "parse": "soc.cli.parse:parse",

@@ -192,6 +192,7 @@ def _processes(settings: Settings) -> Iterator[Check]:
     places = {
         "collector": (settings.collect.http_host, settings.collect.http_port, "/livez"),
         "detector": (settings.detect.http_host, settings.detect.http_port, "/metrics"),
+        "observer": (settings.observe.http_host, settings.observe.http_port, "/metrics"),
         "api": (settings.serve.http_host, settings.serve.http_port, "/readyz"),
     }
     for name, (host, port, path) in places.items():

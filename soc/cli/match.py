@@ -17,12 +17,12 @@ import msgspec
 import orjson
 import typer
 
-from rules.cases import ms_of
-from rules.database import Blobs
-from rules.load import CONTENT
-from rules.match import Engine
+from rules.correlate.sweep import Hit, Sweeps
+from rules.desk.cases import ms_of
+from rules.engine import Engine
+from rules.load.folders import CONTENT
+from rules.match.database import Blobs
 from rules.rule import RuleSet
-from rules.sweep import Hit, Sweeps
 from soc.cli.ruleset import command_cache, load_rules
 from soc.errors import ConfigError
 from soc.model.event import Fields, flat

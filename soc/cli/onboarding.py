@@ -14,8 +14,8 @@ from rich.table import Table
 from collector import snippets
 from collector.diagnose import in_words
 from collector.preview import MAX_BYTES, NOBODY, Preview, Remark, preview
-from rules.trial import Outcome, Trial, Tuned
-from rules.tuning import Tuning
+from rules.desk.trial import Outcome, Trial, Tuned
+from rules.desk.tuning import Tuning
 from soc.cli.context import (
     ConfigOption,
     DataDirOption,

@@ -238,7 +238,7 @@ def remove(name: Name, config: ConfigOption = None, data_dir: DataDirOption = No
 
 def pipelines() -> None:
     """The processing pipelines that have a name."""
-    from rules.pipeline import HOW_TO_GET_MORE, offered
+    from rules.compile.pipeline import HOW_TO_GET_MORE, offered
 
     found = Counter[str]()
     for name, origin in offered().items():

@@ -18,7 +18,7 @@ from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rerun import Missed
 from soc.service.backtest import choose
-from soc.service.handover import Taken, hand_over, take, taken
+from soc.service.handover import RERUNS, Taken, hand_over, take, taken
 from soc.service.process import configure_logging, now_ms
 from soc.service.rerun import Rerun, open_rerun
 from soc.service.stores import open_detections, open_stores
@@ -108,9 +108,9 @@ def _record(
 
 def _hand_over(settings: Settings, running: Rerun, missed: Missed) -> Taken:
     """To the detector; where none runs, we are it for as long as that takes."""
-    hand_over(settings.data_dir, running.id, missed)
+    hand_over(settings.data_dir, RERUNS, running.id, missed.findings, missed.rules)
     until = time.monotonic() + _PATIENCE_S
-    while (done := taken(settings.data_dir, running.id)) is None:
+    while (done := taken(settings.data_dir, RERUNS, running.id)) is None:
         try:
             with only_one(settings.data_dir, "detector"), open_detections(settings) as detections:
                 take(

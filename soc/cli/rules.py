@@ -10,11 +10,11 @@ from zoneinfo import ZoneInfo
 import orjson
 import typer
 
-from rules.cases import Outcome, run
-from rules.check import documented_fields, faulty, lint
-from rules.explain import explain as explain_rule
-from rules.explain import lines
-from rules.load import CONTENT, is_cases
+from rules.desk.cases import Outcome, run
+from rules.desk.check import documented_fields, faulty, lint
+from rules.desk.explain import explain as explain_rule
+from rules.desk.explain import lines
+from rules.load.folders import CONTENT, is_cases
 from soc.cli import packages, tuning
 from soc.cli.backtest import backtest
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, lists_of, print_json

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rules.cache import Cache, user_folder
-from rules.load import load
-from rules.pipeline import Reference
+from rules.compile.pipeline import Reference
+from rules.load.cache import Cache, user_folder
+from rules.load.folders import load
 from rules.rule import RuleSet
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Compiling:
         self._stack = ExitStack()
 
     def load(self, paths: Iterable[Path], pipelines: Sequence[Reference] = ()) -> RuleSet:
-        """Raises ConfigError, as `rules.load` does."""
+        """Raises ConfigError, as `rules.load.folders` does."""
         began = time.process_time()
         with self._stack, command_cache() as cache:
             ruleset = load(paths, pipelines, cache=cache, progress=self._moved)
@@ -51,7 +51,7 @@ class Compiling:
 
 
 def load_rules(paths: Iterable[Path], pipelines: Sequence[Reference] = ()) -> RuleSet:
-    """Raises ConfigError, as `rules.load` does."""
+    """Raises ConfigError, as `rules.load.folders` does."""
     return Compiling().load(paths, pipelines)
 
 

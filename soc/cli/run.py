@@ -1,4 +1,4 @@
-"""`soc run` and the three processes that it starts."""
+"""`soc run` and the four processes that it starts."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def run(
         bool, typer.Option("--demo", help="Watch a simulated province: portal, OTP and LGSP traffic with incidents.")
     ] = False,
 ) -> None:
-    """Everything on one machine: collector, detector, API and console. Prints the URL and how to sign in."""
+    """Everything on one machine: collector, detector, observer, API and console. Prints the URL and how to sign in."""
     configure_logging()
     settings = load(config, data_dir)
     for host, port, setting in ports(settings):
         check_port(host, port, setting)
     password = _first_account(settings)
     options = ["--data-dir", str(settings.data_dir), *(["--config", str(config)] if config else [])]
-    children = [Child(name, [name, *options]) for name in ("collect", "detect", "serve")]
+    children = [Child(name, [name, *options]) for name in ("collect", "detect", "observe", "serve")]
     if demo:
         from soc.service.demo import enrol_demo
 
@@ -60,6 +60,14 @@ def detect(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
 
     configure_logging()
     detector(load(config, data_dir), stop_on_signals(), on_hangup)
+
+
+def observe(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
+    """Only the observer: series and their anomalies over the event log."""
+    from soc.service.observer import observer
+
+    configure_logging()
+    observer(load(config, data_dir), stop_on_signals())
 
 
 def serve(config: ConfigOption = None, data_dir: DataDirOption = None) -> None:

@@ -18,6 +18,7 @@ class PolicyKind(StrEnum):
     ROUTE = "route"  # who is notified of what
     SILENCE = "silence"  # how long a source may be silent, and when
     LIST = "list"  # which file a list of indicators is
+    HARMLESS = "harmless"  # how far off a series may be without a call
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What people lay down about rules: how far each has come, what an organisation has of its own, and what is not to be shown.
 
 Kept as policies (`soc.model.policy`): a `RuleSetting` under the rule's id, a `RuleException` under its own. Bodies are read strictly;
-the condition of an exception is text here, and what it means is `rules.exception`'s.
+the condition of an exception is text here, and what it means is `rules.desk.exception`'s.
 """
 
 from __future__ import annotations

@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from rules.bound import asked_of
-from rules.doc import doc_of
+from rules.compile.pipeline import split
+from rules.correlate.bound import asked_of
+from rules.desk.doc import doc_of
+from rules.desk.tuning import Tuning
+from rules.engine import Engine, lists_of
 from rules.lists.known import Lists
-from rules.load import load
-from rules.match import Engine, lists_of
-from rules.pipeline import split
+from rules.load.folders import load
 from rules.rule import Rule, RuleSet, beneath
-from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs, jobs_dir
 from soc.backtest.outcome import Outcome, assess
 from soc.backtest.run import BATCH, Backtest

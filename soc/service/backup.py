@@ -4,7 +4,7 @@ The order makes a copy that is safe to start from, though nothing stands still: 
 before what is read. So a restored collector, detector or indexer does a little again, which changes nothing, and skips nothing. And
 decisions are copied before what they are about: there is none of an alert that is not there.
 
-    1 control.db   2 collector.db, detector.db, indexer.db   3 sources.json, keys, rules   4 the event log   5 a snapshot of Elasticsearch
+    1 control.db   2 the other databases   3 sources.json, keys, rules   4 the event log   5 a snapshot of Elasticsearch
     6 the keys again: an organisation that was enrolled meanwhile has events in 4 and 5, which nobody could read without its key
 """
 
@@ -32,7 +32,7 @@ from soc.service.ruleset import rules_dir
 from soc.settings import Settings
 
 MANIFEST = "manifest.json"
-_FIRST = ("control.db", "collector.db", "detector.db", "indexer.db", "sources.json")
+_FIRST = ("control.db", "collector.db", "detector.db", "anomaly.db", "indexer.db", "sources.json")
 _PRIVATE = 0o600
 
 

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import structlog
 
-from rules.canary import Example, example_of, holds_of, stored
-from rules.cases import Parse, cases, cases_file
+from rules.desk.canary import Example, example_of, holds_of, stored
+from rules.desk.cases import Parse, cases, cases_file
+from rules.desk.tuning import Tuning
 from rules.rule import Rule
-from rules.tuning import Tuning
 from soc import telemetry
 from soc.complaint import Complaint
 from soc.errors import RuleError

@@ -8,7 +8,7 @@ from collector.base import Record
 from collector.parse.record import to_event
 from collector.parse.registry import PARSERS
 from collector.privacy import KEY_BYTES, Masker
-from rules.cases import Parse
+from rules.desk.cases import Parse
 from soc.model.event import Fields
 from soc.model.source import Source, Transport
 

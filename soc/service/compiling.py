@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 import structlog
 
-from rules.cache import Cache
+from rules.load.cache import Cache
 from soc.errors import ConfigError
 from soc.settings import Settings, as_environment
 
@@ -28,7 +28,7 @@ _NEEDED = ("SOC_DATA_DIR", "SOC_DETECT__")  # all that compiling looks at; the o
 
 @contextmanager
 def kept(settings: Settings) -> Iterator[Cache]:
-    """For `rules.load`. A cache that cannot be used is done without, and said."""
+    """For `rules.load.folders`. A cache that cannot be used is done without, and said."""
     with Cache(settings.data_dir / "cache" / "rules") as cache:
         yield cache
     if cache.trouble:
@@ -36,7 +36,7 @@ def kept(settings: Settings) -> Iterator[Cache]:
 
 
 class Databases:
-    """Compiled databases of an engine, kept there too: `rules.database.Blobs`. Opened for each question, as an engine is made in one
+    """Compiled databases of an engine, kept there too: `rules.match.database.Blobs`. Opened for each question, as an engine is made in one
     thread and runs in another, and asks seldom."""
 
     def __init__(self, settings: Settings) -> None:

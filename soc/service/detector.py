@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 import structlog
 from prometheus_client import start_http_server
 
-from rules.check import unsifted
-from rules.database import Compiler
+from rules.desk.check import unsifted
+from rules.desk.tuning import Tuning
+from rules.engine import Engine
 from rules.lists.known import Lists
-from rules.match import Engine
-from rules.tuning import Tuning
+from rules.match.database import Compiler
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import Busy, StoreUnavailable

@@ -1,15 +1,16 @@
-"""Findings of a rerun, handed to the detector through a folder: it alone writes findings, and where it stands is not touched.
+"""Findings of others, handed to the detector through a folder: it alone writes findings, and where it stands is not touched.
 
-    data/reruns/handed/<id>.json    what is to be added     written by the rerun, whole or not at all
-    data/reruns/taken/<id>.json     what came of it         written by the detector, once it is committed
+    data/<giver>/handed/<id>.json    what is to be added     written by the giver, whole or not at all
+    data/<giver>/taken/<id>.json     what came of it         written by the detector, once it is committed, for a giver who waits
 
-A finding's id is a function of its alert and event, so what is taken twice, because somebody died in between, is there once.
+Givers are `reruns` and `anomalies`. A finding's id is a function of its alert and event, so what is taken twice, because somebody died
+in between, is there once.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,14 +19,16 @@ import structlog
 
 from soc.complaint import Complaint
 from soc.model.finding import Finding
-from soc.model.rerun import Missed
 from soc.model.rule import RuleDoc, Stage
 from soc.store.detections import rule_doc
 from soc.whole import write_whole
 
 log = structlog.get_logger("detector")
 
-_LOOK_S = 2.0
+RERUNS, ANOMALIES = "reruns", "anomalies"
+_GIVERS = (RERUNS, ANOMALIES)
+_WAIT = (RERUNS,)  # for what came of it
+_LOOK_S = 0.5
 _PART = 2000  # findings committed at once
 # Findings and the rules they are of, to the ids of the alerts that are new.
 Add = Callable[[list[Finding], dict[str, RuleDoc]], list[str]]
@@ -37,46 +40,60 @@ class Taken:
     alerts: int
 
 
-def hand_over(data_dir: Path, id_: str, missed: Missed) -> None:
-    findings = [asdict(finding) | {"event": None} for finding in missed.findings]
-    body = orjson.dumps({"findings": findings, "rules": [orjson.dumps(rule).decode() for rule in missed.rules]})
-    place = _folder(data_dir) / "handed"
+def hand_over(data_dir: Path, giver: str, id_: str, found: Sequence[Finding], rules: Sequence[RuleDoc]) -> None:
+    """`id_`: names what is handed over, a file name of letters, digits and `-`."""
+    findings = [asdict(finding) | {"event": None} for finding in found]
+    body = orjson.dumps({"findings": findings, "rules": [orjson.dumps(rule).decode() for rule in rules]})
+    place = data_dir / giver / "handed"
     place.mkdir(parents=True, exist_ok=True)
-    _taken(data_dir, id_).unlink(missing_ok=True)
+    _taken(data_dir, giver, id_).unlink(missing_ok=True)
     write_whole(place / f"{id_}.json", body)
 
 
-def taken(data_dir: Path, id_: str) -> Taken | None:
+def taken(data_dir: Path, giver: str, id_: str) -> Taken | None:
     """None while the detector has not taken it."""
     try:
-        return Taken(**orjson.loads(_taken(data_dir, id_).read_bytes()))
+        return Taken(**orjson.loads(_taken(data_dir, giver, id_).read_bytes()))
     except FileNotFoundError:
         return None
 
 
+def waiting(data_dir: Path, giver: str) -> int:
+    """How much the detector has not taken yet."""
+    return sum(1 for _ in (data_dir / giver / "handed").glob("*.json"))
+
+
 def take(data_dir: Path, add: Add) -> None:
     """All that is handed over. Raises what `add` raises; then what is left is there for another time."""
-    for file in sorted((_folder(data_dir) / "handed").glob("*.json")):
-        body = orjson.loads(file.read_bytes())
-        rules = {rule.hash: rule for rule in map(rule_doc, body["rules"])}
-        findings = [Finding(**one | {"stage": Stage(one["stage"])}) for one in body["findings"]]
-        alerts = 0
-        for at in range(0, len(findings), _PART):
-            part = findings[at : at + _PART]
-            alerts += len(add(part, {finding.rule_hash: rules[finding.rule_hash] for finding in part}))
-        _taken(data_dir, file.stem).parent.mkdir(exist_ok=True)
-        write_whole(_taken(data_dir, file.stem), orjson.dumps(asdict(Taken(len(findings), alerts))))
-        file.unlink()
-        log.info("took up what a rerun has found", rerun=file.stem, findings=len(findings), alerts=alerts)
+    for giver in _GIVERS:
+        for file in sorted((data_dir / giver / "handed").glob("*.json")):
+            done = _take(file, add)
+            if giver in _WAIT:
+                answer = _taken(data_dir, giver, file.stem)
+                answer.parent.mkdir(exist_ok=True)
+                write_whole(answer, orjson.dumps(asdict(done)))
+            file.unlink()
+            log.info("took up findings", giver=giver, id=file.stem, findings=done.findings, alerts=done.alerts)
+
+
+def _take(file: Path, add: Add) -> Taken:
+    body = orjson.loads(file.read_bytes())
+    rules = {rule.hash: rule for rule in map(rule_doc, body["rules"])}
+    findings = [Finding(**one | {"stage": Stage(one["stage"])}) for one in body["findings"]]
+    alerts = 0
+    for at in range(0, len(findings), _PART):
+        part = findings[at : at + _PART]
+        alerts += len(add(part, {finding.rule_hash: rules[finding.rule_hash] for finding in part}))
+    return Taken(len(findings), alerts)
 
 
 class Uptake:
-    """Looks every few seconds, between two batches. A file that cannot be read is told, and stops nothing."""
+    """Looks now and then, between two batches. A file that cannot be read is told, and stops nothing."""
 
     def __init__(self, data_dir: Path, add: Add) -> None:
         self._data_dir, self._add = data_dir, add
         self._due_at = 0.0
-        self._complaint = Complaint(log, "what a rerun has found cannot be taken up", "it is taken up")
+        self._complaint = Complaint(log, "what others have found cannot be taken up", "it is taken up")
 
     def look(self) -> None:
         if time.monotonic() < self._due_at:
@@ -90,9 +107,5 @@ class Uptake:
             self._complaint.over()
 
 
-def _folder(data_dir: Path) -> Path:
-    return data_dir / "reruns"
-
-
-def _taken(data_dir: Path, id_: str) -> Path:
-    return _folder(data_dir) / "taken" / f"{id_}.json"
+def _taken(data_dir: Path, giver: str, id_: str) -> Path:
+    return data_dir / giver / "taken" / f"{id_}.json"

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from rules.load import Folder, Progress, load_folders
+from rules.load.folders import Folder, Progress, load_folders
 from rules.package.difference import Described, Difference, Wanted, described_in, difference
 from rules.package.gather import Found, gather, leave_out, settle
 from rules.package.manifest import MANIFEST, Package, Version, packages, read_package, write_package

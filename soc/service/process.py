@@ -56,11 +56,12 @@ def configure_logging() -> None:
 
 def ports(settings: Settings) -> list[tuple[str, int, str]]:
     """Host, port and setting of everything that listens; the collector's two first."""
-    collect, detect, serve = settings.collect, settings.detect, settings.serve
+    collect, detect, observe, serve = settings.collect, settings.detect, settings.observe, settings.serve
     return [
         (collect.http_host, collect.http_port, "collect.http_port"),
         (collect.syslog_host, collect.syslog_port, "collect.syslog_port"),
         (detect.http_host, detect.http_port, "detect.http_port"),
+        (observe.http_host, observe.http_port, "observe.http_port"),
         (serve.http_host, serve.http_port, "serve.http_port"),
     ]
 

@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rules.match import Engine
-from rules.tuning import Tuning
+from rules.desk.tuning import Tuning
+from rules.engine import Engine
 from soc import telemetry
 from soc.model.rule import RuleFault, RulesInForce
 from soc.service.ruleset import Chosen

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from rules.match import Engine
+from rules.engine import Engine
 from soc import telemetry
 from soc.complaint import Complaint
 from soc.errors import SocError

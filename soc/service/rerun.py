@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 
 import orjson
 
-from rules.correlations import in_order
-from rules.doc import doc_of
+from rules.correlate.all import in_order
+from rules.desk.doc import doc_of
+from rules.desk.tuning import Tuning
+from rules.engine import Engine, lists_of
 from rules.lists.known import Lists
-from rules.match import Engine, lists_of
 from rules.rule import Rule, RuleSet
-from rules.tuning import Tuning
 from soc.backtest.run import Backtest
 from soc.errors import ConfigError, NotFound
 from soc.locks import only_one

@@ -17,10 +17,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rules.doc import doc_of
-from rules.load import CONTENT, Folder, Progress, load_folders
+from rules.compile.pipeline import fingerprint, split
+from rules.desk.doc import doc_of
+from rules.load.folders import CONTENT, Folder, Progress, load_folders
 from rules.package import manifest
-from rules.pipeline import fingerprint, split
 from rules.rule import RuleSet
 from soc.errors import ConfigError, RuleError
 from soc.model.rule import RuleDoc, joined

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from rules.tuning import Tuning
+from rules.desk.tuning import Tuning
 from soc import telemetry
 from soc.complaint import Complaint
 from soc.errors import ConfigError

@@ -11,8 +11,8 @@ from datetime import UTC
 import structlog
 
 from api.standing import standings
-from rules.blind import blind
-from rules.tuning import Tuning
+from rules.desk.blind import blind
+from rules.desk.tuning import Tuning
 from soc import telemetry
 from soc.complaint import Complaint
 from soc.model.calendar import DAY_MS

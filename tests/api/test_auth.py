@@ -4,8 +4,8 @@ import pytest
 
 from api.auth import COOKIE
 from api.passwords import digest, hash_password, verify
+from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
-from rules.tuning import Tuning
 
 PASSWORD = "a password of the tests"
 

@@ -13,10 +13,10 @@ from api.explain import Compiled, Unexplained
 from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from rules.cases import MemoryState
-from rules.doc import doc_of
-from rules.load import loads
-from rules.match import Engine
+from rules.desk.cases import MemoryState
+from rules.desk.doc import doc_of
+from rules.engine import Engine
+from rules.load.folders import loads
 from soc.model.event import Event, iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.policy import Policy, PolicyKind

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from servers import both_stores
 
-from rules.doc import doc_of
-from rules.load import loads
+from rules.desk.doc import doc_of
+from rules.load.folders import loads
 from soc.model.policy import PolicyKind
 
 LINE = b'192.0.2.1 - - [02/Mar/2026:18:59:58 +0700] "GET / HTTP/1.1" 200 5 "-" "x"\n'

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from texts import SQLI
 
-from rules.load import loads
+from rules.load.folders import loads
 from soc.model.event import Event, event_id
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc

@@ -10,7 +10,7 @@ from api.tuning import exceptions, preview
 from api.tuning.budget import days_in
 from api.tuning.history import revisions
 from api.tuning.ratio import ratio, wilson
-from rules.tuning import Tuning
+from rules.desk.tuning import Tuning
 from soc.backtest.jobs import Job, new_id
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.asked import Asked, Bounds

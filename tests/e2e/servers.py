@@ -75,6 +75,7 @@ class Product:
             "SOC_COLLECT__HTTP_PORT": free_port(),
             "SOC_COLLECT__SYSLOG_PORT": free_port(),
             "SOC_DETECT__HTTP_PORT": free_port(),
+            "SOC_OBSERVE__HTTP_PORT": free_port(),
         }
         self.env = (
             os.environ

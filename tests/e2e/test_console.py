@@ -21,8 +21,8 @@ from servers import eventually, need
 
 from api.app import create_app
 from api.passwords import hash_password
+from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
-from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role

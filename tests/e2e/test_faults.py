@@ -230,7 +230,14 @@ def ends_with(arguments: list[str], env: dict[str, str]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize(
-    "port", ["SOC_SERVE__HTTP_PORT", "SOC_COLLECT__HTTP_PORT", "SOC_COLLECT__SYSLOG_PORT", "SOC_DETECT__HTTP_PORT"]
+    "port",
+    [
+        "SOC_SERVE__HTTP_PORT",
+        "SOC_COLLECT__HTTP_PORT",
+        "SOC_COLLECT__SYSLOG_PORT",
+        "SOC_DETECT__HTTP_PORT",
+        "SOC_OBSERVE__HTTP_PORT",
+    ],
 )
 def test_a_port_in_use_is_named(product, port):
     with socket.socket() as other:

@@ -13,7 +13,7 @@ from kept import InCluster, InFiles, Kept, last_row, position, rows
 from servers import Product, eventually, stop
 
 from bench import workload
-from rules.load import CONTENT, load
+from rules.load.folders import CONTENT, load
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import Stage
 from soc.model.tuning import RuleException, RuleSetting, exception_body, setting_body

@@ -18,8 +18,8 @@ from test_console import FLAGS, PASSWORD, photograph, serving
 from api import notifications
 from api.app import create_app
 from api.passwords import hash_password
+from rules.desk.tuning import Tuning
 from rules.lists.known import Lists
-from rules.tuning import Tuning
 from soc.backtest.jobs import Jobs
 from soc.model.account import Account, Role
 from soc.model.org import EVERYTHING

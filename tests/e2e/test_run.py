@@ -43,7 +43,7 @@ def test_the_demonstration_raises_alerts_of_what_really_happens(product):
 def test_a_killed_process_is_started_again_and_a_second_start_asks_for_no_password(product):
     product.start()
     first = children(product)
-    assert set(first) == {"collect", "detect", "serve"}
+    assert set(first) == {"collect", "detect", "observe", "serve"}
     for pid in first.values():
         os.kill(pid, signal.SIGKILL)
     eventually(

@@ -18,8 +18,8 @@ from servers import both_stores
 from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from rules.load import load
-from rules.match import Engine
+from rules.engine import Engine
+from rules.load.folders import load
 from soc.model.event import Event
 from soc.model.finding import LEVELS, Finding
 from soc.model.source import Source, Transport

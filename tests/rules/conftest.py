@@ -9,8 +9,8 @@ import orjson
 import pytest
 import yaml
 
-from rules.load import load, loads
-from rules.match import Engine
+from rules.engine import Engine
+from rules.load.folders import load, loads
 from soc.model.event import Event, Stored
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")

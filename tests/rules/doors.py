@@ -11,9 +11,9 @@ import yaml
 from reference import Reference
 
 from rules.condition import All, Any, Check, Condition, Not, Search, satisfied
-from rules.explain import explain
-from rules.load import loads
-from rules.match import Engine
+from rules.desk.explain import explain
+from rules.engine import Engine
+from rules.load.folders import loads
 from rules.rule import Rule, RuleSet
 from soc.model.event import Event, Fields, Stored
 

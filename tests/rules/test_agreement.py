@@ -22,7 +22,7 @@ CORPORA = {
 
 @pytest.mark.parametrize("name", list(CORPORA))
 def test_same_hits_as_the_reference(test_data: Path, public_rules, tz, name: str) -> None:
-    from rules.match import Engine
+    from rules.engine import Engine
 
     rules, pipeline, events, step = CORPORA[name]
     ruleset = public_rules(rules, pipeline)
@@ -42,7 +42,7 @@ def test_same_hits_as_the_reference(test_data: Path, public_rules, tz, name: str
 
 
 def test_the_sieve_drops_nothing_that_a_rule_fires_on(test_data: Path, public_rules, tz) -> None:
-    from rules.match import Engine
+    from rules.engine import Engine
 
     engine = Engine(public_rules("rules-web", "web-ecs-pipeline.yml"), tz)
     stored, kept, fired = 0, set(), set()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rules.blind import blind, logsources, unfed
-from rules.load import CONTENT, load
+from rules.desk.blind import blind, logsources, unfed
+from rules.load.folders import CONTENT, load
 from rules.rule import Correlation, Rule
 from soc.model.rule import LogSource, RuleDoc
 

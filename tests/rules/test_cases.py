@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rules.cases import ms_of, run
+from rules.desk.cases import ms_of, run
 
 RULES = """
 title: base

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rules.check import documented_fields, lint, unsifted
-from rules.load import load
+from rules.desk.check import documented_fields, lint, unsifted
+from rules.load.folders import load
 
 BARE = """
 title: t
@@ -54,9 +54,11 @@ def test_rules_that_are_too_much_for_the_sieve_are_told_by_the_longest(rule_text
         (tmp_path / f"{name}.yml").write_text(rule_text({"s": {"url.path": wanted}}))
     ruleset = load([tmp_path])
     assert list(unsifted(ruleset)) == []
-    monkeypatch.setattr("rules.database.Compiler.databases", lambda *_: [])  # as where Hyperscan takes none of them
+    monkeypatch.setattr(
+        "rules.match.database.Compiler.databases", lambda *_: []
+    )  # as where Hyperscan takes none of them
     assert list(unsifted(ruleset)) == []
-    monkeypatch.setattr("rules.sieve.MEMORY", 1000)
+    monkeypatch.setattr("rules.match.sieve.MEMORY", 1000)
     [note] = unsifted(ruleset)
     assert "too much at once" in note.reason
     assert Path(note.path).name == "long.yml"

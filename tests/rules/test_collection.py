@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rules.load import loads
-from rules.match import Engine
+from rules.engine import Engine
+from rules.load.folders import loads
 from rules.rule import RuleSet
 
 COLLECTION = """\

@@ -6,7 +6,7 @@ from base64 import b64encode
 
 import pytest
 
-from rules.load import loads
+from rules.load.folders import loads
 
 # Specification 2.1, appendix of modifiers; each with a value that it takes.
 MODIFIERS = {

@@ -9,10 +9,10 @@ from uuid import UUID
 
 import pytest
 
-from rules.cases import cases, cases_file, run
-from rules.check import documented_fields, lint
-from rules.explain import explain
-from rules.load import CONTENT, is_cases, load
+from rules.desk.cases import cases, cases_file, run
+from rules.desk.check import documented_fields, lint
+from rules.desk.explain import explain
+from rules.load.folders import CONTENT, is_cases, load
 from soc.model.finding import LEVELS
 from soc.service.cases import case_parser
 

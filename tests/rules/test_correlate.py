@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.bound import TermsOf
-from rules.cases import END_OF_TIME, MemoryState
-from rules.match import Engine
-from rules.sweep import Sweep
+from rules.correlate.bound import TermsOf
+from rules.correlate.sweep import Sweep
+from rules.desk.cases import END_OF_TIME, MemoryState
+from rules.engine import Engine
 from soc.model.asked import Bounds
 from soc.model.event import Event
 from soc.model.finding import alert_id, finding_id, local_day
@@ -203,7 +203,7 @@ def test_the_cap_bites_with_both_counts(engine_of) -> None:
 
 
 def test_too_many_groups_are_said_with_both_counts_and_end(engine_of, monkeypatch) -> None:
-    monkeypatch.setattr("rules.correlate.GROUPS_A_RULE", 3)
+    monkeypatch.setattr("rules.correlate.one.GROUPS_A_RULE", 3)
     engine, state = engine_of(RULES), MemoryState()
 
     def send(number: int, ip: str, ts: int) -> None:
@@ -251,7 +251,7 @@ def test_damaged_state_stops_that_correlation_alone(engine_of, damage: int) -> N
 
 def test_in_order_cost_does_not_grow_with_the_window(engine_of, monkeypatch) -> None:
     """Counted in steps, not seconds: after 8000 events in the window an event touches no more than after 200."""
-    from rules.window import Values
+    from rules.correlate.window import Values
 
     steps = 0
     add = Values.add
@@ -483,8 +483,8 @@ def test_what_is_unanswered_costs_each_its_own(engine_of) -> None:
 
 
 def test_a_tick_decides_no_more_than_its_bound_though_all_are_due_at_once(engine_of, monkeypatch) -> None:
-    monkeypatch.setattr("rules.correlate.GROUPS_A_TICK", 10)
-    monkeypatch.setattr("rules.agenda.PAGE", 25)
+    monkeypatch.setattr("rules.correlate.one.GROUPS_A_TICK", 10)
+    monkeypatch.setattr("rules.correlate.agenda.PAGE", 25)
     engine, state = engine_of(UNANSWERED), MemoryState()
     events = [event_at(i, START + i, f"ip{i}", None, "hy") for i in range(90)]
     engine.correlate(engine.match(events[:60]), state)
@@ -505,7 +505,7 @@ def test_a_tick_decides_no_more_than_its_bound_though_all_are_due_at_once(engine
 
 
 def test_what_a_group_carries_is_bounded_and_says_so(engine_of, monkeypatch) -> None:
-    monkeypatch.setattr("rules.group.MOST_CARRIED", 200_000)
+    monkeypatch.setattr("rules.correlate.group.MOST_CARRIED", 200_000)
     rules = (
         RULES
         + """
@@ -553,7 +553,7 @@ correlation: {type: event_count, rules: [6f1f7d0a-6f0e-4c52-9b57-3f7f6f1c0004], 
 
 
 def test_all_groups_together_are_bounded_and_say_so(engine_of, monkeypatch) -> None:
-    monkeypatch.setattr("rules.correlations.BYTES_IN_ALL", 100_000)
+    monkeypatch.setattr("rules.correlate.all.BYTES_IN_ALL", 100_000)
     engine, state = engine_of(RULES), MemoryState()
 
     def send(ip: str, first: int, count: int) -> None:

@@ -11,12 +11,14 @@ from correlation_reference import BASES, MINUTE, START, event, findings, rule_id
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import agenda, cases, correlate, memory
-from rules.entries import END_OF_TIME
-from rules.load import loads
-from rules.match import Engine
+from rules.correlate import agenda, memory
+from rules.correlate import one as correlator
+from rules.correlate.entries import END_OF_TIME
+from rules.correlate.sweep import Sweeps
+from rules.desk import cases
+from rules.engine import Engine
+from rules.load.folders import loads
 from rules.rule import RuleSet
-from rules.sweep import Sweeps
 from soc.model.asked import Bounds, BoundsOf
 from soc.model.event import Event
 from soc.model.finding import Finding, alert_id, finding_id, local_day
@@ -108,12 +110,12 @@ def test_as_the_reference_says(ruleset, tz, minutes, seed, spread) -> None:
 
 @pytest.mark.parametrize("seed", range(30))
 def test_so_does_a_tick_that_cannot_decide_all_at_once(ruleset, tz, monkeypatch, seed: int) -> None:
-    monkeypatch.setattr(correlate, "GROUPS_A_TICK", 1)
+    monkeypatch.setattr(correlator, "GROUPS_A_TICK", 1)
     monkeypatch.setattr(agenda, "PAGE", 2)
     monkeypatch.setattr(memory, "MEMORY_BYTES", 0)
     if seed % 2:  # what ends a tick is that too much is in memory
-        monkeypatch.setattr(correlate, "GROUPS_A_TICK", 20_000)
-        monkeypatch.setattr(correlate, "_GROUPS_AT_ONCE", 1 + seed % 3)
+        monkeypatch.setattr(correlator, "GROUPS_A_TICK", 20_000)
+        monkeypatch.setattr(correlator, "_GROUPS_AT_ONCE", 1 + seed % 3)
         monkeypatch.setattr(memory, "HEAVY_BYTES", -1)
     rng = random.Random(seed)
     events = [event(i, START + rng.randrange(5 * 60) * MINUTE, rng, groups=3) for i in range(60)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rules.counted import window
-from rules.load import loads
+from rules.desk.counted import window
+from rules.load.folders import loads
 from soc.model.asked import Bounds
 from soc.model.event import Event
 

@@ -6,8 +6,8 @@ from datetime import UTC
 
 import pytest
 
-from rules.exception import compiled, fields
-from rules.tuning import Tuning
+from rules.desk.exception import compiled, fields
+from rules.desk.tuning import Tuning
 from soc.errors import ConfigError, QueryError
 from soc.model.finding import Finding, alert_id
 from soc.model.org import Scope

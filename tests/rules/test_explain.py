@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.explain import CHECK_EFFORT, Part, effort, explain, lines, rows
-from rules.load import loads
+from rules.desk.explain import CHECK_EFFORT, Part, effort, explain, lines, rows
+from rules.desk.seen import place
+from rules.load.folders import loads
 from rules.predicate import Like, Matches, Number, Wild
-from rules.seen import place
 
 FIELDS = st.dictionaries(
     st.sampled_from("fgh"), st.one_of(st.sampled_from(["a", "b", "ab", ""]), st.integers(0, 2), st.none())

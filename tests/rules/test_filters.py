@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from rules.cache import Cache
-from rules.explain import explain, lines
-from rules.load import load, loads
-from rules.match import Engine
+from rules.desk.explain import explain, lines
+from rules.engine import Engine
+from rules.load.cache import Cache
+from rules.load.folders import load, loads
 from rules.rule import RuleSet
 
 RULE = """\

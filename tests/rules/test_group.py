@@ -7,8 +7,8 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.entries import Entries
-from rules.group import Group
+from rules.correlate.entries import Entries
+from rules.correlate.group import Group
 
 WINDOWS = st.lists(st.tuples(st.integers(1, 90), st.integers(1, 12)), max_size=40)
 

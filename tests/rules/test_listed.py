@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.explain import explain, lines
+from rules.desk.explain import explain, lines
+from rules.engine import Engine
 from rules.lists.index import Index
 from rules.lists.known import Lists
 from rules.lists.pack import Entry
 from rules.lists.spelling import spelt
-from rules.load import loads
-from rules.match import Engine
+from rules.load.folders import loads
 from soc.model.event import Stored, nested
 from soc.model.indicator import ListType
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from rules.blind import logsources
-from rules.load import load, loads
-from rules.match import Engine
+from rules.desk.blind import logsources
+from rules.engine import Engine
+from rules.load.folders import load, loads
 from soc.errors import ConfigError
 
 GOOD = """\

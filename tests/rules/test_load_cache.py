@@ -10,9 +10,9 @@ from pathlib import Path
 import orjson
 import pytest
 
-from rules import cache as caching
-from rules.cache import Cache
-from rules.load import CONTENT, compiler_version, load
+from rules.load import cache as caching
+from rules.load.cache import Cache
+from rules.load.folders import CONTENT, compiler_version, load
 from rules.rule import RuleSet
 
 RULE = "title: T{n}\nlogsource: {{product: x}}\ndetection:\n  s: {{f|contains: [a{n}, b]}}\n  condition: s\n"
@@ -93,7 +93,7 @@ def test_other_pipelines_and_another_compiler_give_other_entries(
         found, compiled = cached(rules, folder, pipelines=[pipeline])
         assert len(compiled) == 4
         assert same(found, load([rules], [pipeline]))
-    monkeypatch.setattr("rules.load.compiler_version", lambda: "later")
+    monkeypatch.setattr("rules.load.folders.compiler_version", lambda: "later")
     assert len(cached(rules, folder)[1]) == 4
     assert compiler_version() == compiler_version()
 
@@ -101,7 +101,7 @@ def test_other_pipelines_and_another_compiler_give_other_entries(
 def test_without_a_change_neither_pysigma_nor_yaml_is_imported(rules: Path, folder: Path) -> None:
     cached(rules, folder)
     script = (
-        "import sys; from pathlib import Path; from rules.cache import Cache; from rules.load import load\n"
+        "import sys; from pathlib import Path; from rules.load.cache import Cache; from rules.load.folders import load\n"
         "with Cache(Path(sys.argv[2])) as cache: found = load([Path(sys.argv[1])], cache=cache)\n"
         "assert len(found.rules) == 3\n"
         "print([name for name in ('sigma', 'yaml', 'pyparsing') if name in sys.modules])"
@@ -177,8 +177,8 @@ def test_what_carries_the_right_checksum_and_is_no_rule_is_not_believed(
 
 
 def test_any_value_of_a_packed_rule_may_be_anything_and_is_refused_or_a_rule(rules: Path) -> None:
-    from rules.build import Builder
-    from rules.draft import Compiled, Unpacker, pack
+    from rules.compile.build import Builder
+    from rules.compile.draft import Compiled, Unpacker, pack
 
     packed = pack(Builder(None).build((rules / "0.yml").read_bytes()))
     assert packed is not None

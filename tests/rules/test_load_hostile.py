@@ -14,8 +14,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rules import load as loading
-from rules.load import load, loads
+from rules.load import folders as loading
+from rules.load.folders import load, loads
 
 GOOD = "title: Good\nlogsource: {product: x}\ndetection:\n  s: {f: 1}\n  condition: s\n"
 

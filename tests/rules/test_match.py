@@ -11,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules import match, scanner
+from rules import engine as engines
 from rules.condition import All, Any, Check, Condition, Not, Search, satisfied
-from rules.load import load, loads
+from rules.engine import Engine
+from rules.load.folders import load, loads
 from rules.logsource import origin, route
-from rules.match import SHOWN_CHARS, Engine
+from rules.match import scanner
+from rules.match.finding import SHOWN_CHARS
 from soc.model.event import PIPELINE_ERROR
 from soc.model.finding import alert_id, finding_id
 from soc.model.rule import LogSource
@@ -221,7 +223,7 @@ def test_hostile_events_only_cost_their_own_time(engine_of, rule_text, event) ->
 
 def test_memory_is_bounded_by_what_values_take(engine_of, rule_text, event, monkeypatch) -> None:
     """Long values, each of another class."""
-    monkeypatch.setattr(match, "ROOM", 2 << 20)
+    monkeypatch.setattr(engines, "ROOM", 2 << 20)
     rng = random.Random(2)
     engine = engine_of(rule_text({"s": {"f|contains": [f"w{i:03d}" for i in range(400)]}}))
     tracemalloc.start()
@@ -234,8 +236,8 @@ def test_memory_is_bounded_by_what_values_take(engine_of, rule_text, event, monk
 
 
 def test_memory_is_bounded_whatever_values_come(engine_of, rule_text, event, monkeypatch) -> None:
-    monkeypatch.setattr(match, "ROOM", 50_000)
-    monkeypatch.setattr(match, "ROUTES_KNOWN", 100)
+    monkeypatch.setattr(engines, "ROOM", 50_000)
+    monkeypatch.setattr(engines, "ROUTES_KNOWN", 100)
     rng = random.Random(1)
     detection = {f"s{i}": {"f|contains": f"{i}", "g|endswith": f"{i}"} for i in range(20)}
     engine = engine_of(rule_text({**detection, "condition": "1 of s*"}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 import orjson
 import pytest
@@ -18,7 +18,7 @@ from reference import Reference, flatten
 from typer.testing import CliRunner
 
 import rules as rules_package
-from rules.load import load
+from rules.load.folders import load
 from soc.cli import build
 from soc.model.event import flat, nested
 
@@ -191,7 +191,7 @@ SMALL = {
 
 
 def test_caches_that_overflow_all_the_time(pool, monkeypatch: pytest.MonkeyPatch) -> None:
-    modules = [import_module(f"rules.{module.name}") for module in iter_modules(rules_package.__path__)]
+    modules = [import_module(module.name) for module in walk_packages(rules_package.__path__, "rules.")]
     changed = {name for module in modules for name in SMALL if hasattr(module, name)}
     for module in modules:
         for name in changed & vars(module).keys():

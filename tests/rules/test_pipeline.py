@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rules.load import Folder, load, load_folders
-from rules.match import Engine
-from rules.pipeline import fingerprint, offered, pipeline_of, split
+from rules.compile.pipeline import fingerprint, offered, pipeline_of, split
+from rules.engine import Engine
+from rules.load.folders import Folder, load, load_folders
 from soc.errors import ConfigError
 
 RULE = """

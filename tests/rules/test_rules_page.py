@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from rules.load import load, loads
+from rules.load.folders import load, loads
 from rules.logsource import DATASETS
 
 PAGE = (Path(__file__).parents[2] / "docs/rules.md").read_text()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from zoneinfo import ZoneInfo
 
-from rules import load
-from rules.match import Engine
-from rules.sample import ALLOWED_NS, EVERY, Sampler
+from rules.engine import Engine
+from rules.load import folders as load
+from rules.match.sample import ALLOWED_NS, EVERY, Sampler
 from soc.model.event import Stored
 
 NOON = 1_772_452_800_000

@@ -7,9 +7,9 @@ import re2
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from rules.database import Compiler, Expression
+from rules.match.database import Compiler, Expression
+from rules.match.scanner import Pattern, Scanner
 from rules.predicate import Like, Wild, utf8
-from rules.scanner import Pattern, Scanner
 
 ATOMS = st.sampled_from(
     ["a", "b", "k", "s", "1", "_", ".", r"\s", r"\S", r"\w", r"\W", r"\d", r"\D", r"\b", r"\B", r"\n", r"\x0b", r"\v", "^", "$",

@@ -8,8 +8,8 @@ import re2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rules.load import load
-from rules.match import Engine
+from rules.engine import Engine
+from rules.load.folders import load
 from rules.regex import without_anchors
 from soc.model.event import Stored
 

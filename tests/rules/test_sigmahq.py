@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rules.cache import Cache
-from rules.load import load
+from rules.load.cache import Cache
+from rules.load.folders import load
 
 
 def test_every_public_rule_is_supported_and_kept(test_data: Path, tmp_path: Path) -> None:

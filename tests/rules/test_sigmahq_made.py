@@ -12,8 +12,8 @@ from doors import ZONE, event_of, stored_of
 from made import events_of, near_misses
 from reference import Reference
 
-from rules.explain import explain
-from rules.match import Engine
+from rules.desk.explain import explain
+from rules.engine import Engine
 from rules.rule import RuleSet
 
 NOTHING_MADE: set[str] = set()  # ids of rules on which no single event can fire

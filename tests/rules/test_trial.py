@@ -7,10 +7,10 @@ from datetime import UTC
 import pytest
 from texts import SQLI
 
-from rules.load import load, of_texts
-from rules.match import Engine
-from rules.trial import Fate, Trial, Tuned
-from rules.tuning import Tuning
+from rules.desk.trial import Fate, Trial, Tuned
+from rules.desk.tuning import Tuning
+from rules.engine import Engine
+from rules.load.folders import load, of_texts
 from soc.model.event import Event
 from soc.model.rule import Stage
 from soc.model.tuning import OrgSetting, RuleException, RuleSetting

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.tuning import Tuning
+from rules.desk.tuning import Tuning
 from soc.model.asked import Bounds
 from soc.model.finding import Finding, alert_id
 from soc.model.rule import Stage

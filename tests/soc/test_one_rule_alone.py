@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import orjson
 import pytest
 
-from rules.cases import END_OF_TIME, MemoryState
-from rules.doc import doc_of
-from rules.load import load, loads
-from rules.match import Engine
+from rules.desk.cases import END_OF_TIME, MemoryState
+from rules.desk.doc import doc_of
+from rules.desk.tuning import Tuning
+from rules.engine import Engine
+from rules.load.folders import load, loads
 from rules.rule import RuleSet
-from rules.tuning import Tuning
 from soc.buffer.sqlite import EventLog
 from soc.model.event import Event, Fields, event_id
 from soc.model.finding import Finding

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rules import load
-from rules.match import Engine
-from rules.tuning import Tuning
+from rules.desk.tuning import Tuning
+from rules.engine import Engine
+from rules.load import folders as load
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
@@ -18,10 +18,11 @@ from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import OrgSetting, RuleException, RuleSetting
-from soc.pipeline import Pipeline, Watermark
+from soc.pipeline import Pipeline
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
 from soc.store.sqlite import events_dir, open_stores
+from soc.watermark import Watermark
 
 NOON = 1_772_452_800_000
 HOUR = 3_600_000

@@ -16,7 +16,7 @@ _PLACES = {
     "collector/parse/*.py": _ALL,
     "collector/snippets/*.py": _ALL,
     **{f"collector/{name}.py": _ALL for name in ("diagnose", "enrol", "guess", "preview")},
-    **{f"rules/{name}.py": _ALL for name in ("exception", "tuning")},
+    **{f"rules/desk/{name}.py": _ALL for name in ("exception", "tuning")},
     **{f"rules/lists/{name}.py": _ALL | {"ValueError"} for name in ("index", "pack", "spelling")},
     "soc/model/**/*.py": _ALL,
     "soc/notify/*.py": _ALL,

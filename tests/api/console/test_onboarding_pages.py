@@ -7,7 +7,7 @@ import re
 import pytest
 from texts import SQLI
 
-from rules.load import loads
+from rules.load.folders import loads
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
 from soc.model.source import SourceHealth

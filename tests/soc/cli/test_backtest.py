@@ -59,7 +59,7 @@ def test_what_exceptions_hide_and_which_level_it_would_have_is_shown(soc, tmp_pa
 
 
 def test_a_draft_goes_live_once_it_has_been_tried_here(soc, tmp_path):
-    from rules.load import loads
+    from rules.load.folders import loads
 
     [rule] = loads(RULE, "rule").rules
     detections = SqliteDetections(tmp_path)

@@ -13,7 +13,7 @@ from indexed import IndexedLog
 from collector.base import Record
 from collector.parse.record import to_event
 from collector.privacy import Masker
-from rules.load import loads
+from rules.load.folders import loads
 from soc.backtest import run
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError

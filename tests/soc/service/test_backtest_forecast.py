@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rules.load import loads
+from rules.load.folders import loads
 from soc.buffer.sqlite import EventLog
 from soc.model.event import Event, event_id, iso
 from soc.model.org import EVERYTHING

@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rules.canary import example_of
 from rules.condition import checks
-from rules.doc import doc_of
-from rules.load import CONTENT, load, loads
-from rules.match import Engine
+from rules.desk.canary import example_of
+from rules.desk.doc import doc_of
+from rules.desk.tuning import Tuning
+from rules.engine import Engine
+from rules.load.folders import CONTENT, load, loads
 from rules.predicate import Listed
-from rules.tuning import Tuning
 from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable

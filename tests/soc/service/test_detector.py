@@ -6,7 +6,7 @@ from pathlib import Path
 
 from structlog.testing import capture_logs
 
-from rules.tuning import Tuning
+from rules.desk.tuning import Tuning
 from soc.buffer.sqlite import EventLog
 from soc.service.detector import build_pipeline
 from soc.settings import Settings

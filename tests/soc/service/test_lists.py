@@ -9,8 +9,8 @@ import pytest
 
 from api.errors import Refused
 from api.indicators import Which, get, joined, put, remove, replaced, visible, without
+from rules.desk.tuning import Tuning
 from rules.lists.pack import Entry
-from rules.tuning import Tuning
 from soc.buffer.sqlite import EventLog
 from soc.cli.lists_checks import lists_checks
 from soc.errors import Conflict, Forbidden, NotFound

@@ -13,8 +13,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from rules.load import CONTENT
-from rules.tuning import Tuning
+from rules.desk.tuning import Tuning
+from rules.load.folders import CONTENT
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
 from soc.model.org import EVERYTHING

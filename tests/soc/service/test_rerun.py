@@ -31,7 +31,7 @@ from soc.model.rerun import FOUND_LATE
 from soc.model.tuning import RuleException, exception_body
 from soc.service.backtest import choose
 from soc.service.detector import build_pipeline, detector
-from soc.service.handover import hand_over, take, taken
+from soc.service.handover import RERUNS, hand_over, take, taken
 from soc.service.lists import lists_dir
 from soc.service.rerun import open_rerun
 from soc.service.stores import open_detections, open_stores
@@ -262,15 +262,15 @@ def test_what_is_taken_twice_is_there_once_and_a_running_detector_takes_it(setti
     with open_rerun(settings, choose(settings, [], []), EVERYTHING, START, NOON, NOON * 2) as running:
         list(running.test.run())
         missed = running.missed()
-    assert taken(settings.data_dir, "a") is None
+    assert taken(settings.data_dir, RERUNS, "a") is None
     log = EventLog(events_dir(settings.data_dir))
     tuning = read_tuning(open_stores(settings).policies, settings_zone(settings))
     with open_detections(settings) as detections:
         pipeline = build_pipeline(settings, log, detections, lambda: tuning)
         for _ in range(2):
-            hand_over(settings.data_dir, "a", missed)
+            hand_over(settings.data_dir, RERUNS, "a", missed.findings, missed.rules)
             take(settings.data_dir, pipeline.add)
-        done = taken(settings.data_dir, "a")
+        done = taken(settings.data_dir, RERUNS, "a")
         assert (done.findings, done.alerts) == (len(missed.findings), 0)
         assert not list((settings.data_dir / "reruns" / "handed").iterdir())
         assert pipeline.step() == 0, "its place has not moved"

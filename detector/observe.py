@@ -1,0 +1,282 @@
+"""The observer: events in; judged buckets and findings out.
+
+    events -> aggregate (detector/series) -> tracks: score, episode -> rows, findings
+
+What a track knows is a function of its rows: after a restart, and when a late event corrects a bucket, it is made anew from a snapshot
+and the rows after it, to the last bit. Snapshots are taken in turn, each series once in `_SNAPSHOT_EVERY` buckets, so that little is
+written however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import tzinfo
+from typing import Any
+
+import msgspec
+
+from detector.episode import Call
+from detector.explain import finding_of
+from detector.rows import Rows
+from detector.score import Point
+from detector.series.aggregate import LATENESS_MS, MOST_SERIES, Aggregator
+from detector.series.board import Board, Closed, series_of
+from detector.series.definition import Definition, Measure
+from detector.together import Together
+from detector.track import Track
+from soc.errors import ConfigError
+from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, Surges, pack
+from soc.model.anomaly import Board as Place
+from soc.model.event import Stored
+from soc.model.finding import Finding
+
+_SNAPSHOT_EVERY = 60  # buckets
+_MOST_CORRECTED = 500  # series of a board that are judged again when a bucket is closed
+_TOGETHER = ("", "together")
+_VOLUMES = (Measure.COUNT, Measure.DISTINCT)
+
+
+class NoSurges:
+    def active(self, org: str, system: str, ts: int) -> float | None:  # noqa: ARG002
+        return None
+
+
+class Observer:
+    """`strength_of`: what people said is harmless: series -> how far off (in widths of its band) is no call yet."""
+
+    def __init__(
+        self,
+        definitions: Mapping[str, Definition],
+        zone: tzinfo,
+        kept: Kept,
+        *,
+        surges: Surges | None = None,
+        strength_of: Callable[[str], float] = lambda _: 0.0,
+        most: int = MOST_SERIES,
+    ) -> None:
+        self.definitions = definitions
+        self.corrected = 0  # buckets of series that late events have changed
+        self._zone, self._kept = zone, kept
+        self._surges: Surges = surges or NoSurges()
+        self._strength_of = strength_of
+        self._aggregator = Aggregator(definitions, most=most)
+        self._together = Together()
+        self._tracks: dict[Place, list[tuple[Series, Track] | None]] = {}
+        self._rows = Rows(kept)
+        self._series: list[Series] = []
+        self._gone: list[str] = []
+        self._anomalies: dict[str, Anomaly] = {}
+
+    def load(self) -> None:
+        """Go on where the last commit was. Raises what the store raises."""
+        saved = dict(self._kept.lanes())
+        if together := saved.pop(_TOGETHER, None):
+            self._together.load(msgspec.msgpack.decode(together))
+        self._aggregator.load({key: msgspec.msgpack.decode(data) for key, data in saved.items()})
+        for board in self._aggregator.boards():
+            self._load_board(board)
+
+    def feed(self, events: Iterable[Stored]) -> list[Finding]:
+        """What these events bring about, in their order."""
+        findings: list[Finding] = []
+        for closed in self._aggregator.feed(events):
+            findings += self._judge(closed)
+        return findings
+
+    @property
+    def closing(self) -> bool:
+        """Whether buckets were closed since the last commit."""
+        return bool(self._rows.changed)
+
+    def progress(self, cursor: Mapping[str, int]) -> Progress:
+        """Everything since the last time that this was asked."""
+        lanes: dict[tuple[str, str], Any] = {**self._aggregator.dump(), _TOGETHER: self._together.dump()}
+        done = Progress(
+            cursor,
+            {key: msgspec.msgpack.encode(data) for key, data in lanes.items()},
+            self._rows.changed,
+            self._rows.snapshots,
+            self._rows.void,
+            self._series,
+            self._gone,
+            list(self._anomalies.values()),
+            {_place(one): Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
+        )
+        self._rows = Rows(self._kept)
+        self._series, self._gone, self._anomalies = [], [], {}
+        return done
+
+    @property
+    def boards(self) -> set[Place]:
+        return set(self._tracks)
+
+    def tracks(self) -> Iterable[tuple[Series, Track]]:
+        for some in self._tracks.values():
+            yield from (one for one in some if one is not None)
+
+    def _judge(self, closed: Closed) -> list[Finding]:
+        board, start = closed.board, closed.start
+        called = self._correct(board, closed.late) if closed.late else []
+        if closed.readings is None:
+            return self._say(board, called)
+        place, tracks = _place(board), self._followed(board)
+        row = bytearray()
+        turn = start // board.width
+        for slot, (value, weight) in closed.readings:
+            known = tracks[slot]
+            assert known is not None
+            series, track = known
+            point, call = self._step(board, series, track, start, value, weight)
+            self._rows.place(row, slot, _record(value, weight, point))
+            if call is not None:
+                called.append((series, call, point))
+            if (turn + slot) % _SNAPSHOT_EVERY == 0:
+                self._rows.snapshots[series.id, start] = track.dump()
+        self._rows.put(place, start, bytes(row))
+        return self._say(board, called)
+
+    def _step(
+        self, board: Board, series: Series, track: Track, start: int, value: float | None, weight: float
+    ) -> tuple[Point, Call | None]:
+        definition = board.definition
+        surge = None
+        if definition.measure in _VOLUMES:
+            surge = self._surges.active(board.org, definition.system, start)
+            if surge and value is not None:
+                value = value / surge
+        return track.step(definition, start, value, weight, self._strength_of(series.id), watched=surge is None)
+
+    def _say(self, board: Board, called: Sequence[tuple[Series, Call, Point]]) -> list[Finding]:
+        findings, definition = [], board.definition
+        together = self._together
+        for series, call, _ in called:
+            together.note(board.org, definition.system, series.id, call.ts)
+        for series, call, point in called:
+            since = together.since(board.org, definition.system, call.ts)
+            finding = finding_of(definition, series, call, point, since)
+            findings.append(finding)
+            self._remember(series, call, point, finding.alert_id)
+        return findings
+
+    def _remember(self, series: Series, call: Call, point: Point, alert: str) -> None:
+        parts = {name: round(surprise, 2) for name, surprise in point.parts.items()}
+        new = Anomaly(
+            series.id, series.board.definition, series.board.org, call.began, call.ts, call.ts, call.actual, call.expected,
+            call.lower, call.upper, call.strength, call.buckets, alert, parts,
+        )  # fmt: skip
+        self._anomalies[f"{new.id} {call.ts}"] = new
+
+    def _followed(self, board: Board) -> list[tuple[Series, Track] | None]:
+        """The tracks of a board, one a slot; those of new series are made, those of vanished ones forgotten."""
+        place = _place(board)
+        tracks = self._tracks.setdefault(place, [])
+        while len(tracks) < len(board.keys):
+            tracks.append(None)
+        for slot, key in enumerate(board.keys):
+            known = tracks[slot]
+            if known is not None and known[0].key == key and known[0].born == board.born[slot]:
+                continue
+            if known is not None:
+                self._gone.append(known[0].id)
+                tracks[slot] = None
+            if key is not None:
+                series = Series(place, key, slot, board.born[slot])
+                tracks[slot] = (series, Track(board.definition, board.meter, self._zone))
+                self._series.append(series)
+        return tracks
+
+    def _correct(self, board: Board, late: Mapping[tuple[int, int], Sequence[int]]) -> list[tuple[Series, Call, Point]]:
+        """Closed buckets get what came late, and their series are judged again from there."""
+        by_slot: dict[int, dict[int, Sequence[int]]] = {}
+        for (start, slot), cell in late.items():
+            by_slot.setdefault(slot, {})[start] = cell
+        tracks, called = self._followed(board), []
+        for slot, cells in list(by_slot.items())[:_MOST_CORRECTED]:
+            known = tracks[slot]
+            if known is not None:
+                called += self._judge_again(board, known[0], cells)
+        board.lost += sum(sum(cell) for cells in list(by_slot.values())[_MOST_CORRECTED:] for cell in cells.values())
+        return called
+
+    def _judge_again(
+        self, board: Board, series: Series, cells: Mapping[int, Sequence[int]]
+    ) -> list[tuple[Series, Call, Point]]:
+        first = min(cells)
+        track, since = self._before(board, series, first)
+        called = []
+        last, saved = since, b""
+        for reading, change in self._rows.again(series, since):
+            if reading.ts >= first and not saved:
+                saved = track.dump()  # the next late event need not go back further than this one
+            value, weight = reading.value, reading.weight
+            if reading.ts in cells:
+                value, weight = _corrected(board.definition, value, weight, cells[reading.ts])
+                self.corrected += 1
+            point, call = self._step(board, series, track, reading.ts, value, weight)
+            if reading.ts >= first:
+                change(_record(value, weight, point))
+                if call is not None:
+                    called.append((series, call, point))
+            else:
+                last = reading.ts
+        self._rows.invalidate(series.id, first)
+        if saved and last > since:
+            self._rows.snapshots[series.id, last] = saved
+        self._tracks[series.board][series.slot] = (series, track)
+        return called
+
+    def _before(self, board: Board, series: Series, start: int) -> tuple[Track, int]:
+        """The track as it was before this bucket or earlier, and the time (ms) of the last bucket in it."""
+        found = self._rows.snapshot(series.id, start)
+        if found is not None:
+            try:
+                return Track.load(found[1], board.definition, board.meter, self._zone), found[0]
+            except ConfigError:
+                pass  # of another version: all its rows once more
+        return Track(board.definition, board.meter, self._zone), 0
+
+    def _load_board(self, board: Board) -> None:
+        place = _place(board)
+        tracks: list[tuple[Series, Track] | None] = [None] * len(board.keys)
+        since: list[int] = [0] * len(board.keys)
+        snapshots = self._kept.snapshots(place)
+        for slot, key in series_of(board):
+            series = Series(place, key, slot, board.born[slot])
+            track = Track(board.definition, board.meter, self._zone)
+            if series.id in snapshots and snapshots[series.id][0] >= series.born:
+                try:
+                    track = Track.load(snapshots[series.id][1], board.definition, board.meter, self._zone)
+                    since[slot] = snapshots[series.id][0]
+                except ConfigError:
+                    since[slot] = series.born - 1
+            else:
+                since[slot] = series.born - 1
+            tracks[slot] = (series, track)
+        self._tracks[place] = tracks
+        oldest = min((since[slot] for slot, _ in series_of(board)), default=0)
+        for reading, slot in self._rows.of_board(place, oldest):
+            known = tracks[slot] if slot < len(tracks) else None
+            if known is not None and reading.ts > since[slot]:
+                self._step(board, *known, reading.ts, reading.value, reading.weight)
+
+
+def _place(board: Board) -> Place:
+    return Place(board.definition.name, board.org)
+
+
+def _record(value: float | None, weight: float, point: Point) -> bytes:
+    return pack(value, weight, point.expected, point.lower, point.upper, point.score, point.learning)
+
+
+def _corrected(
+    definition: Definition, value: float | None, weight: float, cell: Sequence[int]
+) -> tuple[float | None, float]:
+    hits, events = cell
+    if definition.measure is Measure.COUNT:
+        return (None, weight) if value is None else (value + events, weight + events)
+    total = weight + events
+    before = round(value * weight) if value is not None else 0
+    return (min((before + hits) / total, 1.0) if total else None), total
+
+
+__all__ = ["LATENESS_MS", "Observer"]

@@ -1,0 +1,136 @@
+"""Events in, closed buckets out: one pass, memory bounded by the number of series.
+
+A bucket is closed when an event of its organisation and dataset comes that is `grace_ms` beyond its end. What comes later corrects counts
+and ratios inside the lateness; sketches take nothing any more, and what they missed is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from detector.series.board import Board, Closed, Room
+from detector.series.definition import Definition
+from detector.series.lane import Lane
+from soc.model.event import Fields, Stored
+
+MOST_SERIES = 50_000
+GRACE_MS = 20_000
+LATENESS_MS = 3_600_000
+LaneKey = tuple[str, str]  # organisation, dataset
+
+
+class _Watched:
+    """A lane and the boards that are made of it."""
+
+    __slots__ = ("boards", "close_at", "lane")
+
+    def __init__(self, boards: list[Board]) -> None:
+        self.lane = Lane()
+        self.boards = boards
+        self.close_at = 0
+
+
+class Aggregator:
+    def __init__(
+        self,
+        definitions: Mapping[str, Definition],
+        *,
+        most: int = MOST_SERIES,
+        grace_ms: int = GRACE_MS,
+        lateness_ms: int = LATENESS_MS,
+    ) -> None:
+        self.room = Room(most)
+        self._definitions = definitions
+        self._grace, self._lateness = grace_ms, lateness_ms
+        self._watched: dict[LaneKey, _Watched | None] = {}
+        self._by_dataset: dict[str, list[Definition]] = {}
+        for one in definitions.values():
+            self._by_dataset.setdefault(one.dataset, []).append(one)
+
+    def feed(self, events: Iterable[Stored]) -> list[Closed]:
+        """The buckets that are closed by these events, in the order in which they are."""
+        closed: list[Closed] = []
+        watched, loads = self._watched, orjson.loads
+        for _, ts, org, dataset, source, _, doc in events:
+            place = watched[org, dataset] if (org, dataset) in watched else self._open(org, dataset)
+            if place is not None and ts:
+                self._add(place, source, ts, loads(doc), closed)
+        return closed
+
+    def boards(self) -> Iterable[Board]:
+        for place in self._watched.values():
+            if place is not None:
+                yield from place.boards
+
+    def dump(self) -> dict[LaneKey, Any]:
+        return {
+            key: [
+                place.lane.dump(),
+                {board.definition.name: [board.definition.hash, board.dump()] for board in place.boards},
+            ]
+            for key, place in self._watched.items()
+            if place is not None
+        }
+
+    def load(self, saved: Mapping[LaneKey, Any]) -> None:
+        """Definitions that are others now begin anew."""
+        for (org, dataset), (lane, boards) in saved.items():
+            place = self._open(org, dataset)
+            if place is None:
+                continue
+            place.lane.load(lane)
+            for board in place.boards:
+                known = boards.get(board.definition.name)
+                if known is not None and known[0] == board.definition.hash:
+                    board.load(known[1])
+                else:
+                    board.skip_to(place.lane.newest)
+            place.close_at = self._due(place)
+
+    def _open(self, org: str, dataset: str) -> _Watched | None:
+        wanted = self._by_dataset.get(dataset)
+        place = _Watched([Board(one, org, self.room) for one in wanted]) if wanted else None
+        if place is not None or len(self._watched) < 100_000:
+            self._watched[org, dataset] = place
+        return place
+
+    def _add(self, place: _Watched, source: str, ts: int, fields: Fields, closed: list[Closed]) -> None:
+        lane = place.lane
+        if not lane.newest:
+            for board in place.boards:
+                board.closed_to = board.closed_to or ts - ts % board.width
+        believed = lane.hear(source, ts, self._lateness)
+        if believed is False:
+            return
+        if believed is None:
+            for board in place.boards:
+                board.go_back_to(ts)
+            place.close_at = self._due(place)
+        if lane.newest >= place.close_at:
+            self._turn(place, closed)
+        for board in place.boards:
+            board.add(ts, fields, self._lateness)
+
+    def _due(self, place: _Watched) -> int:
+        return min(board.closed_to + board.width for board in place.boards) + self._grace
+
+    def _turn(self, place: _Watched, closed: list[Closed]) -> None:
+        lane = place.lane
+        reached = lane.newest - self._grace
+        for board in place.boards:
+            while board.closed_to + board.width <= reached:
+                known = not lane.silent(board.closed_to, board.closed_to + board.width)
+                closed.append(board.close(known))
+                if not known and not board.cells:
+                    board.skip_to(self._next_known(board, lane, reached))
+        place.close_at = self._due(place)
+        lane.forget(min(board.closed_to for board in place.boards) - self._lateness)
+
+    @staticmethod
+    def _next_known(board: Board, lane: Lane, reached: int) -> int:
+        """The end of the silence that the next bucket lies in, so that a month of it costs nothing."""
+        until = [end for since, end in lane.silences if since <= board.closed_to < end]
+        return min(max(until), reached) if until else board.closed_to

@@ -1,0 +1,205 @@
+"""The series of one definition in one organisation: their open buckets, and what came too late for those that are closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from datasketches import hll_sketch
+
+from detector.series.definition import Definition, Measure
+from detector.series.meter import Meter, Reading, meter_of
+from soc.model.calendar import DAY_MS
+from soc.model.event import Fields
+from soc.query.evaluate import predicate
+from soc.query.parse import parse
+
+Key = tuple[str, ...]
+OTHER: Key = ()  # of definitions that group: all keys beyond the bound together
+VANISHED_MS = 14 * DAY_MS
+_LONGEST = 200  # characters of one value of a key
+
+
+class Room:
+    """How many series there may still be, all boards together."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.taken = most, 0
+
+
+class Closed(NamedTuple):
+    """A bucket (start, ms) that is over. `readings`: slot and reading of each series; None: unknown, because the source was silent in
+    it. `late`: bucket start and slot -> hits and events that came after their bucket was closed."""
+
+    board: Board
+    start: int
+    readings: list[tuple[int, Reading]] | None
+    late: dict[tuple[int, int], list[int]]
+
+
+class Board:
+    """Times are ms. A series is a slot here; a slot that vanished is given to another one."""
+
+    def __init__(self, definition: Definition, org: str, room: Room) -> None:
+        self.definition, self.org = definition, org
+        self.width = definition.bucket_ms
+        self.meter: Meter = meter_of(definition)
+        self.where = _where(definition)
+        self.keys: list[Key | None] = []
+        self.slots: dict[Key, int] = {}
+        self.heard: list[int] = []  # per slot: the newest bucket with an event
+        self.born: list[int] = []  # per slot: its first bucket
+        self.cells: dict[int, dict[int, Any]] = {}
+        self.late: dict[tuple[int, int], list[int]] = {}
+        self.closed_to = 0  # buckets that start before this are closed
+        self.lost = 0  # events later than anything can be corrected
+        self.beyond: hll_sketch | None = None  # keys that had no room
+        self._room = room
+        self._key = _key_of(definition.group_by)
+
+    def add(self, ts: int, fields: Fields, lateness_ms: int) -> None:
+        if self.where is not None and not self.where(fields):
+            return
+        start = ts - ts % self.width
+        slot = self._slot(self._key(fields), start)
+        if start < self.closed_to:
+            self._add_late(start, slot, fields, lateness_ms)
+            return
+        cells = self.cells.get(start)
+        if cells is None:
+            cells = self.cells[start] = {}
+        cell = cells.get(slot)
+        if cell is None:
+            cell = cells[slot] = self.meter.new()
+            if start > self.heard[slot]:
+                self.heard[slot] = start
+        self.meter.add(cell, fields)
+
+    def close(self, known: bool) -> Closed:
+        """The next bucket. `known`: its source spoke all through it."""
+        start = self.closed_to
+        self.closed_to = start + self.width
+        cells, late = self.cells.pop(start, {}), self.late
+        self.late = {}
+        return Closed(self, start, self._readings(start, cells) if known else None, late)
+
+    def skip_to(self, start: int) -> None:
+        """Nothing is known of the buckets before this."""
+        self.closed_to = max(self.closed_to, start - start % self.width)
+        for old in [one for one in self.cells if one < self.closed_to]:
+            del self.cells[old]
+
+    def go_back_to(self, ts: int) -> None:
+        """The clock of the events was wrong, and is right now."""
+        self.closed_to = ts - ts % self.width
+        self.cells.clear()
+
+    @property
+    def keys_beyond(self) -> int:
+        """About how many different keys had no room."""
+        return round(self.beyond.get_estimate()) if self.beyond is not None else 0
+
+    def place(self, slot: int, key: Key, born: int, heard: int) -> None:
+        """Put a series back to where it was."""
+        while len(self.keys) <= slot:
+            self.keys.append(None)
+            self.heard.append(0)
+            self.born.append(0)
+        self.keys[slot], self.heard[slot], self.born[slot] = key, heard, born
+        self.slots[key] = slot
+        self._room.taken += 1
+
+    def dump(self) -> dict[str, Any]:
+        cells = [
+            (start, [(slot, self.meter.dump(cell)) for slot, cell in some.items()])
+            for start, some in self.cells.items()
+        ]
+        beyond = bytes(self.beyond.serialize_updatable()) if self.beyond is not None else None
+        late = [(*place, *cell) for place, cell in self.late.items()]
+        slots = [(slot, key, self.born[slot], self.heard[slot]) for key, slot in self.slots.items()]
+        return {"to": self.closed_to, "lost": self.lost, "cells": cells, "late": late, "beyond": beyond, "slots": slots}
+
+    def load(self, saved: dict[str, Any]) -> None:
+        for slot, key, born, heard in saved["slots"]:
+            self.place(slot, tuple(key), born, heard)
+        self.closed_to, self.lost = saved["to"], saved["lost"]
+        self.cells = {start: {slot: self.meter.load(cell) for slot, cell in some} for start, some in saved["cells"]}
+        self.late = {(start, slot): [hits, events] for start, slot, hits, events in saved["late"]}
+        self.beyond = hll_sketch.deserialize(saved["beyond"]) if saved["beyond"] else None
+
+    def _readings(self, start: int, cells: dict[int, Any]) -> list[tuple[int, Reading]]:
+        meter, found = self.meter, []
+        for slot, key in enumerate(self.keys):
+            if key is None or start < self.born[slot]:
+                continue
+            cell = cells.get(slot)
+            if cell is not None:
+                found.append((slot, meter.value(cell)))
+            elif start - self.heard[slot] > VANISHED_MS:
+                self._vanish(slot, key)
+            else:
+                found.append((slot, meter.zero))
+        return found
+
+    def _add_late(self, start: int, slot: int, fields: Fields, lateness_ms: int) -> None:
+        if not self.meter.additive or start < self.closed_to - lateness_ms:
+            self.lost += 1
+            return
+        cell = self.late.get((start, slot))
+        if cell is None:
+            cell = self.late[start, slot] = self.meter.new()
+        self.meter.add(cell, fields)
+
+    def _slot(self, key: Key, start: int) -> int:
+        slot = self.slots.get(key)
+        if slot is not None:
+            return slot
+        if key and (len(self.slots) >= self.definition.max_series or self._room.taken >= self._room.most):
+            if self.beyond is None:
+                self.beyond = hll_sketch(10)
+            self.beyond.update("\0".join(key))
+            key = OTHER
+            if (slot := self.slots.get(key)) is not None:
+                return slot
+        slot = next((free for free, taken in enumerate(self.keys) if taken is None), len(self.keys))
+        self.place(slot, key, start, start)
+        return slot
+
+    def _vanish(self, slot: int, key: Key) -> None:
+        self.keys[slot] = None
+        del self.slots[key]
+        self._room.taken -= 1
+
+
+def _where(definition: Definition) -> Callable[[Fields], bool] | None:
+    """Which events a board looks at; None: all of its dataset."""
+    if not definition.where.strip():
+        return None
+    where = predicate(parse(definition.where))
+    if definition.measure is not Measure.CONVERSION:
+        return where
+    hit = predicate(parse(definition.hit or ""))
+    return lambda fields: where(fields) or hit(fields)
+
+
+def _key_of(names: tuple[str, ...]) -> Callable[[Fields], Key]:
+    if not names:
+        return lambda _: OTHER
+    if len(names) == 1:
+        name = names[0]
+        return lambda fields: (_text(fields.get(name)),)
+    return lambda fields: tuple([_text(fields.get(name)) for name in names])
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value[:_LONGEST] if len(value) > _LONGEST else value
+    if isinstance(value, list):
+        return _text(value[0]) if value else ""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)[:_LONGEST]
+
+
+def series_of(board: Board) -> Iterator[tuple[int, Key]]:
+    return ((slot, key) for slot, key in enumerate(board.keys) if key is not None)

@@ -1,0 +1,234 @@
+"""What a series is: YAML that an administrator writes, read strictly.
+
+A file holds one definition a document (`---` between them). What is wrong with one is said with file, line and field, and the others
+run all the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, cast
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from soc.errors import QueryError, RuleError
+from soc.query.parse import parse
+
+CONTENT = Path(__file__).parent.parent / "content"
+MAX_FILE_BYTES = 256 << 10
+MAX_DEFINITIONS = 500
+MAX_FIELDS = 4  # that one series groups by
+MOST_SERIES = 5_000  # of one definition in one organisation
+_BUCKETS = {"1m": 60, "5m": 300, "10m": 600, "15m": 900, "30m": 1800, "1h": 3600}
+_FIELD = re.compile(r"[a-z@][\w.@-]{0,119}")
+
+
+class Measure(StrEnum):
+    COUNT = "count"
+    RATIO = "ratio"
+    """Of the events, the share that `hit` finds."""
+    CONVERSION = "conversion"
+    """Events that `hit` finds over those that `where` finds, neither part of the other: from one step of a funnel to the next."""
+    QUANTILE = "quantile"
+    DISTINCT = "distinct"
+
+
+class Direction(StrEnum):
+    HIGH = "high"
+    LOW = "low"
+    BOTH = "both"
+
+
+def _query(text: str) -> str:
+    try:
+        parse(text)
+    except QueryError as error:
+        raise ValueError(f"is no search expression: {error}") from None
+    return text
+
+
+def _field(name: str) -> str:
+    if not _FIELD.fullmatch(name):
+        raise ValueError("is no field of an event")
+    return name
+
+
+Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Query = Annotated[str, Field(max_length=2000), AfterValidator(_query)]
+FieldName = Annotated[str, AfterValidator(_field)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class InLanguages(_Strict):
+    vi: Text
+    en: Text
+
+
+class Page(_Strict):
+    """When people are called: `change` is how far off is worth it (a share of what is usual; of a ratio, points of it; 0: as the measure
+    has it), in at least so many `buckets`, and by at least so many events in all."""
+
+    buckets: int = Field(2, ge=1, le=60)
+    change: float = Field(0.0, ge=0, le=1000)
+    least: float = Field(5.0, ge=0, le=1e9)
+
+
+class Definition(_Strict):
+    """One definition. Its series are those of each organisation and each combination of the values of `group_by`."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{2,59}$")
+    system: str = Field(pattern=r"^[a-z][a-z0-9]{1,19}$")
+    titles: InLanguages
+    runbook: InLanguages | None = None
+    dataset: str = Field(pattern=r"^[a-z0-9_.-]{1,60}$")
+    where: Query = ""
+    group_by: tuple[FieldName, ...] = Field((), max_length=MAX_FIELDS)
+    measure: Measure
+    hit: Query | None = None
+    field: FieldName | None = None
+    quantile: float = Field(0.95, gt=0, lt=1)
+    unit: str = Field("", max_length=20)
+    bucket: Literal["1m", "5m", "10m", "15m", "30m", "1h"] = "1m"
+    direction: Direction = Direction.BOTH
+    severity: Literal["low", "medium", "high", "critical"] = "medium"
+    max_series: int = Field(500, ge=1, le=MOST_SERIES)
+    page: Page = Page()
+    path: str = ""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Definition:
+        if self.measure in (Measure.RATIO, Measure.CONVERSION) and self.hit is None:
+            raise ValueError(f"a {self.measure} needs `hit`: which events are counted over those of `where`")
+        if self.measure in (Measure.QUANTILE, Measure.DISTINCT) and self.field is None:
+            raise ValueError(f"a {self.measure} needs `field`: whose values")
+        return self
+
+    @property
+    def bucket_ms(self) -> int:
+        return _BUCKETS[self.bucket] * 1000
+
+    @property
+    def rule_id(self) -> str:
+        """Of the alerts that its series raise."""
+        return f"anomaly-{self.name}"
+
+    @property
+    def hash(self) -> str:
+        """Changes with anything that changes what the numbers of a series mean."""
+        what = self.model_dump_json(
+            include={"dataset", "where", "group_by", "measure", "hit", "field", "quantile", "bucket"}
+        )
+        return hashlib.blake2b(what.encode(), digest_size=8).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """Those that can be used, by name, and what is wrong with the others."""
+
+    by_name: Mapping[str, Definition]
+    faults: tuple[RuleError, ...] = ()
+
+
+def load(folders: Iterable[Path] = (CONTENT,)) -> Definitions:
+    """The definitions of these folders (`*.yml`, at any depth). Of two with one name the first holds, and the other is a fault."""
+    found: dict[str, Definition] = {}
+    faults: list[RuleError] = []
+    for folder in folders:
+        for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
+            for definition, line in _read(path, faults):
+                if definition.name in found:
+                    first = found[definition.name].path
+                    faults.append(RuleError(f"name: {definition.name} is there already, in {first}", path, line))
+                elif len(found) >= MAX_DEFINITIONS:
+                    faults.append(
+                        RuleError(f"more than {MAX_DEFINITIONS} definitions: this one is left out", path, line)
+                    )
+                else:
+                    found[definition.name] = definition
+    return Definitions(found, tuple(faults))
+
+
+def _read(path: Path, faults: list[RuleError]) -> Iterator[tuple[Definition, int]]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise RuleError(f"is larger than {MAX_FILE_BYTES >> 10} KiB", path)
+        text = content.decode("utf-8-sig")
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise yaml.MarkedYAMLError(
+                    problem="aliases (`*name`) are not used here", problem_mark=cast("yaml.Mark", event.start_mark)
+                )
+        nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
+    except OSError as error:
+        faults.append(RuleError(f"cannot be read: {error.strerror}", path))
+    except UnicodeDecodeError:
+        faults.append(RuleError("is not UTF-8 text: save it as UTF-8", path))
+    except RuleError as error:
+        faults.append(error)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        faults.append(RuleError(f"is not valid YAML: {error.problem}", path, mark.line + 1 if mark else None))
+    except (yaml.YAMLError, RecursionError) as error:
+        faults.append(RuleError(f"is not valid YAML: {error}", path))
+    else:
+        for node in nodes:
+            if node is not None:
+                yield from _of(node, path, faults)
+
+
+def _of(node: yaml.Node, path: Path, faults: list[RuleError]) -> Iterator[tuple[Definition, int]]:
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.MappingNode):
+        faults.append(RuleError("a definition is a mapping of fields to values", path, line))
+        return
+    twice = _twice(node)
+    if twice is not None:
+        faults.append(RuleError(f"{twice.value}: is there twice", path, twice.start_mark.line + 1))
+        return
+    try:
+        data = yaml.CSafeLoader("").construct_document(node)
+        yield Definition.model_validate({**data, "path": str(path)}), line
+    except ValidationError as error:
+        for fault in error.errors():
+            names = [part for part in fault["loc"] if isinstance(part, str)]
+            said = fault["msg"].removeprefix("Value error, ")
+            where = _line(node, names)
+            faults.append(RuleError(f"{'.'.join(map(str, fault['loc']))}: {said}".removeprefix(": "), path, where))
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        faults.append(RuleError(f"has a value that cannot be read: {error}", path, line))
+
+
+def _twice(node: yaml.MappingNode) -> yaml.ScalarNode | None:
+    seen: set[str] = set()
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue  # no field has such a name, which is said of the whole
+        if key.value in seen:
+            return key
+        seen.add(key.value)
+        if isinstance(value, yaml.MappingNode) and (inner := _twice(value)) is not None:
+            return inner
+    return None
+
+
+def _line(node: yaml.Node, names: list[str]) -> int:
+    """Of the deepest of these keys that is there."""
+    line = node.start_mark.line
+    for name in names:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        pair = next(((key, value) for key, value in pairs if key.value == name), None)
+        if pair is None:
+            break
+        line, node = pair[0].start_mark.line, pair[1]
+    return line + 1

@@ -1,0 +1,105 @@
+"""How far the event time of one dataset of one organisation has come, and where its sources were silent.
+
+Only the order of events counts, never the wall clock, so that the same events read again close the same buckets with the same content.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+_STEADY = 30  # events of a source before its silence means something
+_GAIN = 0.02
+_LEAST_SILENCE_MS = 60_000
+_UNUSUAL = 30  # times the usual distance of two events
+_FIRST_GAP_MS = 10_000.0
+_FORGET_MS = 3_600_000  # a source that is silent for so long is no part of the dataset any more
+_JUMP_MS = 600_000
+_AHEAD, _BEHIND = 5, 1000  # events in a row before a jump of the clock is believed
+_MOST_SOURCES = 1000
+_MOST_SILENCES = 200
+
+
+class Lane:
+    """Times are ms of event time."""
+
+    def __init__(self) -> None:
+        self.newest = 0
+        self.silences: deque[tuple[int, int]] = deque(maxlen=_MOST_SILENCES)
+        self.lost = 0  # events with a time that was not believed
+        self._ahead = self._behind = 0
+        self._sources: dict[str, list[float]] = {}  # newest, mean gap, events
+
+    def hear(self, source: str, ts: int, lateness_ms: int) -> bool | None:
+        """Take note of an event. False: its time is not to be believed, leave it out. None: the clock went back, believe it again."""
+        newest = self.newest
+        if ts > newest + _JUMP_MS and newest:
+            self._ahead += 1
+            if self._ahead < _AHEAD:
+                self.lost += 1
+                return False
+        elif ts < newest - lateness_ms:
+            self._behind += 1
+            if self._behind < _BEHIND:
+                return True
+            self._begin_again(ts)
+            return None
+        self._ahead = self._behind = 0
+        if ts > newest:
+            self.newest = ts
+        self._follow(source, ts)
+        return True
+
+    def silent(self, start: int, end: int) -> bool:
+        """Whether a source was silent in any part of [start, end)."""
+        if any(since < end and until > start for since, until in self.silences):
+            return True
+        newest = self.newest
+        for at, gap, events in self._sources.values():
+            quiet = newest - at
+            if at < end and events >= _STEADY and _limit(gap) < quiet < _FORGET_MS:
+                return True
+        return False
+
+    def forget(self, before: int) -> None:
+        while self.silences and self.silences[0][1] < before:
+            self.silences.popleft()
+
+    def dump(self) -> list[Any]:
+        return [self.newest, list(self.silences), self.lost, self._ahead, self._behind, self._sources]
+
+    def load(self, saved: list[Any]) -> None:
+        self.newest, silences, self.lost, self._ahead, self._behind, self._sources = saved
+        self.silences.extend((since, until) for since, until in silences)
+
+    def _follow(self, source: str, ts: int) -> None:
+        known = self._sources.get(source)
+        if known is None:
+            if len(self._sources) >= _MOST_SOURCES:
+                self._sources = {name: one for name, one in self._sources.items() if one[0] > ts - _FORGET_MS}
+            if len(self._sources) < _MOST_SOURCES:
+                self._sources[source] = [ts, _FIRST_GAP_MS, 1]
+            self.silences.append((ts - 1, ts + 1))  # the bucket in which it began is not whole
+            return
+        gap = ts - known[0]
+        if gap <= 0:
+            return
+        known[0] = ts
+        known[2] += 1
+        usual = known[1]
+        limit = _limit(usual)
+        if gap <= limit:
+            known[1] = usual + _GAIN * (gap - usual)
+            return
+        known[1] = 0.9 * usual + 0.1 * min(gap, limit)
+        if known[2] >= _STEADY:
+            self.silences.append((int(ts - gap), ts + 1))
+
+    def _begin_again(self, ts: int) -> None:
+        self.newest, self._ahead, self._behind = ts, 0, 0
+        self.silences.clear()
+        self._sources.clear()
+
+
+def _limit(usual_ms: float) -> float:
+    return max(_LEAST_SILENCE_MS, _UNUSUAL * usual_ms)

@@ -1,0 +1,212 @@
+"""What is kept of the events of one series in one bucket. A cell is small, and goes to bytes and back without loss.
+
+Quantiles are t-digests and distinct values HyperLogLogs of Apache DataSketches. Its KLL draws lots when it compacts, so that the same
+events read again would give another value; its t-digest does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from datasketches import hll_sketch, tdigest_double
+
+from detector.score import Kind
+from detector.series.definition import Definition, Measure
+from soc.model.event import Fields
+from soc.query.evaluate import predicate
+from soc.query.parse import parse
+
+_FEWEST = 10  # values that a quantile is taken of, and as many as it takes for one of them to be beyond it
+_TDIGEST_K = 100
+_LOOSE = 512
+_HLL_K = 10  # 1,024 registers: 3 % off
+Reading = tuple[float | None, float]  # value (None: unknown), weight
+
+
+class Meter(Protocol):
+    """How one measure is taken. `additive`: what comes late can still be added to a bucket that is closed."""
+
+    kind: Kind
+    additive: bool
+    zero: Reading  # of a bucket without an event, while the source speaks
+
+    def new(self) -> Any: ...
+
+    def add(self, cell: Any, fields: Fields) -> None: ...
+
+    def value(self, cell: Any) -> Reading: ...
+
+    def dump(self, cell: Any) -> Any: ...
+
+    def load(self, data: Any) -> Any: ...
+
+
+class _Counted:
+    """Cells are `[hits, events]`."""
+
+    additive = True
+
+    def new(self) -> list[int]:
+        return [0, 0]
+
+    def dump(self, cell: list[int]) -> list[int]:
+        return cell
+
+    def load(self, data: list[int]) -> list[int]:
+        return list(data)
+
+
+class Count(_Counted):
+    kind = Kind.COUNT
+    zero: Reading = (0.0, 0.0)
+
+    def add(self, cell: list[int], fields: Fields) -> None:  # noqa: ARG002
+        cell[1] += 1
+
+    def value(self, cell: list[int]) -> Reading:
+        return float(cell[1]), float(cell[1])
+
+
+class Ratio(_Counted):
+    kind = Kind.RATIO
+    zero: Reading = (None, 0.0)
+
+    def __init__(self, hit: Callable[[Fields], bool]) -> None:
+        self._hit = hit
+
+    def add(self, cell: list[int], fields: Fields) -> None:
+        cell[1] += 1
+        if self._hit(fields):
+            cell[0] += 1
+
+    def value(self, cell: list[int]) -> Reading:
+        hits, events = cell
+        return (hits / events if events else None), float(events)
+
+
+class Conversion(Ratio):
+    """`where` is evaluated here, too: an event may be of either step."""
+
+    def __init__(self, where: Callable[[Fields], bool], hit: Callable[[Fields], bool]) -> None:
+        super().__init__(hit)
+        self._where = where
+
+    def add(self, cell: list[int], fields: Fields) -> None:
+        if self._where(fields):
+            cell[1] += 1
+        elif self._hit(fields):
+            cell[0] += 1
+
+    def value(self, cell: list[int]) -> Reading:
+        hits, events = cell
+        return (min(hits / events, 1.0) if events else None), float(events)
+
+
+class Quantile:
+    kind = Kind.LATENCY
+    additive = False
+    zero: Reading = (None, 0.0)
+
+    def __init__(self, field: str, quantile: float) -> None:
+        self._field, self._quantile = field, quantile
+        self._fewest = max(_FEWEST, math.ceil(1 / (1 - quantile)))
+
+    def new(self) -> _Values:
+        return _Values()
+
+    def add(self, cell: _Values, fields: Fields) -> None:
+        value = fields.get(self._field)
+        if isinstance(value, int | float) and -1e300 < value < 1e300:
+            cell.loose.append(float(value))
+            if len(cell.loose) >= _LOOSE:
+                cell.settle()
+
+    def value(self, cell: _Values) -> Reading:
+        weight = cell.weight
+        return (cell.quantile(self._quantile) if weight >= self._fewest else None), weight
+
+    def dump(self, cell: _Values) -> list[Any]:
+        return [bytes(cell.digest.serialize()) if cell.digest is not None else None, cell.loose]
+
+    def load(self, data: list[Any]) -> _Values:
+        cell = _Values()
+        cell.digest = tdigest_double.deserialize(data[0]) if data[0] is not None else None
+        cell.loose = list(data[1])
+        return cell
+
+
+class _Values:
+    """A digest, and values that are not in it yet: it is fed in portions of one size, because writing a digest down compresses it,
+    and when that happens must not change what it says."""
+
+    __slots__ = ("digest", "loose")
+
+    def __init__(self) -> None:
+        self.digest: tdigest_double | None = None
+        self.loose: list[float] = []
+
+    @property
+    def weight(self) -> float:
+        return float(len(self.loose) + (self.digest.get_total_weight() if self.digest is not None else 0))
+
+    def settle(self) -> None:
+        self.digest = self._whole()
+        self.loose = []
+
+    def quantile(self, share: float) -> float:
+        if self.digest is None:  # few enough to be exact
+            return sorted(self.loose)[min(int(share * len(self.loose)), len(self.loose) - 1)]
+        return float(self._whole().get_quantile(share))
+
+    def _whole(self) -> tdigest_double:
+        whole = tdigest_double(_TDIGEST_K)
+        if self.digest is not None:
+            whole.merge(self.digest)
+        for value in self.loose:
+            whole.update(value)
+        whole.compress()
+        return whole
+
+
+class Distinct:
+    kind = Kind.COUNT
+    additive = False
+    zero: Reading = (0.0, 0.0)
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+
+    def new(self) -> hll_sketch:
+        return hll_sketch(_HLL_K)
+
+    def add(self, cell: hll_sketch, fields: Fields) -> None:
+        value = fields.get(self._field)
+        if value is not None:
+            cell.update(value if isinstance(value, str) else str(value))
+
+    def value(self, cell: hll_sketch) -> Reading:
+        seen = float(round(cell.get_estimate()))
+        return seen, seen
+
+    def dump(self, cell: hll_sketch) -> bytes:
+        return bytes(cell.serialize_updatable())
+
+    def load(self, data: bytes) -> hll_sketch:
+        return hll_sketch.deserialize(data)
+
+
+def meter_of(definition: Definition) -> Meter:
+    hit = predicate(parse(definition.hit or ""))
+    match definition.measure:
+        case Measure.COUNT:
+            return Count()
+        case Measure.RATIO:
+            return Ratio(hit)
+        case Measure.CONVERSION:
+            return Conversion(predicate(parse(definition.where)), hit)
+        case Measure.QUANTILE:
+            return Quantile(definition.field or "", definition.quantile)
+        case Measure.DISTINCT:
+            return Distinct(definition.field or "")

@@ -1,0 +1,1 @@
+"""From folders to a set of rules, as far as possible from the cache."""

@@ -1,0 +1,165 @@
+"""What the observer keeps of series and of what was unusual in them: the detector makes it, a store keeps it, people read it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+# Of one series in one bucket: value (NaN: unknown), weight, expected, lower, upper, score, flags.
+_RECORD = struct.Struct("<ddffffB3x")
+_LEARNING, _JUDGED = 1, 2
+EMPTY = bytes(_RECORD.size)
+RECORD_BYTES = _RECORD.size
+RULE_PREFIX = "anomaly-"  # of the ids of rules whose alerts are anomalies
+SYSTEM_PREFIX = "anomaly-system-"  # of those that stand for many series of a system
+FIELD = "govsoc.anomaly."  # in what their findings matched
+
+
+class Reading(NamedTuple):
+    """One bucket of one series as it was judged. `ts`: its start, ms. `value` is None where it is not known."""
+
+    ts: int
+    value: float | None
+    weight: float
+    expected: float
+    lower: float
+    upper: float
+    score: float
+    learning: bool
+
+
+def pack(
+    value: float | None, weight: float, expected: float, lower: float, upper: float, score: float, learning: bool
+) -> bytes:
+    known = math.nan if value is None else value
+    return _RECORD.pack(known, weight, _small(expected), _small(lower), _small(upper), score, _JUDGED | learning)
+
+
+def unpack(ts: int, record: bytes) -> Reading | None:
+    """None where the series was not there."""
+    value, weight, expected, lower, upper, score, flags = _RECORD.unpack(record)
+    if not flags & _JUDGED:
+        return None
+    return Reading(
+        ts, None if value != value else value, weight, expected, lower, upper, score, bool(flags & _LEARNING)
+    )
+
+
+def _small(value: float) -> float:
+    return max(-3e38, min(3e38, value))
+
+
+def record_of(row: bytes, slot: int) -> bytes:
+    """Of one slot of a board's row; no series where the row ends before it."""
+    return row[slot * RECORD_BYTES : (slot + 1) * RECORD_BYTES] or EMPTY
+
+
+class Board(NamedTuple):
+    """The series of one definition in one organisation."""
+
+    definition: str
+    org: str
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """`key`: the values that it groups by; empty where it stands for all keys that had no room. `slot`: its place in its board's rows.
+    `born`: its first bucket, ms."""
+
+    board: Board
+    key: tuple[str, ...]
+    slot: int
+    born: int
+
+    @property
+    def id(self) -> str:
+        return series_id(self.board.definition, self.board.org, self.key)
+
+
+def series_id(definition: str, org: str, key: Sequence[str]) -> str:
+    """24 hex digits."""
+    what = "\0".join((definition, org, *key)).encode(errors="surrogatepass")
+    return hashlib.blake2b(what, digest_size=12).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One episode of one series: a time in which it was not as expected. Times are ms.
+
+    `actual` and `expected` are those of the bucket that was farthest off, `strength` how far: in widths of the band.
+    `alert`: the alert that it is folded into. `parts`: what made it unusual, in powers of ten.
+    """
+
+    series: str
+    definition: str
+    org: str
+    since: int
+    until: int
+    at: int
+    actual: float
+    expected: float
+    lower: float
+    upper: float
+    strength: float
+    buckets: int
+    alert: str
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        return f"{self.series}{self.since:012x}"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Of one board: its series, about how many keys had no room and are counted as other, and events that came too late for any bucket."""
+
+    series: int
+    beyond: int
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """All that changed since the last commit; committed as one. `lanes` are opaque. `snapshots`: series and time (ms) -> state; `void`:
+    series -> its snapshots at or after this time are wrong. `series`: new ones, `gone`: those that vanished."""
+
+    cursor: Mapping[str, int]
+    lanes: Mapping[tuple[str, str], bytes]
+    rows: Mapping[tuple[Board, int], bytes]
+    snapshots: Mapping[tuple[str, int], bytes]
+    void: Mapping[str, int]
+    series: Sequence[Series]
+    gone: Sequence[str]
+    anomalies: Sequence[Anomaly]
+    counts: Mapping[Board, Counts]
+
+
+class Kept(Protocol):
+    """What was committed, as the observer reads it again."""
+
+    def lanes(self) -> Mapping[tuple[str, str], bytes]: ...
+
+    def snapshots(self, board: Board) -> Mapping[str, tuple[int, bytes]]:
+        """Series -> time and state of its newest snapshot."""
+        ...
+
+    def snapshot(self, series: str, before: int) -> tuple[int, bytes] | None:
+        """The newest one of before this time (ms)."""
+        ...
+
+    def rows(self, board: Board, since: int) -> Sequence[tuple[int, bytes]]:
+        """Those after this time (ms), oldest first."""
+        ...
+
+
+class Surges(Protocol):
+    """What people declared: a time in which more is expected of a system."""
+
+    def active(self, org: str, system: str, ts: int) -> float | None:
+        """How many times the usual is expected at `ts` (ms); None when nothing was declared."""
+        ...

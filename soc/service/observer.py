@@ -1,0 +1,240 @@
+"""The observer process: series of the event log, and what is unusual in them.
+
+It reads with a cursor of its own and keeps everything in a database of its own, so that statistics neither delay rules nor grow their
+memory. What it finds is handed to the detector before it is committed: handed twice, it is there once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import structlog
+from prometheus_client import start_http_server
+
+from detector.explain import rules_of
+from detector.observe import Observer
+from detector.series.definition import CONTENT, Definitions, load
+from soc import telemetry
+from soc.buffer.base import Readable
+from soc.complaint import Complaint
+from soc.errors import ConfigError
+from soc.locks import only_one
+from soc.model.anomaly import Board
+from soc.model.event import Stored
+from soc.model.finding import Finding
+from soc.model.harmless import harmless_of
+from soc.model.policy import PolicyKind
+from soc.model.rule import RuleFault
+from soc.service.handover import ANOMALIES, hand_over, waiting
+from soc.service.looking import looking
+from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
+from soc.service.stores import open_stores, prepare
+from soc.settings import Settings
+from soc.store.anomalies import SqliteAnomalies
+from soc.store.base import PolicyStore
+
+log = structlog.get_logger("observer")
+
+_RETRY_S = 1.0
+_LOOK_S = 1.0
+_EVENTS_A_COMMIT = 200_000  # at most, however quickly they come
+_MOST_WAITING = 1000  # files that the detector has not taken
+
+
+def series_dir(data_dir: Path) -> Path:
+    return data_dir / "series"
+
+
+def definitions_of(settings: Settings) -> Definitions:
+    """What the settings name, or what comes with govsoc and what administrators have added."""
+    return load(settings.observe.series or (series_dir(settings.data_dir), CONTENT))
+
+
+def observer(settings: Settings, stop: threading.Event) -> None:
+    """Follow the event log until told to stop."""
+    observe = settings.observe
+    with ExitStack() as cleanup:
+        cleanup.enter_context(only_one(settings.data_dir, "observer"))
+        check_port(observe.http_host, observe.http_port, "observe.http_port")
+        event_log = open_event_log(settings)
+        cleanup.callback(event_log.close)
+        kept = SqliteAnomalies(settings.data_dir)
+        cleanup.callback(kept.close)
+        if not prepare(settings, stop, patience_s=float("inf")):
+            return
+        harmless = KnownHarmless(open_stores(settings).policies)
+        harmless.load()
+        cleanup.enter_context(
+            looking(
+                "harmless",
+                harmless.load,
+                _LOOK_S,
+                Complaint(log, "what is harmless is as last known", "it is known again"),
+            )
+        )
+        server, _ = start_http_server(observe.http_port, observe.http_host)
+        cleanup.callback(server.server_close)
+        cleanup.callback(server.shutdown)
+        watching = Watching(settings, event_log, kept, definitions_of(settings), harmless.strength)
+        relax_garbage_collection()
+        log.info("observing", metrics=f"http://{observe.http_host}:{observe.http_port}/metrics")
+        watching.run(stop)
+
+
+class KnownHarmless:
+    """What people said is harmless, as last known."""
+
+    def __init__(self, policies: PolicyStore) -> None:
+        self._policies = policies
+        self._revision: int | None = None
+        self._strengths: dict[str, float] = {}
+
+    def strength(self, series: str) -> float:
+        return self._strengths.get(series, 0.0)
+
+    def load(self) -> None:
+        """Raises what the store raises; then nothing has changed."""
+        revision = self._policies.revision()
+        if revision == self._revision:
+            return
+        found = {}
+        for policy in self._policies.list(PolicyKind.HARMLESS):
+            try:
+                found[policy.id] = harmless_of(policy).strength
+            except ConfigError as error:
+                log.warning("a policy cannot be read", reason=str(error))
+        self._strengths, self._revision = found, revision
+
+
+class Watching:
+    """Batches from the event log through the observer; a commit now and then."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        buffer: Readable,
+        kept: SqliteAnomalies,
+        definitions: Definitions,
+        strength_of: Callable[[str], float] = lambda _: 0.0,
+    ) -> None:
+        self._settings, self._buffer, self._kept = settings, buffer, kept
+        self._definitions = definitions
+        self._strength_of = strength_of
+        self._observer: Observer | None = None
+        self._cursor: dict[str, int] = {}
+        self._committed_at = 0.0
+        self._since_commit = 0
+        self._newest = 0
+
+    def step(self) -> int:
+        """One batch; returns its number of events. What fails has not happened: the next step begins at the last commit."""
+        observer = self._observer or self._begin()
+        if waiting(self._settings.data_dir, ANOMALIES) > _MOST_WAITING:
+            return 0  # the detector is not there: what is found has nowhere to go
+        batch = self._buffer.read(self._cursor, self._settings.observe.batch)
+        if not batch.events:
+            self._commit_if_due(observer)
+            return 0
+        try:
+            findings = observer.feed(batch.events)
+            if findings:
+                self._hand_over(findings)
+            several = len({*batch.cursor.items()} - {*self._cursor.items()}) > 1
+            self._cursor = dict(batch.cursor)
+            self._count(batch.events)
+            # Days are read one after the other: what was read of several at once would come in another order the next time.
+            self._commit_if_due(observer, at_once=several)
+        except BaseException:
+            self._observer = None
+            raise
+        return len(batch.events)
+
+    def commit(self) -> None:
+        """Now, also what closed no bucket."""
+        if self._observer is not None:
+            self._commit(self._observer)
+
+    def drain(self) -> int:
+        """Steps until nothing is new, and a commit; returns the number of events."""
+        total = 0
+        while done := self.step():
+            total += done
+        self.commit()
+        return total
+
+    def run(self, stop: threading.Event) -> None:
+        """Steps until told to stop. What fails is tried again, whatever the reason."""
+        complaint = Complaint(log, "cannot go on for now, trying again", "observing goes on")
+        while not stop.is_set():
+            try:
+                done = self.step()
+            except Exception as error:  # noqa: BLE001 - it is counted and said, and observing must not end with it
+                telemetry.OBSERVER_FAILURES.inc()
+                complaint.failed(error)
+                stop.wait(_RETRY_S)
+                continue
+            complaint.over()
+            if not done:
+                stop.wait(self._settings.observe.poll_s)
+        self.commit()
+
+    def _begin(self) -> Observer:
+        for fault in self._definitions.faults:
+            log.warning("a definition of series cannot be used, the others run", definition=str(fault))
+        by_name = self._definitions.by_name
+        observer = Observer(
+            by_name, ZoneInfo(self._settings.detect.zone), self._kept,
+            strength_of=self._strength_of, most=self._settings.observe.most_series,
+        )  # fmt: skip
+        observer.load()
+        self._cursor = dict(self._kept.cursor())
+        for board in set(self._kept.boards()) - observer.boards:
+            self._kept.forget(board)
+        docs = {one.name: one.model_dump(mode="json") for one in by_name.values()}
+        faults = [RuleFault(one.reason, one.path, one.line) for one in self._definitions.faults]
+        self._kept.publish(docs, faults)
+        telemetry.SERIES_FAULTS.set(len(faults))
+        self._observer = observer
+        return observer
+
+    def _hand_over(self, findings: Sequence[Finding]) -> None:
+        rules = rules_of(findings, list(self._definitions.by_name.values()))
+        name = hashlib.blake2b("".join(one.id for one in findings).encode(), digest_size=8).hexdigest()
+        hand_over(self._settings.data_dir, ANOMALIES, f"{findings[0].ts:013d}-{name}", findings, rules)
+        telemetry.ANOMALIES.inc(len(findings))
+
+    def _count(self, events: Sequence[Stored]) -> None:
+        telemetry.OBSERVED.inc(len(events))
+        self._since_commit += len(events)
+        newest = max(event.ts for event in events)
+        self._newest = max(self._newest, newest)
+        telemetry.OBSERVER_LAG.set(max(0.0, (now_ms() - newest) / 1000))
+
+    def _commit_if_due(self, observer: Observer, *, at_once: bool = False) -> None:
+        passed = time.monotonic() - self._committed_at
+        due = observer.closing and passed >= self._settings.observe.commit_s
+        if due or (at_once and self._since_commit) or self._since_commit >= _EVENTS_A_COMMIT:
+            self._commit(observer)
+
+    def _commit(self, observer: Observer) -> None:
+        with telemetry.OBSERVER_COMMIT.time():
+            done = observer.progress(self._cursor)
+            try:
+                self._kept.commit(done)
+            except BaseException:
+                self._observer = None  # what was to be written is gone: begin where the last commit was
+                raise
+            self._kept.tidy(self._newest)
+        counts: dict[Board, tuple[int, int, int]] = {
+            board: (one.series, one.beyond, one.lost) for board, one in done.counts.items()
+        }
+        telemetry.SERIES.set(sum(one[0] for one in counts.values()))
+        telemetry.SERIES_BEYOND.set(sum(one[1] for one in counts.values()))
+        telemetry.SERIES_LOST.set(sum(one[2] for one in counts.values()))
+        self._committed_at, self._since_commit = time.monotonic(), 0

@@ -1,0 +1,323 @@
+"""`anomaly.db`: series, their judged buckets, what was unusual, and the observer's cursor and state. The observer alone writes it.
+
+One transaction a commit holds all of it, so that a kill anywhere leaves a whole. Rows are one a board and bucket, and in the order in
+which they come, so that fifty thousand series a minute are a few dozen pages.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from soc.buffer.database import Database
+from soc.errors import NotFound
+from soc.model.anomaly import RECORD_BYTES, Anomaly, Board, Counts, Progress, Reading, Series, unpack
+from soc.model.calendar import DAY_MS
+from soc.model.org import Scope
+from soc.model.rule import RuleFault
+
+SCHEMA = (
+    """
+    CREATE TABLE cursor (partition TEXT PRIMARY KEY, position INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE lane (org TEXT NOT NULL, dataset TEXT NOT NULL, state BLOB NOT NULL, PRIMARY KEY (org, dataset)) WITHOUT ROWID;
+    CREATE TABLE board (
+        definition TEXT NOT NULL,
+        org TEXT NOT NULL,
+        series INTEGER NOT NULL,
+        beyond INTEGER NOT NULL,
+        lost INTEGER NOT NULL,
+        PRIMARY KEY (definition, org)
+    ) WITHOUT ROWID;
+    CREATE TABLE series (
+        id TEXT PRIMARY KEY,
+        definition TEXT NOT NULL,
+        org TEXT NOT NULL,
+        key TEXT NOT NULL,
+        slot INTEGER NOT NULL,
+        born INTEGER NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX series_of_board ON series (definition, org, key);
+    CREATE TABLE snapshot (series TEXT NOT NULL, ts INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (series, ts));
+    CREATE TABLE bucket (definition TEXT NOT NULL, org TEXT NOT NULL, ts INTEGER NOT NULL, readings BLOB NOT NULL,
+        PRIMARY KEY (definition, org, ts));
+    CREATE INDEX bucket_ts ON bucket (ts);
+    CREATE TABLE anomaly (
+        id TEXT PRIMARY KEY,
+        series TEXT NOT NULL,
+        definition TEXT NOT NULL,
+        org TEXT NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        at INTEGER NOT NULL,
+        actual REAL NOT NULL,
+        expected REAL NOT NULL,
+        lower REAL NOT NULL,
+        upper REAL NOT NULL,
+        strength REAL NOT NULL,
+        buckets INTEGER NOT NULL,
+        alert TEXT NOT NULL,
+        parts TEXT NOT NULL
+    ) WITHOUT ROWID;
+    CREATE INDEX anomaly_since ON anomaly (since, id, org);
+    CREATE INDEX anomaly_of_series ON anomaly (series, since);
+    CREATE INDEX anomaly_of_alert ON anomaly (alert, since);
+    CREATE TABLE running (definition TEXT PRIMARY KEY, doc TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE fault (doc TEXT NOT NULL);
+    """,
+)
+KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
+_ANOMALIES_KEPT_MS = 365 * DAY_MS
+_SNAPSHOTS_MS = 3 * 3_600_000  # how far back a late event may lead
+_PARTS_AT_ONCE = 500
+_FACTS = tuple(field.name for field in fields(Anomaly))
+_ANOMALY = f"SELECT {', '.join(_FACTS)} FROM anomaly"
+_SERIES = "SELECT definition, org, key, slot, born FROM series"
+
+
+def anomalies_file(data_dir: Path) -> Path:
+    return data_dir / "anomaly.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A series, and how it was judged last; None where nothing is kept of it."""
+
+    series: Series
+    last: Reading | None
+
+
+class SqliteAnomalies:
+    """Read by anybody; `commit`, `publish` and `forget` are the observer's."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._file = anomalies_file(data_dir)
+        self._db = Database(self._file, SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- the observer's
+
+    def cursor(self) -> Mapping[str, int]:
+        with self._db.read() as db:
+            return dict(db.execute("SELECT partition, position FROM cursor"))
+
+    def lanes(self) -> Mapping[tuple[str, str], bytes]:
+        with self._db.read() as db:
+            return {(org, dataset): state for org, dataset, state in db.execute("SELECT * FROM lane")}
+
+    def snapshots(self, board: Board) -> Mapping[str, tuple[int, bytes]]:
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT s.series, s.ts, s.state FROM series JOIN snapshot s ON s.series = series.id "
+                "WHERE definition = ? AND org = ? ORDER BY s.ts",
+                board,
+            )
+            return {series: (ts, state) for series, ts, state in rows}
+
+    def snapshot(self, series: str, before: int) -> tuple[int, bytes] | None:
+        row = self._db.row(
+            "SELECT ts, state FROM snapshot WHERE series = ? AND ts < ? ORDER BY ts DESC LIMIT 1", series, before
+        )
+        return (row[0], row[1]) if row else None
+
+    def rows(self, board: Board, since: int) -> Sequence[tuple[int, bytes]]:
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT ts, readings FROM bucket WHERE definition = ? AND org = ? AND ts > ? ORDER BY ts",
+                (*board, since),
+            )
+            return [(ts, data) for ts, data in rows]
+
+    def boards(self) -> list[Board]:
+        with self._db.read() as db:
+            return [Board(*row) for row in db.execute("SELECT definition, org FROM board")]
+
+    def commit(self, done: Progress) -> None:
+        with self._db.write() as db:
+            db.execute("DELETE FROM cursor")
+            db.executemany("INSERT INTO cursor VALUES (?, ?)", done.cursor.items())
+            db.executemany("REPLACE INTO lane VALUES (?, ?, ?)", ((*key, state) for key, state in done.lanes.items()))
+            for table, column in (("series", "id"), ("snapshot", "series")):
+                db.executemany(f"DELETE FROM {table} WHERE {column} = ?", ((one,) for one in done.gone))
+            db.executemany(
+                "REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?)",
+                ((one.id, *one.board, orjson.dumps(one.key).decode(), one.slot, one.born) for one in done.series),
+            )
+            db.executemany(
+                "REPLACE INTO bucket VALUES (?, ?, ?, ?)", ((*board, ts, row) for (board, ts), row in done.rows.items())
+            )
+            _keep_snapshots(db, done)
+            db.executemany(
+                "REPLACE INTO board VALUES (?, ?, ?, ?, ?)",
+                ((*board, one.series, one.beyond, one.lost) for board, one in done.counts.items()),
+            )
+            _keep_anomalies(db, done.anomalies)
+
+    def tidy(self, newest: int) -> None:
+        """Delete what is older than is kept, counted from this time (ms) of events, a part at a time."""
+        with self._db.write() as db:
+            db.execute(
+                "DELETE FROM bucket WHERE rowid IN (SELECT rowid FROM bucket WHERE ts < ? LIMIT ?)",
+                (newest - KEPT_MS, _PARTS_AT_ONCE),
+            )
+            db.execute("DELETE FROM anomaly WHERE since < ?", (newest - _ANOMALIES_KEPT_MS,))
+
+    def forget(self, board: Board) -> None:
+        """Its definition is gone, or means something else now."""
+        with self._db.write() as db:
+            db.execute(
+                "DELETE FROM snapshot WHERE series IN (SELECT id FROM series WHERE definition = ? AND org = ?)", board
+            )
+            for table in ("series", "bucket", "board"):
+                db.execute(f"DELETE FROM {table} WHERE definition = ? AND org = ?", board)
+
+    def publish(self, running: Mapping[str, Mapping[str, Any]], faults: Sequence[RuleFault]) -> None:
+        """The definitions that run, by name, and what cannot run."""
+        with self._db.write() as db:
+            db.execute("DELETE FROM running")
+            db.executemany(
+                "INSERT INTO running VALUES (?, ?)",
+                ((name, orjson.dumps(doc).decode()) for name, doc in running.items()),
+            )
+            db.execute("DELETE FROM fault")
+            db.executemany("INSERT INTO fault VALUES (?)", ((orjson.dumps(one).decode(),) for one in faults))
+
+    # --- everybody's
+
+    @property
+    def there(self) -> bool:
+        """Whether an observer has ever run on this data directory."""
+        return self._file.exists()
+
+    def running(self) -> tuple[dict[str, dict[str, Any]], list[RuleFault]]:
+        if not self.there:
+            return {}, []
+        with self._db.read() as db:
+            docs = {name: orjson.loads(doc) for name, doc in db.execute("SELECT definition, doc FROM running")}
+            return docs, [RuleFault(**orjson.loads(doc)) for (doc,) in db.execute("SELECT doc FROM fault")]
+
+    def counts(self, scope: Scope) -> dict[Board, Counts]:
+        if not self.there:
+            return {}
+        where, values = _within(scope)
+        with self._db.read() as db:
+            rows = db.execute(f"SELECT definition, org, series, beyond, lost FROM board WHERE {where}", values)
+            return {Board(definition, org): Counts(*counted) for definition, org, *counted in rows}
+
+    def series(self, scope: Scope, *, definition: str = "", after: str = "", limit: int = 50) -> list[Known]:
+        """By definition, organisation and key; `after`: the id of the last one of the page before."""
+        if not self.there:
+            return []
+        where, values = _within(scope)
+        if definition:
+            where, values = f"{where} AND definition = ?", [*values, definition]
+        with self._db.read() as db:
+            if after:
+                place = db.execute("SELECT definition, org, key FROM series WHERE id = ?", (after,)).fetchone()
+                where, values = f"{where} AND (definition, org, key) > (?, ?, ?)", [*values, *(place or ("", "", ""))]
+            rows = db.execute(f"{_SERIES} WHERE {where} ORDER BY definition, org, key LIMIT ?", [*values, limit])
+            found = [_series_of(row) for row in rows]
+            return [Known(one, _last(db, one)) for one in found]
+
+    def one(self, series_id: str, scope: Scope) -> Known:
+        """Raises `NotFound`, also outside the scope."""
+        if self.there:
+            with self._db.read() as db:
+                row = db.execute(f"{_SERIES} WHERE id = ?", (series_id,)).fetchone()
+                if row is not None and scope.allows(row[1]):
+                    series = _series_of(row)
+                    return Known(series, _last(db, series))
+        raise NotFound(f"there is no series {series_id}")
+
+    def readings(self, series: Series, since: int, until: int) -> list[Reading]:
+        """Those of [since, until) (ms), oldest first."""
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT ts, substr(readings, ?, ?) FROM bucket WHERE definition = ? AND org = ? AND ts >= ? AND ts < ? ORDER BY ts",
+                (series.slot * RECORD_BYTES + 1, RECORD_BYTES, *series.board, max(since, series.born), until),
+            )
+            return [one for ts, data in rows if len(data) == RECORD_BYTES and (one := unpack(ts, data)) is not None]
+
+    def list(
+        self, scope: Scope, *, series: str = "", alert: str = "", before: str = "", limit: int = 50
+    ) -> list[Anomaly]:
+        """Newest first; `before`: the id of the last one of the page before."""
+        if not self.there:
+            return []
+        where, values = _within(scope)
+        for column, value in (("series", series), ("alert", alert)):
+            if value:
+                where, values = f"{where} AND {column} = ?", [*values, value]
+        with self._db.read() as db:
+            if before:
+                place = db.execute("SELECT since, id FROM anomaly WHERE id = ?", (before,)).fetchone()
+                where, values = f"{where} AND (since, id) < (?, ?)", [*values, *(place or (0, ""))]
+            rows = db.execute(f"{_ANOMALY} WHERE {where} ORDER BY since DESC, id DESC LIMIT ?", [*values, limit])
+            return [_anomaly_of(row) for row in rows]
+
+    def anomaly(self, anomaly_id: str, scope: Scope) -> Anomaly:
+        """Raises `NotFound`, also outside the scope."""
+        if self.there:
+            row = self._db.row(f"{_ANOMALY} WHERE id = ?", anomaly_id)
+            if row is not None and scope.allows(row[2]):
+                return _anomaly_of(row)
+        raise NotFound(f"there is no anomaly {anomaly_id}")
+
+
+def _keep_snapshots(db: sqlite3.Connection, done: Progress) -> None:
+    db.executemany("DELETE FROM snapshot WHERE series = ? AND ts >= ?", done.void.items())
+    db.executemany("REPLACE INTO snapshot VALUES (?, ?, ?)", ((*key, state) for key, state in done.snapshots.items()))
+    db.executemany(  # all that are newer than a late event may lead, and the newest of the others
+        "DELETE FROM snapshot WHERE series = ?1 AND ts < (SELECT max(ts) FROM snapshot WHERE series = ?1 AND ts <= ?2)",
+        ((series, ts - _SNAPSHOTS_MS) for series, ts in done.snapshots),
+    )
+
+
+def _keep_anomalies(db: sqlite3.Connection, anomalies: Sequence[Anomaly]) -> None:
+    """What is farthest off is what an episode is shown with."""
+    db.executemany(
+        """
+        INSERT INTO anomaly VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+            until = max(until, excluded.until), buckets = max(buckets, excluded.buckets),
+            at = iif(excluded.strength > strength, excluded.at, at), actual = iif(excluded.strength > strength, excluded.actual, actual),
+            expected = iif(excluded.strength > strength, excluded.expected, expected),
+            lower = iif(excluded.strength > strength, excluded.lower, lower),
+            upper = iif(excluded.strength > strength, excluded.upper, upper),
+            parts = iif(excluded.strength > strength, excluded.parts, parts), strength = max(strength, excluded.strength)
+        """,
+        (
+            (one.id, one.series, one.definition, one.org, one.since, one.until, one.at, one.actual, one.expected, one.lower, one.upper,
+             one.strength, one.buckets, one.alert, orjson.dumps(one.parts).decode())
+            for one in anomalies
+        ),
+    )  # fmt: skip
+
+
+def _within(scope: Scope) -> tuple[str, list[Any]]:
+    if scope.orgs is None:
+        return "1", []
+    return f"org IN ({', '.join('?' * len(scope.orgs))})", sorted(scope.orgs)
+
+
+def _last(db: sqlite3.Connection, series: Series) -> Reading | None:
+    row = db.execute(
+        "SELECT ts, substr(readings, ?, ?) FROM bucket WHERE definition = ? AND org = ? ORDER BY ts DESC LIMIT 1",
+        (series.slot * RECORD_BYTES + 1, RECORD_BYTES, *series.board),
+    ).fetchone()
+    return unpack(*row) if row is not None and len(row[1]) == RECORD_BYTES else None
+
+
+def _series_of(row: Sequence[Any]) -> Series:
+    definition, org, key, slot, born = row
+    return Series(Board(definition, org), tuple(orjson.loads(key)), slot, born)
+
+
+def _anomaly_of(row: Sequence[Any]) -> Anomaly:
+    facts: dict[str, Any] = dict(zip(_FACTS, row, strict=True))
+    return Anomaly(**facts | {"parts": orjson.loads(facts["parts"])})

@@ -1,0 +1,83 @@
+"""Definitions are read strictly: what is wrong with one is said with file, line and field, and the others run."""
+
+from __future__ import annotations
+
+import pytest
+
+from detector.series.definition import CONTENT, MAX_FILE_BYTES, load
+
+GOOD = """
+name: calls
+system: lgsp
+titles: {vi: "Lượt gọi", en: "Calls"}
+dataset: lgsp.gateway
+measure: count
+"""
+
+
+def of(tmp_path, text: str | bytes):
+    (tmp_path / "own.yml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return load([tmp_path])
+
+
+def test_all_that_come_with_govsoc_are_whole():
+    found = load([CONTENT])
+    assert not found.faults
+    assert {one.system for one in found.by_name.values()} == {"otp", "lgsp", "portal"}
+    for one in found.by_name.values():
+        assert one.name.startswith(one.system)
+        assert one.unit
+
+
+@pytest.mark.parametrize(
+    ("line", "at", "why"),
+    [
+        ("measure: median", 6, "measure: "),
+        ("measure: ratio", 2, "needs `hit`"),
+        ("measure: quantile", 2, "needs `field`"),
+        ("measure: count\nwhere: 'a:['", 7, "where: is no search expression"),
+        ("measure: count\ngroup_by: [a, b, c, d, e]", 7, "group_by"),
+        ("measure: count\ngroup_by: ['no field!']", 7, "is no field"),
+        ("measure: count\nbuckets: 1m", 7, "buckets"),
+        ("measure: count\nbucket: 7m", 7, "bucket"),
+        ("measure: count\npage: {change: -1}", 7, "page.change"),
+        ("measure: count\nmeasure: count", 7, "twice"),
+        ("measure: count\nmax_series: 1000000", 7, "max_series"),
+        ("measure: &a count\nunit: *a", 7, "aliases"),
+    ],
+)
+def test_a_fault_says_where_and_the_others_run(tmp_path, line, at, why):
+    broken = GOOD.replace("measure: count", line).replace("name: calls", "name: broken")
+    (tmp_path / "a.yml").write_text(broken, encoding="utf-8")
+    found = of(tmp_path, GOOD)
+    assert list(found.by_name) == ["calls"]
+    (fault,) = found.faults
+    assert why in fault.reason
+    assert fault.path == str(tmp_path / "a.yml")
+    assert fault.line == at
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xff\xfe",
+        b"a: [",
+        b"- 1\n- 2",
+        b"x" * (MAX_FILE_BYTES + 1),
+        b"[" * 5000,
+        b"name: 2026-99-99",
+        b"? {a: b}\n: c",
+        b"!!python/x 1",
+    ],
+)
+def test_no_file_stops_anything(tmp_path, text):
+    found = of(tmp_path, text)
+    assert not found.by_name
+    assert found.faults
+
+
+def test_of_two_with_one_name_the_first_holds(tmp_path):
+    found = of(tmp_path, f"{GOOD}---{GOOD.replace('Calls', 'Other')}")
+    assert found.by_name["calls"].titles.en == "Calls"
+    assert "is there already" in found.faults[0].reason
+    assert found.faults[0].line == 8

@@ -1,0 +1,213 @@
+"""The observer over a real event log: what it finds becomes alerts, and it can be killed or told things late without changing anything."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from streams import MINUTE, START, receipts, stored
+
+from detector.series.definition import Definitions, load
+from soc.buffer.sqlite import EventLog
+from soc.model.anomaly import RECORD_BYTES, Board
+from soc.model.event import Stored
+from soc.model.org import EVERYTHING, Scope
+from soc.service.handover import take
+from soc.service.observer import Watching
+from soc.settings import Observe, Settings
+from soc.store.anomalies import SqliteAnomalies
+from soc.store.base import AlertFilter
+from soc.store.detections import SqliteDetections
+from soc.store.sqlite import events_dir, open_stores
+
+DAY = 1440
+LOST = {"viettel": (DAY + 60, DAY + 90, 0.4)}
+DEFINITION = """
+name: delivery
+system: otp
+titles: {vi: "Tin nhắn OTP không đến", en: "Codes not delivered"}
+runbook: {vi: "Gọi nhà mạng.", en: "Call the carrier."}
+dataset: otp.gateway
+where: govsoc.otp.event:dlr
+group_by: [govsoc.otp.carrier]
+measure: ratio
+hit: event.outcome:failure
+direction: high
+severity: high
+---
+name: delay
+system: otp
+titles: {vi: "Thời gian đến", en: "Time to deliver"}
+dataset: otp.gateway
+group_by: [govsoc.otp.carrier]
+measure: quantile
+quantile: 0.5
+field: govsoc.otp.latency_ms
+direction: high
+---
+name: receipts
+system: otp
+titles: {vi: "Số biên nhận", en: "Receipts"}
+dataset: otp.gateway
+measure: count
+"""
+
+
+@pytest.fixture
+def definitions(tmp_path) -> Definitions:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "otp.yml").write_text(DEFINITION, encoding="utf-8")
+    found = load([folder])
+    assert not found.faults
+    return found
+
+
+@contextmanager
+def watching(place: Path, definitions: Definitions, **observe: object) -> Iterator[tuple[Watching, SqliteAnomalies]]:
+    settings = Settings(data_dir=place, observe=Observe(**observe))
+    log, kept = EventLog(events_dir(place)), SqliteAnomalies(place)
+    yield Watching(settings, log, kept, definitions), kept
+    log.close()
+    kept.close()
+
+
+def append(place: Path, events: Iterable[Stored]) -> None:
+    log = EventLog(events_dir(place))
+    log.append(list(events))
+    log.close()
+
+
+def rows(kept: SqliteAnomalies) -> dict[tuple[Board, int], bytes]:
+    return {(board, ts): data for board in kept.boards() for ts, data in kept.rows(board, 0)}
+
+
+def handed(place: Path) -> list[str]:
+    """The alerts that come of it, by id."""
+    detections = SqliteDetections(place)
+    take(place, lambda found, docs: detections.commit(found, docs, {}, {}, None, START))
+    detections.close()
+    alerts = open_stores(place).alerts.list(AlertFilter(), EVERYTHING, limit=200).items
+    return sorted(f"{one.id} {one.rule_id} {one.entity} {one.count}" for one in alerts)
+
+
+def test_a_carrier_that_loses_messages_is_an_alert(tmp_path, definitions):
+    append(tmp_path, receipts(DAY + 120, 25, 1, LOST))
+    with watching(tmp_path, definitions) as (observer, kept):
+        assert observer.drain() == (DAY + 120) * 25
+        anomalies = kept.list(EVERYTHING)
+        assert [one.definition for one in anomalies] == ["delivery"]
+        one = anomalies[0]
+        assert (DAY + 50) * MINUTE <= one.since - START <= (DAY + 62) * MINUTE, "when the evidence began to add up"
+        assert one.actual > one.upper > one.expected
+        assert kept.list(Scope(frozenset({"ninhbinh"}))) == []
+    assert len(handed(tmp_path)) == 1
+    stores = open_stores(tmp_path)
+    alert = stores.alerts.list(AlertFilter(), EVERYTHING).items[0]
+    assert (alert.rule_id, alert.entity, alert.org, alert.level) == ("anomaly-delivery", "viettel", "hungyen", "high")
+    assert stores.alerts.rule(alert.rule_hash).titles["vi"] == "Tin nhắn OTP không đến"
+    matched = stores.alerts.findings(alert.id, EVERYTHING).items[0].matched
+    assert matched["govsoc.anomaly.query"].startswith('event.dataset:"otp.gateway" AND (govsoc.otp.event:dlr)')
+    assert one.alert == alert.id
+
+
+def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path, definitions):
+    events = list(receipts(DAY + 120, 15, 2, LOST))
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    for place in (calm, killed):
+        append(place, events)
+    with watching(calm, definitions) as (observer, kept):
+        observer.drain()
+        expected, found = rows(kept), kept.list(EVERYTHING)
+    rng, kills = random.Random(3), 0
+    while True:
+        with watching(killed, definitions, batch=rng.randrange(300, 1500), commit_s=rng.choice((0, 0, 0.05))) as (
+            observer,
+            kept,
+        ):
+            if any(not observer.step() for _ in range(rng.randrange(1, 8))):
+                observer.commit()
+                break
+        kills += 1
+    assert kills > 3
+    with watching(killed, definitions) as (_, kept):
+        assert rows(kept) == expected
+        assert kept.list(EVERYTHING) == found
+    assert found
+    assert handed(killed) == handed(calm)
+
+
+def test_late_events_correct_what_was_judged_without_them(tmp_path, definitions):
+    events = list(receipts(DAY + 120, 15, 4, LOST))
+    late = [
+        one
+        for at, one in enumerate(events)
+        if at % 50 == 7 and START + (DAY - 100) * MINUTE < one.ts < START + (DAY + 100) * MINUTE
+    ]
+    in_time, behind = tmp_path / "in_time", tmp_path / "behind"
+    append(in_time, events)
+    append(behind, _delayed(events, {one.id for one in late}, 20 * MINUTE))
+    with watching(in_time, definitions) as (observer, kept):
+        observer.drain()
+        expected = rows(kept)
+    with watching(behind, definitions, commit_s=0) as (observer, kept):
+        observer.drain()
+        found = rows(kept)
+        lost = {board.definition: counts.lost for board, counts in kept.counts(EVERYTHING).items()}
+    for board in (Board("delivery", "hungyen"), Board("receipts", "hungyen")):
+        assert {ts: row for (one, ts), row in found.items() if one == board} == {
+            ts: row for (one, ts), row in expected.items() if one == board
+        }
+    assert lost == {"delay": len(late), "delivery": 0, "receipts": 0}, "sketches take nothing any more, and say so"
+
+
+def _delayed(events: list[Stored], ids: set[str], by_ms: int) -> list[Stored]:
+    return sorted(events, key=lambda one: one.ts + (by_ms if one.id in ids else 0))
+
+
+def test_a_source_that_is_silent_is_unknown_and_calls_nobody(tmp_path, definitions):
+    gap = (START + (DAY + 30) * MINUTE + 17_000, START + (DAY + 75) * MINUTE + 41_000)
+    append(tmp_path, (one for one in receipts(DAY + 120, 25, 5) if not gap[0] <= one.ts < gap[1]))
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        times = sorted(ts for ts, _ in kept.rows(Board("receipts", "hungyen"), 0))
+        assert not [ts for ts in times if gap[0] - MINUTE < ts < gap[1]], "no bucket that the silence touches is known"
+        assert START + (DAY + 29) * MINUTE in times
+        assert START + (DAY + 76) * MINUTE in times
+        assert kept.list(EVERYTHING) == []
+
+
+def test_more_keys_than_there_is_room_for_are_counted_as_other(tmp_path, definitions):
+    events = (
+        stored(
+            START + n * 20, n, govsoc__otp__event="dlr", govsoc__otp__carrier=f"c{n % 20_000}", event__outcome="success"
+        )
+        for n in range(40_000)
+    )
+    append(tmp_path, events)
+    with watching(tmp_path, definitions, most_series=700) as (observer, kept):
+        observer.drain()
+        counts = kept.counts(EVERYTHING)
+        delivery = counts[Board("delivery", "hungyen")]
+        assert delivery.series <= 501
+        assert delivery.beyond == pytest.approx(19_500, rel=0.15)
+        assert sum(one.series for one in counts.values()) <= 703, "one `other` a definition beyond the bound"
+        assert all(len(row) <= 501 * RECORD_BYTES for row in rows(kept).values())
+
+
+def test_clocks_that_jump_stop_nothing(tmp_path, definitions):
+    rng = random.Random(6)
+    events = list(receipts(60, 20, 6))
+    for n, at in enumerate(rng.sample(range(len(events)), 30)):
+        ahead = rng.choice((-90, 7, 22)) * 3_600_000
+        events.insert(
+            at, stored(events[at].ts + ahead, 10_000 + n, govsoc__otp__event="dlr", govsoc__otp__carrier="viettel")
+        )
+    append(tmp_path, events)
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        known = [ts for ts, _ in kept.rows(Board("receipts", "hungyen"), 0)]
+        assert len([ts for ts in known if START <= ts < START + 60 * MINUTE]) >= 50
