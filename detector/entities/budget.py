@@ -1,8 +1,8 @@
 """The budget: as many items a day as people can look at, decided at each bucket without knowing what is still to come.
 
-The threshold is learned from past days, without labels: what stood out as the fourth most of a usual day is where showing begins, so that a
-calm day shows about `calm` of its `per_day`, and the rest is kept for a day on which more happens. With each item that is shown the next
-must stand out more. The median over days is used, so a day of attack does not make the next ones blind.
+The threshold is learned from past days, without labels: what stood out as the ninth most (of ten) on a usual day is where showing
+begins. With each item that is shown the next must stand out more, so that a calm day ends with about half of its budget spent, and the
+rest is there for a day on which more happens. The median over days is used, so a day of attack does not make the next ones blind.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from statistics import median
 from detector.entities.item import Item
 
 DAY_MS = 86_400_000
-_CALM = 0.4  # of the budget, on a calm day
+_CALM = 0.9  # of the budget: the rank, on past days, of what opens a day
 _DAYS = 7
 _KEPT = 40  # strengths a day
-_STEP = 1.05  # what the first days show must beat what they have seen by so much
-LEAST = 9.0  # nats: below it nothing is shown however calm the days were
+LEAST = 5.0  # nats: below it nothing is shown however calm the days were
 
 
 class Budget:
@@ -35,13 +34,13 @@ class Budget:
         self._began = 0
         self._shown = 0
 
-    def choose(self, items: Sequence[Item], time: int) -> list[Item]:
-        """Those of one bucket, which ends at `time` (ms), that are shown, with their score; the strongest first."""
+    def choose(self, items: Sequence[Item], time: int, *, learning: bool = False) -> list[Item]:
+        """Those of one bucket, which ends at `time` (ms), that are shown, with their score; the strongest first. None while learning."""
         self._turn(time)
         shown = []
         for item in sorted(items, key=lambda item: (-item.strength, item.entity)):
             least = self._threshold(time)
-            if item.strength >= least and self._shown < self.per_day:
+            if not learning and item.strength >= least and self._shown < self.per_day:
                 shown.append(item.scored(item.strength / (item.strength + least)))
                 self._shown += 1
         for item in items:
@@ -60,11 +59,11 @@ class Budget:
 
     def _threshold(self, time: int) -> float:
         """What the next item must have: the later of the budget, the more."""
-        rank = self._calm * max(1 - self._shown / self.per_day, 0.0)
+        rank = self._calm * (1 - self._shown / self.per_day)
         if self._days:
             return max(LEAST, median(_at(day, rank) for day in self._days))
         part = min((time - self._began) / DAY_MS, 1.0)
-        return max(LEAST, _STEP * _at(list(self._today.values()), rank * part))
+        return max(LEAST, _at(list(self._today.values()), max(rank * part, 1.0)))
 
     def dump(self) -> dict[str, object]:
         return {"days": self._days, "today": self._today, "day": self._day, "began": self._began, "shown": self._shown}

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import sqrt
 from typing import TYPE_CHECKING
 
 from detector.entities.budget import DAY_MS
 from detector.entities.cell import Cell, add
-from detector.entities.profile import Activity, Profile
+from detector.entities.profile import SLOTS, Activity, Profile
 from detector.entities.surprise import Raw
 
 if TYPE_CHECKING:
     from detector.entities.profiles import Profiles
 
-HALF_LIFE_DAYS = 14.0
+HALF_LIFE_DAYS = 14.0  # of habits
+TAIL_HALF_LIFE_DAYS = 4.0  # of what is usual to surprise: while habits are learned that changes fast
 _HOUR_MS = 3_600_000
 
 
 class Learner:
-    """Learns one bucket. `weight`: of what is seen now; `slot`: of 48 hours; `hour`: since 1970, local; `day`: likewise."""
+    """Learns one bucket.
+
+    `weight`: of what is seen now, `recent` of its surprise; `slot`: of 48 hours; `hour`, `day`: since 1970, local.
+    """
 
     def __init__(self, profiles: Profiles, start: int) -> None:
         self._profiles = profiles
@@ -28,6 +34,7 @@ class Learner:
         self.slot = self.hour % 24 + 24 * weekend
         first = (profiles.began + profiles.offset_ms) // DAY_MS
         self.weight: float = 2.0 ** ((self.day - first) / HALF_LIFE_DAYS)
+        self.recent: float = 2.0 ** ((self.day - first) / TAIL_HALF_LIFE_DAYS)
         self._seen: list[tuple[Profile, Activity, list[int]]] = []
         self._surprised: list[Raw] = []
 
@@ -42,13 +49,18 @@ class Learner:
             self._profiles.peers.habits.count_day(today, self.weight)
         today.begin(self.day, fields)
 
-    def note(self, profile: Profile, activity: Activity, raws: list[Raw], fresh: list[int]) -> None:
+    def note(
+        self, profile: Profile, activity: Activity, raws: list[Raw], fresh: list[int], sums: Sequence[float]
+    ) -> None:
+        """`sums`: of each family of features, its surprise."""
         self._seen.append((profile, activity, fresh))
         self._surprised += raws
+        for tail, some in zip(self._profiles.families, sums, strict=True):
+            tail.add(some, self.recent)
 
     def end(self) -> None:
         """All of the bucket is judged."""
-        weight, tails = self.weight, self._profiles.tails
+        weight, tails = self.recent, self._profiles.tails
         for raw in self._surprised:
             tails[raw.feature].add(raw.surprise, weight)
         surprised = [0] * len(tails)
@@ -74,12 +86,18 @@ class Learner:
             add(own.cells[at], count, weight)
             add(theirs.cells[at], count, weight)
         own.buckets += weight
-        if not first:
-            theirs.buckets += weight
-            for at, some in enumerate(fresh):
-                if some:
-                    own.fresh[at] += weight
-                    theirs.fresh[at] += weight
+        theirs.buckets += weight
+        for at, some in enumerate(fresh):
+            if activity.counts[at]:
+                own.had[at] += weight
+                if not first:  # then all is new, which says nothing
+                    theirs.had[at] += weight
+            if some and not first:
+                own.fresh[at] += weight
+                theirs.fresh[at] += weight
+        for habits in (own, theirs):
+            habits.busy[self.slot] += weight
+            habits.busy[SLOTS + self.slot] += weight * sqrt(activity.events)
         if profile.hour != self.hour:
             profile.hour = self.hour
             own.hours[self.slot] += weight
@@ -105,13 +123,11 @@ class Learner:
 
 
 def _forget(known: dict[str, Cell], room: int) -> None:
-    """Keep the most usual; of those that are as usual as others the newest."""
-    order = sorted(enumerate(known.items()), key=lambda pair: (-pair[1][1][0], -pair[0]))[:room]
-    kept = dict(pair for _, pair in sorted(order, key=lambda pair: pair[0]))
+    """Keep the most usual and newest, which weigh most. Of equals any do, but not by the order in which they came."""
+    kept = sorted(known.items(), key=lambda pair: (-pair[1][0], pair[0]))[:room]
     known.clear()
     known.update(kept)
 
 
 def _usual(values: dict[str, list[float]], room: int) -> dict[str, list[float]]:
-    order = sorted(enumerate(values.items()), key=lambda pair: (-pair[1][1][3], -pair[1][1][0], -pair[0]))[:room]
-    return dict(pair for _, pair in sorted(order, key=lambda pair: pair[0]))
+    return dict(sorted(values.items(), key=lambda pair: (-pair[1][3], -pair[1][0], pair[0]))[:room])

@@ -80,20 +80,23 @@ class Today:
 
 
 class Habits:
-    """Cells of counted features: of one entity, or of all. `cells`: events, then distinct, fresh and sequential of each field.
+    """Cells of counted features: of one entity, or of all. Buckets and hours are weighted (`cell.py`).
 
-    `days`: cells of a day's events, then of each field's distinct values. `hours`: weighted, how often active in each slot. `buckets`: the
-    weighted number of buckets; `fresh`: of those in which there was a value that the entity never had, for each field.
+    `cells`: events, then distinct, fresh and sequential of each field. `days`: a day's events, then each field's distinct values.
+    `buckets`: how many; `had`: in how many of them each field was; `fresh`: in how many it had a value that was new to the entity.
+    `hours`: how often active in each slot; `busy`: how many buckets in each slot, then the sums of square roots of their events.
     """
 
-    __slots__ = ("buckets", "cells", "days", "fresh", "hours")
+    __slots__ = ("buckets", "busy", "cells", "days", "fresh", "had", "hours")
 
     def __init__(self, fields: int) -> None:
         self.buckets = 0.0
         self.cells: list[Cell] = [[0.0, 0.0, 0.0] for _ in range(1 + 3 * fields)]
         self.days: list[Cell] = [[0.0, 0.0, 0.0] for _ in range(1 + fields)]
+        self.had = [0.0] * fields
         self.fresh = [0.0] * fields
         self.hours = [0.0] * SLOTS
+        self.busy = [0.0] * (2 * SLOTS)
 
     def count_day(self, today: Today, weight: float) -> None:
         add(self.days[0], today.events, weight)
@@ -104,7 +107,7 @@ class Habits:
 class Profile:
     """One entity: its habits, and for each field the cell of each value. `last`: start of its last bucket, ms; `hour`: its last hour."""
 
-    __slots__ = ("habits", "hour", "last", "today", "values")
+    __slots__ = ("group", "habits", "hour", "last", "today", "values")
 
     def __init__(self, fields: int) -> None:
         self.habits = Habits(fields)
@@ -112,13 +115,15 @@ class Profile:
         self.today = Today()
         self.last = -1
         self.hour = -1
+        self.group = -1  # of peers; see `peers.py`
 
 
 class Population:
-    """All entities together: their habits, and of each value a cell and behind it how many entities have had it."""
+    """Entities together: their number, their habits, and of each value a cell and behind it how many entities have had it."""
 
-    __slots__ = ("habits", "values")
+    __slots__ = ("entities", "habits", "values")
 
     def __init__(self, fields: int) -> None:
+        self.entities = 0
         self.habits = Habits(fields)
         self.values: list[dict[str, list[float]]] = [{} for _ in range(fields)]

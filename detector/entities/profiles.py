@@ -13,19 +13,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from detector.entities.budget import DAY_MS, Budget
-from detector.entities.episode import QUIET_MS, Episode, strength
+from detector.entities.budget import DAY_MS, LEAST, Budget
+from detector.entities.episode import QUIET_MS, Episode
+from detector.entities.family import FAMILIES, summed, together
 from detector.entities.item import Item, Kind, Why
 from detector.entities.learn import Learner
+from detector.entities.peers import regroup
 from detector.entities.profile import MAX_DISTINCT, Activity, Population, Profile
 from detector.entities.saved import dump, load
-from detector.entities.surprise import Raw, counted, hourly, today, valued
+from detector.entities.surprise import Raw, busyness, counted, hourly, today, valued
 from detector.entities.tail import Tail
 from detector.entities.text import kept, several
 from soc.errors import ConfigError
 
 HOUR_MS = 3_600_000
 _LEARN_MS = 4 * HOUR_MS  # or 16 buckets, if these are shorter
+_SUSPECT = 0.5  # of how far an episode was above what is shown is added to what is new in it: two steps of one attack
+_NOTED = 12  # reasons of an item
+_LEAST_LEVEL = 0.7  # nats: half of the population is as surprising
 _LEARN_BUCKETS = 150  # of entities, before the population is one to be held against
 
 
@@ -63,7 +68,10 @@ class Profiles:
         self.features = features(self.what)
         self.entities: dict[str, Profile] = {}
         self.peers = Population(len(what))
+        self.groups: list[Population] = []
+        self.day = -1  # local, of the last bucket
         self.tails = [Tail() for _ in self.features]
+        self.families = [Tail() for _ in FAMILIES]
         self.episodes: dict[str, Episode] = {}
         self.open: dict[int, dict[str, Activity]] = {}  # start of bucket, ms -> entity -> what it did
         self.closed = -1  # all that happened before this (ms) is history
@@ -100,10 +108,10 @@ class Profiles:
                 if value in counts:
                     counts[value] += 1
                     continue
-                if len(counts) < MAX_DISTINCT and not value[:1].isdecimal():
+                if value and len(counts) < MAX_DISTINCT and not value[0].isdecimal():
                     counts[value] = 1
                     continue
-            elif value is None or value == "":
+            if value is None or value == "":
                 continue
             self._note(activity, at, value)
 
@@ -137,7 +145,11 @@ class Profiles:
         ):
             self.learned = start
         learner = Learner(self, start)
+        if learner.day != self.day:
+            self.groups = regroup(self.entities, len(self.what), learner.weight)
+            self.day = learner.day
         self._make_room(start, bucket)
+        self.peers.entities = len(self.entities)
         judged: list[Item] = []
         for entity, activity in sorted(bucket.items()):
             profile = self.entities.get(entity)
@@ -148,12 +160,13 @@ class Profiles:
                 profile = self.entities[entity] = Profile(len(self.what))
             learner.begin(profile)
             raws, fresh = self._surprises(profile, activity, learner)
-            if not self.learning:
-                item = self._item(entity, activity, raws, start, learner.weight)
-                judged += [item] if item is not None else []
-            learner.note(profile, activity, raws, fresh)
+            whys = self._reasons(raws, learner.recent)
+            sums = summed(whys)
+            item = self._item(entity, activity, whys, sums, start, learner.recent)
+            judged += [item] if item is not None else []
+            learner.note(profile, activity, raws, fresh, sums)
         learner.end()
-        shown = self.budget.choose(judged, start + self.bucket_ms - 1)
+        shown = self.budget.choose(judged, start + self.bucket_ms - 1, learning=self.learning)
         for item in shown:
             self._show(item)
         return shown
@@ -172,10 +185,12 @@ class Profiles:
         return self.learned < 0
 
     def _surprises(self, profile: Profile, activity: Activity, learner: Learner) -> tuple[list[Raw], list[int]]:
-        fields, weight, peers = len(self.what), learner.weight, self.peers
+        fields, weight = len(self.what), learner.weight
+        peers = self.groups[profile.group] if profile.group >= 0 else self.peers
         first_value, first_day = 1 + 3 * fields, 1 + 5 * fields
-        raws, fresh = valued(profile, peers, activity, len(self.entities), weight, first_value)
-        raws += counted(profile, peers, activity, fresh, weight)
+        busy = busyness(profile.habits, learner.slot, weight)
+        raws, fresh = valued(profile, self.peers, peers, activity, weight, busy, first_value)
+        raws += counted(profile, peers, activity, fresh, weight, busy)
         profile.today.note(activity)
         raws += today(profile, peers, weight, first_day)
         if profile.hour != learner.hour:
@@ -183,31 +198,43 @@ class Profiles:
             raws += [hour] if hour is not None else []
         return raws, fresh
 
-    def _item(self, entity: str, activity: Activity, raws: list[Raw], start: int, weight: float) -> Item | None:
-        """What would be shown, if there is budget for it."""
-        episode = self.episodes.get(entity)
-        if episode is not None and start - episode.until > QUIET_MS:
-            del self.episodes[entity]
-            episode = None
+    def _reasons(self, raws: list[Raw], weight: float) -> list[Why]:
+        """What surprises at all, calibrated; the most surprising first."""
         whys = []
         for raw in raws:
-            kind, name = self.features[raw.feature]
             level = self.tails[raw.feature].level(raw.surprise, weight)
-            why = Why(kind, name, raw.value, raw.expected, raw.actual, raw.peers, level)
-            part = episode.fresh(why) if episode is not None else 1.0
-            if level * part > 0.5:
-                whys.append((level * part, why))
-        whys.sort(key=lambda pair: (-pair[0], pair[1].feature))
-        total = strength([level for level, _ in whys])
-        if not total:
+            if level > _LEAST_LEVEL:
+                kind, name = self.features[raw.feature]
+                whys.append(Why(kind, name, raw.value, raw.expected, raw.actual, raw.peers, level))
+        whys.sort(key=lambda why: (-why.surprise, why.feature))
+        return whys
+
+    def _item(
+        self, entity: str, activity: Activity, whys: list[Why], sums: Sequence[float], start: int, weight: float
+    ) -> Item | None:
+        """What would be shown, if there is budget for it."""
+        episode = self.episodes.get(entity)
+        if episode is not None:
+            if start - episode.until > QUIET_MS:
+                del self.episodes[entity]
+                episode = None
+            else:
+                if _total(self.families, sums, weight) >= LEAST:  # it goes on, shown or not
+                    episode.until = start + self.bucket_ms - 1
+                whys, sums = episode.news(whys)
+        if not whys:
             return None
         since = episode.since if episode is not None else activity.since
-        reasons = tuple(why for _, why in whys[:5])
+        reasons = tuple(whys[:_NOTED])
+        total = _total(self.families, sums, weight)
+        if episode is not None:
+            total += min(_SUSPECT * episode.excess, total / 2)
         return Item(start + self.bucket_ms - 1, since, self.field, entity, 0.0, total, activity.events, reasons)
 
     def _show(self, item: Item) -> None:
         episode = self.episodes.setdefault(item.entity, Episode(item.since))
         episode.until = item.time
+        episode.excess = max(episode.excess, item.strength * (2 - 1 / item.score))
         episode.show(item.why)
 
     def _make_room(self, start: int, bucket: Mapping[str, Activity]) -> None:
@@ -221,6 +248,10 @@ class Profiles:
         for entity in stale[: max(over, self.bounds.entities // 10)]:
             del self.entities[entity]
             self.episodes.pop(entity, None)
+
+
+def _total(families: Sequence[Tail], sums: Sequence[float], weight: float) -> float:
+    return together([tail.level(some, weight) for tail, some in zip(families, sums, strict=True) if some])
 
 
 def features(what: Sequence[str]) -> list[tuple[Kind, str]]:

@@ -14,7 +14,7 @@ import orjson
 from datasketches import hll_sketch
 
 from detector.entities.episode import Episode
-from detector.entities.profile import Activity, Habits, Profile, Today
+from detector.entities.profile import Activity, Habits, Population, Profile, Today
 from soc.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -60,10 +60,13 @@ def _state(profiles: Profiles) -> dict[str, Any]:
         "made_for": _made_for(profiles),
         "times": [profiles.closed, profiles.began, profiles.learned, profiles.late, profiles.other],
         "budget": profiles.budget.dump(),
-        "peers": [_habits(profiles.peers.habits), profiles.peers.values],
-        "tails": [[tail.total, tail.bins] for tail in profiles.tails],
+        "peers": [_population(one) for one in (profiles.peers, *profiles.groups)],
+        "day": profiles.day,
+        "tails": [[tail.total, tail.bins] for tail in [*profiles.tails, *profiles.families]],
         "entities": {entity: _profile(profile) for entity, profile in profiles.entities.items()},
-        "episodes": {entity: [one.since, one.until, one.shown] for entity, one in profiles.episodes.items()},
+        "episodes": {
+            entity: [one.since, one.until, one.excess, one.shown] for entity, one in profiles.episodes.items()
+        },
         "open": [
             [start, {entity: _activity(activity) for entity, activity in bucket.items()}]
             for start, bucket in profiles.open.items()
@@ -74,8 +77,9 @@ def _state(profiles: Profiles) -> dict[str, Any]:
 def _restore(profiles: Profiles, state: dict[str, Any]) -> None:
     profiles.closed, profiles.began, profiles.learned, profiles.late, profiles.other = state["times"]
     profiles.budget.load(state["budget"])
-    profiles.peers.habits, profiles.peers.values = _habits_of(state["peers"][0]), state["peers"][1]
-    for tail, (total, bins) in zip(profiles.tails, state["tails"], strict=True):
+    profiles.peers, *profiles.groups = [_population_of(one) for one in state["peers"]]
+    profiles.day = state["day"]
+    for tail, (total, bins) in zip([*profiles.tails, *profiles.families], state["tails"], strict=True):
         tail.restore(total, bins)
     profiles.entities = {entity: _profile_of(profile) for entity, profile in state["entities"].items()}
     profiles.episodes = {entity: _episode_of(one) for entity, one in state["episodes"].items()}
@@ -86,13 +90,24 @@ def _restore(profiles: Profiles, state: dict[str, Any]) -> None:
 
 
 def _habits(habits: Habits) -> list[object]:
-    return [habits.buckets, habits.cells, habits.days, habits.fresh, habits.hours]
+    return [habits.buckets, habits.cells, habits.days, habits.had, habits.fresh, habits.hours, habits.busy]
 
 
 def _habits_of(saved: list[Any]) -> Habits:
     habits = Habits(0)
-    habits.buckets, habits.cells, habits.days, habits.fresh, habits.hours = saved
+    habits.buckets, habits.cells, habits.days, habits.had, habits.fresh, habits.hours, habits.busy = saved
     return habits
+
+
+def _population(population: Population) -> list[object]:
+    return [population.entities, _habits(population.habits), population.values]
+
+
+def _population_of(saved: list[Any]) -> Population:
+    population = Population(0)
+    population.entities, habits, population.values = saved
+    population.habits = _habits_of(habits)
+    return population
 
 
 def _profile(profile: Profile) -> list[object]:
@@ -104,12 +119,13 @@ def _profile(profile: Profile) -> list[object]:
         [today.day, today.events, seen],
         profile.last,
         profile.hour,
+        profile.group,
     ]
 
 
 def _profile_of(saved: list[Any]) -> Profile:
     profile = Profile(0)
-    habits, profile.values, (day, events, seen), profile.last, profile.hour = saved
+    habits, profile.values, (day, events, seen), profile.last, profile.hour, profile.group = saved
     profile.habits = _habits_of(habits)
     profile.today = Today(day, events, [_sketch_of(text) for text in seen])
     return profile
@@ -117,7 +133,7 @@ def _profile_of(saved: list[Any]) -> Profile:
 
 def _episode_of(saved: list[Any]) -> Episode:
     episode = Episode(saved[0])
-    episode.until, episode.shown = saved[1], saved[2]
+    episode.until, episode.excess, episode.shown = saved[1:]
     return episode
 
 

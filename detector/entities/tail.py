@@ -40,13 +40,15 @@ class Tail:
         self.total, self.bins, self._fresh = total, bins, False
 
     def level(self, surprise: float, weight: float) -> float:
-        """Nats: the negative logarithm of the share of observations that surprised as much. `weight`: that of one observation now."""
+        """Nats: the negative logarithm of the share of observations that surprised as much, and never more than `surprise` itself: that
+        little happens does not make much of a little. `weight`: that of one observation now.
+        """
         if not self._fresh:
             self._refresh(weight)
         at = int(surprise / _WIDTH)
         if surprise <= self._top:
-            return self._levels[min(at, _BINS - 1)]
-        return self._levels[-1] + _BEYOND * (surprise - self._top)
+            return min(self._levels[min(at, _BINS - 1)], surprise)
+        return min(self._levels[-1] + _BEYOND * (surprise - self._top), surprise)
 
     def _refresh(self, weight: float) -> None:
         """The table of levels, once a bucket."""

@@ -48,7 +48,7 @@ def worded(why: Why, minutes: int) -> str:
         case Kind.DISTINCT_DAY:
             return f"{actual} different {why.field} since the day began ({usual} on a whole day)"
         case Kind.HOUR:
-            return f"active around {why.value}, as it rarely is ({why.peers:.1%} of what others do is at this hour)"
+            return f"active around {value}, {why.expected:.0%} as often as at its usual hours (others: {why.peers:.0%})"
         case Kind.PATTERN:
             return f"the combination of its measures is unlike that of others (more unlike than {1 - why.expected:.2%})"
         case Kind.RARE:

@@ -28,6 +28,7 @@ from soc.model.event import flat, iso
 _UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SAMPLE = 5000  # events that are read before fields are chosen, and ...
 _SAMPLE_BYTES = 32 << 20  # ... how much of the log at most
+_REASONS = 5  # that are printed of an item
 _MAX_LINE = 1 << 24
 
 
@@ -183,7 +184,7 @@ def _line(item: Item, minutes: int) -> dict[str, object]:
             "surprise": round(why.surprise, 2),
             "text": worded(why, minutes),
         }
-        for why in item.why
+        for why in item.why[:_REASONS]
     ]
     return {
         "time": iso_of(item),
