@@ -156,14 +156,17 @@ def _span(run: Run, incident: Incident) -> tuple[float, float]:
 
 def _found(run: Run, incident: Incident, alarms: list[Alarm]) -> Found:
     begin, end = _span(run, incident)
+    measured_by = MEASURED_BY[incident.feature]
     of = sorted(
         alarm for alarm in alarms if alarm.key.component == incident.component and begin < alarm.minute <= end + 5
     )
+    if end - begin > 1440:  # whatever alarms in the days of a leak need not be about it
+        of = [alarm for alarm in of if alarm.key.definition in measured_by]
     if not of:
         return Found(incident, None, named=False)
     first = of[0].minute
     names = list(dict.fromkeys(alarm.key.definition for alarm in of if alarm.minute <= first + 5))[:3]
-    return Found(incident, first - begin, any(name in names for name in MEASURED_BY[incident.feature]))
+    return Found(incident, first - begin, any(name in names for name in measured_by))
 
 
 def faults(seed: int) -> Run:

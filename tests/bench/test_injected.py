@@ -77,7 +77,7 @@ def test_a_fault_is_called_when_its_buckets_are_closed(monkeypatch):
     monkeypatch.setattr("bench.injected.LEARNING_DAYS", 1)
     begin = START + DAY_MS + 9 * HOUR_MS
     plan = [Planned(begin, "otp_loss", {"carrier": "viettel", "share": 0.9})]
-    run = observe(1, date(2026, 3, 2), 2, plan, Rates(0, 0, 600, 0, 0, 0, 0, 0))
+    run = observe(1, date(2026, 3, 2), 2, plan, Rates(0, 0, 250, 0, 0, 0, 0, 0))
     assert run.components == {"otp"}
     [found], _ = judge(run, run.calls)
     assert found.named

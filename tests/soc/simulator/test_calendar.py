@@ -89,7 +89,7 @@ def test_weeks_differ_but_keep_their_level():
 def test_counts_are_overdispersed():
     """The variance of counts an hour is several times their mean: Poisson's would be the same."""
     start = at(2026, 3, 2)
-    world = World(3, start, Rates(0, 0, 0, 3000, 0, 0, 0, 0))
+    world = World(3, start, Rates(0, 0, 0, 600, 0, 0, 0, 0))
     counts: Counter[int] = Counter((entry.at - start) // HOUR_MS for entry in world.entries(start + 12 * DAY_MS))
     nine = [counts[24 * day + 9] for day in range(12) if day_kind(date(2026, 3, 2) + timedelta(days=day)) == "workday"]
     assert pvariance(nine) > 3 * mean(nine)

@@ -16,7 +16,7 @@ from soc.simulator.line import DAY_MS, HOUR_MS, MINUTE_MS, ZONE
 MONDAY_8 = int(datetime(2026, 3, 2, 8, tzinfo=ZONE).timestamp() * 1000)
 NINE = MONDAY_8 + HOUR_MS
 OTP, LGSP, PORTAL = (
-    Rates(0, 0, 3000, 0, 0, 0, 0, 0),
+    Rates(0, 0, 1500, 0, 0, 0, 0, 0),
     Rates(0, 0, 0, 2000, 400, 0, 0, 0),
     Rates(300, 0, 0, 0, 0, 0, 0, 0),
 )
