@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|rules|limits|correlations|lists|score|nab|observe|end_to_end|latency|memory|backtest|elastic|pages] ...
+python -m bench [parts|rules|limits|correlations|lists|score|nab|observe|end_to_end|latency|memory|backtest|elastic|pages|injected|injected_entities] ...
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from bench import (
     backtest,
     correlations,
     end_to_end,
+    injected,
+    injected_entities,
     latency,
     limits,
     lists,
@@ -49,6 +51,8 @@ BENCHMARKS = {
     "score": score.main,
     "nab": nab.main,
     "observe": observe.main,
+    "injected": injected.main,
+    "injected_entities": injected_entities.main,
     "elastic": on_elastic("elastic"),
     "pages": on_elastic("pages"),
 }
@@ -63,6 +67,8 @@ LONG = (
     "nab",
     "observe",
     "pages",
+    "injected",
+    "injected_entities",
 )  # only when they are named
 
 

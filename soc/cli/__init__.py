@@ -23,6 +23,7 @@ COMMANDS = {
     "parse": "soc.cli.parse:parse",
     "match": "soc.cli.match:match",
     "score": "soc.cli.score:score",
+    "entities": "soc.cli.entities:entities",
     "simulate": "soc.cli.simulate:simulate",
     "doctor": "soc.cli.doctor:doctor",
     "backup": "soc.cli.backup:backup",

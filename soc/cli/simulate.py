@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ import typer
 
 from soc.cli.run import stop_on_signals
 from soc.errors import ConfigError
-from soc.simulator import Rates, World, Writer, play, schedule
+from soc.simulator import Planned, Rates, World, Writer, draw, play, read_plan, schedule
 from soc.simulator.line import ZONE
 from soc.simulator.writer import TRUTH
 
@@ -58,11 +59,23 @@ def simulate(
     incidents: Annotated[
         bool, typer.Option("--incidents/--no-incidents", help="Incidents, or ordinary traffic alone.")
     ] = True,
+    faults: Annotated[
+        str | None,
+        typer.Option(
+            metavar="random|FILE",
+            help="Faults and quiet misuse instead of the loud incidents: `random`, or a plan in YAML or JSON (docs/simulator.md).",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the logs of a simulated province: portal, OTP and LGSP gateways, servers; with labelled incidents."""
     begin = _begin(start)
     seconds = _seconds(duration) if duration else None if realtime else 3600
-    planned = schedule(begin, _FIRST_S[realtime] * 1000, _PAUSE_S[realtime] * 1000) if incidents else ()
+    planned: Iterable[Planned | tuple[int, str]] = ()
+    if faults:
+        planned = _faults(faults, seed, begin, seconds)
+    elif incidents:
+        planned = schedule(begin, _FIRST_S[realtime] * 1000, _PAUSE_S[realtime] * 1000)
     world = World(seed, begin, Rates().times(rate), planned)
     writer = Writer(out, _place(syslog) if syslog else None)
     began = time.monotonic()
@@ -82,6 +95,14 @@ def simulate(
     )
     if writer.dropped:
         sys.stderr.write(f"soc: {writer.dropped} syslog messages were dropped: nobody listened on {syslog}\n")
+
+
+def _faults(text: str, seed: int, begin: int, seconds: int | None) -> list[Planned]:
+    if text != "random":
+        return [planned for planned in read_plan(Path(text)) if planned.at >= begin]
+    if seconds is None:
+        raise ConfigError("--faults random needs --duration: the first half, at most 14 days, stays free of faults")
+    return draw(seed, begin, begin + seconds * 1000)
 
 
 def _begin(text: str | None) -> int:

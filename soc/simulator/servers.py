@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
-from soc.simulator.line import Line, iso
+from soc.simulator.line import Entry
 
 HOSTS = ("portal-web01", "portal-web02", "motcua-app01", "lgsp-gw01", "csdl-db01")
 _ADMINS = ("quantri", "vanhanh", "sonnt", "haipv", "maitt")
@@ -16,30 +16,37 @@ _COMMANDS = (
 )
 
 
-def message(at: int, host: str, tag: str, text: str) -> Line:
-    """`tag` is the program with its process id: `sshd[812]`."""
-    return Line(at, "linux.auth", f"{iso(at)} {host} {tag}: {text}")
+def message(at: int, host: str, tag: str, text: str, **facts: object) -> Entry:
+    """`tag` is the program with its process id: `sshd[812]`. `facts`: what it says, by ECS names with `__` for the dots."""
+    named = {name.replace("__", "."): value for name, value in facts.items()}
+    return Entry(at, "linux.auth", {"host": host, "tag": tag, "text": text, "facts": named})
 
 
-def administer(at: int, rng: Random) -> list[Line]:
+def login(
+    at: int, host: str, tag: str, who: str, address: str, port: int, how: str = "password", ok: bool = False
+) -> Entry:
+    """sshd's word on one attempt. `who` with `invalid user` before it where nobody has that name."""
+    end = ": ED25519 SHA256:Zq3v7d1rTqk" if how == "publickey" else ""
+    text = f"{'Accepted' if ok else 'Failed'} {how} for {who} from {address} port {port} ssh2{end}"
+    return message(
+        at, host, tag, text,
+        event__action="ssh_login", event__outcome="success" if ok else "failure", user__name=who.removeprefix("invalid user "),
+        source__ip=address, source__port=port,
+    )  # fmt: skip
+
+
+def administer(at: int, rng: Random) -> list[Entry]:
     """An administrator signs in from the management network, works a while and leaves; passwords get mistyped."""
     host, who, process = rng.choice(HOSTS), rng.choice(_ADMINS), rng.randrange(1000, 60_000)
     tag, address, port = f"sshd[{process}]", f"10.33.250.{rng.randrange(10, 40)}", rng.randrange(40_000, 60_000)
-    lines: list[Line] = []
+    lines: list[Entry] = []
     if rng.random() < 0.5:
         for _ in range(rng.choice((0, 0, 0, 1, 1, 2))):
-            lines.append(message(at, host, tag, f"Failed password for {who} from {address} port {port} ssh2"))
+            lines.append(login(at, host, tag, who, address, port))
             at += rng.randrange(3_000, 9_000)
-        lines.append(message(at, host, tag, f"Accepted password for {who} from {address} port {port} ssh2"))
+        lines.append(login(at, host, tag, who, address, port, ok=True))
     else:
-        lines.append(
-            message(
-                at,
-                host,
-                tag,
-                f"Accepted publickey for {who} from {address} port {port} ssh2: ED25519 SHA256:Zq3v7d1rTqk",
-            )
-        )
+        lines.append(login(at, host, tag, who, address, port, "publickey", ok=True))
     lines.append(
         message(at + 30, host, tag, f"pam_unix(sshd:session): session opened for user {who}(uid=1001) by (uid=0)")
     )
@@ -59,7 +66,7 @@ def administer(at: int, rng: Random) -> list[Line]:
     return lines
 
 
-def cron(at: int, rng: Random) -> list[Line]:
+def cron(at: int, rng: Random) -> list[Entry]:
     host, tag = rng.choice(HOSTS), f"CRON[{rng.randrange(1000, 60_000)}]"
     return [
         message(at, host, tag, "pam_unix(cron:session): session opened for user root(uid=0) by (uid=0)"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from soc.errors import ConfigError
-from soc.simulator.incidents import Incident
+from soc.simulator.episode import Incident
 from soc.simulator.line import FILES, Line
 
 TRUTH = "incidents.ndjson"

@@ -93,7 +93,8 @@ def test_every_stream_writes_its_native_format():
             assert datetime.fromisoformat(document["time"]).timestamp() * 1000 == line.at
         elif line.stream == "nginx.access":
             assert re.fullmatch(
-                r'\S+ - - \[\d\d/Mar/2026:\d\d:\d\d:\d\d \+0700\] "[^"]+ HTTP/1.1" \d{3} \d+ "[^"]*" "[^"]*"', line.text
+                r'\S+ - - \[\d\d/Mar/2026:\d\d:\d\d:\d\d \+0700\] "[^"]+ HTTP/1.1" \d{3} \d+ "[^"]*" "[^"]*" rt=\d+\.\d{3}',
+                line.text,
             ), line.text
         elif line.stream == "nginx.error":
             assert re.match(

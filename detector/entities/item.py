@@ -1,0 +1,73 @@
+"""Item: what an analyst is shown about one entity, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from soc.model.event import iso
+
+
+class Kind(StrEnum):
+    """What a reason is about. `feature` of a reason starts with it, so that a console can word it in its own language."""
+
+    EVENTS = "events"  # how many events
+    COUNT = "count"  # how many events with one value of a field
+    DISTINCT = "distinct"  # how many different values of a field
+    FRESH = "fresh"  # how many values of a field that the entity never had
+    NEXT = "sequential"  # how many numbers that follow the entity's previous one
+    RARE = "rare"  # a value that this entity, or nobody, has had
+    HOUR = "hour"  # the time of the day
+    EVENTS_DAY = "events-day"  # as EVENTS, since the day began
+    DISTINCT_DAY = "distinct-day"
+    PATTERN = "pattern"  # the whole of it
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """One reason. `surprise`: nats, the negative logarithm of how often such is seen in the population.
+
+    `expected` and `actual` are counts; of a value that is rare, the share (0..1) of the entity's buckets that have it, and of its peers
+    in `peers`. `value` is what is rare or counted.
+    """
+
+    kind: Kind
+    field: str
+    value: str
+    expected: float
+    actual: float
+    peers: float
+    surprise: float
+
+    @property
+    def feature(self) -> str:
+        """Its name: `events`, `distinct destination.ip`, `event.outcome=failure`, `rare process.name`, `hour`."""
+        if self.kind is Kind.COUNT:
+            return f"{self.field}={self.value}"
+        return f"{self.kind} {self.field}" if self.field else str(self.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line for an analyst. Times: ms since 1970 UTC; `time` is the last that the bucket covers, when the item can be shown.
+
+    `since`: the first event of the episode that the item belongs to. `score`: 0..1, of which 0.5 is the entity's least to be looked at.
+    `strength`: the sum of what surprises, in nats, before it is made a score. `events`: of the entity in this bucket.
+    """
+
+    time: int
+    since: int
+    field: str
+    entity: str
+    score: float
+    strength: float
+    events: int
+    why: tuple[Why, ...]
+
+    def scored(self, score: float) -> Item:
+        return replace(self, score=score)
+
+
+def iso_of(item: Item) -> str:
+    """When the item can be shown, as `2026-11-22T09:29:59.999Z`."""
+    return iso(item.time)

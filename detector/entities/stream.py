@@ -1,0 +1,177 @@
+"""A log as it comes: out of order, twice, with clocks that jump. What is left of it goes to the profiles in buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from detector.entities.budget import DAY_MS, Budget
+from detector.entities.document import Getter, getter, time_of
+from detector.entities.item import Item
+from detector.entities.profiles import Profiles
+from detector.entities.text import kept
+from soc.model.event import iso
+
+LATENESS_MS = 60_000
+_REMEMBERED = 100_000  # event ids: between so many and twice as many
+_BELIEVED = 10  # events in a row from another time before that is the time
+_JUMP_MS = DAY_MS
+_MAX_PARTS = 4
+
+
+class Seen(NamedTuple):
+    """One event, read."""
+
+    ts: int
+    id: object
+    entities: tuple[str | None, ...]
+    fields: dict[str, object]
+
+
+class Kind:
+    """What an entity is: one field, or several joined by `+` (a consumer and a service)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._getters: list[Getter] = [getter(part) for part in name.split("+")[:_MAX_PARTS]]
+
+    def of(self, document: Mapping[str, object]) -> str | None:
+        """The entity of the event, None when it has none. Of a list the first is taken."""
+        parts = []
+        for get in self._getters:
+            value = get(document)
+            if value.__class__ is list:
+                value = value[0] if value else None
+            if value is None or value == "" or value == "-" or isinstance(value, dict):
+                return None
+            parts.append(kept(value))
+        return parts[0] if len(parts) == 1 else " + ".join(parts)
+
+
+class Stream:
+    """One pass. `profiles`: one for each kind, all of which look at the same fields."""
+
+    def __init__(self, kinds: Sequence[Kind], profiles: Sequence[Profiles], lateness_ms: int = LATENESS_MS) -> None:
+        self._kinds, self._profiles = kinds, profiles
+        self._lateness_ms = lateness_ms
+        self._what = [(name, getter(name)) for name in profiles[0].what]
+        self._bucket_ms = profiles[0].bucket_ms
+        self._due = -1  # when the next bucket is closed
+        self._newest = -1
+        self._ahead: list[Seen] = []  # events from so far ahead that a clock may be wrong
+        self._ids: set[int] = set()
+        self._ids_before: set[int] = set()
+        self.read = self.undated = self.nameless = self.duplicates = self.jumped = 0
+
+    def feed(self, document: Mapping[str, object]) -> list[Item]:
+        """Take one event; returns what can be shown now."""
+        self.read += 1
+        ts = time_of(document.get("@timestamp"))
+        if ts is None:
+            self.undated += 1
+            return []
+        entities = tuple(kind.of(document) for kind in self._kinds)
+        if not any(entities):
+            self.nameless += 1
+            return []
+        fields = {}
+        for name, get in self._what:
+            value = get(document)
+            if value is not None:
+                fields[name] = value
+        event = document.get("event")
+        id_ = event.get("id") if isinstance(event, dict) else document.get("event.id")
+        return self._place(Seen(ts, id_, entities, fields))
+
+    def _place(self, seen: Seen) -> list[Item]:
+        if seen.id is not None and self._twice(seen):
+            self.duplicates += 1
+            return []
+        if self._newest >= 0 and seen.ts > self._newest + _JUMP_MS:
+            self._ahead.append(seen)
+            if len(self._ahead) < _BELIEVED:
+                return []
+            return self._believe()
+        if self._ahead:  # time goes on where it was: those clocks were wrong
+            self.jumped += len(self._ahead)
+            self._ahead = []
+        return self._observe(seen)
+
+    def _twice(self, seen: Seen) -> bool:
+        """The same id alone is not enough: some products number kinds of events, not events."""
+        key = hash((str(seen.id), seen.ts, seen.entities, str(seen.fields)))
+        if key in self._ids or key in self._ids_before:
+            return True
+        self._ids.add(key)
+        if len(self._ids) >= _REMEMBERED:
+            self._ids_before, self._ids = self._ids, set()
+        return False
+
+    def _believe(self) -> list[Item]:
+        """So many agree: it is the time, after a gap."""
+        ahead, self._ahead = sorted(self._ahead, key=lambda seen: seen.ts), []
+        if ahead[-1].ts - ahead[0].ts > _JUMP_MS:  # they do not agree with each other: the latest wait on
+            first = ahead[0].ts
+            self._ahead = [seen for seen in ahead if seen.ts - first > _JUMP_MS]
+            ahead = [seen for seen in ahead if seen.ts - first <= _JUMP_MS]
+        return [item for seen in ahead for item in self._observe(seen)]
+
+    def _observe(self, seen: Seen) -> list[Item]:
+        ts = seen.ts
+        items: list[Item] = []
+        if ts > self._newest:
+            self._newest = ts
+            if ts >= self._due:
+                items = self._close(ts - self._lateness_ms)
+                self._due = ts - ts % self._bucket_ms + self._bucket_ms + self._lateness_ms
+        for profiles, entity in zip(self._profiles, seen.entities, strict=True):
+            if entity is not None:
+                profiles.observe(ts, entity, seen.fields)
+        return items
+
+    def _close(self, until: int) -> list[Item]:
+        return [item for profiles in self._profiles for item in profiles.close(until)]
+
+    def end(self) -> Iterator[Item]:
+        """No more events: what is open is closed."""
+        if self._ahead:
+            ahead, self._ahead = sorted(self._ahead, key=lambda seen: seen.ts), []
+            for seen in ahead:
+                yield from self._observe(seen)
+        yield from self._close(self._newest + self._bucket_ms)
+
+    def remarks(self) -> list[str]:
+        """What did not go the usual way, in sentences for people."""
+        counts = (
+            (self.undated, "events have no @timestamp that is a time, and were left out"),
+            (self.nameless, f"events have no {' or '.join(kind.name for kind in self._kinds)}, and were left out"),
+            (self.duplicates, "events came twice, and were counted once"),
+            (self.jumped, "events are more than a day ahead of those around them, and were left out"),
+            (
+                sum(profiles.late for profiles in self._profiles),
+                "events came after their bucket was closed, and were left out",
+            ),
+        )
+        said = [f"{count:,} of {self.read:,} {what}" for count, what in counts if count]
+        for profiles in self._profiles:
+            if profiles.other:
+                said.append(
+                    f"{len(profiles.entities):,} of {profiles.field} are kept, the most that there is room for;"
+                    f" {profiles.other:,} events of others were only counted"
+                )
+            if profiles.learning:
+                said.append(
+                    f"too little is known of {profiles.field} to show anything yet: learning goes on at the end of the log"
+                )
+            else:
+                said.append(
+                    f"learning until {iso(profiles.learned)} for {profiles.field}, {len(profiles.entities):,} of them"
+                )
+        return said
+
+
+def stream_of(names: Sequence[str], what: Sequence[str], budget: Budget, bucket_ms: int, offset_ms: int = 0) -> Stream:
+    """The usual stream of these kinds of entities."""
+    kinds = [Kind(name) for name in names]
+    profiles = [Profiles(name, what, budget, bucket_ms=bucket_ms, offset_ms=offset_ms) for name in names]
+    return Stream(kinds, profiles)

@@ -1,0 +1,61 @@
+"""Values as they are kept, and reasons as they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from detector.entities.item import Kind, Why
+
+MAX_VALUE = 160  # characters of a value; of a longer one there is the beginning and a digest
+MAX_LIST = 16  # values of a list
+_SHOWN = 80
+
+
+def kept(value: object) -> str:
+    """One scalar as text, of bounded length; equal texts for equal values."""
+    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    if len(text) <= MAX_VALUE:
+        return text
+    digest = blake2b(text.encode(errors="surrogatepass"), digest_size=6).hexdigest()
+    return f"{text[: MAX_VALUE - 16]}...{digest}"
+
+
+def several(values: list[object]) -> Iterator[str]:
+    """Those of a list, each once; what is no scalar is left out."""
+    seen = {kept(value) for value in values[:MAX_LIST] if isinstance(value, str | int | float)}
+    return iter(sorted(seen))
+
+
+def worded(why: Why, minutes: int) -> str:
+    """The reason as an English sentence. `minutes`: how long a bucket is. The console words it in its own languages."""
+    value = why.value if len(why.value) <= _SHOWN else why.value[:_SHOWN] + "..."
+    actual, expected, peers = f"{why.actual:,.0f}", _number(why.expected), _number(why.peers)
+    usual = f"usual {expected}, others {peers}"
+    match why.kind:
+        case Kind.EVENTS:
+            return f"{actual} events in {minutes} minutes ({usual})"
+        case Kind.COUNT:
+            return f"{actual} events with {why.field} = {value} in {minutes} minutes ({usual})"
+        case Kind.DISTINCT:
+            return f"{actual} different {why.field} in {minutes} minutes ({usual})"
+        case Kind.FRESH:
+            return f"{actual} {why.field} that it never had, in {minutes} minutes ({usual})"
+        case Kind.NEXT:
+            return f"{actual} times the {why.field} that follows the one before, in {minutes} minutes ({usual})"
+        case Kind.EVENTS_DAY:
+            return f"{actual} events since the day began ({usual} on a whole day)"
+        case Kind.DISTINCT_DAY:
+            return f"{actual} different {why.field} since the day began ({usual} on a whole day)"
+        case Kind.HOUR:
+            return f"active around {value}, {why.expected:.0%} as often as at its usual hours (others: {why.peers:.0%})"
+        case Kind.PATTERN:
+            return f"the combination of its measures is unlike that of others (more unlike than {1 - why.expected:.2%})"
+        case Kind.RARE:
+            own = f"in {why.expected:.1%} of its active periods" if why.expected else "never before"
+            others = f"{why.peers:.1%} of the others have had it" if why.peers else "nobody else has had it"
+            return f"{why.field} = {value}: {own}; {others}"
+
+
+def _number(count: float) -> str:
+    return f"{count:,.0f}" if count >= 10 else f"{count:.1f}"

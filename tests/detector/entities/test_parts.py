@@ -1,0 +1,143 @@
+"""The parts alone: cells, tails, budget, choice of fields, words."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+import pytest
+from habits import DAY_MS, MONDAY_MS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.entities.budget import Budget
+from detector.entities.cell import above, add, mean
+from detector.entities.choose import MOST, chosen
+from detector.entities.item import Item, Kind, Why
+from detector.entities.tail import Tail
+from detector.entities.text import worded
+
+WHY = Why(Kind.DISTINCT, "govsoc.lgsp.subject", "", 12.0, 71.0, 9.0, 8.0)
+ITEM = Item(MONDAY_MS, MONDAY_MS, "user.id", "a", 0.0, 10.0, 5, (WHY,))
+
+
+def cell(counts, weight=1.0):
+    made = [0.0, 0.0, 0.0]
+    for count in counts:
+        add(made, count, weight)
+    return made
+
+
+@given(
+    st.lists(st.integers(0, 10**15), min_size=1), st.lists(st.integers(0, 10**15), min_size=1), st.integers(0, 10**15)
+)
+def test_surprise_is_finite_and_grows_with_the_count(own, peers, count):
+    one, _ = above(count, cell(own), cell(peers), 1.0)
+    more, expected = above(count * 2 + 10, cell(own), cell(peers), 1.0)
+    assert 0 <= one <= more < float("inf")
+    assert expected >= 0
+
+
+def test_own_history_outweighs_the_peers():
+    busy = cell([100] * 50)
+    assert above(110, busy, cell([5] * 500), 1.0)[0] == 0
+    assert above(110, cell([5] * 50), cell([100] * 500), 1.0)[0] > 5
+    assert above(110, cell([]), cell([100] * 500), 1.0)[0] == 0
+
+
+def test_old_buckets_weigh_less():
+    changed = cell([100] * 10)
+    for _ in range(10):
+        add(changed, 4, 2.0**10)
+    assert mean(changed) == pytest.approx(4, rel=0.1)
+
+
+def test_a_feature_that_always_surprises_is_worth_nothing():
+    noisy, quiet = Tail(), Tail()
+    for _ in range(1000):
+        noisy.add(8.0, 1.0)
+        quiet.add(0.0, 1.0)
+    assert noisy.level(8.0, 1.0) < 0.01
+    assert quiet.level(8.0, 1.0) > 7
+    assert quiet.level(9.0, 1.0) > quiet.level(8.0, 1.0)
+
+
+@given(st.lists(st.floats(0, 1e6), max_size=200))
+def test_levels_are_monotone(surprises):
+    tail = Tail()
+    for surprise in surprises:
+        tail.add(surprise, 1.0)
+    levels = [tail.level(at / 4, 1.0) for at in range(300)]
+    assert levels == sorted(levels)
+
+
+def test_the_budget_is_never_exceeded_and_rises_with_what_is_spent():
+    budget, chance = Budget(5), random.Random(1)
+    shown: dict[int, list[Item]] = {}
+    for bucket in range(96 * 12):
+        time = MONDAY_MS + bucket * 900_000
+        items = [replace(ITEM, entity=f"e{at}", strength=chance.expovariate(0.5) + 3) for at in range(20)]
+        shown.setdefault(time // DAY_MS, []).extend(budget.choose(items, time))
+    assert max(map(len, shown.values())) <= 5
+    later = [len(items) for day, items in shown.items() if day >= MONDAY_MS // DAY_MS + 3]
+    assert 0.5 <= sum(later) / len(later) <= 4.5
+
+
+def test_a_day_of_attack_does_not_blind_the_next():
+    budget = Budget(10)
+    for day in range(6):
+        for at in range(30):
+            strength = 50.0 if day == 4 else 6 + at / 10
+            time = MONDAY_MS + day * DAY_MS + at * 900_000
+            budget.choose([replace(ITEM, entity=f"e{at}", strength=strength)], time)
+    assert budget.choose([replace(ITEM, entity="new", strength=12.0)], MONDAY_MS + 6 * DAY_MS)
+
+
+def test_fields_are_chosen_by_how_they_behave():
+    chance = random.Random(1)
+    sample = []
+    for step in range(2000):
+        person = chance.randrange(40)
+        sample.append(
+            (
+                f"u{person}",
+                {
+                    "@timestamp": str(step),
+                    "user.id": f"u{person}",
+                    "user.name": f"name{person}",
+                    "event.id": f"{step:x}",
+                    "session": f"s{step}",
+                    "kind": "event",
+                    "event.action": chance.choice(("read", "write")),
+                    "event.code": None,
+                    "destination.ip": f"10.0.0.{person % 7 + chance.randrange(2)}",
+                    "destination.host": None,
+                    "bytes": chance.random(),
+                    "rare": "x" if step == 7 else None,
+                },
+            )
+        )
+        fields = sample[-1][1]
+        fields["event.code"] = {"read": 1, "write": 2}[fields["event.action"]]
+        fields["destination.host"] = "host-" + fields["destination.ip"]
+    found = chosen(sample)
+    assert len(set(found) & {"event.action", "event.code"}) == 1
+    assert len(set(found) & {"destination.ip", "destination.host"}) == 1
+    assert not set(found) & {"@timestamp", "event.id", "session", "kind", "bytes", "rare", "user.id"}
+
+
+def test_a_document_of_ten_thousand_fields_is_bounded():
+    sample = [(f"u{row % 3}", {f"f{at}": row % 5 for at in range(10_000)}) for row in range(20)]
+    assert len(chosen(sample)) <= MOST
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_kind_has_words(kind):
+    text = worded(replace(WHY, kind=kind, value="v" * 500), 15)
+    assert text
+    assert len(text) < 300
+
+
+def test_a_reason_is_read_by_people():
+    assert WHY.feature == "distinct govsoc.lgsp.subject"
+    assert worded(WHY, 15) == "71 different govsoc.lgsp.subject in 15 minutes (usual 12, others 9.0)"
