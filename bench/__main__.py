@@ -1,6 +1,6 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|rules|limits|correlations|lists|end_to_end|latency|memory|backtest|elastic|pages] ...
+python -m bench [parts|rules|limits|correlations|lists|end_to_end|latency|memory|backtest|entities|elastic|pages] ...
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
-from bench import backtest, correlations, end_to_end, latency, limits, lists, memory, parts, rules
+from bench import backtest, correlations, end_to_end, entities, latency, limits, lists, memory, parts, rules
 
 
 def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
@@ -33,11 +33,12 @@ BENCHMARKS = {
     "backtest": backtest.main,
     "correlations": correlations.main,
     "lists": lists.main,
+    "entities": entities.main,
     "elastic": on_elastic("elastic"),
     "pages": on_elastic("pages"),
 }
 
-LONG = ("memory", "limits", "backtest", "correlations", "lists", "pages")  # only when they are named
+LONG = ("memory", "limits", "backtest", "correlations", "lists", "entities", "pages")  # only when they are named
 
 
 def main(names: list[str]) -> None:

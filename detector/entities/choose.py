@@ -12,6 +12,7 @@ from itertools import islice
 from math import log, sqrt
 
 from soc.model.event import Fields
+from soc.query.values import instant
 
 MOST = 8  # fields that are chosen
 _NAMES = 1000  # fields that are considered, and ...
@@ -70,6 +71,10 @@ def _merit(column: Mapping[int, str], sample: Sequence[tuple[str, Fields]]) -> f
     pairs = {(sample[row][0], value) for row, value in column.items()}
     entities = len({sample[row][0] for row in column})
     again = 1 - (len(pairs) - entities) / max(total - entities, 1)  # of what an entity has after its first
+    if sum(instant(value) is not None and not value.isdecimal() for value in islice(counts, 50)) > 0.8 * min(
+        len(counts), 50
+    ):
+        return 0.0  # times
     if again < _LEAST_AGAIN or len(counts) > 0.7 * total:
         return 0.0
     entropy = -sum(count / total * log(count / total) for count in counts.values())
