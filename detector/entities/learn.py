@@ -7,7 +7,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from detector.entities.budget import DAY_MS
-from detector.entities.cell import Cell, add
+from detector.entities.cell import Cell, add_both
 from detector.entities.profile import SLOTS, Activity, Profile
 from detector.entities.surprise import Raw
 
@@ -83,8 +83,7 @@ class Learner:
         counts += [0] * fields if first else fresh
         counts += [activity.sequential(at) for at in range(fields)]
         for at, count in enumerate(counts):
-            add(own.cells[at], count, weight)
-            add(theirs.cells[at], count, weight)
+            add_both(own.cells[at], theirs.cells[at], count, weight)
         own.buckets += weight
         theirs.buckets += weight
         for at, some in enumerate(fresh):
@@ -112,12 +111,11 @@ class Learner:
                 those = shared.get(value)
                 if those is None:
                     those = shared[value] = [0.0, 0.0, 0.0, 0.0]
-                add(those, count, weight)
                 cell = known.get(value)
                 if cell is None:
                     those[3] += 1
                     cell = known[value] = [0.0, 0.0, 0.0]
-                add(cell, count, weight)
+                add_both(cell, those, count, weight)
             if len(known) > bound:
                 _forget(known, bound * 3 // 4)
 
