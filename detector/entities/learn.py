@@ -105,8 +105,10 @@ class Learner:
         self._learn_values(profile, activity)
 
     def _learn_values(self, profile: Profile, activity: Activity) -> None:
-        weight, bound = self.weight, self._profiles.bounds.values
+        weight, bounds = self.weight, self._profiles.bounds
+        bound = bounds.values if self._profiles.cells < bounds.cells else max(bounds.values // 8, 1)
         for counts, known, shared in zip(activity.counts, profile.values, self._profiles.peers.values, strict=True):
+            before = len(known)
             for value, count in counts.items():
                 those = shared.get(value)
                 if those is None:
@@ -117,7 +119,8 @@ class Learner:
                     cell = known[value] = [0.0, 0.0, 0.0]
                 add_both(cell, those, count, weight)
             if len(known) > bound:
-                _forget(known, bound * 3 // 4)
+                _forget(known, max(bound * 3 // 4, 1))
+            self._profiles.cells += len(known) - before
 
 
 def _forget(known: dict[str, Cell], room: int) -> None:

@@ -41,6 +41,8 @@ class Bounds:
     entities: int = 20_000
     values: int = 64  # of a field, of one entity
     shared: int = 50_000  # of a field, of all
+    cells: int = 1_000_000  # values of all entities and fields together; when there are more, an eighth of `values` is kept of each entity
+    held: int = 500_000  # values in open buckets together; the number of more is estimated
 
 
 class Profiles:
@@ -73,6 +75,9 @@ class Profiles:
         self.tails = [Tail() for _ in self.features]
         self.families = [Tail() for _ in FAMILIES]
         self.episodes: dict[str, Episode] = {}
+        self.cells = 0  # values of all entities and fields
+        self.held = 0  # values in open buckets
+        self.squeezed = 0  # buckets in which there were more of one of the two than there is room for
         self.open: dict[int, dict[str, Activity]] = {}  # start of bucket, ms -> entity -> what it did
         self.closed = -1  # all that happened before this (ms) is history
         self.began = -1  # the first event, ms
@@ -108,8 +113,9 @@ class Profiles:
                 if value in counts:
                     counts[value] += 1
                     continue
-                if value and len(counts) < MAX_DISTINCT and not value[0].isdecimal():
+                if value and not value[0].isdecimal() and len(counts) < MAX_DISTINCT and self.held < self.bounds.held:
                     counts[value] = 1
+                    self.held += 1
                     continue
             if value is None or value == "":
                 continue
@@ -122,8 +128,11 @@ class Profiles:
         for text in texts:
             if text.isdecimal() and len(text) <= 18:
                 activity.follow(at, int(text))
-            if text in counts or len(counts) < MAX_DISTINCT:
-                counts[text] = counts.get(text, 0) + 1
+            if text in counts:
+                counts[text] += 1
+            elif len(counts) < MAX_DISTINCT and self.held < self.bounds.held:
+                counts[text] = 1
+                self.held += 1
             else:
                 activity.more(at, text)
 
@@ -166,6 +175,8 @@ class Profiles:
             judged += [item] if item is not None else []
             learner.note(profile, activity, raws, fresh, sums)
         learner.end()
+        self.squeezed += self.cells >= self.bounds.cells or self.held >= self.bounds.held
+        self.held -= sum(len(counts) for activity in bucket.values() for counts in activity.counts)
         shown = self.budget.choose(judged, start + self.bucket_ms - 1, learning=self.learning)
         for item in shown:
             self._show(item)
@@ -246,7 +257,7 @@ class Profiles:
         idle = sorted((profile.last, entity) for entity, profile in self.entities.items() if entity not in bucket)
         stale = [entity for last, entity in idle if last < start - HOUR_MS]
         for entity in stale[: max(over, self.bounds.entities // 10)]:
-            del self.entities[entity]
+            self.cells -= sum(map(len, self.entities.pop(entity).values))
             self.episodes.pop(entity, None)
 
 

@@ -174,6 +174,25 @@ def test_values_are_bounded():
     assert len(watched.peers.values[0]) <= 100
 
 
+def test_values_of_all_entities_together_are_bounded_and_it_is_said():
+    watched = profiles(bounds=Bounds(entities=100, values=16, cells=300, held=1000))
+    for hour in range(5):
+        for step in range(20_000):
+            watched.observe(TEN + hour * 3_600_000, f"u{step % 100}", {"event.action": f"a{hour}-{step}"})
+        assert watched.held <= 1000
+        watched.close(TEN + hour * 3_600_000 + BUCKET_MS)
+    assert watched.held == 0
+    assert (
+        watched.cells
+        == sum(len(values) for one in watched.entities.values() for values in one.values)
+        <= 300 + 100 * 10
+    )
+    assert watched.squeezed == 5
+    assert watched.entities["u1"].habits.cells[1][2] / 5 == pytest.approx(
+        200, rel=0.1
+    )  # distinct values are still known
+
+
 def test_more_distinct_values_than_are_counted_one_by_one_are_estimated():
     watched = profiles()
     for step in range(20_000):
