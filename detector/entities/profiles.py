@@ -29,6 +29,8 @@ from soc.errors import ConfigError
 HOUR_MS = 3_600_000
 _LEARN_MS = 4 * HOUR_MS  # or 16 buckets, if these are shorter
 _SUSPECT = 0.5  # of how far an episode was above what is shown is added to what is new in it: two steps of one attack
+_TOLD = 0.5
+_TELLINGS = 1000  # values that are remembered as told, the newest
 _NOTED = 12  # reasons of an item
 _LEAST_LEVEL = 0.7  # nats: half of the population is as surprising
 _LEARN_BUCKETS = 150  # of entities, before the population is one to be held against
@@ -75,6 +77,7 @@ class Profiles:
         self.tails = [Tail() for _ in self.features]
         self.families = [Tail() for _ in FAMILIES]
         self.episodes: dict[str, Episode] = {}
+        self.told: dict[str, int] = {}  # field and value -> how many items have named it as rare
         self.cells = 0  # values of all entities and fields
         self.held = 0  # values in open buckets
         self.squeezed = 0  # buckets in which there were more of one of the two than there is room for
@@ -233,6 +236,7 @@ class Profiles:
                 if _total(self.families, sums, weight) >= LEAST:  # it goes on, shown or not
                     episode.until = start + self.bucket_ms - 1
                 whys, sums = episode.news(whys)
+        whys, sums = self._untold(whys, sums) if episode is None else (whys, sums)
         if not whys:
             return None
         since = episode.since if episode is not None else activity.since
@@ -242,7 +246,20 @@ class Profiles:
             total += min(_SUSPECT * episode.excess, total / 2)
         return Item(start + self.bucket_ms - 1, since, self.field, entity, 0.0, total, activity.events, reasons)
 
+    def _untold(self, whys: list[Why], sums: Sequence[float]) -> tuple[list[Why], Sequence[float]]:
+        """A rare value that items of others have named, such as new software, is half the news each time."""
+        parts = [_TOLD ** self.told.get(_named(why), 0) if why.kind is Kind.RARE else 1.0 for why in whys]
+        if min(parts, default=1.0) == 1.0:
+            return whys, sums
+        left = sorted(zip(parts, whys, strict=True), key=lambda pair: (-pair[0] * pair[1].surprise, pair[1].feature))
+        return [why for _, why in left], summed([why for _, why in left], [part for part, _ in left])
+
     def _show(self, item: Item) -> None:
+        for why in item.why:
+            if why.kind is Kind.RARE:
+                self.told[_named(why)] = self.told.pop(_named(why), 0) + 1
+        while len(self.told) > _TELLINGS:
+            del self.told[next(iter(self.told))]
         episode = self.episodes.setdefault(item.entity, Episode(item.since))
         episode.until = item.time
         episode.excess = max(episode.excess, item.strength * (2 - 1 / item.score))
@@ -259,6 +276,10 @@ class Profiles:
         for entity in stale[: max(over, self.bounds.entities // 10)]:
             self.cells -= sum(map(len, self.entities.pop(entity).values))
             self.episodes.pop(entity, None)
+
+
+def _named(why: Why) -> str:
+    return f"{why.field}\0{why.value}"
 
 
 def _total(families: Sequence[Tail], sums: Sequence[float], weight: float) -> float:

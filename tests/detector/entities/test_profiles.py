@@ -92,6 +92,15 @@ def test_one_incident_is_not_shown_forty_times(calm):
     assert 1 <= len(on(run(profiles(), calm + scan), "u09")) <= 4
 
 
+def test_new_software_of_many_is_not_shown_for_each(calm):
+    rollout = [
+        (TEN + person * 900_000 // 2, f"u{person:02d}", {"event.action": "new-software", "destination.ip": "10.0.0.1"})
+        for person in range(12)
+    ]
+    named = [item for item in run(profiles(), calm + rollout) if "new-software" in [why.value for why in item.why[:1]]]
+    assert 1 <= len(named) <= 3
+
+
 def test_another_step_of_the_same_episode_is_shown_again(calm):
     scan = [
         (TEN + step * 2000, "u09", {"event.action": "scan", "destination.ip": f"10.9.{step % 9}.{step}"})
