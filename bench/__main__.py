@@ -1,63 +1,16 @@
 """`make bench`: every benchmark, as a table. Figures are medians; machines differ, so compare ratios.
 
-python -m bench [parts|rules|limits|correlations|lists|score|nab|observe|end_to_end|latency|memory|backtest|elastic|pages|injected|injected_entities] ...
+python -m bench [NAME ...]: those below, each a module of its name.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 
-from bench import (
-    backtest,
-    correlations,
-    end_to_end,
-    injected,
-    injected_entities,
-    latency,
-    limits,
-    lists,
-    memory,
-    nab,
-    observe,
-    parts,
-    rules,
-    score,
-)
-
-
-def on_elastic(name: str) -> Callable[[], list[tuple[str, str]]]:
-    def measured() -> list[tuple[str, str]]:
-        if find_spec("elasticsearch") is None:  # an extra
-            return [("not measured", "its client is not installed: make setup-elasticsearch")]
-        figures: list[tuple[str, str]] = import_module(f"bench.{name}").main()
-        return figures
-
-    return measured
-
-
-BENCHMARKS = {
-    "parts": parts.main,
-    "end_to_end": end_to_end.main,
-    "latency": latency.main,
-    "memory": memory.main,
-    "rules": rules.main,
-    "limits": limits.main,
-    "backtest": backtest.main,
-    "correlations": correlations.main,
-    "lists": lists.main,
-    "score": score.main,
-    "nab": nab.main,
-    "observe": observe.main,
-    "injected": injected.main,
-    "injected_entities": injected_entities.main,
-    "elastic": on_elastic("elastic"),
-    "pages": on_elastic("pages"),
-}
-
-LONG = (
+SHORT = ("parts", "end_to_end", "latency", "rules", "elastic")  # those of `make bench`
+LONG = (  # only when they are named
     "memory",
     "limits",
     "backtest",
@@ -66,18 +19,27 @@ LONG = (
     "score",
     "nab",
     "observe",
-    "pages",
+    "entities",
     "injected",
     "injected_entities",
-)  # only when they are named
+    "pages",
+)
+ON_ELASTIC = ("elastic", "pages")
+
+
+def measured(name: str) -> list[tuple[str, str]]:
+    if name in ON_ELASTIC and find_spec("elasticsearch") is None:  # an extra
+        return [("not measured", "its client is not installed: make setup-elasticsearch")]
+    figures: list[tuple[str, str]] = import_module(f"bench.{name}").main()
+    return figures
 
 
 def main(names: list[str]) -> None:
-    if unknown := [name for name in names if name not in BENCHMARKS]:
-        sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
-    for name in names or [name for name in BENCHMARKS if name not in LONG]:
+    if unknown := [name for name in names if name not in SHORT + LONG]:
+        sys.exit(f"no benchmark {', '.join(unknown)}; there are {', '.join(SHORT + LONG)}")
+    for name in names or SHORT:
         print(f"\n{name}")
-        for what, figure in BENCHMARKS[name]():
+        for what, figure in measured(name):
             print(f"  {what:62} {figure}", flush=True)
 
 

@@ -17,7 +17,7 @@ from detector.entities.budget import Budget
 from detector.entities.stream import stream_of
 
 WHAT = ("event.action", "event.outcome", "destination.ip", "destination.port", "process.name", "govsoc.lgsp.subject")
-HELD_OUT = range(1000, 1010)
+HELD_OUT = range(1000, 1006)
 _PER_DAY = 10
 CHANCE = random.Random(1)
 _BUCKET_S = 900
@@ -113,12 +113,14 @@ def speed() -> list[tuple[str, str]]:
             stream.feed(orjson.loads(line))
         list(stream.end())
         rows.append((f"{kind}, {len(lines):,} events, events/s", f"{len(lines) / (time.process_time() - began):,.0f}"))
-    rows.append(("memory of this process, MB", f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f}"))
+    rows.append(
+        (
+            "memory of this process, the events included, MB",
+            f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f}",
+        )
+    )
     return rows
 
 
 def main(seeds: Iterable[int] = HELD_OUT) -> list[tuple[str, str]]:
-    rows = []
-    for kind in ("user.id", "source.ip"):
-        rows += [(f"{kind}: {name}", outcome.row()) for name, outcome in compared(list(seeds), kind).items()]
-    return rows + speed()
+    return [(f"user.id: {name}", outcome.row()) for name, outcome in compared(list(seeds), "user.id").items()] + speed()

@@ -6,18 +6,22 @@ tell something that no field chosen before them tells.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import islice
 from math import log, sqrt
 
 from soc.model.event import Fields
+from soc.query.values import instant
 
 MOST = 8  # fields that are chosen
 _NAMES = 1000  # fields that are considered, and ...
 _NAMES_EACH = 300  # ... of one event
 _LEAST_COVER = 0.01
 _LEAST_AGAIN = 0.3
+_MOST_NUMBERS = 100  # different ones, before they are marks and no kinds
+_MARK = re.compile(r"\d+|0x[0-9a-fA-F]+|\{?[0-9a-fA-F-]{32,36}\}?", re.ASCII)
 _SAME = 1.05  # values of two fields together, over those of the one that has more: below it, one follows from the other
 _TIMES = (
     "@timestamp",
@@ -70,6 +74,12 @@ def _merit(column: Mapping[int, str], sample: Sequence[tuple[str, Fields]]) -> f
     pairs = {(sample[row][0], value) for row, value in column.items()}
     entities = len({sample[row][0] for row in column})
     again = 1 - (len(pairs) - entities) / max(total - entities, 1)  # of what an entity has after its first
+    if len(counts) > _MOST_NUMBERS and all(map(_MARK.fullmatch, islice(counts, _MOST_NUMBERS))):
+        return 0.0  # ports of clients, process ids, session ids
+    if sum(instant(value) is not None and not value.isdecimal() for value in islice(counts, 50)) > 0.8 * min(
+        len(counts), 50
+    ):
+        return 0.0  # times
     if again < _LEAST_AGAIN or len(counts) > 0.7 * total:
         return 0.0
     entropy = -sum(count / total * log(count / total) for count in counts.values())

@@ -20,7 +20,6 @@ class Kind(StrEnum):
     HOUR = "hour"  # the time of the day
     EVENTS_DAY = "events-day"  # as EVENTS, since the day began
     DISTINCT_DAY = "distinct-day"
-    PATTERN = "pattern"  # the whole of it
 
 
 @dataclass(frozen=True, slots=True)

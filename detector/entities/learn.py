@@ -7,7 +7,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from detector.entities.budget import DAY_MS
-from detector.entities.cell import Cell, add
+from detector.entities.cell import Cell, add_both
 from detector.entities.profile import SLOTS, Activity, Profile
 from detector.entities.surprise import Raw
 
@@ -83,8 +83,7 @@ class Learner:
         counts += [0] * fields if first else fresh
         counts += [activity.sequential(at) for at in range(fields)]
         for at, count in enumerate(counts):
-            add(own.cells[at], count, weight)
-            add(theirs.cells[at], count, weight)
+            add_both(own.cells[at], theirs.cells[at], count, weight)
         own.buckets += weight
         theirs.buckets += weight
         for at, some in enumerate(fresh):
@@ -106,20 +105,22 @@ class Learner:
         self._learn_values(profile, activity)
 
     def _learn_values(self, profile: Profile, activity: Activity) -> None:
-        weight, bound = self.weight, self._profiles.bounds.values
+        weight, bounds = self.weight, self._profiles.bounds
+        bound = bounds.values if self._profiles.cells < bounds.cells else max(bounds.values // 8, 1)
         for counts, known, shared in zip(activity.counts, profile.values, self._profiles.peers.values, strict=True):
+            before = len(known)
             for value, count in counts.items():
                 those = shared.get(value)
                 if those is None:
                     those = shared[value] = [0.0, 0.0, 0.0, 0.0]
-                add(those, count, weight)
                 cell = known.get(value)
                 if cell is None:
                     those[3] += 1
                     cell = known[value] = [0.0, 0.0, 0.0]
-                add(cell, count, weight)
+                add_both(cell, those, count, weight)
             if len(known) > bound:
-                _forget(known, bound * 3 // 4)
+                _forget(known, max(bound * 3 // 4, 1))
+            self._profiles.cells += len(known) - before
 
 
 def _forget(known: dict[str, Cell], room: int) -> None:

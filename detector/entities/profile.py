@@ -29,7 +29,7 @@ class Activity:
         )
 
     def more(self, at: int, value: str) -> None:
-        """One more event with a value that has no count yet, when there are `MAX_DISTINCT`."""
+        """One more event with a value that has no count yet, when there is room for no more counts."""
         if self.beyond is None:
             self.beyond = {}
         if at not in self.beyond:
@@ -50,7 +50,7 @@ class Activity:
 
     def distinct(self, at: int) -> int:
         if self.beyond is not None and at in self.beyond:
-            return max(MAX_DISTINCT, int(self.beyond[at].get_estimate() + 0.5))
+            return max(len(self.counts[at]), int(self.beyond[at].get_estimate() + 0.5))
         return len(self.counts[at])
 
     def sequential(self, at: int) -> int:

@@ -29,6 +29,8 @@ from soc.errors import ConfigError
 HOUR_MS = 3_600_000
 _LEARN_MS = 4 * HOUR_MS  # or 16 buckets, if these are shorter
 _SUSPECT = 0.5  # of how far an episode was above what is shown is added to what is new in it: two steps of one attack
+_TOLD = 0.5
+_TELLINGS = 1000  # values that are remembered as told, the newest
 _NOTED = 12  # reasons of an item
 _LEAST_LEVEL = 0.7  # nats: half of the population is as surprising
 _LEARN_BUCKETS = 150  # of entities, before the population is one to be held against
@@ -41,6 +43,8 @@ class Bounds:
     entities: int = 20_000
     values: int = 64  # of a field, of one entity
     shared: int = 50_000  # of a field, of all
+    cells: int = 1_000_000  # values of all entities and fields together; when there are more, an eighth of `values` is kept of each entity
+    held: int = 500_000  # values in open buckets together; the number of more is estimated
 
 
 class Profiles:
@@ -73,6 +77,10 @@ class Profiles:
         self.tails = [Tail() for _ in self.features]
         self.families = [Tail() for _ in FAMILIES]
         self.episodes: dict[str, Episode] = {}
+        self.told: dict[str, int] = {}  # field and value -> how many items have named it as rare
+        self.cells = 0  # values of all entities and fields
+        self.held = 0  # values in open buckets
+        self.squeezed = 0  # buckets in which there were more of one of the two than there is room for
         self.open: dict[int, dict[str, Activity]] = {}  # start of bucket, ms -> entity -> what it did
         self.closed = -1  # all that happened before this (ms) is history
         self.began = -1  # the first event, ms
@@ -108,8 +116,9 @@ class Profiles:
                 if value in counts:
                     counts[value] += 1
                     continue
-                if value and len(counts) < MAX_DISTINCT and not value[0].isdecimal():
+                if value and not value[0].isdecimal() and len(counts) < MAX_DISTINCT and self.held < self.bounds.held:
                     counts[value] = 1
+                    self.held += 1
                     continue
             if value is None or value == "":
                 continue
@@ -122,8 +131,11 @@ class Profiles:
         for text in texts:
             if text.isdecimal() and len(text) <= 18:
                 activity.follow(at, int(text))
-            if text in counts or len(counts) < MAX_DISTINCT:
-                counts[text] = counts.get(text, 0) + 1
+            if text in counts:
+                counts[text] += 1
+            elif len(counts) < MAX_DISTINCT and self.held < self.bounds.held:
+                counts[text] = 1
+                self.held += 1
             else:
                 activity.more(at, text)
 
@@ -166,6 +178,8 @@ class Profiles:
             judged += [item] if item is not None else []
             learner.note(profile, activity, raws, fresh, sums)
         learner.end()
+        self.squeezed += self.cells >= self.bounds.cells or self.held >= self.bounds.held
+        self.held -= sum(len(counts) for activity in bucket.values() for counts in activity.counts)
         shown = self.budget.choose(judged, start + self.bucket_ms - 1, learning=self.learning)
         for item in shown:
             self._show(item)
@@ -222,6 +236,7 @@ class Profiles:
                 if _total(self.families, sums, weight) >= LEAST:  # it goes on, shown or not
                     episode.until = start + self.bucket_ms - 1
                 whys, sums = episode.news(whys)
+        whys, sums = self._untold(whys, sums) if episode is None else (whys, sums)
         if not whys:
             return None
         since = episode.since if episode is not None else activity.since
@@ -231,7 +246,20 @@ class Profiles:
             total += min(_SUSPECT * episode.excess, total / 2)
         return Item(start + self.bucket_ms - 1, since, self.field, entity, 0.0, total, activity.events, reasons)
 
+    def _untold(self, whys: list[Why], sums: Sequence[float]) -> tuple[list[Why], Sequence[float]]:
+        """A rare value that items of others have named, such as new software, is half the news each time."""
+        parts = [_TOLD ** self.told.get(_named(why), 0) if why.kind is Kind.RARE else 1.0 for why in whys]
+        if min(parts, default=1.0) == 1.0:
+            return whys, sums
+        left = sorted(zip(parts, whys, strict=True), key=lambda pair: (-pair[0] * pair[1].surprise, pair[1].feature))
+        return [why for _, why in left], summed([why for _, why in left], [part for part, _ in left])
+
     def _show(self, item: Item) -> None:
+        for why in item.why:
+            if why.kind is Kind.RARE:
+                self.told[_named(why)] = self.told.pop(_named(why), 0) + 1
+        while len(self.told) > _TELLINGS:
+            del self.told[next(iter(self.told))]
         episode = self.episodes.setdefault(item.entity, Episode(item.since))
         episode.until = item.time
         episode.excess = max(episode.excess, item.strength * (2 - 1 / item.score))
@@ -246,8 +274,12 @@ class Profiles:
         idle = sorted((profile.last, entity) for entity, profile in self.entities.items() if entity not in bucket)
         stale = [entity for last, entity in idle if last < start - HOUR_MS]
         for entity in stale[: max(over, self.bounds.entities // 10)]:
-            del self.entities[entity]
+            self.cells -= sum(map(len, self.entities.pop(entity).values))
             self.episodes.pop(entity, None)
+
+
+def _named(why: Why) -> str:
+    return f"{why.field}\0{why.value}"
 
 
 def _total(families: Sequence[Tail], sums: Sequence[float], weight: float) -> float:

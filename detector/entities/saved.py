@@ -62,6 +62,8 @@ def _state(profiles: Profiles) -> dict[str, Any]:
         "budget": profiles.budget.dump(),
         "peers": [_population(one) for one in (profiles.peers, *profiles.groups)],
         "day": profiles.day,
+        "told": profiles.told,
+        "squeezed": profiles.squeezed,
         "tails": [[tail.total, tail.bins] for tail in [*profiles.tails, *profiles.families]],
         "entities": {entity: _profile(profile) for entity, profile in profiles.entities.items()},
         "episodes": {
@@ -81,12 +83,17 @@ def _restore(profiles: Profiles, state: dict[str, Any]) -> None:
     profiles.day = state["day"]
     for tail, (total, bins) in zip([*profiles.tails, *profiles.families], state["tails"], strict=True):
         tail.restore(total, bins)
+    profiles.told = state["told"]
+    profiles.squeezed = state["squeezed"]
     profiles.entities = {entity: _profile_of(profile) for entity, profile in state["entities"].items()}
     profiles.episodes = {entity: _episode_of(one) for entity, one in state["episodes"].items()}
     profiles.open = {
         start: {entity: _activity_of(activity) for entity, activity in bucket.items()}
         for start, bucket in state["open"]
     }
+    profiles.cells = sum(len(values) for profile in profiles.entities.values() for values in profile.values)
+    every = (activity for bucket in profiles.open.values() for activity in bucket.values())
+    profiles.held = sum(len(counts) for activity in every for counts in activity.counts)
 
 
 def _habits(habits: Habits) -> list[object]:

@@ -149,7 +149,7 @@ class Stream:
             (self.jumped, "events are more than a day ahead of those around them, and were left out"),
             (
                 sum(profiles.late for profiles in self._profiles),
-                "events came after their bucket was closed, and were left out",
+                "events came after their bucket was closed, and were left out: is the log sorted by @timestamp?",
             ),
         )
         said = [f"{count:,} of {self.read:,} {what}" for count, what in counts if count]
@@ -158,6 +158,11 @@ class Stream:
                 said.append(
                     f"{len(profiles.entities):,} of {profiles.field} are kept, the most that there is room for;"
                     f" {profiles.other:,} events of others were only counted"
+                )
+            if profiles.squeezed:
+                said.append(
+                    f"in {profiles.squeezed:,} buckets there was no room for all values of {profiles.field}: {profiles.cells:,} are kept,"
+                    f" at most {profiles.bounds.cells:,}, and {profiles.bounds.held:,} at once; the rest was estimated or forgotten"
                 )
             if profiles.learning:
                 said.append(

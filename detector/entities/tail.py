@@ -6,7 +6,7 @@ worth nothing, one that never surprises is worth much when it does, and no weigh
 
 from __future__ import annotations
 
-from math import log
+import numpy as np
 
 _WIDTH = 0.25  # nats a bin
 _BINS = 200
@@ -52,14 +52,9 @@ class Tail:
 
     def _refresh(self, weight: float) -> None:
         """The table of levels, once a bucket."""
-        whole, tail = self.total / weight + 1.0, 0.5
-        levels = [0.0] * _BINS
-        self._top = 0.0
-        for at in range(_BINS - 1, -1, -1):
-            if self.bins[at]:
-                tail += self.bins[at] / weight
-                if not self._top:
-                    self._top = (at + 1) * _WIDTH
-            levels[at] = -log(min(tail / whole, 1.0))
-        self._levels = levels
+        bins = np.array(self.bins) / weight
+        tails = np.cumsum(bins[::-1])[::-1] + 0.5
+        seen = np.flatnonzero(bins)
+        self._top = float(seen[-1] + 1) * _WIDTH if seen.size else 0.0
+        self._levels = np.maximum(-np.log(tails / (self.total / weight + 1.0)), 0.0).tolist()
         self._fresh = True

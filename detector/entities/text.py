@@ -49,8 +49,6 @@ def worded(why: Why, minutes: int) -> str:
             return f"{actual} different {why.field} since the day began ({usual} on a whole day)"
         case Kind.HOUR:
             return f"active around {value}, {why.expected:.0%} as often as at its usual hours (others: {why.peers:.0%})"
-        case Kind.PATTERN:
-            return f"the combination of its measures is unlike that of others (more unlike than {1 - why.expected:.2%})"
         case Kind.RARE:
             own = f"in {why.expected:.1%} of its active periods" if why.expected else "never before"
             others = f"{why.peers:.1%} of the others have had it" if why.peers else "nobody else has had it"

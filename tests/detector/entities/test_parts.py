@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from habits import DAY_MS, MONDAY_MS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.entities.budget import Budget
@@ -28,6 +28,7 @@ def cell(counts, weight=1.0):
     return made
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(0, 10**15), min_size=1), st.lists(st.integers(0, 10**15), min_size=1), st.integers(0, 10**15)
 )
@@ -62,6 +63,7 @@ def test_a_feature_that_always_surprises_is_worth_nothing():
     assert quiet.level(9.0, 1.0) > quiet.level(8.0, 1.0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), max_size=200))
 def test_levels_are_monotone(surprises):
     tail = Tail()

@@ -92,6 +92,15 @@ def test_one_incident_is_not_shown_forty_times(calm):
     assert 1 <= len(on(run(profiles(), calm + scan), "u09")) <= 4
 
 
+def test_new_software_of_many_is_not_shown_for_each(calm):
+    rollout = [
+        (TEN + person * 900_000 // 2, f"u{person:02d}", {"event.action": "new-software", "destination.ip": "10.0.0.1"})
+        for person in range(12)
+    ]
+    named = [item for item in run(profiles(), calm + rollout) if "new-software" in [why.value for why in item.why[:1]]]
+    assert 1 <= len(named) <= 3
+
+
 def test_another_step_of_the_same_episode_is_shown_again(calm):
     scan = [
         (TEN + step * 2000, "u09", {"event.action": "scan", "destination.ip": f"10.9.{step % 9}.{step}"})
@@ -172,6 +181,25 @@ def test_values_are_bounded():
     watched.close(1 << 50)
     assert len(watched.entities["u1"].values[0]) <= 8
     assert len(watched.peers.values[0]) <= 100
+
+
+def test_values_of_all_entities_together_are_bounded_and_it_is_said():
+    watched = profiles(bounds=Bounds(entities=100, values=16, cells=300, held=1000))
+    for hour in range(5):
+        for step in range(20_000):
+            watched.observe(TEN + hour * 3_600_000, f"u{step % 100}", {"event.action": f"a{hour}-{step}"})
+        assert watched.held <= 1000
+        watched.close(TEN + hour * 3_600_000 + BUCKET_MS)
+    assert watched.held == 0
+    assert (
+        watched.cells
+        == sum(len(values) for one in watched.entities.values() for values in one.values)
+        <= 300 + 100 * 10
+    )
+    assert watched.squeezed == 5
+    assert watched.entities["u1"].habits.cells[1][2] / 5 == pytest.approx(
+        200, rel=0.1
+    )  # distinct values are still known
 
 
 def test_more_distinct_values_than_are_counted_one_by_one_are_estimated():

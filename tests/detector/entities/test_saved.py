@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from habits import DAY_MS, MONDAY_MS, WHAT, office, profiles
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.entities.budget import Budget
@@ -50,6 +50,7 @@ def saved() -> bytes:
 SAVED = saved()
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(SAVED) - 1), st.integers(1, 255))
 def test_a_changed_byte_is_noticed(at, change):
     damaged = SAVED[:at] + bytes([SAVED[at] ^ change]) + SAVED[at + 1 :]

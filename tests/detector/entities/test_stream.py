@@ -38,7 +38,7 @@ def test_later_than_that_is_counted():
     watched = stream()
     for ts in (0, HOUR, 0):
         watched.feed(event(MONDAY_MS + ts))
-    assert "1 of 3 events came after their bucket was closed, and were left out" in watched.remarks()
+    assert any(text.startswith("1 of 3 events came after their bucket was closed") for text in watched.remarks())
 
 
 def test_duplicates_are_counted_once():
