@@ -13,20 +13,20 @@ _LONGEST_PAUSE_S = 2.0
 def insist(act: Callable[[], None], stop: threading.Event, waiting: Callable[[str | None], None]) -> bool:
     """Repeat `act` while it raises `Busy` or `StoreUnavailable`. False if told to stop first; anything else it raises passes.
 
-    `waiting` is told the reason before each pause, and None once it is over.
+    It is tried once in any case: who is told to stop still notes how far it has come. `waiting` is told the reason before each pause, and None once it is over.
     """
     pause_s = 0.05
     waited = False
-    while not stop.is_set():
+    while True:
         try:
             act()
         except (Busy, StoreUnavailable) as error:
             waited = True
             waiting(str(error) or type(error).__name__)
-            stop.wait(pause_s)
+            if stop.wait(pause_s):
+                return False
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
         else:
             if waited:
                 waiting(None)
             return True
-    return False
