@@ -27,12 +27,13 @@ from soc.buffer.base import Readable
 from soc.complaint import Complaint
 from soc.errors import ConfigError
 from soc.locks import only_one
-from soc.model.anomaly import Board, Surges
+from soc.model.anomaly import Board
 from soc.model.event import Stored
 from soc.model.finding import Finding
 from soc.model.harmless import harmless_of
 from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
+from soc.model.surge import Expected
 from soc.service.handover import ANOMALIES, hand_over, waiting
 from soc.service.levels import KnownSurges, LevelsOf
 from soc.service.looking import looking
@@ -135,7 +136,7 @@ class Watching:
         kept: SqliteAnomalies,
         definitions: Definitions,
         strength_of: Callable[[str], float] = lambda _: 0.0,
-        surges: Surges | None = None,
+        surges: Expected | None = None,
     ) -> None:
         self._surges = surges
         self._levels = LevelsOf(settings.data_dir, kept)
