@@ -148,15 +148,12 @@ class Observer:
         surge = None
         if definition.measure in _VOLUMES:
             surge = self._surge(board, series, start)
-            if surge and value is not None:
-                value = value / surge
-        return track.step(definition, start, value, weight, self._strength_of(series.id), watched=surge is None)
+        return track.step(definition, start, value, weight, self._strength_of(series.id), surge=surge)
 
     def _surge(self, board: Board, series: Series, start: int) -> float | None:
         """How many times the usual is expected of the series: a surge may name a service or carrier that it is of."""
-        expected = (
-            self._surges.active(board.org, board.definition.system, start, name or "") for name in series.key or ("",)
-        )
+        names = [name for name in series.key if name] if series.key else [""]
+        expected = (self._surges.active(board.org, board.definition.system, start, name) for name in names)
         return max((times for times in expected if times is not None), default=None)
 
     def _say(self, board: Board, called: Sequence[tuple[Series, Call, Point]]) -> list[Finding]:
@@ -289,8 +286,10 @@ def _corrected(
     if definition.measure is Measure.COUNT:
         return (None, weight) if value is None else (value + events, weight + events)
     total = weight + events
+    if value is None and definition.measure is Measure.CONVERSION:
+        return None, total  # how many came out of the step is not known any more
     before = round(value * weight) if value is not None else 0
-    return (min((before + hits) / total, 1.0) if total else None), total
+    return ((before + hits) / total if total else None), total
 
 
 __all__ = ["LATENESS_MS", "Observer"]

@@ -98,7 +98,7 @@ class Ratio(_Counted):
 
 
 class Conversion(Ratio):
-    """`where` is evaluated here, too: an event may be of either step."""
+    """`where` is evaluated here, too: an event may be of either step. More may come out of a step than go in, from the bucket before."""
 
     def __init__(self, where: Callable[[Fields], bool], hit: Callable[[Fields], bool]) -> None:
         super().__init__(hit)
@@ -112,7 +112,7 @@ class Conversion(Ratio):
 
     def value(self, cell: list[int]) -> Reading:
         hits, events = cell
-        return (min(hits / events, 1.0) if events else None), float(events)
+        return (hits / events if events else None), float(events)
 
 
 class Quantile:

@@ -23,7 +23,7 @@ from detector.health.tell import finding_of, rule_of
 from detector.observe import Observer
 from detector.series.definition import CONTENT, Definitions, load
 from soc import telemetry
-from soc.buffer.base import Readable
+from soc.buffer.base import Batch, Readable
 from soc.complaint import Complaint
 from soc.errors import ConfigError
 from soc.locks import only_one
@@ -157,24 +157,27 @@ class Watching:
         if waiting(self._settings.data_dir, ANOMALIES) > _MOST_WAITING:
             return 0  # the detector is not there: what is found has nowhere to go
         batch = self._buffer.read(self._cursor, self._settings.observe.batch)
-        if not batch.events:
-            self._tell(self._levels.rest(self._settings.observe.poll_s, now_ms()))
-            self._commit_if_due(observer)
-            return 0
         try:
-            findings = observer.feed(batch.events)
-            if findings:
-                self._hand_over(findings)
-            self._tell(self._levels.feed(batch.events, now_ms()))
-            several = len({*batch.cursor.items()} - {*self._cursor.items()}) > 1
-            self._cursor = dict(batch.cursor)
-            self._count(batch.events)
-            # Days are read one after the other: what was read of several at once would come in another order the next time.
-            self._commit_if_due(observer, at_once=several)
+            if batch.events:
+                self._take(observer, batch)
+            else:
+                self._tell(self._levels.rest(self._settings.observe.poll_s, now_ms()))
+                self._commit_if_due(observer)
         except BaseException:
             self._observer = None
             raise
         return len(batch.events)
+
+    def _take(self, observer: Observer, batch: Batch) -> None:
+        findings = observer.feed(batch.events)
+        if findings:
+            self._hand_over(findings)
+        self._tell(self._levels.feed(batch.events, now_ms()))
+        several = len({*batch.cursor.items()} - {*self._cursor.items()}) > 1
+        self._cursor = dict(batch.cursor)
+        self._count(batch.events)
+        # Days are read one after the other: what was read of several at once would come in another order the next time.
+        self._commit_if_due(observer, at_once=several)
 
     def commit(self) -> None:
         """Now, also what closed no bucket."""
@@ -216,8 +219,9 @@ class Watching:
         observer.load()
         self._levels.load()
         self._cursor = dict(self._kept.cursor())
-        for board in set(self._kept.boards()) - observer.boards:
-            self._kept.forget(board)
+        if not self._definitions.faults:  # else it may be a slip of the pen, and what was learned is worth keeping
+            for board in set(self._kept.boards()) - observer.boards:
+                self._kept.forget(board)
         docs = {one.name: one.model_dump(mode="json") for one in by_name.values()}
         faults = [RuleFault(one.reason, one.path, one.line) for one in self._definitions.faults]
         self._kept.publish(docs, faults)
