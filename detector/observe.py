@@ -38,7 +38,8 @@ _VOLUMES = (Measure.COUNT, Measure.DISTINCT)
 
 
 class Observer:
-    """`strength_of`: what people said is harmless: series -> how far off (in widths of its band) is no call yet."""
+    """`strength_of`: what people said is harmless: series -> how far off (in half widths of its band; negative: below
+    what is expected) is no call yet."""
 
     def __init__(
         self,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from datetime import tzinfo
 
-from detector.episode import Call, Episode
+from detector.episode import Call, Episode, is_harmless
 from detector.lean import lean
 from detector.score import Point, Scorer
 from detector.series.definition import Definition, Measure
@@ -50,7 +51,9 @@ class Track:
         call = self.episode.step(definition, ts, value, weight, season, least_strength, learning=point.learning)
         if call is None and not point.learning:
             self.leaned, call = lean(definition, self.scorer, self.leaned, ts)
-            if call is not None and call.strength < least_strength:
+            if call is not None and is_harmless(
+                math.copysign(call.strength, call.actual - call.expected), least_strength
+            ):
                 call = None
         return point, call
 

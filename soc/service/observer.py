@@ -120,7 +120,7 @@ class KnownHarmless:
         found = {}
         for policy in self._policies.list(PolicyKind.HARMLESS):
             try:
-                found[policy.id] = harmless_of(policy).strength
+                found[policy.id] = harmless_of(policy).signed
             except ConfigError as error:
                 log.warning("a policy cannot be read", reason=str(error))
         self._strengths, self._revision = found, revision

@@ -227,3 +227,14 @@ def test_chance_calls_at_most_once_in_a_thousand_days_of_a_series(seed):
 
 def test_the_evidence_that_is_asked_for_follows_the_bucket():
     assert threshold(definition("count")) > threshold(definition("count", bucket="1h")) > math.log(24_000)
+
+
+def test_what_is_harmless_above_says_nothing_of_an_outage():
+    series, rng = Watched(definition("count")), Random(8)
+    for minute in range(WEEKS + 60):
+        value = poisson(rng, 40)
+        series.see(minute, value, value, 20.0)
+    for minute in range(WEEKS + 60, WEEKS + 90):
+        series.see(minute, 0.0, 0.0, 20.0)
+    assert series.calls
+    assert all(call.actual < call.expected for call in series.calls)
