@@ -57,7 +57,7 @@ def test_everything_comes_back_and_goes_on(product, store, request, tmp_path):
     log = tmp_path / "access.log"
     log.write_text("".join(line(i, ATTACK if i % 10 == 0 else f"/thu-tuc/{i}") for i in range(300)))
     product.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "hungyen.001", "--path", str(log))
-    (product.data_dir / "series").mkdir()
+    (product.data_dir / "series").mkdir(parents=True)
     (product.data_dir / "series" / "own.yml").write_text("# mine\n")
     product.start()
     eventually(lambda: product.examined() >= 300, 60, "all is examined")
