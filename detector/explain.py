@@ -34,12 +34,13 @@ def query_of(definition: Definition, series: Series, since: int, until: int) -> 
     if definition.where.strip():
         parts.append(f"({definition.where.strip()})")
     for name, value in zip(definition.group_by, series.key, strict=False):
-        parts.append(f'{name}:"{_quoted(value)}"' if value else f"NOT {name}:*")
+        parts.append(f'{name}:"{quoted(value)}"' if value else f"NOT {name}:*")
     parts.append(f'@timestamp:["{iso(since)}" TO "{iso(until)}"}}')
     return " AND ".join(parts)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A value as it stands between quotation marks of a search."""
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 

@@ -1,4 +1,4 @@
-"""The observer process: series of the event log, and what is unusual in them.
+"""The observer process: series and entities of the event log, and what is unusual in them.
 
 It reads with a cursor of its own and keeps everything in a database of its own, so that statistics neither delay rules nor grow their
 memory. What it finds is handed to the detector before it is committed: handed twice, it is there once.
@@ -7,6 +7,7 @@ memory. What it finds is handed to the detector before it is committed: handed t
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,6 +37,7 @@ from soc.model.rule import RuleDoc, RuleFault
 from soc.service.handover import ANOMALIES, hand_over, waiting
 from soc.service.levels import KnownSurges, LevelsOf
 from soc.service.looking import looking
+from soc.service.people import PeopleOf
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.stores import open_stores, prepare
 from soc.settings import Settings
@@ -139,6 +141,7 @@ class Watching:
     ) -> None:
         self._surges = surges
         self._levels = LevelsOf(settings.data_dir, kept)
+        self._people = PeopleOf(settings.data_dir, kept, ZoneInfo(settings.detect.zone))
         self._settings, self._buffer, self._kept = settings, buffer, kept
         self._definitions = definitions
         self._strength_of = strength_of
@@ -165,6 +168,9 @@ class Watching:
             if findings:
                 self._hand_over(findings)
             self._tell(self._levels.feed(batch.events, now_ms()))
+            unusual, rules = self._people.feed(batch.events)
+            if unusual:
+                self._give(unusual, rules)
             several = len({*batch.cursor.items()} - {*self._cursor.items()}) > 1
             self._cursor = dict(batch.cursor)
             self._count(batch.events)
@@ -214,6 +220,7 @@ class Watching:
         )  # fmt: skip
         observer.load()
         self._levels.load()
+        self._people.load()
         self._cursor = dict(self._kept.cursor())
         for board in set(self._kept.boards()) - observer.boards:
             self._kept.forget(board)
@@ -253,15 +260,19 @@ class Watching:
 
     def _commit_if_due(self, observer: Observer, *, at_once: bool = False) -> None:
         passed = time.monotonic() - self._committed_at
-        due = observer.closing and passed >= self._settings.observe.commit_s
+        due = (observer.closing or self._people.closing) and passed >= self._settings.observe.commit_s
         if due or (at_once and self._since_commit) or self._since_commit >= _EVENTS_A_COMMIT:
             self._commit(observer)
+
+    def _write_beside(self, db: sqlite3.Connection) -> None:
+        self._levels.write(db)
+        self._people.write(db)
 
     def _commit(self, observer: Observer) -> None:
         with telemetry.OBSERVER_COMMIT.time():
             done = observer.progress(self._cursor)
             try:
-                self._kept.commit(done, self._levels.write)
+                self._kept.commit(done, self._write_beside)
             except BaseException:
                 self._observer = None  # what was to be written is gone: begin where the last commit was
                 raise
