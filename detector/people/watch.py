@@ -111,6 +111,16 @@ class Watch:
         """Whether there is something to show since the last commit."""
         return bool(self._items)
 
+    @property
+    def entities(self) -> int:
+        """How many are known."""
+        return sum(len(one.crowd.profiles.entities) for one in self._crowds.values())
+
+    @property
+    def beyond(self) -> int:
+        """Events for which there was no room: of organisations, and of entities."""
+        return sum(self._beyond.values()) + sum(one.crowd.profiles.other for one in self._crowds.values())
+
     def feed(self, events: Iterable[Stored]) -> list[Unusual]:
         """What these events bring about, in their order."""
         found: list[Unusual] = []

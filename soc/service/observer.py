@@ -141,7 +141,7 @@ class Watching:
     ) -> None:
         self._surges = surges
         self._levels = LevelsOf(settings.data_dir, kept)
-        self._people = PeopleOf(settings.data_dir, kept, ZoneInfo(settings.detect.zone))
+        self._people = PeopleOf(settings, kept)
         self._settings, self._buffer, self._kept = settings, buffer, kept
         self._definitions = definitions
         self._strength_of = strength_of
@@ -225,7 +225,9 @@ class Watching:
         for board in set(self._kept.boards()) - observer.boards:
             self._kept.forget(board)
         docs = {one.name: one.model_dump(mode="json") for one in by_name.values()}
-        faults = [RuleFault(one.reason, one.path, one.line) for one in self._definitions.faults]
+        faults = [
+            RuleFault(one.reason, one.path, one.line) for one in (*self._definitions.faults, *self._people.faults)
+        ]
         self._kept.publish(docs, faults)
         telemetry.SERIES_FAULTS.set(len(faults))
         self._observer = observer

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from detector.people.definition import CONTENT, Declared, load
 from detector.people.tell import finding_of, rule_of
 from detector.people.watch import Kept, Watch
+from soc import telemetry
+from soc.errors import RuleError
 from soc.model.event import Stored
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc
+from soc.settings import Settings
 from soc.store import unusual as store
 
 log = structlog.get_logger("observer")
@@ -39,25 +42,31 @@ def people_dir(data_dir: Path) -> Path:
 class PeopleOf:
     """What is fed counts once it is written; `load` goes back to what was written last."""
 
-    def __init__(self, data_dir: Path, kept: KeptCrowds, zone: tzinfo, declared: Declared | None = None) -> None:
-        self._folders = (people_dir(data_dir), CONTENT)
-        self._kept, self._zone, self._given = kept, zone, declared
+    def __init__(self, settings: Settings, kept: KeptCrowds) -> None:
+        self._folders = settings.observe.people or (people_dir(settings.data_dir), CONTENT)
+        self._kept, self._zone, self._most = kept, ZoneInfo(settings.detect.zone), settings.observe.most_crowds
         self._declared = Declared({})
-        self._watch = Watch({}, zone)
+        self._watch = Watch({}, self._zone)
 
     def load(self) -> None:
         """Raises what the store raises."""
-        self._declared = self._given or load(self._folders)
+        self._declared = load(self._folders)
         for fault in self._declared.faults:
             log.warning("a kind of entity cannot be used, the others run", definition=str(fault))
-        self._watch = Watch(self._declared.by_name, self._zone)
+        self._watch = Watch(self._declared.by_name, self._zone, most=self._most)
         saved = {key: Kept(*one) for key, one in self._kept.crowds().items()}
         for why in self._watch.load(saved, self._kept.crowds_beyond()):
             log.warning("entities are learned anew", reason=why)
 
+    @property
+    def faults(self) -> Sequence[RuleError]:
+        """What is wrong with the kinds that were loaded."""
+        return self._declared.faults
+
     def feed(self, events: Sequence[Stored]) -> tuple[list[Finding], list[RuleDoc]]:
         """What these events bring about, in their order, and the rules that it is of."""
         found = self._watch.feed(events)
+        telemetry.UNUSUAL.inc(len(found))
         names = sorted({one.people for one in found})
         return [finding_of(one) for one in found], [rule_of(self._declared.by_name[name]) for name in names]
 
@@ -69,6 +78,8 @@ class PeopleOf:
     def write(self, db: sqlite3.Connection) -> None:
         """All since the last time, in the caller's transaction."""
         done = self._watch.changes()
+        telemetry.ENTITIES.set(self._watch.entities)
+        telemetry.ENTITIES_BEYOND.set(self._watch.beyond)
         store.write(
             db, gone=done.gone, snapshots=done.snapshots, told=done.told, hashes=done.hashes, crowds=done.crowds, items=done.items
         )  # fmt: skip

@@ -144,6 +144,10 @@ def test_a_kind_of_an_administrator_and_one_that_is_wrong(tmp_path):
         observer.drain()
     crowds = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
     assert {one.people: one.titles["en"] for one in crowds}["officers"] == "Mine"
+    kept = SqliteAnomalies(tmp_path)
+    faults = {fault.reason.partition(":")[0] for fault in kept.running()[1] if fault.path.endswith("own.yml")}
+    kept.close()
+    assert {"system", "titles", "datasets", "entity", "what"} <= faults, "administrators are shown these"
     (people_dir(tmp_path) / "own.yml").write_text(mine.replace("subject", "service_code"), encoding="utf-8")
     append(tmp_path, list(lookups(1, 3, start=START + DAY, officers=3)))
     with watching(tmp_path) as observer:
@@ -151,3 +155,26 @@ def test_a_kind_of_an_administrator_and_one_that_is_wrong(tmp_path):
     crowds = {one.people: one for one in SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)}
     assert crowds["officers"].entities == 3, "it means something else now, and is learned anew"
     assert crowds["consumers"].entities == 1
+
+
+def test_what_has_no_room_is_counted_and_said(tmp_path):
+    append(tmp_path, [*lookups(1, 1, officers=2), *lookups(1, 2, officers=2, org="ninhbinh")])
+    with watching(tmp_path, most_crowds=3) as observer:
+        observer.drain()
+    crowds = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
+    assert len([one for one in crowds if one.org]) == 3
+    (beyond,) = [one for one in crowds if not one.org]
+    assert beyond.other == sum(1 for _ in lookups(1, 2, officers=2))
+    append(tmp_path, list(lookups(1, 3, officers=2, org="hoabinh", start=START + DAY)))
+    with watching(tmp_path, most_crowds=3) as observer:
+        observer.drain()
+    crowds = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
+    assert max(one.other for one in crowds if not one.org) > beyond.other, "it goes on counting after a restart"
+
+
+def test_a_folder_without_kinds_switches_it_off(tmp_path):
+    (tmp_path / "none").mkdir()
+    append(tmp_path, list(lookups(1, 1)))
+    with watching(tmp_path, people=[tmp_path / "none"]) as observer:
+        observer.drain()
+    assert SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING) == []
