@@ -61,7 +61,7 @@ class _Watched:
 
     def __init__(self, crowd: Crowd) -> None:
         self.crowd = crowd
-        self.told: list[list[object]] = []
+        self.told: list[bytes] = []  # written down at once: as objects they would be five times as large
         self.since = 0
         self.changed = True
 
@@ -160,7 +160,7 @@ class Watch:
         if most is not None and most[1].since >= _SOONER:
             due.add(most[0])
         snapshots = {key: self._crowds[key].crowd.dump() for key in sorted(due)}
-        told = {key: _ENCODE(one.told) for key, one in changed.items() if one.told and key not in due}
+        told = {key: _joined(one.told) for key, one in changed.items() if one.told and key not in due}
         keys = {*snapshots, *told}
         crowds = [one.crowd.standing() for one in changed.values()]
         crowds += [
@@ -187,15 +187,14 @@ class Watch:
                 self._beyond[kind.name] = self._beyond.get(kind.name, 0) + 1
                 return []
             watched = self._crowds[org, kind.name] = _Watched(begun(kind.people, org, ts, self._zone))
-            told: list[object] = [watched.crowd.offset_ms]  # what is kept of a crowd without a snapshot begins with it
-            watched.told.append(told)
+            watched.told.append(_ENCODE([watched.crowd.offset_ms]))  # without a snapshot that is what it begins with
         if entity is None:
             if not watched.crowd.wakes(ts):
                 return []
             values: list[object] = []
         else:
             values = [_short(fields.get(name)) for name in kind.what]
-        watched.told.append([ts, entity, values])
+        watched.told.append(_ENCODE([ts, entity, values]))
         items = watched.crowd.take(ts, entity, values)
         return [unusual_of(kind.people, org, item) for item in items] if items else []
 
@@ -208,6 +207,11 @@ def _short(value: object) -> object:
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode
+
+
+def _joined(entries: Sequence[bytes]) -> bytes:
+    """MessagePack of a list of what these are of."""
+    return b"\xdd" + len(entries).to_bytes(4, "big") + b"".join(entries)
 
 
 def _again(people: People, org: str, one: Kept) -> _Watched:

@@ -118,6 +118,7 @@ def test_the_page_of_its_alert_shows_the_contributions(signed_in, client_of, ale
     assert "/events?q=event.dataset" in page
     assert HOSTILE not in page
     assert f"{FIELD}reasons_vi" not in page.partition('id="events"')[0], "said once, in words"
+    assert signed_in("analyst").get(f"/alerts/{alert}/explain").status_code == 200
     assert signed_in("outsider").get(f"/alerts/{alert}").status_code == 404
     closed = client_of("analyst").patch(
         f"/api/v1/alerts/{alert}", json={"version": 0, "status": "closed", "verdict": "benign"}
