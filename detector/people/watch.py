@@ -27,7 +27,7 @@ from soc.query.parse import parse
 
 MOST_CROWDS = 200  # kinds times organisations
 _SNAPSHOT = 20_000  # told since the last one: it is time for another
-_SOONER = 1_000  # for the one crowd that has been told most
+_SOONER = 5_000  # for the one crowd that has been told most
 _NOBODY = ""
 Key = tuple[str, str]  # organisation, name of the kind
 

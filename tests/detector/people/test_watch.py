@@ -10,6 +10,7 @@ from officers import CURIOUS, DAY, HOUR, lookups
 from streams import START, stored
 
 from detector.entities.item import Kind, Why
+from detector.people import watch as watch_module
 from detector.people.definition import load
 from detector.people.watch import Kept, Watch
 from detector.people.words import worded
@@ -100,7 +101,8 @@ def test_time_goes_on_while_none_of_them_does_anything():
     assert not of(watched).profiles.open
 
 
-def test_what_was_told_leads_to_the_same_place_as_what_was_snapped():
+def test_what_was_told_leads_to_the_same_place_as_what_was_snapped(monkeypatch):
+    monkeypatch.setattr(watch_module, "_SOONER", 1000)
     events = list(lookups(5, 1, curious_on=4))
     whole = watch()
     expected = whole.feed(events)
