@@ -148,9 +148,10 @@ def lay_down(state: State, account: Account, anomaly: Anomaly, reason: str) -> S
     versions = state.stores.policies.history(PolicyKind.HARMLESS, anomaly.series)
     strength = beyond(anomaly.strength)
     before = _said(versions[-1]) if versions else None
-    if before is not None and before.harmless.strength >= strength:
+    low = anomaly.actual < anomaly.expected
+    if before is not None and before.harmless.low == low and before.harmless.strength >= strength:
         raise Refused("as much of this series is harmless already")
-    new = Harmless(anomaly.series, anomaly.definition, anomaly.org, strength, anomaly.alert)
+    new = Harmless(anomaly.series, anomaly.definition, anomaly.org, strength, anomaly.alert, low)
     _put(state, account, new, len(versions) + 1, "series.harmless", reason)
     return Said(new, len(versions) + 1, account.name, state.clock(), reason)
 
@@ -190,7 +191,8 @@ def _put(
     state: State, account: Account, one: Harmless, version: int, action: str, reason: str, *, gone: bool = False
 ) -> None:
     now, body = state.clock(), None if gone else body_of(one)
-    detail = f"{one.definition}, up to {one.strength} widths of its band: {reason}"
+    side = "below" if one.low else "above"
+    detail = f"{one.definition}, up to {one.strength} half widths of its band {side} what is expected: {reason}"
     state.stores.audit.record(AuditEntry(now, account.name, action, one.series, detail[:2000]))
     state.stores.policies.put(Policy(PolicyKind.HARMLESS, one.series, version, body, account.name, now, reason))
 

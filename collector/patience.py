@@ -13,7 +13,8 @@ _LONGEST_PAUSE_S = 2.0
 def insist(act: Callable[[], None], stop: threading.Event, waiting: Callable[[str | None], None]) -> bool:
     """Repeat `act` while it raises `Busy` or `StoreUnavailable`. False if told to stop first; anything else it raises passes.
 
-    It is tried once in any case: who is told to stop still notes how far it has come. `waiting` is told the reason before each pause, and None once it is over.
+    It is tried once in any case: who is told to stop still notes how far it has come. `waiting` is told the reason before each pause, and
+    None once it is over.
     """
     pause_s = 0.05
     waited = False

@@ -68,7 +68,8 @@ class Episode:
         *,
         learning: bool,
     ) -> Call | None:
-        """One known bucket. `season`: what its time usually has. `least_strength`: what people said is harmless is below it."""
+        """One known bucket. `season`: what its time usually has. `least_strength`: what people said is harmless: so far off, to
+        that side (negative: below)."""
         if learning or ts < self.relearn:
             learn(self.usual, definition, value, weight, season)
             return None
@@ -103,7 +104,7 @@ class Episode:
             page = definition.page
             if max(self.high, self.low) < enough or self.run < page.buckets or self.excess < page.least:
                 return None
-            if self.strength < least_strength:
+            if is_harmless(sign * self.strength, least_strength):
                 return None
             self.called, self.sign = self._again(ts, sign) or self.began, sign
         return Call(ts, self.called, self.began, self.run, value, seen.expected, seen.lower, seen.upper, strength)
@@ -144,6 +145,11 @@ class Episode:
             self.over, self.before = ts, self.called
         self.began = self.run = self.called = 0
         self.high = self.low = self.excess = self.strength = 0.0
+
+
+def is_harmless(strength: float, least: float) -> bool:
+    """Both negative below what is expected: what is harmless on one side says nothing of the other."""
+    return strength * least > 0 and abs(strength) < abs(least)
 
 
 def _add(sum_: float, evidence: float, most: float, enough: float) -> float:

@@ -21,6 +21,7 @@ _WIDTH = 3.5  # of the band, in standard deviations
 _PRIOR_EVENTS = 50.0
 _LEAST_SHARE = 0.005
 _LEAST_SPREAD = 0.0025  # of logarithms: 5 %
+_MOST_REACH = 300.0  # of a logarithm: what floats hold
 _MEMORY = 5.0  # buckets before an offset means something
 
 
@@ -88,7 +89,7 @@ def _share(usual: Usual, change: float, hits: float, weight: float) -> tuple[See
     share = _usual_share(usual)
     reach = _WIDTH * math.sqrt(usual.spread * share * (1 - share) / max(weight, 1.0))
     up, down = min(share + change, 0.99), max(share - change, _LEAST_SHARE)
-    rise = _bernoulli(hits, weight, share, up) / usual.spread
+    rise = _bernoulli(hits, weight, share, up) / usual.spread if up > share else -1.0
     fall = _bernoulli(hits, weight, share, down) / usual.spread if down < share else -1.0
     band = (share, max(share - reach, 0.0), min(share + reach, 1.0))
     return Seen(*band, rise, abs(hits - share) * weight), Seen(*band, fall, abs(hits - share) * weight)
@@ -110,7 +111,7 @@ def _count(usual: Usual, change: float, value: float, season: float, sign: int) 
 def _duration(usual: Usual, change: float, value: float, season: float, sign: int) -> Seen:
     expected = _farther(usual, season, sign)
     off, shift, spread = math.log(max(value, 1e-9) / expected), math.log(1 + change), max(usual.spread, _LEAST_SPREAD)
-    reach = math.exp(_WIDTH * math.sqrt(spread))
+    reach = math.exp(min(_WIDTH * math.sqrt(spread), _MOST_REACH))
     return Seen(expected, expected / reach, expected * reach, shift / spread * (sign * off - shift / 2), 1.0)
 
 

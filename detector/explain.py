@@ -9,7 +9,7 @@ import yaml
 
 from detector.episode import Call
 from detector.score import Point
-from detector.series.definition import Definition
+from detector.series.definition import Definition, Measure
 from soc.model.anomaly import FIELD, SYSTEM_PREFIX, Series
 from soc.model.event import Fields, Value, iso
 from soc.model.finding import Finding, alert_id, finding_id
@@ -30,9 +30,14 @@ def entity_of(definition: Definition, series: Series) -> tuple[str, str]:
 
 def query_of(definition: Definition, series: Series, since: int, until: int) -> str:
     """A search for the events behind a time of a series."""
-    parts = [f'event.dataset:"{definition.dataset}"']
-    if definition.where.strip():
-        parts.append(f"({definition.where.strip()})")
+    parts = [f'event.dataset:"{definition.dataset}"', f'organization.id:"{quoted(series.board.org)}"']
+    counted = (
+        [definition.where, definition.hit or ""] if definition.measure is Measure.CONVERSION else [definition.where]
+    )
+    if all(one.strip() for one in counted):
+        parts.append(" OR ".join(f"({one.strip()})" for one in counted))
+        if len(counted) > 1:
+            parts[-1] = f"({parts[-1]})"
     for name, value in zip(definition.group_by, series.key, strict=False):
         parts.append(f'{name}:"{quoted(value)}"' if value else f"NOT {name}:*")
     parts.append(f'@timestamp:["{iso(since)}" TO "{iso(until)}"}}')

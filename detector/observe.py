@@ -25,10 +25,11 @@ from detector.series.definition import Definition, Measure
 from detector.together import Together
 from detector.track import Track
 from soc.errors import ConfigError
-from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, Surges, pack, series_id
+from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, pack, series_id
 from soc.model.anomaly import Board as Place
 from soc.model.event import Stored
 from soc.model.finding import Finding
+from soc.model.surge import Expected, Surges
 
 _SNAPSHOT_EVERY = 60  # buckets
 _MOST_CORRECTED = 500  # series of a board that are judged again when a bucket is closed
@@ -36,13 +37,9 @@ _TOGETHER = ("", "together")
 _VOLUMES = (Measure.COUNT, Measure.DISTINCT)
 
 
-class NoSurges:
-    def active(self, org: str, system: str, ts: int) -> float | None:  # noqa: ARG002
-        return None
-
-
 class Observer:
-    """`strength_of`: what people said is harmless: series -> how far off (in widths of its band) is no call yet."""
+    """`strength_of`: what people said is harmless: series -> how far off (in half widths of its band; negative: below
+    what is expected) is no call yet."""
 
     def __init__(
         self,
@@ -50,14 +47,14 @@ class Observer:
         zone: tzinfo,
         kept: Kept,
         *,
-        surges: Surges | None = None,
+        surges: Expected | None = None,
         strength_of: Callable[[str], float] = lambda _: 0.0,
         most: int = MOST_SERIES,
     ) -> None:
         self.definitions = definitions
         self.corrected = 0  # buckets of series that late events have changed
         self._zone, self._kept = zone, kept
-        self._surges: Surges = surges or NoSurges()
+        self._surges: Expected = surges or Surges()
         self._strength_of = strength_of
         self._aggregator = Aggregator(definitions, most=most)
         self._together = Together()
@@ -151,10 +148,14 @@ class Observer:
         definition = board.definition
         surge = None
         if definition.measure in _VOLUMES:
-            surge = self._surges.active(board.org, definition.system, start)
-            if surge and value is not None:
-                value = value / surge
-        return track.step(definition, start, value, weight, self._strength_of(series.id), watched=surge is None)
+            surge = self._surge(board, series, start)
+        return track.step(definition, start, value, weight, self._strength_of(series.id), surge=surge)
+
+    def _surge(self, board: Board, series: Series, start: int) -> float | None:
+        """How many times the usual is expected of the series: a surge may name a service or carrier that it is of."""
+        names = [name for name in series.key if name] if series.key else [""]
+        expected = (self._surges.active(board.org, board.definition.system, start, name) for name in names)
+        return max((times for times in expected if times is not None), default=None)
 
     def _say(self, board: Board, called: Sequence[tuple[Series, Call, Point]]) -> list[Finding]:
         findings, definition = [], board.definition
@@ -286,8 +287,10 @@ def _corrected(
     if definition.measure is Measure.COUNT:
         return (None, weight) if value is None else (value + events, weight + events)
     total = weight + events
+    if value is None and definition.measure is Measure.CONVERSION:
+        return None, total  # how many came out of the step is not known any more
     before = round(value * weight) if value is not None else 0
-    return (min((before + hits) / total, 1.0) if total else None), total
+    return ((before + hits) / total if total else None), total
 
 
 __all__ = ["LATENESS_MS", "Observer"]

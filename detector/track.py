@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from datetime import tzinfo
 
-from detector.episode import Call, Episode
+from detector.episode import Call, Episode, is_harmless
 from detector.lean import lean
 from detector.score import Point, Scorer
-from detector.series.definition import Definition
+from detector.series.definition import Definition, Measure
 from detector.series.meter import Meter
 from soc.errors import ConfigError
 from soc.model.calendar import DAY_MS
@@ -32,19 +34,26 @@ class Track:
         weight: float,
         least_strength: float,
         *,
-        watched: bool = True,
+        surge: float | None = None,
     ) -> tuple[Point, Call | None]:
-        """`watched`: False while nobody is to be called whatever happens."""
+        """`surge`: how many times the usual was declared to be expected: what lies between the usual and that is as usual."""
+        if definition.measure is Measure.CONVERSION and value is not None:
+            value = min(value, 1.0)
+        if surge and value is not None:
+            least, most = sorted((value, value / surge))
+            value = min(max(self.scorer.usual(ts), least), most)
         point = self.scorer.step(ts, value, weight)
         if not point.learning and point.ready is not None and ts < point.ready - DAY_MS + definition.learning_ms:
             point = point._replace(learning=True)
-        if value is None or not watched:
+        if value is None:
             return point, None
         season = self.scorer.usual(ts)
         call = self.episode.step(definition, ts, value, weight, season, least_strength, learning=point.learning)
         if call is None and not point.learning:
             self.leaned, call = lean(definition, self.scorer, self.leaned, ts)
-            if call is not None and call.strength < least_strength:
+            if call is not None and is_harmless(
+                math.copysign(call.strength, call.actual - call.expected), least_strength
+            ):
                 call = None
         return point, call
 
@@ -65,6 +74,9 @@ class Track:
         if data[:2] != _VERSION:
             raise ConfigError("what was learned of a series was written by another version: it is learned anew")
         one.leaned, size = int.from_bytes(data[2:10], "little"), int.from_bytes(data[10:12], "little")
-        one.episode = Episode.load(data[12 : 12 + size])
+        try:
+            one.episode = Episode.load(data[12 : 12 + size])
+        except struct.error as error:
+            raise ConfigError("what was learned of a series is damaged: it is learned anew") from error
         one.scorer = Scorer.load(data[12 + size :], definition.bucket_ms // 1000, meter.kind, zone, ALARMS_A_WEEK)
         return one

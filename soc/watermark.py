@@ -57,6 +57,11 @@ class Watermark:
         """No event before this (ms) is expected. `now`: ms, the clock."""
         return min([now, *self._newest.values()]) - self._lateness_ms
 
+    @property
+    def newest(self) -> int:
+        """How far the most advanced of the active sources is (ms); 0 where there is none."""
+        return max(self._newest.values(), default=0)
+
     def before(self, events: Sequence[Stored], now: int) -> int:
         """As `time`, when these events came: sources that speak for the first time, or again, are as far as their first event."""
         first: dict[str, int] = {}

@@ -50,7 +50,7 @@ class Budget:
 
     def _turn(self, time: int) -> None:
         day = (time + self._offset_ms) // DAY_MS
-        if day == self._day:
+        if day <= self._day:  # of two kinds of entities one may be a bucket behind
             return
         if self._day >= 0 and self._today:
             self._days = [*self._days, list(self._today.values())][-_DAYS:]

@@ -14,6 +14,7 @@ from detector.entities.surprise import Raw
 if TYPE_CHECKING:
     from detector.entities.profiles import Profiles
 
+_MOST_DOUBLED = 500.0  # more than a log is long: what a clock that is wrong leads to has to stay a number
 HALF_LIFE_DAYS = 14.0  # of habits
 TAIL_HALF_LIFE_DAYS = 4.0  # of what is usual to surprise: while habits are learned that changes fast
 _HOUR_MS = 3_600_000
@@ -33,8 +34,8 @@ class Learner:
         weekend = (self.day + 3) % 7 >= 5  # 1970-01-01 was a Thursday
         self.slot = self.hour % 24 + 24 * weekend
         first = (profiles.began + profiles.offset_ms) // DAY_MS
-        self.weight: float = 2.0 ** ((self.day - first) / HALF_LIFE_DAYS)
-        self.recent: float = 2.0 ** ((self.day - first) / TAIL_HALF_LIFE_DAYS)
+        self.weight: float = 2.0 ** min((self.day - first) / HALF_LIFE_DAYS, _MOST_DOUBLED)
+        self.recent: float = 2.0 ** min((self.day - first) / TAIL_HALF_LIFE_DAYS, _MOST_DOUBLED)
         self._seen: list[tuple[Profile, Activity, list[int]]] = []
         self._surprised: list[Raw] = []
 

@@ -116,9 +116,9 @@ def _read(path: Path, found: dict[str, Slo], faults: list[Fault]) -> None:
     except (OSError, UnicodeDecodeError) as error:
         faults.append(Fault(str(path), 1, "", f"cannot be read: {error}"))
         return
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "is not YAML"
+        reason = getattr(error, "problem", None) or f"cannot be read: {error}"
         faults.append(Fault(str(path), mark.line + 1 if mark else 1, "", str(reason)))
         return
     entries = document.get("slos") if isinstance(document, dict) and document.keys() == {"slos"} else None

@@ -33,15 +33,16 @@ def unusual_of(people: People, org: str, item: Item) -> Unusual:
         events=item.events,
         alert=alert_id(people.rule_id, org, item.entity, f"episode {item.since}"),
         rule_hash=rule_of(people).hash,
-        query=query_of(people, item),
+        query=query_of(people, org, item),
         reasons=tuple(_reason(why, people.minutes) for why in item.why[:_REASONS]),
     )
 
 
-def query_of(people: People, item: Item) -> str:
+def query_of(people: People, org: str, item: Item) -> str:
     """A search for the events behind it."""
     datasets = " OR ".join(f'"{name}"' for name in people.datasets)
     parts = [f"event.dataset:({datasets})" if len(people.datasets) > 1 else f"event.dataset:{datasets}"]
+    parts.append(f'organization.id:"{quoted(org)}"')
     if people.where.strip():
         parts.append(f"({people.where.strip()})")
     values = item.entity.split(" + ") if len(people.entity) > 1 else [item.entity]

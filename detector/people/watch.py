@@ -134,12 +134,16 @@ class Watch:
         self._items += found
         return found
 
-    def load(self, saved: Mapping[Key, Kept], beyond: Mapping[str, int]) -> list[str]:
-        """Go on from what was kept; returns why some crowds begin anew. Kinds that are no more, or mean something else, are forgotten."""
+    def load(self, saved: Mapping[Key, Kept], beyond: Mapping[str, int], *, forget: bool = True) -> list[str]:
+        """Go on from what was kept; returns why some crowds begin anew. Kinds that mean something else are forgotten, and, if `forget`,
+        those that are no more."""
         why = []
         self._beyond = {name: count for name, count in beyond.items() if name in self._declared}
+        self._gone += [(_NOBODY, name) for name in beyond if forget and name not in self._declared]
         for (org, name), one in saved.items():
             people = self._declared.get(name)
+            if people is None and not forget:
+                continue
             try:
                 if people is None or people.hash != one.hash:
                     raise ConfigError("its definition is gone, or is another now")

@@ -23,7 +23,7 @@ from detector.score.stabilise import SCALES
 from detector.score.state import Kept, freeze, thaw
 from detector.score.tail import Tail
 
-VERSION = 1  # of what the numbers of the state mean
+VERSION = 2  # of what the numbers of the state mean
 DAY_MS = 86_400_000
 _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
@@ -154,7 +154,7 @@ class Scorer:
         else:
             habit = self._middle + min(place - 1, 1.0) * (self._end - self._middle)
         noise = 0.5 / math.sqrt(weight + 0.75) if self._ratio else 0.0
-        if value is None or late or value - value != 0 or not weight > 0:
+        if value is None or late or value - value != 0 or (self._ratio and not weight > 0):
             return self._unknown(ts_ms, habit, noise)
         if not late:
             self._late = 0

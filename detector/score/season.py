@@ -77,11 +77,8 @@ class Season:
         before = self.sum(day, k - 1) if k else self.sum(self.place(slot - 1)[0], DAY_SLOTS - 1)
         after = self.sum(day, k + 1) if k < DAY_SLOTS - 1 else self.sum(self.place(slot + 1)[0], 0)
         width = 0.5 * self.widths[k] + 0.25 * (self.widths[k - 1] + self.widths[(k + 1) % DAY_SLOTS])
-        unseen = (day.holiday and self.holiday_seen[k // 6] < 12) or (day.tet >= 0 and self.tet_seen[day.tet] < 2)
+        unseen = (day.holiday and self.holiday_seen[k // 6] < 12) or (day.tet >= 0 and self.tet_seen[day.tet] < 12)
         return (before + here) / 2, here, (here + after) / 2, width, _UNSEEN if unseen else 1.0
-
-    def knows(self, slot: int) -> bool:
-        return self.seen[self.place(slot)[1]] > 0
 
     def learn(self, slot: int, remainder: float, width: float, weight: float) -> None:
         """`remainder`: mean of what the sum left in this slot; `width`: mean size of remainders, 1.0 if as usual; `weight`: 0 to 1."""

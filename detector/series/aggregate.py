@@ -6,7 +6,7 @@ and ratios inside the lateness; sketches take nothing any more, and what they mi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -50,15 +50,14 @@ class Aggregator:
         for one in definitions.values():
             self._by_dataset.setdefault(one.dataset, []).append(one)
 
-    def feed(self, events: Iterable[Stored]) -> list[Closed]:
-        """The buckets that are closed by these events, in the order in which they are."""
-        closed: list[Closed] = []
+    def feed(self, events: Iterable[Stored]) -> Iterator[Closed]:
+        """The buckets that are closed by these events, in the order in which they are; each as it is closed, when its board has no
+        series but those that it is about."""
         watched, loads = self._watched, orjson.loads
         for _, ts, org, dataset, source, _, doc in events:
             place = watched[org, dataset] if (org, dataset) in watched else self._open(org, dataset)
             if place is not None and ts:
-                self._add(place, source, ts, loads(doc), closed)
-        return closed
+                yield from self._add(place, source, ts, loads(doc))
 
     def boards(self) -> Iterable[Board]:
         for place in self._watched.values():
@@ -97,33 +96,39 @@ class Aggregator:
             self._watched[org, dataset] = place
         return place
 
-    def _add(self, place: _Watched, source: str, ts: int, fields: Fields, closed: list[Closed]) -> None:
+    def _add(self, place: _Watched, source: str, ts: int, fields: Fields) -> Iterable[Closed]:
         lane = place.lane
         if not lane.newest:
             for board in place.boards:
                 board.closed_to = board.closed_to or ts - ts % board.width
         believed = lane.hear(source, ts, self._lateness)
         if believed is False:
-            return
+            return ()
         if believed is None:
             for board in place.boards:
                 board.go_back_to(ts)
             place.close_at = self._due(place)
         if lane.newest >= place.close_at:
-            self._turn(place, closed)
+            return self._turn_and_add(place, ts, fields)
+        for board in place.boards:
+            board.add(ts, fields, self._lateness)
+        return ()
+
+    def _turn_and_add(self, place: _Watched, ts: int, fields: Fields) -> Iterator[Closed]:
+        yield from self._turn(place)
         for board in place.boards:
             board.add(ts, fields, self._lateness)
 
     def _due(self, place: _Watched) -> int:
         return min(board.closed_to + board.width for board in place.boards) + self._grace
 
-    def _turn(self, place: _Watched, closed: list[Closed]) -> None:
+    def _turn(self, place: _Watched) -> Iterator[Closed]:
         lane = place.lane
         reached = lane.newest - self._grace
         for board in place.boards:
             while board.closed_to + board.width <= reached:
                 known = not lane.silent(board.closed_to, board.closed_to + board.width)
-                closed.append(board.close(known))
+                yield board.close(known)
                 if not known and not board.cells:
                     board.skip_to(self._next_known(board, lane, reached))
         place.close_at = self._due(place)

@@ -103,6 +103,8 @@ class Definition(Named):
     hit: Query | None = None
     field: FieldName | None = None
     quantile: float = Field(0.95, gt=0, lt=1)
+    scale: float = Field(1.0, gt=0, le=1e12)
+    """What the values of a quantile are multiplied by: 1e-6 shows nanoseconds as milliseconds."""
     unit: str = Field("", max_length=20)
     bucket: Literal["1m", "5m", "10m", "15m", "30m", "1h"] = "1m"
     direction: Direction = Direction.BOTH
@@ -136,7 +138,7 @@ class Definition(Named):
     def hash(self) -> str:
         """Changes with anything that changes what the numbers of a series mean."""
         what = self.model_dump_json(
-            include={"dataset", "where", "group_by", "measure", "hit", "field", "quantile", "bucket"}
+            include={"dataset", "where", "group_by", "measure", "hit", "field", "quantile", "scale", "bucket"}
         )
         return hashlib.blake2b(what.encode(), digest_size=8).hexdigest()
 

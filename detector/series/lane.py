@@ -15,7 +15,8 @@ _UNUSUAL = 30  # times the usual distance of two events
 _FIRST_GAP_MS = 10_000.0
 _FORGET_MS = 3_600_000  # a source that is silent for so long is no part of the dataset any more
 _JUMP_MS = 600_000
-_AHEAD, _BEHIND = 5, 1000  # events in a row before a jump of the clock is believed
+_AHEAD, _BEHIND = 5, 1000  # events in a row before a jump of the clock is believed ...
+_AHEAD_OF_OTHERS = 200  # ... and so many where other sources spoke a moment before: it may be theirs that is wrong
 _MOST_SOURCES = 1000
 _MOST_SILENCES = 200
 
@@ -27,15 +28,14 @@ class Lane:
         self.newest = 0
         self.silences: deque[tuple[int, int]] = deque(maxlen=_MOST_SILENCES)
         self.lost = 0  # events with a time that was not believed
-        self._ahead = self._behind = 0
+        self._ahead = self._behind = self._ahead_to = 0
         self._sources: dict[str, list[float]] = {}  # newest, mean gap, events
 
     def hear(self, source: str, ts: int, lateness_ms: int) -> bool | None:
         """Take note of an event. False: its time is not to be believed, leave it out. None: the clock went back, believe it again."""
         newest = self.newest
         if ts > newest + _JUMP_MS and newest:
-            self._ahead += 1
-            if self._ahead < _AHEAD:
+            if not self._believes(source, ts):
                 self.lost += 1
                 return False
         elif ts < newest - lateness_ms:
@@ -45,10 +45,31 @@ class Lane:
             self._begin_again(ts)
             return None
         self._ahead = self._behind = 0
-        if ts > newest:
+        if ts > self.newest:
             self.newest = ts
         self._follow(source, ts)
         return True
+
+    def _believes(self, source: str, ts: int) -> bool:
+        """Whether this event, which is far ahead, is believed: after several in a row, and as far as the least of them."""
+        self._ahead += 1
+        self._ahead_to = ts if self._ahead == 1 else min(self._ahead_to, ts)
+        if self._ahead < (_AHEAD_OF_OTHERS if self._others(source) else _AHEAD):
+            return False
+        if self._ahead_to - self.newest >= _FORGET_MS:
+            self.silences.append((self.newest + 1, self._ahead_to + 1))  # nobody spoke, whoever begins again
+        self.newest = self._ahead_to
+        if ts <= self.newest + _JUMP_MS:
+            return True
+        self._ahead, self._ahead_to = 1, ts
+        return False
+
+    def _others(self, source: str) -> bool:
+        """Whether another source is as far as the lane is."""
+        return any(
+            name != source and one[0] > self.newest - _JUMP_MS and one[2] >= _STEADY
+            for name, one in self._sources.items()
+        )
 
     def silent(self, start: int, end: int) -> bool:
         """Whether a source was silent in any part of [start, end)."""
@@ -66,10 +87,10 @@ class Lane:
             self.silences.popleft()
 
     def dump(self) -> list[Any]:
-        return [self.newest, list(self.silences), self.lost, self._ahead, self._behind, self._sources]
+        return [self.newest, list(self.silences), self.lost, self._ahead, self._behind, self._ahead_to, self._sources]
 
     def load(self, saved: list[Any]) -> None:
-        self.newest, silences, self.lost, self._ahead, self._behind, self._sources = saved
+        self.newest, silences, self.lost, self._ahead, self._behind, self._ahead_to, self._sources = saved
         self.silences.extend((since, until) for since, until in silences)
 
     def _follow(self, source: str, ts: int) -> None:

@@ -98,7 +98,7 @@ class Ratio(_Counted):
 
 
 class Conversion(Ratio):
-    """`where` is evaluated here, too: an event may be of either step."""
+    """`where` is evaluated here, too: an event may be of either step. More may come out of a step than go in, from the bucket before."""
 
     def __init__(self, where: Callable[[Fields], bool], hit: Callable[[Fields], bool]) -> None:
         super().__init__(hit)
@@ -112,7 +112,7 @@ class Conversion(Ratio):
 
     def value(self, cell: list[int]) -> Reading:
         hits, events = cell
-        return (min(hits / events, 1.0) if events else None), float(events)
+        return (hits / events if events else None), float(events)
 
 
 class Quantile:
@@ -121,8 +121,8 @@ class Quantile:
     carries = True
     zero: Reading = (None, 0.0)
 
-    def __init__(self, field: str, quantile: float) -> None:
-        self._field, self._quantile = field, quantile
+    def __init__(self, field: str, quantile: float, scale: float = 1.0) -> None:
+        self._field, self._quantile, self._scale = field, quantile, scale
         self._fewest = max(_FEWEST, math.ceil(1 / (1 - quantile)))
 
     def new(self) -> _Values:
@@ -131,7 +131,7 @@ class Quantile:
     def add(self, cell: _Values, fields: Fields) -> None:
         value = fields.get(self._field)
         if isinstance(value, int | float) and -1e300 < value < 1e300:
-            cell.loose.append(float(value))
+            cell.loose.append(value * self._scale)
             if len(cell.loose) >= _LOOSE:
                 cell.settle()
 
@@ -227,6 +227,6 @@ def meter_of(definition: Definition) -> Meter:
         case Measure.CONVERSION:
             return Conversion(predicate(parse(definition.where)), hit)
         case Measure.QUANTILE:
-            return Quantile(definition.field or "", definition.quantile)
+            return Quantile(definition.field or "", definition.quantile, definition.scale)
         case Measure.DISTINCT:
             return Distinct(definition.field or "")

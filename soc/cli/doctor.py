@@ -22,6 +22,7 @@ from soc.cli.check import Check
 from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time, print_json
 from soc.cli.lists_checks import lists_checks
 from soc.cli.notify_checks import notify_checks
+from soc.cli.observe_checks import observe_checks
 from soc.errors import SocError
 from soc.model.canary import Life
 from soc.model.org import EVERYTHING
@@ -76,6 +77,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _accounts(stores)
     yield from _rules(stores)
     yield from lists_checks(settings, stores)
+    yield from observe_checks(settings)
     yield from _sources(stores)
     yield from notify_checks(settings, stores)
 

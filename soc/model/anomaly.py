@@ -155,11 +155,3 @@ class Kept(Protocol):
     def rows(self, board: Board, since: int) -> Sequence[tuple[int, bytes]]:
         """Those after this time (ms), oldest first."""
         ...
-
-
-class Surges(Protocol):
-    """What people declared: a time in which more is expected of a system."""
-
-    def active(self, org: str, system: str, ts: int) -> float | None:
-        """How many times the usual is expected at `ts` (ms); None when nothing was declared."""
-        ...

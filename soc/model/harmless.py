@@ -14,13 +14,20 @@ MOST = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Harmless:
-    """`strength`: how far off the series may be (in widths of its band) without a call. `alert`: what the verdict was about."""
+    """`strength`: how far off the series may be (in half widths of its band) without a call; `low`: below what is expected, else above.
+    `alert`: what the verdict was about."""
 
     series: str
     definition: str
     org: str
     strength: float
     alert: str
+    low: bool = False
+
+    @property
+    def signed(self) -> float:
+        """Negative: below."""
+        return -self.strength if self.low else self.strength
 
 
 def beyond(strength: float) -> float:
@@ -29,7 +36,7 @@ def beyond(strength: float) -> float:
 
 
 def body_of(one: Harmless) -> Mapping[str, object]:
-    return {"definition": one.definition, "org": one.org, "strength": one.strength, "alert": one.alert}
+    return {"definition": one.definition, "org": one.org, "strength": one.strength, "alert": one.alert, "low": one.low}
 
 
 def harmless_of(policy: Policy) -> Harmless:
@@ -38,6 +45,5 @@ def harmless_of(policy: Policy) -> Harmless:
     strength = body.get("strength")
     if not isinstance(strength, int | float) or not 0 <= strength <= MOST:
         raise ConfigError(f"what is harmless of series {policy.id}: strength is a number from 0 to {MOST:.0f}")
-    return Harmless(
-        policy.id, str(body.get("definition", "")), str(body.get("org", "")), strength, str(body.get("alert", ""))
-    )
+    definition, org, alert = (str(body.get(name, "")) for name in ("definition", "org", "alert"))
+    return Harmless(policy.id, definition, org, strength, alert, low=body.get("low") is True)

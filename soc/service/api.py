@@ -24,7 +24,7 @@ from soc.service import notify
 from soc.service.lists import KnownLists, lists_dir
 from soc.service.process import check_port, now_ms
 from soc.service.stores import open_stores, prepare
-from soc.service.tuning import read_tuning
+from soc.service.tuning import KnownTuning
 from soc.service.watch import Watch
 from soc.settings import Settings, as_environment
 from soc.store.anomalies import SqliteAnomalies, anomalies_file
@@ -52,7 +52,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         clock=now_ms,
         cookie_secure=serve.cookie_secure,
         jobs=jobs,
-        tuning=partial(read_tuning, stores.policies, ZoneInfo(settings.detect.zone)),
+        tuning=KnownTuning(stores.policies, ZoneInfo(settings.detect.zone)).as_now,
         lists_dir=lists_dir(settings.data_dir),
         known_lists=lists.as_now,
         levels=SqliteLevels(anomalies_file(settings.data_dir)),

@@ -27,7 +27,10 @@ from soc import __version__
 from soc.backtest.jobs import jobs_dir
 from soc.errors import ConfigError, StoreUnavailable
 from soc.locks import only_one
+from soc.service.levels import slo_dir
 from soc.service.lists import lists_dir
+from soc.service.observer import series_dir
+from soc.service.people import people_dir
 from soc.service.ruleset import rules_dir
 from soc.settings import Settings
 
@@ -98,7 +101,7 @@ def restore(settings: Settings, folder: Path, place: Place | None, tell: Callabl
         if not source.is_file() or _digest(source) != digest:
             raise ConfigError(f"{source} is missing or damaged: take another backup")
     with ExitStack() as held:
-        for role in ("collector", "detector"):
+        for role in ("collector", "detector", "observer"):
             held.enter_context(only_one(data_dir, role))
         if kept:
             from soc.service import elastic
@@ -117,6 +120,8 @@ def _local(data_dir: Path) -> Iterator[Path]:
             yield Path(name)
     yield from _keys(data_dir)
     yield from _rules(data_dir)
+    for folder in (series_dir(data_dir), slo_dir(data_dir), people_dir(data_dir)):
+        yield from (path.relative_to(data_dir) for path in sorted(folder.rglob("*.y*ml")) if path.is_file())
     # After the policies that name them: those of the version before are kept for a day.
     yield from (path.relative_to(data_dir) for path in sorted(lists_dir(data_dir).glob("*.list")))
     for done in sorted(jobs_dir(data_dir).glob("*/outcomes.json")):  # backtests that have ended

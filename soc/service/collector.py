@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import ssl
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -40,6 +41,7 @@ from soc.model.source import STRANGERS, Source, SourceHealth, Transport
 from soc.service.process import check_port, now_ms, open_event_log, ports, relax_garbage_collection, share_interpreter
 from soc.service.stores import open_control
 from soc.settings import Settings
+from soc.store.anomalies import read_by_observer
 from soc.store.base import HealthStore, SourceStore
 from soc.store.collected import SqliteCheckpoints, open_collected
 from soc.store.detections import SqliteDetections
@@ -215,7 +217,8 @@ def report(running: Collector, syslog: Syslog, store: HealthStore, health: Seque
 
 
 def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Event) -> None:
-    """Now and then: delete what is too old or too much, but nothing that the detector or the indexer has not read."""
+    """Now and then: delete what is too old or too much, but nothing that the detector, the indexer or an observer that runs has not
+    read."""
     store = settings.store
     # Beyond these limits sources are slowed down, so the log has to stay below them. A disk that is nearly full costs old days only
     # where Elasticsearch has their events, too.
@@ -226,11 +229,14 @@ def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Even
         readers.append(indexer_progress(settings.data_dir).cursor)
     while not stop.wait(_RETENTION_S):
         try:
+            cursors = [cursor() for cursor in readers]
+            if (observed := read_by_observer(settings.data_dir, time.time())) is not None:
+                cursors.append(observed)
             deleted = expire(
                 event_log,
                 keep_s=store.keep_days * 86_400.0,
                 target_bytes=target_bytes,
-                read_to=read_by_all(cursor() for cursor in readers),
+                read_to=read_by_all(cursors),
                 wanted_free_bytes=wanted_free_bytes,
             )
         except (SocError, OSError) as error:

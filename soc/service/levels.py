@@ -46,6 +46,7 @@ class LevelsOf:
         self._folders = (CONTENT, slo_dir(data_dir))
         self._kept = kept
         self._levels, self._watermark, self._changed = Levels([]), Watermark(0, _IDLE_S), False
+        self._anew = False  # what was kept could not be read, and goes
 
     def load(self) -> None:
         """Raises what the store raises."""
@@ -53,21 +54,21 @@ class LevelsOf:
         for fault in faults:
             log.warning("an objective cannot be used, the others run", objective=str(fault))
         kept = dict(self._kept.levels())
-        self._watermark = Watermark(0, _IDLE_S)
-        self._watermark.load(kept.pop(_WATERMARK, None))
-        self._levels, self._changed = Levels(slos), False
+        self._levels, self._watermark, self._changed, self._anew = Levels(slos), Watermark(0, _IDLE_S), False, False
         try:
+            self._watermark.load(kept.pop(_WATERMARK, None))
             self._levels.load(kept)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
             log.warning("service levels begin anew: what was kept cannot be read", reason=str(error))
-            self._levels = Levels(slos)
+            self._levels, self._watermark, self._anew = Levels(slos), Watermark(0, _IDLE_S), True
 
     def feed(self, events: Sequence[Stored], now: int) -> list[Alarm]:
         """What these events bring about, in their order; `now` in ms."""
         wanted, alarms = self._levels.datasets, list[Alarm]()
         for part in _hours(events):
-            self._watermark.observe(part)
-            self._levels.observe([one.event for one in part if one.ts and one.dataset in wanted])
+            counted = [one for one in part if one.ts and one.dataset in wanted]
+            self._watermark.observe(counted)
+            self._levels.observe([one.event for one in counted])
             alarms += self._tick(now)
         return alarms
 
@@ -79,11 +80,13 @@ class LevelsOf:
     def write(self, db: sqlite3.Connection) -> None:
         """All since the last time, in the caller's transaction."""
         kept = {**self._levels.changes(), _WATERMARK: self._watermark.dump()}
-        store.write(db, self._levels.levels() if self._changed else None, kept)
-        self._changed = False
+        store.write(db, self._levels.levels() if self._changed else None, kept, anew=self._anew)
+        self._changed = self._anew = False
 
     def _tick(self, now: int) -> list[Alarm]:
-        at, before = self._watermark.time(now), self._levels.decided
+        # One source that is far behind, of whomever, holds nobody up: what it has to say is late.
+        at = max(self._watermark.time(now), min(now, self._watermark.newest) - _HOUR_MS)
+        before = self._levels.decided
         alarms = self._levels.tick(at)
         self._changed = self._changed or self._levels.decided != before
         return [alarm for alarm in alarms if alarm.ended_at is None]

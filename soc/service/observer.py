@@ -24,16 +24,17 @@ from detector.health.tell import finding_of, rule_of
 from detector.observe import Observer
 from detector.series.definition import CONTENT, Definitions, load
 from soc import telemetry
-from soc.buffer.base import Readable
+from soc.buffer.base import Batch, Readable
 from soc.complaint import Complaint
 from soc.errors import ConfigError
 from soc.locks import only_one
-from soc.model.anomaly import Board, Surges
+from soc.model.anomaly import Board
 from soc.model.event import Stored
 from soc.model.finding import Finding
 from soc.model.harmless import harmless_of
 from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
+from soc.model.surge import Expected
 from soc.service.handover import ANOMALIES, hand_over, waiting
 from soc.service.levels import KnownSurges, LevelsOf
 from soc.service.looking import looking
@@ -121,7 +122,7 @@ class KnownHarmless:
         found = {}
         for policy in self._policies.list(PolicyKind.HARMLESS):
             try:
-                found[policy.id] = harmless_of(policy).strength
+                found[policy.id] = harmless_of(policy).signed
             except ConfigError as error:
                 log.warning("a policy cannot be read", reason=str(error))
         self._strengths, self._revision = found, revision
@@ -137,7 +138,7 @@ class Watching:
         kept: SqliteAnomalies,
         definitions: Definitions,
         strength_of: Callable[[str], float] = lambda _: 0.0,
-        surges: Surges | None = None,
+        surges: Expected | None = None,
     ) -> None:
         self._surges = surges
         self._levels = LevelsOf(settings.data_dir, kept)
@@ -159,27 +160,30 @@ class Watching:
         if waiting(self._settings.data_dir, ANOMALIES) > _MOST_WAITING:
             return 0  # the detector is not there: what is found has nowhere to go
         batch = self._buffer.read(self._cursor, self._settings.observe.batch)
-        if not batch.events:
-            self._tell(self._levels.rest(self._settings.observe.poll_s, now_ms()))
-            self._commit_if_due(observer)
-            return 0
         try:
-            findings = observer.feed(batch.events)
-            if findings:
-                self._hand_over(findings)
-            self._tell(self._levels.feed(batch.events, now_ms()))
-            unusual, rules = self._people.feed(batch.events)
-            if unusual:
-                self._give(unusual, rules)
-            several = len({*batch.cursor.items()} - {*self._cursor.items()}) > 1
-            self._cursor = dict(batch.cursor)
-            self._count(batch.events)
-            # Days are read one after the other: what was read of several at once would come in another order the next time.
-            self._commit_if_due(observer, at_once=several)
+            if batch.events:
+                self._take(observer, batch)
+            else:
+                self._tell(self._levels.rest(self._settings.observe.poll_s, now_ms()))
+                self._commit_if_due(observer)
         except BaseException:
             self._observer = None
             raise
         return len(batch.events)
+
+    def _take(self, observer: Observer, batch: Batch) -> None:
+        findings = observer.feed(batch.events)
+        if findings:
+            self._hand_over(findings)
+        self._tell(self._levels.feed(batch.events, now_ms()))
+        unusual, rules = self._people.feed(batch.events)
+        if unusual:
+            self._give(unusual, rules)
+        several = len({*batch.cursor.items()} - {*self._cursor.items()}) > 1
+        self._cursor = dict(batch.cursor)
+        self._count(batch.events)
+        # Days are read one after the other: what was read of several at once would come in another order the next time.
+        self._commit_if_due(observer, at_once=several)
 
     def commit(self) -> None:
         """Now, also what closed no bucket."""
@@ -222,8 +226,9 @@ class Watching:
         self._levels.load()
         self._people.load()
         self._cursor = dict(self._kept.cursor())
-        for board in set(self._kept.boards()) - observer.boards:
-            self._kept.forget(board)
+        if not self._definitions.faults:  # else it may be a slip of the pen, and what was learned is worth keeping
+            for board in set(self._kept.boards()) - observer.boards:
+                self._kept.forget(board)
         docs = {one.name: one.model_dump(mode="json") for one in by_name.values()}
         faults = [
             RuleFault(one.reason, one.path, one.line) for one in (*self._definitions.faults, *self._people.faults)

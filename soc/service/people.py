@@ -55,7 +55,9 @@ class PeopleOf:
             log.warning("a kind of entity cannot be used, the others run", definition=str(fault))
         self._watch = Watch(self._declared.by_name, self._zone, most=self._most)
         saved = {key: Kept(*one) for key, one in self._kept.crowds().items()}
-        for why in self._watch.load(saved, self._kept.crowds_beyond()):
+        # With a fault a kind that is missing may be a slip of the pen, and what was learned is worth keeping.
+        whole = not self._declared.faults
+        for why in self._watch.load(saved, self._kept.crowds_beyond(), forget=whole):
             log.warning("entities are learned anew", reason=why)
 
     @property

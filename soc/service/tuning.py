@@ -52,7 +52,7 @@ def _read(
 
 
 class KnownTuning:
-    """`load` has to be called once before `now`."""
+    """`load` has to be called once before `now`. Both leave what has not changed as it is."""
 
     def __init__(self, policies: PolicyStore, zone: tzinfo) -> None:
         self._policies = policies
@@ -62,6 +62,11 @@ class KnownTuning:
         self._lock = threading.Lock()
 
     def now(self) -> Tuning:
+        return self._now
+
+    def as_now(self) -> Tuning:
+        """What is laid down at this moment. Raises what the store raises."""
+        self.load()
         return self._now
 
     def load(self) -> None:

@@ -77,6 +77,7 @@ KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS
 _SNAPSHOTS_MS = 3 * 3_600_000  # how far back a late event may lead
 _PARTS_AT_ONCE = 500
+_STILL_WRITES_S = 3600.0
 _FACTS = tuple(field.name for field in fields(Anomaly))
 _ANOMALY = f"SELECT {', '.join(_FACTS)} FROM anomaly"
 _SERIES = "SELECT definition, org, key, slot, born FROM series"
@@ -84,6 +85,19 @@ _SERIES = "SELECT definition, org, key, slot, born FROM series"
 
 def anomalies_file(data_dir: Path) -> Path:
     return data_dir / "anomaly.db"
+
+
+def read_by_observer(data_dir: Path, now_s: float) -> Mapping[str, int] | None:
+    """How far an observer has read that still writes. None where there is none: one that is switched off holds up nothing."""
+    file = anomalies_file(data_dir)
+    written = [one.stat().st_mtime for one in (file, file.with_name(f"{file.name}-wal")) if one.exists()]
+    if not written or now_s - max(written) > _STILL_WRITES_S:
+        return None
+    kept = SqliteAnomalies(data_dir)
+    try:
+        return kept.cursor()
+    finally:
+        kept.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,8 +36,18 @@ _WAIT_S = 10.0
 _SEPARATOR = "\x1f"  # in no agency code, and before all that is
 
 
-def write(db: sqlite3.Connection, levels: Iterable[ServiceLevel] | None, changes: Mapping[str, bytes | None]) -> None:
-    """Inside the caller's transaction. `levels`: all there are, None: as they were. `changes`: see `detector.health.Levels.changes`."""
+def write(
+    db: sqlite3.Connection,
+    levels: Iterable[ServiceLevel] | None,
+    changes: Mapping[str, bytes | None],
+    *,
+    anew: bool = False,
+) -> None:
+    """Inside the caller's transaction. `levels`: all there are, None: as they were. `changes`: see `detector.health.Levels.changes`.
+    `anew`: what was kept of them before goes: its rows would be taken for those of others."""
+    if anew:
+        db.execute("DELETE FROM level_state")
+        db.execute("DELETE FROM level")
     if levels is not None:
         db.execute("DELETE FROM level")
         db.executemany("INSERT INTO level VALUES (?, ?, ?, ?, ?, ?)", map(_row, levels))

@@ -52,7 +52,7 @@ def test_an_anomaly_says_what_was_and_what_was_expected(client_of, mine):
     assert (shown["actual"], shown["expected"]) == (0.4, 0.02)
     assert shown["of_series"]["group"] == {"govsoc.otp.carrier": "viettel"}
     assert shown["query"].startswith(
-        'event.dataset:"otp.gateway" AND (govsoc.otp.event:dlr) AND govsoc.otp.carrier:"viettel"'
+        'event.dataset:"otp.gateway" AND organization.id:"hungyen" AND (govsoc.otp.event:dlr) AND govsoc.otp.carrier:"viettel"'
     )
     assert len(shown["readings"]) > 60
     found = client.get("/api/v1/events", params={"q": shown["query"]})

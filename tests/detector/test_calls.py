@@ -29,8 +29,10 @@ class Watched:
         self.what, self.track = what, Track(what, meter_of(what), ZoneInfo("Asia/Ho_Chi_Minh"))
         self.calls: list[Call] = []
 
-    def see(self, minute: int, value: float | None, weight: float, harmless: float = 0.0, watched: bool = True) -> None:
-        _, call = self.track.step(self.what, START + minute * MINUTE, value, weight, harmless, watched=watched)
+    def see(
+        self, minute: int, value: float | None, weight: float, harmless: float = 0.0, surge: float | None = None
+    ) -> None:
+        _, call = self.track.step(self.what, START + minute * MINUTE, value, weight, harmless, surge=surge)
         if call is not None:
             self.calls.append(call)
 
@@ -142,13 +144,39 @@ def test_what_stays_for_a_day_is_the_new_normal():
     assert len({call.since for call in series.calls}) == 2
 
 
-def test_nobody_is_called_while_a_surge_is_declared():
+@pytest.mark.parametrize(("comes", "called"), [(3.0, False), (1.0, False), (1.8, False), (100.0, True), (0.0, True)])
+def test_a_declared_surge_expects_as_much_and_no_more(comes, called):
+    """Three times the usual is declared: that, the usual, and what lies between are as usual; a flood and an outage are not."""
     series, rng = Watched(definition("count")), Random(5)
-    for minute in range(WEEKS + 120):
-        surge = minute >= WEEKS + 60
-        value = poisson(rng, 40 * (3 if surge else 1))
-        series.see(minute, value / (3 if surge else 1), value, watched=not surge)
+    for minute in range(WEEKS + 60):
+        value = poisson(rng, 40)
+        series.see(minute, value, value)
+    for minute in range(WEEKS + 60, WEEKS + 120):
+        value = poisson(rng, 40 * comes)
+        series.see(minute, value, value, surge=3.0)
+    assert bool(series.calls) is called
+    if not called:  # and the day after is none of it
+        for minute in range(WEEKS + 120, WEEKS + 180):
+            value = poisson(rng, 40)
+            series.see(minute, value, value)
+        assert not series.calls
+
+
+def test_a_series_that_is_nothing_at_night_calls_nobody_in_the_evening():
+    series, rng = Watched(definition("count")), Random(6)
+    for minute in range(3 * 7 * DAY):
+        busy = minute // DAY % 7 < 5 and 60 <= minute % DAY < 600  # the first minute is 07:00
+        value = poisson(rng, 20) if busy else 0
+        series.see(minute, value, value)
     assert not series.calls
+
+
+def test_a_share_of_nearly_all_is_watched_as_well():
+    series, rng = Watched(definition("conversion", hit="a:b", where="c:d", direction="low")), Random(7)
+    ratio(series, rng, range(2 * DAY), 0.998, 60)
+    ratio(series, rng, range(2 * DAY, 2 * DAY + 10), 0.3, 60)
+    assert series.minutes
+    assert series.minutes[0] <= 2 * DAY + 3
 
 
 @pytest.mark.parametrize("value", [1e15, -5.0, 0.0, 1e308, float("nan"), float("inf")])
@@ -199,3 +227,14 @@ def test_chance_calls_at_most_once_in_a_thousand_days_of_a_series(seed):
 
 def test_the_evidence_that_is_asked_for_follows_the_bucket():
     assert threshold(definition("count")) > threshold(definition("count", bucket="1h")) > math.log(24_000)
+
+
+def test_what_is_harmless_above_says_nothing_of_an_outage():
+    series, rng = Watched(definition("count")), Random(8)
+    for minute in range(WEEKS + 60):
+        value = poisson(rng, 40)
+        series.see(minute, value, value, 20.0)
+    for minute in range(WEEKS + 60, WEEKS + 90):
+        series.see(minute, 0.0, 0.0, 20.0)
+    assert series.calls
+    assert all(call.actual < call.expected for call in series.calls)

@@ -81,3 +81,12 @@ def test_an_endless_file_is_not_read(tmp_path: Path) -> None:
     slos, faults = load([tmp_path])
     assert not slos
     assert len(faults) == 2
+
+
+@pytest.mark.parametrize("name", ["2026-02-30", "!!int x", "[" * 20_000])
+def test_a_slip_of_the_pen_stops_no_other(tmp_path: Path, name: str) -> None:
+    (tmp_path / "bad.yml").write_text(f"slos:\n  - name: {name}\n")
+    (tmp_path / "mail.yml").write_text(GOOD)
+    slos, faults = load([tmp_path])
+    assert len(slos) == 1
+    assert [fault.path for fault in faults] == [str(tmp_path / "bad.yml")]

@@ -68,7 +68,7 @@ def test_portions_and_restarts_change_nothing(drawn, data):
 def test_no_event_is_counted_twice_and_what_is_left_out_is_said(drawn):
     counted = DEFINITIONS["counted"]
     aggregator = Aggregator({"counted": counted})
-    closed = aggregator.feed(made(drawn))
+    closed = list(aggregator.feed(made(drawn)))
     (board,) = list(aggregator.boards()) or [None]
     if board is None:
         assert not drawn
@@ -82,12 +82,12 @@ def test_no_event_is_counted_twice_and_what_is_left_out_is_said(drawn):
 def test_a_definition_that_means_something_else_begins_anew():
     stream = made([(n * 1000, "s1", "a", True, 1.0) for n in range(300)])
     before = Aggregator({"counted": DEFINITIONS["counted"]})
-    before.feed(stream[:200])
+    list(before.feed(stream[:200]))
     after = Aggregator({"counted": DEFINITIONS["counted"].model_copy(update={"where": "ok:true"})})
     after.load(before.dump())
     (board,) = after.boards()
     assert not board.slots
-    closed = after.feed(stream[200:])
+    closed = list(after.feed(stream[200:]))
     assert all(one.start >= stream[199].ts - MINUTE for one in closed)
 
 
@@ -101,3 +101,33 @@ def test_a_quiet_service_has_its_latency_taken_over_some_buckets():
     assert known == sorted(known)
     rare = made([(n * 45_000, "s1", "a", True, float(n)) for n in range(60)])
     assert not [one for one in Aggregator(quiet).feed(rare) if one.readings and one.readings[0][1][0] is not None]
+
+
+def test_a_bucket_speaks_only_of_series_that_are_there_when_it_is_closed():
+    """One event closes many buckets of a rare series, and in one of them another series vanishes."""
+    drawn = [(n * 600_000, "s1", "a", True, 1.0) for n in range(15 * 144)]
+    drawn.insert(1, (1000, "s1", "b", True, 1.0))
+    vanished = False
+    for one in Aggregator({"counted": DEFINITIONS["counted"]}).feed(made(drawn)):
+        for slot, _ in one.readings or []:
+            assert one.board.keys[slot] is not None
+        vanished = vanished or None in one.board.keys
+    assert vanished
+
+
+def test_a_line_from_years_ago_makes_no_bucket_of_each_minute_since():
+    drawn = [(-4 * 365 * 1440 * MINUTE, "s1", "a", True, 1.0)]
+    drawn += [(n * 1000, "s2", "a", True, 1.0) for n in range(300)]
+    closed = list(Aggregator({"counted": DEFINITIONS["counted"]}).feed(made(drawn)))
+    assert len(closed) < 20
+    assert all(one.readings is None or one.start >= START for one in closed)
+
+
+def test_one_sender_whose_clock_is_ahead_blinds_no_other():
+    drawn = []
+    for minute in range(120):
+        drawn += [(minute * MINUTE + n * 1000, "good", "a", True, 1.0) for n in range(50)]
+        drawn += [(minute * MINUTE + 7 * 60 * MINUTE + n * 1000, "ahead", "a", True, 1.0) for n in range(6)]
+    closed = [one for one in Aggregator({"counted": DEFINITIONS["counted"]}).feed(made(drawn)) if one.readings]
+    assert len(closed) > 100
+    assert all(reading == (50.0, 50.0) for one in closed[2:] for _, reading in one.readings)

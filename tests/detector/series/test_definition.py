@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from detector.series.definition import CONTENT, MAX_FILE_BYTES, load
+from detector.series.meter import meter_of
 
 GOOD = """
 name: calls
@@ -81,3 +82,12 @@ def test_of_two_with_one_name_the_first_holds(tmp_path):
     assert found.by_name["calls"].titles.en == "Calls"
     assert "is there already" in found.faults[0].reason
     assert found.faults[0].line == 8
+
+
+def test_a_quantile_is_shown_in_its_unit(tmp_path):
+    text = GOOD.replace("measure: count", "measure: quantile\nfield: event.duration\nquantile: 0.5\nscale: 1.0e-6")
+    meter = meter_of(of(tmp_path, text).by_name["calls"])
+    cell = meter.new()
+    for ms in range(1, 22):
+        meter.add(cell, {"event.duration": ms * 1_000_000})
+    assert meter.value(cell) == (pytest.approx(11.0), 21.0)

@@ -78,3 +78,15 @@ def test_notifications_are_looked_at(tmp_path, monkeypatch):
     assert "\x1b" not in str([found for _, found in others])
     monkeypatch.setenv("SOC_NOTIFY__SMTP_HOST", "mail.vn")
     assert "bad" not in [state for state, _ in said()]
+
+
+def test_what_the_observer_cannot_use_is_said_with_its_place(tmp_path):
+    open_stores(tmp_path)
+    for folder in ("series", "slo"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "own.yml").write_text("name: Calls\nmeasure: median\n")
+    said = [check for check in doctor(tmp_path) if check["name"] in ("series", "objectives")]
+    assert {check["name"] for check in said if check["state"] == "ok"} == {"series", "objectives"}
+    bad = {check["name"]: check["found"] for check in said if check["state"] == "bad"}
+    assert f"{tmp_path}/series/own.yml:" in bad["series"]
+    assert f"{tmp_path}/slo/own.yml:" in bad["objectives"]

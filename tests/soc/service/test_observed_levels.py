@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -106,3 +107,32 @@ def test_an_administrators_objective_and_one_that_cannot_be_read(tmp_path):
     levels, _ = SqliteLevels(anomalies_file(tmp_path)).worst(EVERYTHING)
     assert [(level.name, level.total) for level in levels] == [("mail-delivered", 240)], "of the minutes that are over"
     assert levels[0].at - START == MINUTE * 4
+
+
+def test_a_source_that_is_hours_behind_holds_nobody_up(tmp_path):
+    events = list(receipts(260, 25, 1, DOWN))
+    behind = [
+        stored(START + minute * MINUTE - 7 * 60 * MINUTE, 50_000 + minute, org="ninhbinh", source="slow")
+        for minute in range(260)
+    ]
+    append(tmp_path, sorted([*events, *behind], key=lambda one: one.ts + (one.source == "slow") * 7 * 60 * MINUTE))
+    with watching(tmp_path) as observer:
+        observer.drain()
+    assert "level-page-otp" in alerts(tmp_path)
+
+
+def test_what_cannot_be_read_any_more_goes(tmp_path):
+    """Rows are kept by number: those of before would be taken for those of whoever has the number now."""
+    append(tmp_path, list(receipts(120, 25, 1, DOWN)))
+    with watching(tmp_path) as observer:
+        observer.drain()
+    db = sqlite3.connect(anomalies_file(tmp_path))
+    db.execute("INSERT INTO level_state VALUES ('hour/1', x'00')")
+    assert db.execute("UPDATE level_state SET value = x'00' WHERE name = 'head'").rowcount == 1
+    db.commit()
+    append(tmp_path, [stored(START + 121 * MINUTE, 90_000, org="ninhbinh")])
+    with watching(tmp_path) as observer:
+        observer.drain()
+    assert not db.execute("SELECT * FROM level_state WHERE name = 'hour/1'").fetchall()
+    assert SqliteLevels(anomalies_file(tmp_path)).worst(EVERYTHING) == ([], 0)
+    db.close()

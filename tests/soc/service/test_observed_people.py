@@ -86,7 +86,9 @@ def test_an_officer_who_reads_too_many_is_an_alert_and_listed(curious):
     assert set(rule.runbook) == {"vi", "en"}
     matched = stores.alerts.findings(alert.id, EVERYTHING).items[0].matched
     assert len(matched["govsoc.people.reasons_vi"]) == len(matched["govsoc.people.reasons"]) > 0
-    assert matched["govsoc.people.query"].startswith(f'event.dataset:"lgsp.gateway" AND user.id:"{CURIOUS}"')
+    assert matched["govsoc.people.query"].startswith(
+        f'event.dataset:"lgsp.gateway" AND organization.id:"hungyen" AND user.id:"{CURIOUS}"'
+    )
 
 
 def test_each_organisation_sees_its_own(curious):
@@ -178,3 +180,19 @@ def test_a_folder_without_kinds_switches_it_off(tmp_path):
     with watching(tmp_path, people=[tmp_path / "none"]) as observer:
         observer.drain()
     assert SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING) == []
+
+
+def test_a_slip_of_the_pen_costs_nothing_that_was_learned(tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    text = (
+        "name: {name}\nsystem: lgsp\ntitles: {{vi: Của tôi, en: Mine}}\ndatasets: [lgsp.gateway]\n"
+        "entity: [user.id]\nwhat: [govsoc.lgsp.subject]\n"
+    )
+    for number, written in enumerate((text, text.replace("what", "waht"), text)):
+        (own / "own.yml").write_text(written.format(name="mine"), encoding="utf-8")
+        append(tmp_path, list(lookups(1, number, start=START + number * DAY, officers=12 if number == 0 else 3)))
+        with watching(tmp_path, people=[own]) as observer:
+            observer.drain()
+    (mine,) = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
+    assert mine.entities == 12, "those of the first day are known still"
