@@ -14,6 +14,7 @@ from datetime import tzinfo
 from typing import Any
 
 import msgspec
+import structlog
 
 from detector.episode import Call
 from detector.explain import finding_of
@@ -30,6 +31,8 @@ from soc.model.anomaly import Board as Place
 from soc.model.event import Stored
 from soc.model.finding import Finding
 from soc.model.surge import Expected, Surges
+
+log = structlog.get_logger("observer")
 
 _SNAPSHOT_EVERY = 60  # buckets
 _MOST_CORRECTED = 500  # series of a board that are judged again when a bucket is closed
@@ -133,7 +136,14 @@ class Observer:
             known = tracks[slot]
             assert known is not None
             series, track = known
-            point, call = self._step(board, series, track, start, value, weight)
+            try:
+                point, call = self._step(board, series, track, start, value, weight)
+            except ArithmeticError as error:
+                log.warning("a series begins anew: its values cannot be judged", series=series.id, reason=str(error))
+                track = Track(board.definition, board.meter, self._zone)
+                tracks[slot] = (series, track)
+                self._rows.invalidate(series.id, 0)
+                continue
             self._rows.place(row, slot, _record(value, weight, point))
             if call is not None:
                 called.append((series, call, point))

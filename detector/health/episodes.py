@@ -47,9 +47,12 @@ class Episodes:
         self._slos = slos
         self.open: dict[tuple[str, str], _Episode] = {}
 
-    def burning(self, org: str, system: str) -> Burning | None:
-        episode = self.open.get((org, system))
-        return episode.alarm.burning() if episode else None
+    def burning(self, org: str, slo: Slo) -> Burning | None:
+        """The alarm of its system, where this objective is among what burns."""
+        episode = self.open.get((org, slo.system))
+        if episode is None or not any(child.slo == slo.name for child in episode.alarm.children):
+            return None
+        return episode.alarm.burning()
 
     def decide(
         self, minute: int, units: Units, sums: tuple[Ints, Ints], rows: tuple[Ints, Ints], first: NDArray[np.int8]

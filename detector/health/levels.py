@@ -106,7 +106,7 @@ class Levels:
                     burn=_burn(hour[:, number], slo) if hour[0, number] else None,
                     uncounted=self._counts.uncounted[unit.org, slo.name],
                     parts=self._parts(units, number, period, hour),
-                    burning=self._episodes.burning(unit.org, slo.system),
+                    burning=self._episodes.burning(unit.org, slo),
                 )
             )
         return sorted(found, key=lambda level: (level.org, level.system, level.name))

@@ -95,8 +95,12 @@ def test_a_slow_leak_is_a_ticket() -> None:
 @pytest.mark.parametrize(("n", "bad"), [(1, 1), (4, 4), (10, 2)])
 def test_little_traffic_is_no_outage(n: int, bad: int) -> None:
     levels = Levels(SLOS)
-    assert run(levels, [START], n=n, bad=bad) == []
-    assert run(levels, range(START + 1, START + 30), n=0, bad=0) == []
+    assert run(levels, range(START, START + 60), n=0, bad=0) == []
+    for minute in range(
+        START + 60, START + 60 + n
+    ):  # one event a minute, so that each window has its own share of them
+        assert run(levels, [minute], n=1, bad=1 if minute < START + 60 + bad else 0) == []
+    assert run(levels, range(START + 60 + n, START + 120), n=0, bad=0) == []
 
 
 def test_missing_is_unknown() -> None:
