@@ -19,6 +19,7 @@ from api.routes import (
     audit,
     backtests,
     coverage,
+    entities,
     events,
     exceptions,
     health,
@@ -70,6 +71,7 @@ def create_app(state: State) -> FastAPI:
     for part in (
         alerts,
         anomaly_routes,
+        entities,
         incidents,
         events,
         rules,

@@ -32,6 +32,7 @@ from soc.notify.route import Route
 from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter, AlertStore, Stores
 from soc.store.levels import LevelStore
+from soc.store.unusual import UnusualStore
 
 _WATCHED_ALERTS = 200
 _ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -104,7 +105,7 @@ class State:
 
     `keys`: None where there are no masking keys on this machine. `daily_budget`: alerts a day that the analysts can work on.
     `tuning`: what people have laid down about rules, as the detector knows it. `lists`: where the files of lists of indicators are.
-    `levels`: how services do, as the observer has written it.
+    `levels`: how services do, `unusual`: who behaves unlike before, as the observer has written it.
     """
 
     stores: Stores
@@ -130,6 +131,7 @@ class State:
     known_lists: Callable[[], Lists]
     levels: LevelStore
     anomalies: SqliteAnomalies
+    unusual: UnusualStore
 
 
 def state_of(
@@ -143,6 +145,7 @@ def state_of(
     known_lists: Callable[[], Lists],
     levels: LevelStore,
     anomalies: SqliteAnomalies,
+    unusual: UnusualStore,
     version: str = "",
     send_test: Callable[[Route], str] | None = None,
     session_s: int = 12 * 3600,
@@ -156,8 +159,8 @@ def state_of(
 
     `clock`: ms since 1970 UTC. `cookie_secure`: sessions travel over HTTPS only. `zone`: how the console shows times.
     `send_test`: see `Tests`. `keys`, `tuning`: see `State`. `lists_dir`: where the files of lists of indicators are; `known_lists`:
-    what is on them now, for rules that are tried. `levels`: how services do, `anomalies`: what is unusual, both as the observer has
-    written it on this machine. `place`: where senders reach the collector.
+    what is on them now, for rules that are tried. `levels`: how services do, `anomalies`: what is unusual, `unusual`: who is, all as
+    the observer has written it on this machine. `place`: where senders reach the collector.
     """
     return State(
         stores=stores,
@@ -185,6 +188,7 @@ def state_of(
         known_lists=known_lists,
         levels=levels,
         anomalies=anomalies,
+        unusual=unusual,
     )
 
 

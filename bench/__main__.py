@@ -22,6 +22,7 @@ LONG = (  # only when they are named
     "entities",
     "injected",
     "injected_entities",
+    "injected_people",
     "pages",
 )
 ON_ELASTIC = ("elastic", "pages")

@@ -30,7 +30,7 @@ def entity_of(definition: Definition, series: Series) -> tuple[str, str]:
 
 def query_of(definition: Definition, series: Series, since: int, until: int) -> str:
     """A search for the events behind a time of a series."""
-    parts = [f'event.dataset:"{definition.dataset}"', f'organization.id:"{_quoted(series.board.org)}"']
+    parts = [f'event.dataset:"{definition.dataset}"', f'organization.id:"{quoted(series.board.org)}"']
     counted = (
         [definition.where, definition.hit or ""] if definition.measure is Measure.CONVERSION else [definition.where]
     )
@@ -39,12 +39,13 @@ def query_of(definition: Definition, series: Series, since: int, until: int) -> 
         if len(counted) > 1:
             parts[-1] = f"({parts[-1]})"
     for name, value in zip(definition.group_by, series.key, strict=False):
-        parts.append(f'{name}:"{_quoted(value)}"' if value else f"NOT {name}:*")
+        parts.append(f'{name}:"{quoted(value)}"' if value else f"NOT {name}:*")
     parts.append(f'@timestamp:["{iso(since)}" TO "{iso(until)}"}}')
     return " AND ".join(parts)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """A value as it stands between quotation marks of a search."""
     return text.replace("\\", "\\\\").replace('"', '\\"')
 
 

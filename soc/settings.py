@@ -96,6 +96,13 @@ class Observe(Section):
         description="folders of series definitions; empty: those that come with govsoc, and those in `series` of `data_dir`",
     )
     most_series: int = Field(50_000, gt=0, le=200_000, description="series at most; what is beyond is counted as other")
+    people: list[Path] = Field(
+        default_factory=list,
+        description="folders of kinds of entities; empty: those that come with govsoc, and those in `people` of `data_dir`",
+    )
+    most_crowds: int = Field(
+        200, gt=0, le=10_000, description="kinds of entities times organisations; events of those beyond are counted"
+    )
     batch: int = Field(5000, gt=0, le=100_000, description="events a step, at most")
     poll_s: float = Field(0.1, gt=0, description="seconds between looks at an idle event log")
     commit_s: float = Field(5.0, ge=0, le=300, description="seconds between two commits, at least")

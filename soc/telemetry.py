@@ -71,8 +71,15 @@ SERIES_BEYOND = Gauge(
 SERIES_LOST = Gauge(
     "soc_observer_late_events_count", "Events too late for any bucket, or with a time not to be believed."
 )
-SERIES_FAULTS = Gauge("soc_observer_definition_faults_count", "What is wrong with definitions of series.")
+SERIES_FAULTS = Gauge(
+    "soc_observer_definition_faults_count", "What is wrong with definitions of series and of entities."
+)
 ANOMALIES = Counter("soc_observer_findings_total", "Buckets of anomalies that were handed to the detector.")
+UNUSUAL = Counter("soc_observer_unusual_total", "Times that an entity behaved unusually and was shown.")
+ENTITIES = Gauge("soc_observer_entities_count", "Entities that are known.")
+ENTITIES_BEYOND = Gauge(
+    "soc_observer_entities_beyond_count", "Events of entities and organisations for which there was no room."
+)
 OBSERVER_LAG = Gauge("soc_observer_lag_seconds", "Wall clock minus the time of the newest event that went into series.")
 OBSERVER_COMMIT = Histogram("soc_observer_commit_seconds", "Time to commit.")
 OBSERVER_FAILURES = Counter("soc_observer_step_failures_total", "Batches that failed and were tried again.")

@@ -16,6 +16,7 @@ from api.console.anomalies import of_alert
 from api.console.chosen import Filtered
 from api.console.moment import moment, next_morning
 from api.console.render import local
+from api.entities import of_alert as behaviour_of
 from api.errors import Refused
 from api.queue import find_alerts
 from api.schemas import AlertId, Cursor, by_id
@@ -156,7 +157,8 @@ def _alert_page(
         alert=alert,
         rule=state.rules.get(alert.rule_hash),
         unusual=(unusual := of_alert(state, account, alert.rule_id, alert.id)),
-        matched=[] if unusual else _together(findings.items),
+        behaving=(behaving := behaviour_of(state, account, alert.rule_id, alert.id)),
+        matched=[] if unusual or behaving else _together(findings.items),
         counted=_counted(findings.items),
         late=max((str(at) for f in findings.items if (at := f.matched.get(FOUND_LATE))), default=None),
         asked=sorted({str(asked) for f in findings.items if (asked := f.matched.get(ASKED))}),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from detector.entities.budget import DAY_MS, Budget
 from detector.entities.document import Getter, getter, time_of
@@ -81,9 +81,10 @@ class Stream:
                 fields[name] = value
         event = document.get("event")
         id_ = event.get("id") if isinstance(event, dict) else document.get("event.id")
-        return self._place(Seen(ts, id_, entities, fields))
+        return self.place(Seen(ts, id_, entities, fields))
 
-    def _place(self, seen: Seen) -> list[Item]:
+    def place(self, seen: Seen) -> list[Item]:
+        """Take what was read of one event; one without entities only says what time it is."""
         if seen.id is not None and self._twice(seen):
             self.duplicates += 1
             return []
@@ -139,6 +140,30 @@ class Stream:
             for seen in ahead:
                 yield from self._observe(seen)
         yield from self._close(self._newest + self._bucket_ms)
+
+    def wakes(self, ts: int) -> bool:
+        """Whether an event of this time (ms) would close a bucket, or jumps ahead."""
+        return ts >= self._due
+
+    @property
+    def newest(self) -> int:
+        return self._newest
+
+    def go_back_to(self, ts: int) -> None:
+        """The clock had been ahead: what was to come of then is dropped, what was learned stays."""
+        self._newest, self._due, self._ahead = ts, -1, []
+        for profiles in self._profiles:
+            profiles.open.clear()
+            profiles.held, profiles.closed = 0, ts - ts % self._bucket_ms
+            profiles.episodes = {name: one for name, one in profiles.episodes.items() if one.until <= ts}
+
+    def dump(self) -> list[object]:
+        """Where it is in time, without the profiles and without what is remembered of duplicates."""
+        return [self._newest, self._due, self.jumped, [list(seen) for seen in self._ahead]]
+
+    def load(self, saved: Sequence[Any]) -> None:
+        self._newest, self._due, self.jumped, ahead = saved
+        self._ahead = [Seen(ts, id_, tuple(entities), fields) for ts, id_, entities, fields in ahead]
 
     def remarks(self) -> list[str]:
         """What did not go the usual way, in sentences for people."""

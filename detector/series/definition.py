@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, cast
+from typing import Annotated, Literal, TypeVar, cast
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -69,6 +69,13 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
+class Named(_Strict):
+    """What a document of a file declares. `path`: the file."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{2,59}$")
+    path: str = ""
+
+
 class InLanguages(_Strict):
     vi: Text
     en: Text
@@ -83,10 +90,9 @@ class Page(_Strict):
     least: float = Field(5.0, ge=0, le=1e9)
 
 
-class Definition(_Strict):
+class Definition(Named):
     """One definition. Its series are those of each organisation and each combination of the values of `group_by`."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9-]{2,59}$")
     system: str = Field(pattern=r"^[a-z][a-z0-9]{1,19}$")
     titles: InLanguages
     runbook: InLanguages | None = None
@@ -105,7 +111,6 @@ class Definition(_Strict):
     severity: Literal["low", "medium", "high", "critical"] = "medium"
     max_series: int = Field(500, ge=1, le=MOST_SERIES)
     page: Page = Page()
-    path: str = ""
 
     @model_validator(mode="after")
     def _fits(self) -> Definition:
@@ -138,6 +143,9 @@ class Definition(_Strict):
         return hashlib.blake2b(what.encode(), digest_size=8).hexdigest()
 
 
+Some = TypeVar("Some", bound=Named)
+
+
 @dataclass(frozen=True, slots=True)
 class Definitions:
     """Those that can be used, by name, and what is wrong with the others."""
@@ -148,11 +156,16 @@ class Definitions:
 
 def load(folders: Iterable[Path] = (CONTENT,)) -> Definitions:
     """The definitions of these folders (`*.yml`, at any depth). Of two with one name the first holds, and the other is a fault."""
-    found: dict[str, Definition] = {}
+    return Definitions(*declared(Definition, folders))
+
+
+def declared(model: type[Some], folders: Iterable[Path]) -> tuple[dict[str, Some], tuple[RuleError, ...]]:
+    """As `load`, of another kind of document."""
+    found: dict[str, Some] = {}
     faults: list[RuleError] = []
     for folder in folders:
         for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
-            for definition, line in _read(path, faults):
+            for definition, line in _read(model, path, faults):
                 if definition.name in found:
                     first = found[definition.name].path
                     faults.append(RuleError(f"name: {definition.name} is there already, in {first}", path, line))
@@ -162,10 +175,10 @@ def load(folders: Iterable[Path] = (CONTENT,)) -> Definitions:
                     )
                 else:
                     found[definition.name] = definition
-    return Definitions(found, tuple(faults))
+    return found, tuple(faults)
 
 
-def _read(path: Path, faults: list[RuleError]) -> Iterator[tuple[Definition, int]]:
+def _read(model: type[Some], path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
@@ -192,10 +205,10 @@ def _read(path: Path, faults: list[RuleError]) -> Iterator[tuple[Definition, int
     else:
         for node in nodes:
             if node is not None:
-                yield from _of(node, path, faults)
+                yield from _of(model, node, path, faults)
 
 
-def _of(node: yaml.Node, path: Path, faults: list[RuleError]) -> Iterator[tuple[Definition, int]]:
+def _of(model: type[Some], node: yaml.Node, path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
     line = node.start_mark.line + 1
     if not isinstance(node, yaml.MappingNode):
         faults.append(RuleError("a definition is a mapping of fields to values", path, line))
@@ -206,7 +219,7 @@ def _of(node: yaml.Node, path: Path, faults: list[RuleError]) -> Iterator[tuple[
         return
     try:
         data = yaml.CSafeLoader("").construct_document(node)
-        yield Definition.model_validate({**data, "path": str(path)}), line
+        yield model.model_validate({**data, "path": str(path)}), line
     except ValidationError as error:
         for fault in error.errors():
             names = [part for part in fault["loc"] if isinstance(part, str)]

@@ -31,6 +31,7 @@ from soc.store.anomalies import SqliteAnomalies, anomalies_file
 from soc.store.base import Stores
 from soc.store.levels import SqliteLevels
 from soc.store.sqlite import keys_dir
+from soc.store.unusual import SqliteUnusual
 
 log = structlog.get_logger("api")
 
@@ -56,6 +57,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         known_lists=lists.as_now,
         levels=SqliteLevels(anomalies_file(settings.data_dir)),
         anomalies=SqliteAnomalies(settings.data_dir),
+        unusual=SqliteUnusual(anomalies_file(settings.data_dir)),
         keys=keys,
         send_test=partial(notify.send_test, senders, writer),
         daily_budget=settings.tuning.daily_budget,

@@ -30,6 +30,7 @@ from soc.locks import only_one
 from soc.service.levels import slo_dir
 from soc.service.lists import lists_dir
 from soc.service.observer import series_dir
+from soc.service.people import people_dir
 from soc.service.ruleset import rules_dir
 from soc.settings import Settings
 
@@ -119,7 +120,7 @@ def _local(data_dir: Path) -> Iterator[Path]:
             yield Path(name)
     yield from _keys(data_dir)
     yield from _rules(data_dir)
-    for folder in (series_dir(data_dir), slo_dir(data_dir)):
+    for folder in (series_dir(data_dir), slo_dir(data_dir), people_dir(data_dir)):
         yield from (path.relative_to(data_dir) for path in sorted(folder.rglob("*.y*ml")) if path.is_file())
     # After the policies that name them: those of the version before are kept for a day.
     yield from (path.relative_to(data_dir) for path in sorted(lists_dir(data_dir).glob("*.list")))

@@ -1,4 +1,4 @@
-"""The observer process: series of the event log, and what is unusual in them.
+"""The observer process: series and entities of the event log, and what is unusual in them.
 
 It reads with a cursor of its own and keeps everything in a database of its own, so that statistics neither delay rules nor grow their
 memory. What it finds is handed to the detector before it is committed: handed twice, it is there once.
@@ -7,6 +7,7 @@ memory. What it finds is handed to the detector before it is committed: handed t
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ from soc.model.surge import Expected
 from soc.service.handover import ANOMALIES, hand_over, waiting
 from soc.service.levels import KnownSurges, LevelsOf
 from soc.service.looking import looking
+from soc.service.people import PeopleOf
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.stores import open_stores, prepare
 from soc.settings import Settings
@@ -140,6 +142,7 @@ class Watching:
     ) -> None:
         self._surges = surges
         self._levels = LevelsOf(settings.data_dir, kept)
+        self._people = PeopleOf(settings, kept)
         self._settings, self._buffer, self._kept = settings, buffer, kept
         self._definitions = definitions
         self._strength_of = strength_of
@@ -173,6 +176,9 @@ class Watching:
         if findings:
             self._hand_over(findings)
         self._tell(self._levels.feed(batch.events, now_ms()))
+        unusual, rules = self._people.feed(batch.events)
+        if unusual:
+            self._give(unusual, rules)
         several = len({*batch.cursor.items()} - {*self._cursor.items()}) > 1
         self._cursor = dict(batch.cursor)
         self._count(batch.events)
@@ -218,12 +224,15 @@ class Watching:
         )  # fmt: skip
         observer.load()
         self._levels.load()
+        self._people.load()
         self._cursor = dict(self._kept.cursor())
         if not self._definitions.faults:  # else it may be a slip of the pen, and what was learned is worth keeping
             for board in set(self._kept.boards()) - observer.boards:
                 self._kept.forget(board)
         docs = {one.name: one.model_dump(mode="json") for one in by_name.values()}
-        faults = [RuleFault(one.reason, one.path, one.line) for one in self._definitions.faults]
+        faults = [
+            RuleFault(one.reason, one.path, one.line) for one in (*self._definitions.faults, *self._people.faults)
+        ]
         self._kept.publish(docs, faults)
         telemetry.SERIES_FAULTS.set(len(faults))
         self._observer = observer
@@ -258,15 +267,19 @@ class Watching:
 
     def _commit_if_due(self, observer: Observer, *, at_once: bool = False) -> None:
         passed = time.monotonic() - self._committed_at
-        due = observer.closing and passed >= self._settings.observe.commit_s
+        due = (observer.closing or self._people.closing) and passed >= self._settings.observe.commit_s
         if due or (at_once and self._since_commit) or self._since_commit >= _EVENTS_A_COMMIT:
             self._commit(observer)
+
+    def _write_beside(self, db: sqlite3.Connection) -> None:
+        self._levels.write(db)
+        self._people.write(db)
 
     def _commit(self, observer: Observer) -> None:
         with telemetry.OBSERVER_COMMIT.time():
             done = observer.progress(self._cursor)
             try:
-                self._kept.commit(done, self._levels.write)
+                self._kept.commit(done, self._write_beside)
             except BaseException:
                 self._observer = None  # what was to be written is gone: begin where the last commit was
                 raise

@@ -20,7 +20,7 @@ from soc.model.anomaly import RECORD_BYTES, Anomaly, Board, Counts, Progress, Re
 from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
 from soc.model.rule import RuleFault
-from soc.store import levels
+from soc.store import levels, unusual
 
 SCHEMA = (
     """
@@ -71,6 +71,7 @@ SCHEMA = (
     CREATE TABLE fault (doc TEXT NOT NULL);
     """,
     levels.SCHEMA,
+    unusual.SCHEMA,
 )
 KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS
@@ -134,6 +135,15 @@ class SqliteAnomalies:
         """What service levels go on with."""
         with self._db.read() as db:
             return levels.state(db)
+
+    def crowds(self) -> Mapping[tuple[str, str], tuple[str, bytes | None, Sequence[bytes]]]:
+        """What crowds of entities go on with, see `unusual.state`."""
+        with self._db.read() as db:
+            return unusual.state(db)
+
+    def crowds_beyond(self) -> Mapping[str, int]:
+        with self._db.read() as db:
+            return unusual.beyond(db)
 
     def snapshots(self, board: Board) -> Mapping[str, tuple[int, bytes]]:
         with self._db.read() as db:

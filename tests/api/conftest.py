@@ -48,6 +48,7 @@ from soc.store.elastic.admin import setup
 from soc.store.elastic.client import Client, connect
 from soc.store.levels import SqliteLevels
 from soc.store.sqlite import events_dir, keys_dir, open_stores
+from soc.store.unusual import SqliteUnusual
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it would rather have httpx2; httpx does
@@ -332,6 +333,7 @@ def state(world, jobs, lists_dir, anomaly_db):
         known_lists=KnownLists(world.stores.policies, lists_dir, world.clock).as_now,
         levels=SqliteLevels(anomaly_db),
         anomalies=world.anomalies,
+        unusual=SqliteUnusual(anomaly_db),
     )
 
 

@@ -35,6 +35,7 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
     from api.state import state_of
     from soc.backtest.jobs import Jobs
     from soc.store.levels import SqliteLevels
+    from soc.store.unusual import SqliteUnusual
 
     state = state_of(
         world.stores,
@@ -46,6 +47,7 @@ def test_over_https_the_cookie_is_secure(world, tmp_path):
         known_lists=Lists,
         levels=SqliteLevels(tmp_path / "anomaly.db"),
         anomalies=SqliteAnomalies(tmp_path),
+        unusual=SqliteUnusual(tmp_path / "anomaly.db"),
     )
     response = Response()
     keep_session(state, response, "secret")

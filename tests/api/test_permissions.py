@@ -9,6 +9,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from levels_made import level, observed
 from servers import both_stores
+from unusual_made import noticed, unusual
 
 from api.incidents import Desk
 from api.indicators import Which, put, replaced
@@ -71,6 +72,9 @@ ROUTES = {
     ("POST", "/api/v1/series/{series_id}/withdraw"): ("analyst", {"json": {"reason": "over"}}),
     ("POST", "/api/v1/series/{series_id}/reset"): ("admin", {"json": {"reason": "moved"}}),
     ("POST", "/series/{series_id}/reset"): ("admin", {"data": {"reason": "moved"}}),
+    ("GET", "/api/v1/entities"): ("viewer", {}),
+    ("GET", "/api/v1/entities/counts"): ("viewer", {}),
+    ("GET", "/entities"): ("viewer", {}),
     ("GET", "/anomalies"): ("viewer", {}),
     ("GET", "/anomalies/{anomaly_id}"): ("viewer", {}),
     ("POST", "/anomalies/{anomaly_id}/harmless"): ("analyst", {"data": {"reason": "a new office"}}),
@@ -247,6 +251,7 @@ def theirs(world, lists_dir, anomaly_db):
         surge = Surge(id_, "Tựu trường", NOW + 1, NOW + 2, 300, orgs=("hungyen",))
         world.stores.policies.put(Policy(PolicyKind.SURGE, id_, 1, surge.body(), "national", NOW))
     observed(anomaly_db, [level("hungyen"), level("ninhbinh")])
+    noticed(anomaly_db, [unusual("hungyen"), unusual("ninhbinh")])
     for org in world.alerts:
         world.keys.key(org)  # a person is searched for where there is one
 

@@ -40,6 +40,7 @@ from soc.store.elastic.admin import setup
 from soc.store.elastic.client import connect
 from soc.store.levels import SqliteLevels
 from soc.store.sqlite import events_dir, open_stores
+from soc.store.unusual import SqliteUnusual
 
 pytestmark = pytest.mark.server
 
@@ -192,6 +193,7 @@ def province(opened, tmp_path_factory):
                 known_lists=Lists,
                 levels=SqliteLevels(tmp_path_factory.mktemp("observed") / "anomaly.db"),
                 anomalies=SqliteAnomalies(tmp_path_factory.mktemp("anomalies")),
+                unusual=SqliteUnusual(tmp_path_factory.mktemp("unusual") / "anomaly.db"),
             )
         )
     ) as address:

@@ -30,6 +30,7 @@ from soc.service.process import now_ms
 from soc.settings import Notify, Settings
 from soc.store.anomalies import SqliteAnomalies
 from soc.store.levels import SqliteLevels
+from soc.store.unusual import SqliteUnusual
 
 pytestmark = pytest.mark.server
 
@@ -92,6 +93,7 @@ def office(tmp_path, receivers):
         known_lists=Lists,
         levels=SqliteLevels(tmp_path / "anomaly.db"),
         anomalies=SqliteAnomalies(tmp_path),
+        unusual=SqliteUnusual(tmp_path / "anomaly.db"),
         send_test=partial(notify.send_test, senders, writer),
     )
     with serving(create_app(state)) as address, notify.notifying(opened.stores, senders, writer, ready):

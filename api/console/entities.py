@@ -1,0 +1,52 @@
+"""The page of entities that behave unusually."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+
+from api.auth import Viewer
+from api.entities import day_of, ranked
+from api.schemas import Cursor, Name
+from api.state import Here
+
+router = APIRouter()
+_A_PAGE = 50
+
+
+@router.get("/entities")
+def entities_page(
+    request: Request,
+    state: Here,
+    account: Viewer,
+    day: Annotated[str, Query(max_length=40)] = "",
+    org: Annotated[Name, Query()] = "",
+    cursor: Annotated[Cursor, Query()] = None,
+) -> Response:
+    """The ranked list of a day."""
+    now, org = state.clock(), org.strip()
+    on, today = day_of(day, now, state.zone), day_of("", now, state.zone)
+    page = ranked(state, account, on, org=org, cursor=cursor, limit=_A_PAGE)
+    crowds = state.unusual.crowds(account.scope)
+
+    def address(**more: object) -> str:
+        chosen = {"day": on, "org": org} | more
+        return f"/entities?{urlencode({name: value for name, value in chosen.items() if value})}"
+
+    return state.pages.html(
+        request,
+        "entities.html",
+        account=account,
+        found=page.items,
+        titles={one.people: one.titles for one in crowds},
+        crowds=crowds,
+        day=on.isoformat(),
+        org=org,
+        before=address(day=on - timedelta(days=1)),
+        after=address(day=on + timedelta(days=1)) if on < today else None,
+        more=address(cursor=page.next) if page.next else None,
+        first_page=cursor is None,
+    )

@@ -1,0 +1,87 @@
+"""A crowd: the entities of one kind in one organisation, and where they are in time. The only clock is that of the events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from typing import Any
+
+import msgspec
+
+from detector.entities.budget import DAY_MS, Budget
+from detector.entities.item import Item
+from detector.entities.profiles import Bounds, Profiles
+from detector.entities.stream import Seen, Stream
+from detector.people.definition import People
+from soc.model import unusual
+
+BOUNDS = Bounds(entities=5_000, shared=10_000, cells=200_000, held=50_000)
+_BEHIND = 1000  # events in a row from more than a day before, until the clock is taken to have been ahead
+
+
+class Crowd:
+    """What it has seen is a function of `take`'s arguments in their order: `dump` and those after it lead to the same items."""
+
+    def __init__(self, people: People, org: str, offset_ms: int) -> None:
+        """`offset_ms`: how far local time is ahead of UTC."""
+        self.people, self.org, self.offset_ms = people, org, offset_ms
+        self.profiles = Profiles(
+            people.field,
+            people.what,
+            Budget(people.per_day, offset_ms),
+            bucket_ms=people.minutes * 60_000,
+            offset_ms=offset_ms,
+            bounds=BOUNDS,
+        )
+        self._stream = Stream([], [self.profiles])
+        self._behind = 0
+
+    def wakes(self, ts: int) -> bool:
+        """Whether an event of none of its entities has to be told to it, for it says what time it is."""
+        return self._stream.wakes(ts)
+
+    def take(self, ts: int, entity: str | None, values: Sequence[object]) -> list[Item]:
+        """One event: of this entity, with these values of the fields that are looked at (None: it has none); returns what is shown now."""
+        if ts < self._stream.newest - DAY_MS:
+            self._behind += 1
+            self.profiles.late += 1
+            if self._behind < _BEHIND:
+                return []
+            self._stream.go_back_to(ts)
+        self._behind = 0
+        fields = {name: value for name, value in zip(self.people.what, values, strict=False) if value is not None}
+        return self._stream.place(Seen(ts, None, (entity,), fields))
+
+    def standing(self) -> unusual.Crowd:
+        known = self.profiles
+        return unusual.Crowd(
+            self.people.name, self.org, self.people.titles.model_dump(), len(known.entities), known.learning, known.other,
+            known.late + self._stream.jumped,
+        )  # fmt: skip
+
+    def dump(self) -> bytes:
+        """To go on from, see `restored`."""
+        return msgspec.msgpack.encode([self.offset_ms, self._stream.dump(), self._behind, self.profiles.dump()])
+
+
+def begun(people: People, org: str, ts: int, zone: tzinfo) -> Crowd:
+    """A new one, whose first event is of this time (ms)."""
+    ahead = datetime.fromtimestamp(ts / 1000, UTC).astimezone(zone).utcoffset()
+    return Crowd(people, org, int(ahead.total_seconds() * 1000) if ahead else 0)
+
+
+def restored(people: People, org: str, saved: bytes) -> Crowd:
+    """As it was when it was dumped. Raises `ConfigError` or `ValueError` when that cannot be read."""
+    offset_ms, stream, behind, profiles = _parts(saved)
+    crowd = Crowd(people, org, offset_ms)
+    crowd.profiles.load(profiles)
+    crowd._stream.load(stream)
+    crowd._behind = behind
+    return crowd
+
+
+def _parts(saved: bytes) -> list[Any]:
+    parts = msgspec.msgpack.decode(saved)
+    if not isinstance(parts, list) or len(parts) != 4:
+        raise ValueError("what is kept of a crowd has other parts")
+    return parts

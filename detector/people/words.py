@@ -1,0 +1,122 @@
+"""Why an entity is unusual, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from detector.entities.item import Kind, Why
+
+_SHOWN = 80
+# What people call the fields that are looked at; others go by their own names.
+_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "vi": {
+        "govsoc.lgsp.subject": "công dân",
+        "govsoc.lgsp.service_code": "dịch vụ",
+        "govsoc.lgsp.provider": "cơ quan cung cấp",
+        "govsoc.lgsp.consumer": "hệ thống gọi",
+        "govsoc.lgsp.records": "số bản ghi trả về",
+        "govsoc.lgsp.token_status": "trạng thái token",
+        "govsoc.otp.phone": "số điện thoại",
+        "http.response.status_code": "mã trả lời",
+        "http.request.method": "phương thức",
+        "url.path": "đường dẫn",
+        "source.ip": "địa chỉ nguồn",
+        "user.id": "tài khoản",
+        "user.name": "tài khoản",
+        "host.name": "máy chủ",
+        "event.action": "hành động",
+        "event.outcome": "kết quả",
+        "user_agent.original": "trình duyệt",
+        "govsoc.ssh.method": "cách đăng nhập",
+    },
+    "en": {
+        "govsoc.lgsp.subject": "citizens",
+        "govsoc.lgsp.service_code": "services",
+        "govsoc.lgsp.provider": "providers",
+        "govsoc.lgsp.consumer": "consumers",
+        "govsoc.lgsp.records": "numbers of records",
+        "govsoc.lgsp.token_status": "token states",
+        "govsoc.otp.phone": "phone numbers",
+        "http.response.status_code": "answer codes",
+        "http.request.method": "methods",
+        "url.path": "paths",
+        "source.ip": "source addresses",
+        "user.id": "accounts",
+        "user.name": "accounts",
+        "host.name": "hosts",
+        "event.action": "actions",
+        "event.outcome": "outcomes",
+        "user_agent.original": "browsers",
+        "govsoc.ssh.method": "ways to sign in",
+    },
+}
+_TEXTS: Mapping[str, Mapping[Kind, str]] = {
+    "vi": {
+        Kind.EVENTS: "{actual} sự kiện trong {minutes} phút ({usual})",
+        Kind.COUNT: "{actual} sự kiện có {field} = {value} trong {minutes} phút ({usual})",
+        Kind.DISTINCT: "{actual} {field} khác nhau trong {minutes} phút ({usual})",
+        Kind.FRESH: "{actual} {field} chưa từng có trước đây, trong {minutes} phút ({usual})",
+        Kind.NEXT: "{actual} lần {field} nối tiếp số ngay trước, trong {minutes} phút ({usual})",
+        Kind.EVENTS_DAY: "{actual} sự kiện từ đầu ngày ({usual}, cả ngày)",
+        Kind.DISTINCT_DAY: "{actual} {field} khác nhau từ đầu ngày ({usual}, cả ngày)",
+        Kind.HOUR: "hoạt động lúc khoảng {value}: bằng {own} so với giờ quen thuộc (nơi khác: {others})",
+        Kind.RARE: "{field} = {value}: {own}; {others}",
+    },
+    "en": {
+        Kind.EVENTS: "{actual} events in {minutes} minutes ({usual})",
+        Kind.COUNT: "{actual} events with {field} = {value} in {minutes} minutes ({usual})",
+        Kind.DISTINCT: "{actual} different {field} in {minutes} minutes ({usual})",
+        Kind.FRESH: "{actual} {field} never seen of it before, in {minutes} minutes ({usual})",
+        Kind.NEXT: "{actual} times the {field} that follows the one before, in {minutes} minutes ({usual})",
+        Kind.EVENTS_DAY: "{actual} events since the day began ({usual}, on a whole day)",
+        Kind.DISTINCT_DAY: "{actual} different {field} since the day began ({usual}, on a whole day)",
+        Kind.HOUR: "active around {value}: {own} as often as at its usual hours (others: {others})",
+        Kind.RARE: "{field} = {value}: {own}; {others}",
+    },
+}
+_USUAL = {"vi": "thường {expected}, nơi khác {peers}", "en": "usual {expected}, others {peers}"}
+_OWN = {
+    "vi": ("chưa từng có", "có trong {share} thời gian hoạt động"),
+    "en": ("never before", "in {share} of its active periods"),
+}
+_OTHERS = {
+    "vi": ("không nơi nào khác có", "{share} nơi khác từng có"),
+    "en": ("nobody else has had it", "{share} of the others have had it"),
+}
+
+
+def worded(why: Why, minutes: int, language: str) -> str:
+    """The reason as a sentence in `vi` or `en`. `minutes`: how long a bucket is."""
+    value = why.value if len(why.value) <= _SHOWN else why.value[:_SHOWN] + "..."
+    rare = why.kind is Kind.RARE
+    name = why.field if rare or why.kind is Kind.COUNT else _FIELDS[language].get(why.field, why.field)
+    own, others = _share(language, why.expected, 0), _share(language, why.peers, 0)
+    if rare:
+        own, others = _either(language, _OWN, why.expected), _either(language, _OTHERS, why.peers)
+    return _TEXTS[language][why.kind].format(
+        actual=_number(language, why.actual, 0),
+        minutes=minutes,
+        field=name,
+        value=value,
+        own=own,
+        others=others,
+        usual=_USUAL[language].format(expected=_count(language, why.expected), peers=_count(language, why.peers)),
+    )
+
+
+def _either(language: str, texts: Mapping[str, tuple[str, str]], share: float) -> str:
+    none, some = texts[language]
+    return some.format(share=_share(language, share, 1)) if share else none
+
+
+def _share(language: str, share: float, digits: int) -> str:
+    return _number(language, 100 * share, digits) + " %"
+
+
+def _count(language: str, count: float) -> str:
+    return _number(language, count, 0 if count >= 10 else 1)
+
+
+def _number(language: str, value: float, digits: int) -> str:
+    text = f"{value:,.{digits}f}"
+    return text.translate({44: ".", 46: ","}) if language == "vi" else text

@@ -1,0 +1,67 @@
+"""Unusual: an entity that behaves unlike itself and its peers. The detector makes it, a store keeps it, people read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+RULE_PREFIX = "people-"  # of the ids of rules whose alerts are of entities
+FIELD = "govsoc.people."  # in what their findings matched
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One thing that surprised. `feature`: its name, such as `distinct govsoc.lgsp.subject`; `kind` the first word of that. `expected` and
+    `actual` are counts; of a value that is rare, the share (0..1) of the entity's buckets that have it, and of its peers in `peers`.
+    `surprise`: nats. `text`: a sentence, by language."""
+
+    feature: str
+    kind: str
+    field: str
+    value: str
+    expected: float
+    actual: float
+    peers: float
+    surprise: float
+    text: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """One item for an analyst. Times are ms: `at` the last that its bucket covers, `since` the first event of its episode.
+
+    `id`: 32 hex digits, which sort by time. `people`: the kind of entity, `rule_hash` its rule as it was then. `score`: 0..1, of which
+    0.5 was just enough to be shown. `events`: of the entity in the bucket. `alert`: what it is folded into. `query`: a search for the
+    events behind it. `reasons`: the strongest first.
+    """
+
+    id: str
+    people: str
+    org: str
+    field: str
+    entity: str
+    at: int
+    since: int
+    score: float
+    events: int
+    alert: str
+    rule_hash: str
+    query: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How one kind of entity stands in one organisation. `org` is empty for those organisations that had no room.
+
+    `entities`: how many are known. `learning`: nothing is shown yet. `other`: events of entities that had no room, `late`: events that
+    came after their bucket, or of a time that was not to be believed.
+    """
+
+    people: str
+    org: str
+    titles: Mapping[str, str]
+    entities: int
+    learning: bool
+    other: int
+    late: int

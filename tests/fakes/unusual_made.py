@@ -1,0 +1,54 @@
+"""Unusual entities as the observer would have written them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from soc.buffer.database import Database
+from soc.model.event import iso
+from soc.model.finding import alert_id
+from soc.model.unusual import Crowd, Reason, Unusual
+from soc.store.anomalies import SCHEMA
+from soc.store.unusual import write
+
+AT = 1_772_452_800_000  # 2026-03-02T12:00:00Z
+HOSTILE = "<script>alert('xss')</script>"
+
+
+def unusual(org: str, *, entity: str = "", at: int = AT, score: float = 0.8) -> Unusual:
+    entity = entity or f"canbo.{org}"
+    text = {"vi": f"71 công dân khác nhau trong 15 phút ({org})", "en": f"71 different citizens in 15 minutes ({org})"}
+    rare = {"vi": f"source.ip = {HOSTILE}: chưa từng có", "en": f"source.ip = {HOSTILE}: never before"}
+    since = at - 1_200_000
+    return Unusual(
+        id=f"{at:012x}{org.encode().hex():0>10.10}{int(score * 1e4):010x}",
+        people="officers",
+        org=org,
+        field="user.id",
+        entity=entity,
+        at=at,
+        since=since,
+        score=score,
+        events=84,
+        alert=alert_id("people-officers", org, entity, f"episode {since}"),
+        rule_hash="hash-officers",
+        query=f'event.dataset:"lgsp.gateway" AND user.id:"{entity}" AND @timestamp:["{iso(since)}" TO "{iso(at + 1)}"}}',
+        reasons=(
+            Reason("distinct govsoc.lgsp.subject", "distinct", "govsoc.lgsp.subject", "", 12.0, 71.0, 9.1, 9.3, text),
+            Reason("rare source.ip", "rare", "source.ip", HOSTILE, 0.0, 1.0, 0.02, 7.1, rare),
+        ),
+    )
+
+
+def crowd(org: str, *, other: int = 0) -> Crowd:
+    return Crowd("officers", org, {"vi": f"Cán bộ ({org})", "en": f"Officers ({org})"}, 12, False, other, 3)
+
+
+def noticed(file: Path, items: Sequence[Unusual], beyond: int = 0) -> None:
+    """In place of the observer. `beyond`: events of organisations that had no room."""
+    db = Database(file, SCHEMA)
+    crowds = [crowd(org) for org in sorted({one.org for one in items})]
+    with db.write() as connection:
+        write(connection, items=items, crowds=[*crowds, *([crowd("", other=beyond)] if beyond else [])])
+    db.close()
