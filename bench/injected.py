@@ -33,6 +33,7 @@ HELD_OUT = (101,)
 ZONE_NAME = ZoneInfo("Asia/Ho_Chi_Minh")
 RATES = Rates(visits=100, sign_ins=1200, system_calls=900, desk_work=400)  # 28,000 one-time codes a working day
 LEARNING_DAYS, WEEK = 14, 10_080
+DECLARED = 3.0  # times the usual: what the plan's surge brings, too
 AFTER_MIN = 120  # what still alarms so long after the end of an incident is its end
 FOLD_MIN = 60  # alarms of a component that are closer are one incident
 FAULTS = (
@@ -110,8 +111,8 @@ def _step(run: Run, closed: Closed, tracks: dict[Key, Track], incidents: list[In
     for slot, (value, weight) in closed.readings or ():
         key = Key(definition.system, definition.name, board.keys[slot] or ())
         track = tracks.get(key) or tracks.setdefault(key, Track(definition, board.meter, ZONE_NAME))
-        watched = not _surges(definition, closed.start, incidents)
-        point, call = track.step(definition, closed.start, value, weight, 0.0, watched=watched)
+        surge = DECLARED if _surges(definition, closed.start, incidents) else None
+        point, call = track.step(definition, closed.start, value, weight, 0.0, surge=surge)
         if known >= LEARNING_DAYS * 1440 and watched:
             if call is not None:
                 run.calls.append(Alarm(known, key))
@@ -120,7 +121,7 @@ def _step(run: Run, closed: Closed, tracks: dict[Key, Track], incidents: list[In
 
 
 def _surges(definition: Definition, at: int, incidents: list[Incident]) -> bool:
-    """A surge that was announced suspends the volumes of what it is about."""
+    """A surge that was announced moves the volumes of what it is about."""
     return definition.measure in (Measure.COUNT, Measure.DISTINCT) and any(
         one.kind == "surge" and one.start <= at < one.end and definition.system in one.system.split("+")
         for one in incidents
