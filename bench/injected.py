@@ -113,7 +113,7 @@ def _step(run: Run, closed: Closed, tracks: dict[Key, Track], incidents: list[In
         track = tracks.get(key) or tracks.setdefault(key, Track(definition, board.meter, ZONE_NAME))
         surge = DECLARED if _surges(definition, closed.start, incidents) else None
         point, call = track.step(definition, closed.start, value, weight, 0.0, surge=surge)
-        if known >= LEARNING_DAYS * 1440 and watched:
+        if known >= LEARNING_DAYS * 1440:
             if call is not None:
                 run.calls.append(Alarm(known, key))
             if point.anomaly:
