@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import log, sqrt
 from typing import NamedTuple
 
-from detector.entities.cell import Cell, above
+from detector.entities.cell import Cell, above, mean
 from detector.entities.profile import SLOTS, Activity, Habits, Population, Profile
 
 _COMMON = 0.2  # of the entity's buckets: what is in more of them is not looked at
@@ -51,7 +51,7 @@ def counted(
         if count >= _LEAST_COUNT:
             surprise, expected = above(count / busy, own[at], theirs[at], weight)
             if surprise:
-                found.append(Raw(at, surprise, "", expected * busy, count, _mean(theirs[at])))
+                found.append(Raw(at, surprise, "", expected * busy, count, mean(theirs[at])))
     return found
 
 
@@ -74,7 +74,7 @@ def today(profile: Profile, peers: Population, weight: float, base: int) -> list
         count = day.events if not at else day.distinct(at - 1)
         surprise, expected = above(count, own[at], theirs[at], weight)
         if surprise:
-            found.append(Raw(base + at, surprise, "", expected, count, _mean(theirs[at])))
+            found.append(Raw(base + at, surprise, "", expected, count, mean(theirs[at])))
     return found
 
 
@@ -119,7 +119,7 @@ def valued(
             if count >= _LEAST_COUNT and (cell is not None or those is not None):
                 much, expected = above(count / busy, cell or _NONE, near.get(value) or those or _NONE, weight)
                 if much and (most is None or (much, value) > (most.surprise, most.value)):
-                    most = Raw(base + fields + at, much, value, expected * busy, count, _mean(those or _NONE))
+                    most = Raw(base + fields + at, much, value, expected * busy, count, mean(those or _NONE))
         if rarest is not None:
             found.append(Raw(base + at, rarest[0], rarest[1], rarest[2], counts[rarest[1]], rarest[3]))
         if most is not None:
@@ -148,10 +148,6 @@ def _around(hours: list[float], slot: int) -> float:
     day = slot // 24 * 24
     hour = slot % 24
     return hours[slot] + 0.5 * (hours[day + (hour - 1) % 24] + hours[day + (hour + 1) % 24])
-
-
-def _mean(cell: Cell) -> float:
-    return (cell[1] / cell[0]) ** 2 if cell[0] else 0.0
 
 
 _NONE: Cell = [0.0, 0.0, 0.0]

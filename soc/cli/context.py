@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import sys
-from datetime import datetime
+from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ import orjson
 import typer
 from rich.console import Console
 
+from soc.errors import ConfigError
 from soc.settings import Settings, load
 from soc.store.base import Stores
 
@@ -53,6 +54,15 @@ def local_time(ms: int | None, zone: str = "Asia/Ho_Chi_Minh") -> str:
     if ms is None:
         return "-"
     return datetime.fromtimestamp(ms / 1000, ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def time_of(text: str, zone: tzinfo) -> int:
+    """What somebody wrote, in ms; without an offset it is in `zone`. Raises `ConfigError`."""
+    try:
+        at = datetime.fromisoformat(text)
+        return int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"a time is written as 2026-03-02 or 2026-03-02T08:30, not {text[:40]!r}") from None
 
 
 def print_json(value: object) -> None:

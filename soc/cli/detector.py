@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
@@ -21,12 +20,12 @@ from soc.cli.context import (
     print_json,
     shown,
     stores_of,
+    time_of,
 )
-from soc.errors import ConfigError
 from soc.model.calendar import DAY_MS
 from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
-from soc.settings import Settings, load
+from soc.settings import load
 from soc.store.anomalies import Known, SqliteAnomalies
 from soc.store.base import AuditEntry
 
@@ -92,7 +91,7 @@ def explain(
 
     settings = load(config, data_dir)
     kept = SqliteAnomalies(settings.data_dir)
-    one, at = kept.one(series, EVERYTHING).series, _time(time, settings)
+    one, at = kept.one(series, EVERYTHING).series, time_of(time, ZoneInfo(settings.detect.zone))
     definition = _definition(kept, one.board.definition)
     width = definition.bucket_ms if definition else 60_000
     start = at - at % width
@@ -188,11 +187,3 @@ def _definition(kept: SqliteAnomalies, name: str) -> Definition | None:
 
     doc = kept.running()[0].get(name)
     return Definition.model_validate(doc) if doc else None
-
-
-def _time(text: str, settings: Settings) -> int:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"a time is written as 2026-03-02T08:30, not {text[:40]!r}") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=ZoneInfo(settings.detect.zone))).timestamp() * 1000)

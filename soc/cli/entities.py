@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import IO, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,6 +19,7 @@ from detector.entities.document import time_of
 from detector.entities.item import Item, iso_of
 from detector.entities.stream import Kind, Stream, stream_of
 from detector.entities.text import worded
+from soc.cli.lines import opened
 from soc.errors import ConfigError
 from soc.model.event import flat, iso
 
@@ -65,7 +63,7 @@ def entities(
     try:
         kinds, fields = _names(entity, "--entity", 4), _names(what, "--what", 32) if what is not None else []
         run = _Run(kinds, fields, _length(bucket), per_day, _zone(zone))
-        with _opened(file) as stream:
+        with opened(file) as stream:
             bad = run.over(stream)
     except (ConfigError, OSError, EOFError, zlib.error) as error:
         if isinstance(error, BrokenPipeError):
@@ -223,12 +221,3 @@ def _zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ConfigError(f"--zone {name!r} is not known: write it like Asia/Ho_Chi_Minh") from None
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[IO[bytes]]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    with gzip.open(file) if file.endswith(".gz") else Path(file).open("rb") as stream:
-        yield stream  # type: ignore[misc]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,6 +21,7 @@ from rules.engine import Engine
 from rules.load.folders import CONTENT
 from rules.match.database import Blobs
 from rules.rule import RuleSet
+from soc.cli.lines import opened
 from soc.cli.ruleset import command_cache, load_rules
 from soc.errors import ConfigError
 from soc.model.event import Fields, flat
@@ -59,7 +58,7 @@ def match(
     try:
         more, file = _sorted_out(files or [])
         ruleset = load_rules([*(rules or []), *more] or [CONTENT], pipeline or [])
-        with _opened(file) as lines, command_cache() as cache:
+        with opened(file) as lines, command_cache() as cache:
             run = _Run(ruleset, count, cache)
             bad = run.over(lines)
     except BrokenPipeError:  # `| head` has read enough
@@ -149,12 +148,3 @@ class _Run:
         if hit is not None:
             shown["lines"] = hit.lines
         self._write(orjson.dumps(shown) + b"\n")
-
-
-@contextmanager
-def _opened(file: str) -> Iterator[IO[bytes]]:
-    if file == "-":
-        yield sys.stdin.buffer
-        return
-    with gzip.open(file) if file.endswith(".gz") else Path(file).open("rb") as stream:
-        yield stream  # type: ignore[misc]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from soc.cli.context import ConfigOption, DataDirOption, caller, console, local_time
+from soc.cli.context import ConfigOption, DataDirOption, caller, console, local_time, time_of
 from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.model.event import iso
@@ -50,7 +49,7 @@ def rerun(
     configure_logging()
     settings = load(config, data_dir)
     zone = ZoneInfo(settings.detect.zone)
-    since, until = _time(from_, zone), _time(to, zone)
+    since, until = time_of(from_, zone), time_of(to, zone)
     chosen = choose(settings, [], rule or [])
     for error in chosen.errors:
         typer.echo(f"soc: left out: {error}", err=True)
@@ -64,14 +63,6 @@ def rerun(
                 done = _hand_over(settings, running, missed)
                 console().print(f"{done.findings} findings added, {done.alerts} new alerts")
         running.forget()  # more may come late until it is asked again
-
-
-def _time(text: str, zone: ZoneInfo) -> int:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"a time is written as 2026-03-02 or 2026-03-02T08:30, not {text[:40]!r}") from None
-    return int((at if at.tzinfo else at.replace(tzinfo=zone)).timestamp() * 1000)
 
 
 def _run(running: Rerun) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -19,6 +18,7 @@ from soc.cli.context import (
     print_json,
     shown,
     stores_of,
+    time_of,
 )
 from soc.errors import ConfigError
 from soc.model.account import Account, Role
@@ -134,7 +134,6 @@ def _words(surge: Surge) -> str:
 
 def _time(text: str, option: str) -> int:
     try:
-        at = datetime.fromisoformat(text)
-        return int((at if at.tzinfo else at.replace(tzinfo=ZoneInfo("Asia/Ho_Chi_Minh"))).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return time_of(text, ZoneInfo("Asia/Ho_Chi_Minh"))
+    except ConfigError:
         raise ConfigError(f"{option} {shown(text)}: write a time such as 2026-07-01 or 2026-07-01T07:00") from None

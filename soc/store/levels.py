@@ -5,16 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
-from soc.buffer.database import explain
 from soc.model.org import Scope
 from soc.model.service_level import Blame, Burning, Part, Place, ServiceLevel
 from soc.store.base import Page
 from soc.store.cursor import decode, encode
+from soc.store.observed import ReadOnly, within
 
 SCHEMA = """
     CREATE TABLE level (
@@ -32,7 +31,6 @@ SCHEMA = """
     ) WITHOUT ROWID
 """
 _URGENCY = {"page": 0, "ticket": 1}  # and 2: nothing burns
-_WAIT_S = 10.0
 _SEPARATOR = "\x1f"  # in no agency code, and before all that is
 
 
@@ -80,11 +78,8 @@ class LevelStore(Protocol):
         ...
 
 
-class SqliteLevels:
-    """`LevelStore` on a file that the observer writes; before it has, there is nothing. It is only read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class SqliteLevels(ReadOnly):
+    """`LevelStore` on what the observer has written."""
 
     def worst(
         self, scope: Scope, *, org: str = "", system: str = "", limit: int = 200
@@ -107,31 +102,13 @@ class SqliteLevels:
         more = encode(0, rows[limit - 1][1]) if len(rows) > limit else None
         return Page(tuple(_level(body) for body, _ in rows[:limit]), more)
 
-    def _rows(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        if not self._path.exists():
-            return []
-        try:
-            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)
-            try:
-                return db.execute(sql, values).fetchall()
-            finally:
-                db.close()
-        except sqlite3.Error as error:
-            if "no such table" in str(error):  # the observer has just made the file
-                return []
-            raise explain(error, self._path) from error
-
 
 def _where(scope: Scope, org: str, system: str) -> tuple[str, list[Any]]:
-    conditions, values = ["1"], list[Any]()
-    if scope.orgs is not None:
-        conditions.append("org IN (SELECT value FROM json_each(?))")
-        values.append(orjson.dumps(sorted(scope.orgs)).decode())
+    where, values = within(scope)
     for name, value in (("org", org), ("system", system)):
         if value:
-            conditions.append(f"{name} = ?")
-            values.append(value)
-    return " AND ".join(conditions), values
+            where, values = f"{where} AND {name} = ?", [*values, value]
+    return where, values
 
 
 def _row(level: ServiceLevel) -> tuple[Any, ...]:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
 
-from soc.buffer.database import explain
 from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
 from soc.model.unusual import Crowd, Reason, Unusual
 from soc.store.base import Page
 from soc.store.cursor import decode, encode
+from soc.store.observed import ReadOnly, within
 
 SCHEMA = """
     CREATE TABLE unusual (
@@ -52,7 +51,6 @@ SCHEMA = """
     ) WITHOUT ROWID
 """
 _KEPT_MS = 365 * DAY_MS
-_WAIT_S = 10.0
 _SHOWN = 1000  # crowds
 Key = tuple[str, str]  # organisation, kind
 
@@ -123,16 +121,13 @@ class UnusualStore(Protocol):
         ...
 
 
-class SqliteUnusual:
-    """`UnusualStore` on a file that the observer writes; before it has, there is nothing. It is only read."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+class SqliteUnusual(ReadOnly):
+    """`UnusualStore` on what the observer has written."""
 
     def ranked(
         self, scope: Scope, since: int, until: int, *, org: str = "", cursor: str | None = None, limit: int = 50
     ) -> Page[Unusual]:
-        where, values = _within(scope)
+        where, values = within(scope)
         where, values = f"{where} AND at >= ? AND at < ?", [*values, since, until]
         if org:
             where, values = f"{where} AND org = ?", [*values, org]
@@ -146,41 +141,21 @@ class SqliteUnusual:
         return Page(tuple(_unusual(body) for body, *_ in rows[:limit]), more)
 
     def of_alert(self, scope: Scope, alert: str, *, limit: int = 20) -> list[Unusual]:
-        where, values = _within(scope)
+        where, values = within(scope)
         rows = self._rows(
             f"SELECT body FROM unusual WHERE {where} AND alert = ? ORDER BY at DESC LIMIT ?", [*values, alert, limit]
         )
         return [_unusual(body) for (body,) in rows]
 
     def crowds(self, scope: Scope) -> list[Crowd]:
-        where, values = _within(scope)
+        where, values = within(scope)
         rows = self._rows(
             f"SELECT body FROM crowd_standing WHERE {where} ORDER BY org, people LIMIT ?", [*values, _SHOWN]
         )
         return [Crowd(**orjson.loads(body)) for (body,) in rows]
 
-    def _rows(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
-        if not self._path.exists():
-            return []
-        try:
-            db = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_S)
-            try:
-                return db.execute(sql, values).fetchall()
-            finally:
-                db.close()
-        except sqlite3.Error as error:
-            if "no such table" in str(error):  # the observer has just made the file
-                return []
-            raise explain(error, self._path) from error
-
 
 _EXACT = 1_000_000  # scores have four digits
-
-
-def _within(scope: Scope) -> tuple[str, list[Any]]:
-    if scope.orgs is None:
-        return "1", []
-    return "org IN (SELECT value FROM json_each(?))", [orjson.dumps(sorted(scope.orgs)).decode()]
 
 
 def _row(one: Unusual) -> tuple[Any, ...]:
