@@ -4,43 +4,22 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from observing import NO_SERIES, append, watching
 from streams import MINUTE, START, receipts, stored
 
-from detector.series.definition import Definitions
-from soc.buffer.sqlite import EventLog
-from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
 from soc.model.service_level import Blame
 from soc.service.handover import take
 from soc.service.levels import slo_dir
-from soc.service.observer import Watching
-from soc.settings import Observe, Settings
-from soc.store.anomalies import SqliteAnomalies, anomalies_file
+from soc.store.anomalies import anomalies_file
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
 from soc.store.levels import SqliteLevels
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.sqlite import open_stores
 
 DOWN = {"mobifone": (120, 170, 0.95)}
-
-
-@contextmanager
-def watching(place: Path, **observe: object) -> Iterator[Watching]:
-    """Without series: only the service levels are looked at here."""
-    log, kept = EventLog(events_dir(place)), SqliteAnomalies(place)
-    yield Watching(Settings(data_dir=place, observe=Observe(**observe)), log, kept, Definitions({}, ()))
-    log.close()
-    kept.close()
-
-
-def append(place: Path, events: list[Stored]) -> None:
-    log = EventLog(events_dir(place))
-    log.append(events)
-    log.close()
 
 
 def alerts(place: Path):
@@ -56,7 +35,7 @@ def alerts(place: Path):
 
 def test_a_carrier_that_is_down_is_an_alert_and_on_the_page(tmp_path):
     append(tmp_path, list(receipts(180, 25, 1, DOWN)))
-    with watching(tmp_path) as observer:
+    with watching(tmp_path, NO_SERIES) as (observer, _):
         assert observer.drain() == 180 * 25
     found = alerts(tmp_path)
     assert "level-page-otp" in found
@@ -76,11 +55,11 @@ def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path):
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     for place in (calm, killed):
         append(place, events)
-    with watching(calm) as observer:
+    with watching(calm, NO_SERIES) as (observer, _):
         observer.drain()
     rng, kills = random.Random(3), 0
     while True:
-        with watching(killed, batch=rng.randrange(50, 300)) as observer:
+        with watching(killed, NO_SERIES, batch=rng.randrange(50, 300)) as (observer, _):
             if any(not observer.step() for _ in range(rng.randrange(1, 6))):
                 observer.commit()
                 break
@@ -102,7 +81,7 @@ def test_an_administrators_objective_and_one_that_cannot_be_read(tmp_path):
         "  - name: broken\n"
     )
     append(tmp_path, [stored(START + n * 1000, n, "postfix", event__outcome="success") for n in range(300)])
-    with watching(tmp_path) as observer:
+    with watching(tmp_path, NO_SERIES) as (observer, _):
         observer.drain()
     levels, _ = SqliteLevels(anomalies_file(tmp_path)).worst(EVERYTHING)
     assert [(level.name, level.total) for level in levels] == [("mail-delivered", 240)], "of the minutes that are over"
@@ -116,7 +95,7 @@ def test_a_source_that_is_hours_behind_holds_nobody_up(tmp_path):
         for minute in range(260)
     ]
     append(tmp_path, sorted([*events, *behind], key=lambda one: one.ts + (one.source == "slow") * 7 * 60 * MINUTE))
-    with watching(tmp_path) as observer:
+    with watching(tmp_path, NO_SERIES) as (observer, _):
         observer.drain()
     assert "level-page-otp" in alerts(tmp_path)
 
@@ -124,14 +103,14 @@ def test_a_source_that_is_hours_behind_holds_nobody_up(tmp_path):
 def test_what_cannot_be_read_any_more_goes(tmp_path):
     """Rows are kept by number: those of before would be taken for those of whoever has the number now."""
     append(tmp_path, list(receipts(120, 25, 1, DOWN)))
-    with watching(tmp_path) as observer:
+    with watching(tmp_path, NO_SERIES) as (observer, _):
         observer.drain()
     db = sqlite3.connect(anomalies_file(tmp_path))
     db.execute("INSERT INTO level_state VALUES ('hour/1', x'00')")
     assert db.execute("UPDATE level_state SET value = x'00' WHERE name = 'head'").rowcount == 1
     db.commit()
     append(tmp_path, [stored(START + 121 * MINUTE, 90_000, org="ninhbinh")])
-    with watching(tmp_path) as observer:
+    with watching(tmp_path, NO_SERIES) as (observer, _):
         observer.drain()
     assert not db.execute("SELECT * FROM level_state WHERE name = 'hour/1'").fetchall()
     assert SqliteLevels(anomalies_file(tmp_path)).worst(EVERYTHING) == ([], 0)

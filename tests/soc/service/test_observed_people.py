@@ -3,47 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from observing import NO_SERIES, append, watching
 from officers import CURIOUS, DAY, lookups
 from streams import START
 
 from detector.people import watch
-from detector.series.definition import Definitions
-from soc.buffer.sqlite import EventLog
-from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
 from soc.model.unusual import Unusual
 from soc.query.parse import parse
 from soc.service.handover import take
-from soc.service.observer import Watching
 from soc.service.people import people_dir
-from soc.settings import Observe, Settings
 from soc.store.anomalies import SqliteAnomalies, anomalies_file
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.sqlite import open_stores
 from soc.store.unusual import SqliteUnusual
 
 DAYS = 6
-
-
-@contextmanager
-def watching(place: Path, **observe: object) -> Iterator[Watching]:
-    """Without series: only entities are looked at here."""
-    log, kept = EventLog(events_dir(place)), SqliteAnomalies(place)
-    yield Watching(Settings(data_dir=place, observe=Observe(**observe)), log, kept, Definitions({}, ()))
-    log.close()
-    kept.close()
-
-
-def append(place: Path, events: list[Stored]) -> None:
-    log = EventLog(events_dir(place))
-    log.append(events)
-    log.close()
 
 
 def alerts(place: Path) -> list[tuple[str, str, str, int]]:
@@ -63,7 +42,7 @@ def curious(tmp_path_factory) -> Path:
     """After the observer has been through it, a day of each kind."""
     place = tmp_path_factory.mktemp("curious")
     append(place, list(lookups(DAYS, 1, curious_on=4)))
-    with watching(place) as observer:
+    with watching(place, NO_SERIES) as (observer, _):
         observer.drain()
     return place
 
@@ -122,7 +101,7 @@ def test_killed_anywhere_it_ends_as_if_undisturbed(curious, tmp_path, monkeypatc
     append(tmp_path, list(lookups(DAYS, 1, curious_on=4)))
     rng, kills = random.Random(3), 0
     while True:
-        with watching(tmp_path, batch=rng.randrange(50, 250)) as observer:
+        with watching(tmp_path, NO_SERIES, batch=rng.randrange(50, 250)) as (observer, _):
             if any(not observer.step() for _ in range(rng.randrange(1, 4))):
                 observer.commit()
                 break
@@ -142,7 +121,7 @@ def test_a_kind_of_an_administrator_and_one_that_is_wrong(tmp_path):
     )
     (people_dir(tmp_path) / "own.yml").write_text(f"{mine}---\nname: broken\nsystem: nowhere\n", encoding="utf-8")
     append(tmp_path, list(lookups(1, 2)))
-    with watching(tmp_path) as observer:
+    with watching(tmp_path, NO_SERIES) as (observer, _):
         observer.drain()
     crowds = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
     assert {one.people: one.titles["en"] for one in crowds}["officers"] == "Mine"
@@ -152,7 +131,7 @@ def test_a_kind_of_an_administrator_and_one_that_is_wrong(tmp_path):
     assert {"system", "titles", "datasets", "entity", "what"} <= faults, "administrators are shown these"
     (people_dir(tmp_path) / "own.yml").write_text(mine.replace("subject", "service_code"), encoding="utf-8")
     append(tmp_path, list(lookups(1, 3, start=START + DAY, officers=3)))
-    with watching(tmp_path) as observer:
+    with watching(tmp_path, NO_SERIES) as (observer, _):
         observer.drain()
     crowds = {one.people: one for one in SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)}
     assert crowds["officers"].entities == 3, "it means something else now, and is learned anew"
@@ -161,14 +140,14 @@ def test_a_kind_of_an_administrator_and_one_that_is_wrong(tmp_path):
 
 def test_what_has_no_room_is_counted_and_said(tmp_path):
     append(tmp_path, [*lookups(1, 1, officers=2), *lookups(1, 2, officers=2, org="ninhbinh")])
-    with watching(tmp_path, most_crowds=3) as observer:
+    with watching(tmp_path, NO_SERIES, most_crowds=3) as (observer, _):
         observer.drain()
     crowds = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
     assert len([one for one in crowds if one.org]) == 3
     (beyond,) = [one for one in crowds if not one.org]
     assert beyond.other == sum(1 for _ in lookups(1, 2, officers=2))
     append(tmp_path, list(lookups(1, 3, officers=2, org="hoabinh", start=START + DAY)))
-    with watching(tmp_path, most_crowds=3) as observer:
+    with watching(tmp_path, NO_SERIES, most_crowds=3) as (observer, _):
         observer.drain()
     crowds = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
     assert max(one.other for one in crowds if not one.org) > beyond.other, "it goes on counting after a restart"
@@ -177,7 +156,7 @@ def test_what_has_no_room_is_counted_and_said(tmp_path):
 def test_a_folder_without_kinds_switches_it_off(tmp_path):
     (tmp_path / "none").mkdir()
     append(tmp_path, list(lookups(1, 1)))
-    with watching(tmp_path, people=[tmp_path / "none"]) as observer:
+    with watching(tmp_path, NO_SERIES, people=[tmp_path / "none"]) as (observer, _):
         observer.drain()
     assert SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING) == []
 
@@ -192,7 +171,7 @@ def test_a_slip_of_the_pen_costs_nothing_that_was_learned(tmp_path):
     for number, written in enumerate((text, text.replace("what", "waht"), text)):
         (own / "own.yml").write_text(written.format(name="mine"), encoding="utf-8")
         append(tmp_path, list(lookups(1, number, start=START + number * DAY, officers=12 if number == 0 else 3)))
-        with watching(tmp_path, people=[own]) as observer:
+        with watching(tmp_path, NO_SERIES, people=[own]) as (observer, _):
             observer.drain()
     (mine,) = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
     assert mine.entities == 12, "those of the first day are known still"

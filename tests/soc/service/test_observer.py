@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from observing import append, watching
 from streams import MINUTE, START, receipts, stored
 
 from detector.series.definition import Definitions, load
-from soc.buffer.sqlite import EventLog
 from soc.model.anomaly import RECORD_BYTES, Board
 from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
 from soc.service.handover import take
-from soc.service.observer import Watching
-from soc.settings import Observe, Settings
 from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
-from soc.store.sqlite import events_dir, open_stores
+from soc.store.sqlite import open_stores
 
 DAY = 1440
 LOST = {"viettel": (DAY + 60, DAY + 90, 0.4)}
@@ -64,21 +60,6 @@ def definitions(tmp_path) -> Definitions:
     found = load([folder])
     assert not found.faults
     return found
-
-
-@contextmanager
-def watching(place: Path, definitions: Definitions, **observe: object) -> Iterator[tuple[Watching, SqliteAnomalies]]:
-    settings = Settings(data_dir=place, observe=Observe(**observe))
-    log, kept = EventLog(events_dir(place)), SqliteAnomalies(place)
-    yield Watching(settings, log, kept, definitions), kept
-    log.close()
-    kept.close()
-
-
-def append(place: Path, events: Iterable[Stored]) -> None:
-    log = EventLog(events_dir(place))
-    log.append(list(events))
-    log.close()
 
 
 def rows(kept: SqliteAnomalies) -> dict[tuple[Board, int], bytes]:
