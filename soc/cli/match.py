@@ -24,7 +24,8 @@ from rules.rule import RuleSet
 from soc.cli.lines import opened
 from soc.cli.ruleset import command_cache, load_rules
 from soc.errors import ConfigError
-from soc.model.event import Fields, flat
+from soc.model.event import Fields
+from soc.model.reader import Reader
 
 RulesOption = Annotated[
     list[Path] | None, typer.Option("--rules", help="Rule file or directory; may be repeated.", show_default=False)
@@ -110,16 +111,13 @@ class _Run:
     def over(self, lines: Iterator[bytes]) -> int:
         """Match every line; returns how many could not be read."""
         bad = 0
-        admits = self.engine.gauge().admits
+        admits, read = self.engine.gauge().admits, Reader().read
         for number, line in enumerate(lines, 1):
             try:
                 if not admits(line):
                     well_formed(line)
                     continue
-                document = orjson.loads(line)
-                if not isinstance(document, dict):
-                    raise TypeError
-                fields = flat(document)
+                fields = read(line)
             except (ValueError, TypeError, RecursionError):
                 bad += bool(line.strip())
                 continue

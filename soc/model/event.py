@@ -138,7 +138,7 @@ def flat(document: Mapping[str, object]) -> Fields:
     are JSON strings alone. Raises ValueError for lists that are nested deeper than JSON is written.
     """
     kinds = set(map(type, document.values()))
-    if dict not in kinds and (list not in kinds or all(map(_is_plain, document.values()))):  # flat already, as most are
+    if dict not in kinds and (list not in kinds or _plain_lists(document)):  # flat already, as most are
         return cast("Fields", document if type(document) is dict else dict(document))
     out: Fields = {}
     within: dict[str, list[Scalar]] = {}  # the values of objects in lists
@@ -171,9 +171,9 @@ def is_object(value: object) -> bool:
     return value.__class__ is dict
 
 
-def _is_plain(value: object) -> bool:
-    """Whether it holds scalars only."""
-    return not isinstance(value, list) or _SCALARS.issuperset(map(type, value))
+def _plain_lists(document: Mapping[str, object]) -> bool:
+    """Whether its lists hold scalars only."""
+    return all(_SCALARS.issuperset(map(type, value)) for value in document.values() if value.__class__ is list)
 
 
 def _gather(within: dict[str, list[Scalar]], name: str, values: list[object], lists: int) -> None:
