@@ -55,6 +55,21 @@ LOG_MOST_BYTES = Gauge("soc_collector_log_most_bytes", "Bytes of the event log b
 LOG_FREE_BYTES = Gauge("soc_collector_log_free_bytes", "Bytes free on the disk of the event log.")
 RETENTION_DAYS = Counter("soc_collector_retention_days_total", "Day files deleted by retention.", ["reason"])
 
+# What the systems do, as the collector reads it (`collector.traffic`). `unit`: ministry or province
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
+TRAFFIC = Counter(
+    "soc_traffic_events_total", "Events by ministry or province, and by type of log.", ["unit", "dataset"]
+)
+PORTAL = Counter("soc_portal_requests_total", "Requests to portals, by class of status.", ["unit", "status"])
+PORTAL_SECONDS = Histogram(
+    "soc_portal_request_seconds", "Time that portals took to answer.", ["unit"], buckets=_SECONDS
+)
+OTP = Counter("soc_otp_events_total", "Steps of one-time codes, and what came of them.", ["unit", "event", "outcome"])
+OTP_CARRIER = Counter("soc_otp_receipts_total", "Final receipts of one-time codes.", ["carrier", "outcome"])
+LGSP = Counter("soc_lgsp_calls_total", "Calls through LGSP platforms.", ["unit", "outcome"])
+LGSP_SERVICE = Counter("soc_lgsp_service_calls_total", "The same by service.", ["service", "outcome"])
+LGSP_SECONDS = Histogram("soc_lgsp_call_seconds", "Time that services took to answer.", ["service"], buckets=_SECONDS)
+
 # Detector
 DETECTED = Counter("soc_detector_events_total", "Events that went through the rules.")
 FINDINGS = Counter("soc_detector_findings_total", "Findings stored.")
@@ -140,6 +155,24 @@ INDEXER_BEHIND = Behind(
 # Sources (a thread of the API process)
 SILENT_SOURCES = Gauge("soc_sources_silent", "Sources that are silent for longer than is allowed.")
 WATCH_FAILURES = Counter("soc_sources_watch_failures_total", "Times that looking for silent sources failed.")
+
+# What there is to do and how things stand (`soc.service.figures`, a thread of the API process)
+ALERTS_OPEN = Gauge("soc_alerts_open", "Alerts that are not closed.", ["unit", "level"])
+ALERTS_OLD = Gauge("soc_alerts_open_older", "Those of them that were raised longer ago than this.", ["than"])
+ALERTS_CLOSED = Gauge("soc_alerts_closed", "Closed alerts by verdict.", ["verdict"])
+RULE_ALERTS = Gauge("soc_rule_alerts", "Alerts of the last day, of the rules with most.", ["rule", "title"])
+INCIDENTS_OPEN = Gauge("soc_incidents_open", "Incidents that are open, by the units that they touch.", ["unit"])
+SOURCES = Gauge("soc_sources", "Sources by how they are doing.", ["unit", "state"])
+SERVICE_LEVEL = Gauge("soc_service_level_ratio", "Share that was good, of the objective's days.", ["unit", "objective"])
+BUDGET_LEFT = Gauge(
+    "soc_service_level_budget_left_ratio",
+    "Share of the error budget that is left, below 0 overdrawn.",
+    ["unit", "objective"],
+)
+BURN = Gauge(
+    "soc_service_level_burn", "How many times too fast the budget burned in the last hour.", ["unit", "objective"]
+)
+FIGURES_FAILURES = Counter("soc_api_figures_failures_total", "Times that these figures could not be asked for.")
 
 # API
 REQUESTS = Histogram("soc_api_request_seconds", "Time to answer a request.", ["method", "status"])

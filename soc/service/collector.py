@@ -28,6 +28,7 @@ from collector.push import Push, ingest_app
 from collector.runner import Collector
 from collector.syslog import Syslog
 from collector.tail import Tail
+from collector.traffic import Traffic
 from soc import telemetry
 from soc.buffer.base import Cursor
 from soc.buffer.progress import indexer_progress
@@ -51,6 +52,7 @@ log = structlog.get_logger("collector")
 
 UNASSIGNED = "unassigned"
 _RETENTION_S = 10.0  # a log at its limit takes nothing until it has been cut down
+_TRAFFIC = Traffic()
 _KINDS = Masker(bytes(32))  # only its kinds are used, which need no key
 
 
@@ -107,7 +109,11 @@ def to_events(keys: KeyRing, source: Source, records: Sequence[Record]) -> list[
     """Mask and parse what a source sent; what an unknown sender sent becomes dead letters that say so."""
     masker, now = keys.masker(source.org), now_ms()
     parser = refuse_unassigned if source.org == UNASSIGNED else None
-    events = [Stored.of(to_event(record, source, masker, now, parser)) for record in records]
+    events = []
+    for record in records:
+        event = to_event(record, source, masker, now, parser)
+        _TRAFFIC.count(event)
+        events.append(Stored.of(event))
     telemetry.RECORDS.labels(source.transport).inc(len(events))
     telemetry.DEAD_LETTERS.inc(sum(event.dead for event in events))
     return events
