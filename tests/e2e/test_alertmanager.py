@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
-import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,13 +12,12 @@ from pathlib import Path
 
 import pytest
 from load import enrol, push
+from monitoring import monitored
 from office import line
-from servers import Product, eventually, free_port, need, stop
+from servers import Product, eventually, free_port
 from test_run import children
 
 pytestmark = pytest.mark.server
-FOLDER = Path(__file__).parents[2] / "dashboards"
-DEMO_PORTS = {"SERVE": 8080, "COLLECT": 8081, "DETECT": 8082, "OBSERVE": 8083}
 
 
 class Operators:
@@ -55,26 +52,10 @@ class Operators:
 
 @pytest.fixture
 def operators(product: Product, tmp_path: Path) -> Iterator[Operators]:
-    """With Prometheus and Alertmanager as they are shipped, but for ports, and times of a second for each."""
-    need("prometheus", "prometheus-alertmanager")
-    operators, prometheus, manager = Operators(), free_port(), free_port()
-    ports = {8080 + n: product.env[f"SOC_{part}__HTTP_PORT"] for n, part in enumerate(DEMO_PORTS)} | {9093: manager}
-    for name in ("prometheus/prometheus.yml", "prometheus/govsoc.rules.yml", "alertmanager/alertmanager.yml"):
-        text = (FOLDER / name).read_text().replace("http://127.0.0.1:9099", f"http://127.0.0.1:{operators.port}")
-        text = re.sub(r"127\.0\.0\.1:(80\d\d|9093)\b", lambda one: f"127.0.0.1:{ports[int(one[1])]}", text)
-        text = re.sub(r"((?:scrape|evaluation|group)_interval|group_wait|for): \d+[smh]", r"\1: 1s", text)
-        (tmp_path / Path(name).name).write_text(text)
-    commands = [
-        ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", f"--web.listen-address=127.0.0.1:{prometheus}"],
-        ["prometheus-alertmanager", "--config.file=alertmanager.yml", "--storage.path=silences", "--cluster.listen-address=",
-         f"--web.listen-address=127.0.0.1:{manager}"],
-    ]  # fmt: skip
-    with (tmp_path / "prometheus.log").open("wb") as log:
-        started = [subprocess.Popen(one, cwd=tmp_path, stdout=log, stderr=log) for one in commands]
-    yield operators
-    for process in started:
-        stop(process)
-    operators.stop()
+    receiver = Operators()
+    with monitored(product, tmp_path, receiver.port):
+        yield receiver
+    receiver.stop()
 
 
 def test_a_killed_detector_and_a_silent_source_are_told_and_are_over_again(product: Product, operators: Operators):
