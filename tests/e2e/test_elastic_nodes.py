@@ -105,7 +105,6 @@ class Rig:
         assert found == alerts_of_a_calm_run(product, self.lines[: feed.written])
 
 
-@pytest.mark.timeout(600)
 def test_a_node_killed_three_times_under_load(nodes, tmp_path):
     """The one that holds the primary shard of the events, the elected master, and any."""
     with ExitStack() as opened:
@@ -116,7 +115,6 @@ def test_a_node_killed_three_times_under_load(nodes, tmp_path):
         rig.check()
 
 
-@pytest.mark.timeout(600)
 def test_a_rolling_restart_under_load(nodes, tmp_path):
     """As for an upgrade: each node stops when it is told to, and the next one only when all have their copies again."""
     with ExitStack() as opened:

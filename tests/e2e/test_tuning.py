@@ -57,7 +57,6 @@ def tuned(product, versions):
 
 
 @both_stores
-@pytest.mark.timeout(300)
 def test_an_exception_works_at_once_and_ends_by_itself(product, tmp_path):
     portal = Portal(tmp_path / "access.log")
     product.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "hungyen", "--path", str(portal.path))

@@ -11,8 +11,9 @@ from contextlib import suppress
 
 import pytest
 from aiosmtpd.smtp import AuthResult
-from receivers import Mailbox, free_port
+from receivers import Mailbox
 
+from deploy.ports import free_port
 from soc.notify.channel import Undelivered
 from soc.notify.email import Mailer, Server
 from soc.notify.message import Message
