@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+from effort import settings  # the profiles of hypothesis
 from elastic import elastic, elastic_server, secured, secured_server  # noqa: F401 - fixtures
 
 from soc.model.event import Event, event_id, iso
+
+settings.load_profile("check")
 
 
 def pytest_collection_finish() -> None:
