@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from elastic import empty, event_ids, need_elasticsearch
+from elastic import empty, event_ids, running
 from load import Feed, Watch, alerts, alerts_of_a_calm_run, indexed, logged_ids
 from servers import Product, eventually
 
@@ -20,11 +20,8 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(scope="module")
 def three_nodes() -> Iterator[Cluster]:
-    need_elasticsearch()
-    cluster = Cluster(nodes=3, heap="400m", quick=True)
-    cluster.start()
-    yield cluster
-    cluster.stop()
+    with running(nodes=3, heap="400m") as cluster:
+        yield cluster
 
 
 @pytest.fixture
