@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from elastic import reached, set_up
 from kept import InCluster, InFiles, Kept
+from playwright.sync_api import expect
 from servers import Nginx, Product, eventually, need, stop
 
 from deploy.ports import free_port
 
+expect.set_options(timeout=60_000)  # a page on a machine that does other work as well
 # What they assert is told as in a test.
 pytest.register_assert_rewrite("day", "day_admin", "day_analyst", "day_helper")
 

@@ -92,7 +92,7 @@ class Rig:
         assert len(logged_ids(product.data_dir)) == feed.written
         assert event_ids(self.cluster) == logged_ids(product.data_dir)
         print(watch.answers, watch.slowest_s, watch.longest_pause_s, feed.written)
-        assert watch.longest_pause_s < 15, "detection goes on"
+        assert watch.longest_pause_s < 30, "detection goes on"
         assert set(watch.answers) <= {200, 503}, "the console keeps answering, or says that the store does not"
         assert watch.answers[200] > 0.9 * sum(watch.answers.values())
         assert "Traceback" not in product.log.read_text()
