@@ -53,8 +53,8 @@ servers: ## install the real servers that the tests start (Debian, root)
 	deploy/install-test-servers
 
 test: setup-dev servers check ## all of that, and the tests with real servers and a browser
-	$(BIN)/pytest -m "long and not server" -n auto
-	$(BIN)/pytest -m server
+	$(BIN)/pytest -m "(long or hypothesis) and not server" -n auto --dist loadgroup --hypothesis-profile thorough
+	$(BIN)/pytest -m server -n 2 --dist loadfile --no-loadscope-reorder --timeout 900
 
 bench: setup-dev ## the benchmarks, as a table
 	$(BIN)/python -m bench

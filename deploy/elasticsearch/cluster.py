@@ -9,7 +9,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import ssl
 import subprocess
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 
 from deploy.elasticsearch import config
 from deploy.elasticsearch.place import StartError, account, given, java_home, own, program
+from deploy.ports import free_port
 
 _START_S = 300.0
 
@@ -116,7 +116,7 @@ class Node:
     def __init__(self, cluster: Cluster, name: str, heap: str, port: int | None) -> None:
         self.cluster, self.name, self.heap = cluster, name, heap
         self.folder = cluster.folder / name
-        self.http_port, self.transport_port = port or _free_port(), _free_port()
+        self.http_port, self.transport_port = port or free_port(), free_port()
         self._launcher: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         atexit.register(self.terminate)
@@ -271,9 +271,3 @@ def _guard(pid: int) -> subprocess.Popen[bytes]:
     """Stops the process when we die, whatever ends us: its input is a pipe that closes then."""
     script = 'cat >/dev/null; kill "$1" 2>/dev/null'
     return subprocess.Popen(["sh", "-c", script, "sh", str(pid)], stdin=subprocess.PIPE, start_new_session=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

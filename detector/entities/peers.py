@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 import numpy as np
-from sklearn.cluster import KMeans
 
 from detector.entities.profile import Population, Profile
 
@@ -35,6 +34,10 @@ def regroup(entities: Mapping[str, Profile], fields: int, weight: float) -> list
     members = [entities[entity] for entity in known]
     vectors = np.array([_vector(profile, fields, weight) for profile in members], np.float32)
     step = max(len(members) // _FITTED, 1)
+    from sklearn.cluster import (
+        KMeans,
+    )  # only now: it takes longer to import than all else that the observer starts with
+
     model = KMeans(groups, n_init=2, max_iter=50, random_state=0).fit(vectors[::step])
     labels = [int(label) for label in model.predict(vectors)]
     sizes = [labels.count(group) for group in range(groups)]

@@ -110,6 +110,7 @@ def test_security_headers_are_everywhere(client_of, path):
 
 @both_stores
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.long
 def test_a_fuzzer_finds_no_5xx_and_no_answer_against_the_schema(app):
     """Every operation of OpenAPI, good and bad input, as an analyst. Bounded: a few seconds."""
     schema = schemathesis.openapi.from_asgi("/openapi.json", app)

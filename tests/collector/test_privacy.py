@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+from effort import examples
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -137,7 +138,7 @@ def test_citizen_id_in_groups_leaves_every_place(
 
 
 @given(st.data(), st.one_of(mobiles, cccds))
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_escaped_digits_do_not_slip_through(data: st.DataObject, number: str) -> None:
     kind = "phone" if len(number) == 10 else "cccd"
     hidden = data.draw(encoded(number))
@@ -175,7 +176,7 @@ line_parts = st.one_of(
 @example("001000000000.0300000000")
 @example("OTP la 123456: 7890")
 @example("password=0912345678&otp=1234")
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 def test_masking_twice_is_masking_once(line: str) -> None:
     once = MASKER.mask(line).text
     assert MASKER.mask(once).text == once

@@ -74,7 +74,7 @@ class Pushed:
         self.senders.append(sender)
 
     def _insist(self, body: bytes) -> None:
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             with contextlib.suppress(httpx.TransportError):
                 url = f"http://127.0.0.1:{self.port}/ingest"
@@ -98,7 +98,7 @@ class Pushed:
             yield
             if not sink.failed:
                 for sender in self.senders:
-                    sender.join(15)
+                    sender.join(60)
 
 
 class SyslogTcp:

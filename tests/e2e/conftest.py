@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 from elastic import reached, set_up
 from kept import InCluster, InFiles, Kept
-from servers import Nginx, Product, eventually, free_port, need, stop
+from playwright.sync_api import expect
+from servers import Nginx, Product, eventually, need, stop
 
+from deploy.ports import free_port
+
+expect.set_options(timeout=60_000)  # a page on a machine that does other work as well
 # What they assert is told as in a test.
 pytest.register_assert_rewrite("day", "day_admin", "day_analyst", "day_helper")
 
@@ -32,8 +36,17 @@ def store(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.fixture
-def product(tmp_path: Path, store: dict[str, str]) -> Iterator[Product]:
-    product = Product(tmp_path / "data", store)
+def data_dir(tmp_path: Path, compiled: Path) -> Path:
+    """A data directory in which there is nothing but the rules that were compiled for other tests: most of the work of a start."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    (folder / "cache").symlink_to(compiled)
+    return folder
+
+
+@pytest.fixture
+def product(data_dir: Path, store: dict[str, str]) -> Iterator[Product]:
+    product = Product(data_dir, store)
     yield product
     product.stop()
 

@@ -20,7 +20,7 @@ from api.console.language import LANGUAGES, LOCALES, load_catalog
 from api.console.said import PLACEHOLDER, said_messages
 
 WIDTH, HEIGHT = 1366, 768
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 _FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
 _LOCALES = {"vi": "vi-VN", "en": "en-GB"}
 _AROUND = " \t\n·:;,.…()←→✕?–"  # what stands around a message, and is none of it

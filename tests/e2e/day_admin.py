@@ -151,7 +151,7 @@ class Admin:
         """By the API, as the page knows no end that is nearer than tomorrow."""
         product = self.day.product
         [made] = product.get(f"/rules/{self.rule_id}")["exceptions"]
-        over = datetime.now(UTC) + timedelta(seconds=3)
+        over = datetime.now(UTC) + timedelta(seconds=8)
         kept = {
             name: made[name]
             for name in ("rule_id", "condition", "orgs", "reason", "owner", "confirm_reason", "version")

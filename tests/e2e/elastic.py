@@ -11,8 +11,13 @@ import subprocess
 import sys
 import urllib.error
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
+from memory import roomy
 from servers import eventually
 
 from deploy.elasticsearch.cluster import Cluster
@@ -26,14 +31,25 @@ def need_elasticsearch() -> None:
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
 
 
+@contextmanager
+def running(**options: Any) -> Iterator[Cluster]:
+    """A cluster that starts quickly and forgets everything at the end. `options`: those of `Cluster`."""
+    need_elasticsearch()
+    with TemporaryDirectory(prefix="elasticsearch-", dir=roomy(), ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o711)  # it runs as another user
+        cluster = Cluster(Path(folder), quick=True, **options)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+
+
 @pytest.fixture(scope="session")
 def elastic_server() -> Iterator[Cluster]:
     """One plain node, whatever tests before have left in it; `elastic` is an empty one."""
-    need_elasticsearch()
-    cluster = Cluster(quick=True)
-    cluster.start()
-    yield cluster
-    cluster.stop()
+    with running() as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -46,11 +62,8 @@ def elastic(elastic_server: Cluster) -> Cluster:
 @pytest.fixture(scope="session")
 def secured_server() -> Iterator[Cluster]:
     """One node with TLS and users: `.url`, `.ca`, and the user `elastic` with `.password`."""
-    need_elasticsearch()
-    cluster = Cluster(security=True, quick=True)
-    cluster.start()
-    yield cluster
-    cluster.stop()
+    with running(security=True) as cluster:
+        yield cluster
 
 
 @pytest.fixture

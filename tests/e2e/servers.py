@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,16 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from deploy.ports import free_port
+
+_PATIENCE = 3
+
 _PLAIN, _SECURED = (pytest.param(name, marks=pytest.mark.server) for name in ("elasticsearch", "secured"))
 both_stores = pytest.mark.parametrize("store", ["sqlite", _PLAIN], indirect=True)
 every_store = pytest.mark.parametrize("store", ["sqlite", _PLAIN, _SECURED], indirect=True)
 on_secured = pytest.mark.parametrize("store", [_SECURED], indirect=True)
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def need(*programs: str) -> None:
@@ -40,7 +37,8 @@ def need(*programs: str) -> None:
 
 
 def eventually(condition: Callable[[], object], timeout_s: float = 30.0, what: str = "") -> object:
-    """The condition's first true value."""
+    """The condition's first true value. `timeout_s`: on a machine that does nothing else; a busy one has longer."""
+    timeout_s *= _PATIENCE
     deadline = time.monotonic() + timeout_s
     while True:
         if value := condition():

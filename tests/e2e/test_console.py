@@ -315,9 +315,9 @@ def test_the_queue_by_keyboard_and_live(page, province):
     page.keyboard.press("j")
     chosen = "document.activeElement.closest('tr').dataset.id"
     second = page.evaluate(chosen)
-    page.wait_for_timeout(1500)  # the feed's first look
+    page.wait_for_timeout(4000)  # the feed's first look
     stores.triage.change(alerts["otp-outage"], Decision(status=Status.ACKNOWLEDGED, assignee="minh"), by="minh", now=1)
-    page.wait_for_selector(f"tr[data-id='{alerts['otp-outage']}'] >> text=minh", timeout=5000)
+    page.wait_for_selector(f"tr[data-id='{alerts['otp-outage']}'] >> text=minh")
     assert page.evaluate(chosen) == second  # the row that was chosen still is
     page.goto("/alerts")
     page.keyboard.press("j")

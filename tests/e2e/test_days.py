@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from day import Day, chromium, day_of
@@ -30,8 +31,12 @@ class Service:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "elasticsearch"])
-def service(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, compiled: Path
+) -> Iterator[Service]:
     data_dir = tmp_path_factory.mktemp("days") / "data"
+    data_dir.mkdir()
+    (data_dir / "cache").symlink_to(compiled)
     kept: Kept = InFiles(data_dir)
     env = {}
     if request.param == "elasticsearch":

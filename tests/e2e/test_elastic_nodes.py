@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from elastic import empty, event_ids, need_elasticsearch
+from elastic import empty, event_ids, running
 from load import Feed, Watch, alerts, alerts_of_a_calm_run, indexed, logged_ids
 from servers import Product, eventually
 
@@ -20,11 +20,8 @@ pytestmark = pytest.mark.server
 
 @pytest.fixture(scope="module")
 def three_nodes() -> Iterator[Cluster]:
-    need_elasticsearch()
-    cluster = Cluster(nodes=3, heap="400m", quick=True)
-    cluster.start()
-    yield cluster
-    cluster.stop()
+    with running(nodes=3, heap="400m") as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -95,7 +92,7 @@ class Rig:
         assert len(logged_ids(product.data_dir)) == feed.written
         assert event_ids(self.cluster) == logged_ids(product.data_dir)
         print(watch.answers, watch.slowest_s, watch.longest_pause_s, feed.written)
-        assert watch.longest_pause_s < 15, "detection goes on"
+        assert watch.longest_pause_s < 30, "detection goes on"
         assert set(watch.answers) <= {200, 503}, "the console keeps answering, or says that the store does not"
         assert watch.answers[200] > 0.9 * sum(watch.answers.values())
         assert "Traceback" not in product.log.read_text()
@@ -105,7 +102,6 @@ class Rig:
         assert found == alerts_of_a_calm_run(product, self.lines[: feed.written])
 
 
-@pytest.mark.timeout(600)
 def test_a_node_killed_three_times_under_load(nodes, tmp_path):
     """The one that holds the primary shard of the events, the elected master, and any."""
     with ExitStack() as opened:
@@ -116,7 +112,6 @@ def test_a_node_killed_three_times_under_load(nodes, tmp_path):
         rig.check()
 
 
-@pytest.mark.timeout(600)
 def test_a_rolling_restart_under_load(nodes, tmp_path):
     """As for an upgrade: each node stops when it is told to, and the next one only when all have their copies again."""
     with ExitStack() as opened:

@@ -47,7 +47,6 @@ def kept(request, store, product) -> Kept:
     return InCluster(cluster)
 
 
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("store", "count", "kills"),
     [

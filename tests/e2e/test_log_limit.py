@@ -25,8 +25,8 @@ LONG = "x" * 3000
 
 
 @pytest.fixture
-def product(elastic, tmp_path) -> Iterator[Product]:
-    product = Product(tmp_path / "data", env={"SOC_STORE__URL": elastic.url, "SOC_STORE__MAX_BYTES": str(LIMIT)})
+def product(elastic, data_dir) -> Iterator[Product]:
+    product = Product(data_dir, env={"SOC_STORE__URL": elastic.url, "SOC_STORE__MAX_BYTES": str(LIMIT)})
     yield product
     product.stop()
 
@@ -84,7 +84,6 @@ class Sender:
         self._socket.close()
 
 
-@pytest.mark.timeout(300)
 def test_a_full_log_slows_every_source_and_what_was_accepted_arrives_once(product, server, elastic):
     folder = product.data_dir.parent
     log = folder / "access.log"

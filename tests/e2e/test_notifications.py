@@ -26,7 +26,7 @@ def receivers():
 
 
 @pytest.fixture
-def product(tmp_path, store, receivers):
+def product(data_dir, store, receivers):
     mailbox, _ = receivers
     settings = {
         "SOC_NOTIFY__SMTP_HOST": "127.0.0.1",
@@ -35,7 +35,7 @@ def product(tmp_path, store, receivers):
         "SOC_NOTIFY__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         "SOC_SERVE__PUBLIC_URL": "https://soc.example.vn",
     }
-    product = Product(tmp_path / "data", store | settings)
+    product = Product(data_dir, store | settings)
     yield product
     product.stop()
 

@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
-from servers import both_stores, eventually, free_port, need, stop
+from servers import both_stores, eventually, need, stop
+
+from deploy.ports import free_port
 
 pytestmark = pytest.mark.server
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]

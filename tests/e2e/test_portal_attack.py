@@ -52,7 +52,6 @@ def crawl(base: str) -> None:
 
 
 @both_stores
-@pytest.mark.timeout(600)
 def test_only_the_attack_raises_alerts(product, nginx, tmp_path):
     need("wrk", "sqlmap", "ffuf")
     product.soc(

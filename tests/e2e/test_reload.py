@@ -58,7 +58,6 @@ def raised(product, stage="live"):
 
 
 @both_stores
-@pytest.mark.timeout(300)
 def test_rules_change_under_a_stream_of_events(product, tmp_path):
     mine = product.data_dir / "rules" / "mine"
     mine.mkdir(parents=True)

@@ -88,7 +88,6 @@ def test_the_processes_do_all_their_work_with_the_writers_key(product, store, se
     assert b"Traceback" not in outputs[str(product.log)]
 
 
-@pytest.mark.timeout(300)
 def test_a_key_that_expires_under_load_costs_nothing_but_time(product, store, secured):
     old = store["SOC_STORE__API_KEY"]
     token = enrol(product)

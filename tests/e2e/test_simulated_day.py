@@ -75,6 +75,7 @@ def detect(ruleset, events: Iterator[Event]) -> tuple[int, list[Finding]]:
 
 
 @pytest.mark.parametrize(("hours", "rate"), [((0, 24), 0.3), ((8, 10), 1.0)], ids=["a day", "the busiest hours"])
+@pytest.mark.long
 def test_ordinary_traffic_raises_nothing_that_an_analyst_must_see(ruleset, hours, rate):
     start, end = (MONDAY + hour * HOUR_MS for hour in hours)
     count, found = detect(ruleset, events_of(World(11, start, Rates().times(rate)), end))

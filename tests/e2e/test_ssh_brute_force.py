@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from servers import eventually, free_port, need, stop
+from servers import eventually, need, stop
+
+from deploy.ports import free_port
 
 pytestmark = pytest.mark.server
 

@@ -67,12 +67,12 @@ class Sink:
             assert stored.setdefault(record.position, record.line) == record.line
         return stored
 
-    def wait(self, count: int, timeout_s: float = 10.0) -> list[bytes]:
+    def wait(self, count: int, timeout_s: float = 60.0) -> list[bytes]:
         wait_for(lambda: len(self.records) >= count, timeout_s)
         return self.lines
 
 
-def wait_for(condition: Callable[[], object], timeout_s: float = 10.0) -> None:
+def wait_for(condition: Callable[[], object], timeout_s: float = 60.0) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -93,7 +93,7 @@ def run_reader(run: Callable[..., None], deliver: object) -> Iterator[threading.
         yield stop
     finally:
         stop.set()
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive(), "did not stop"
 
 

@@ -22,7 +22,9 @@ CORPORA = {
 }
 
 
-@pytest.mark.parametrize("name", list(CORPORA))
+@pytest.mark.parametrize(
+    "name", [name if name == "web" else pytest.param(name, marks=pytest.mark.long) for name in CORPORA]
+)
 def test_same_hits_as_the_reference(test_data: Path, public_engine, name: str) -> None:
     rules, pipeline, events, step = CORPORA[name]
     engine = public_engine(rules, pipeline)

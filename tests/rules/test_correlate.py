@@ -7,6 +7,7 @@ import sys
 
 import orjson
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -105,7 +106,7 @@ EVENTS = st.lists(
 
 
 @given(drawn=EVENTS, seed=st.integers())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_order_any_batches_and_restarts_give_the_same_set(engine_of, drawn, seed) -> None:
     events = [
         event_at(i, START + minute * MINUTE, ip, value, org, hit)
@@ -272,7 +273,7 @@ def test_in_order_cost_does_not_grow_with_the_window(engine_of, monkeypatch) -> 
 
 
 @given(drawn=EVENTS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_sweep_over_events_at_hand_gives_the_same_windows(engine_of, drawn) -> None:
     events = [
         event_at(i, START + minute * MINUTE, ip, value, "hy", 1) for i, (minute, ip, value, _, _) in enumerate(drawn)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import pytest
 from correlation_reference import BASES, MINUTE, START, event, findings, rule_id, rules_text
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ def told(found: Iterable[Finding]) -> list[tuple[str, str, str]]:
     seed=st.integers(0, 1 << 32),
     spread=st.sampled_from([1, 7, MINUTE]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_as_the_reference_says(ruleset, tz, minutes, seed, spread) -> None:
     rng = random.Random(seed)
     events = [event(i, START + minute * MINUTE + rng.randrange(spread), rng) for i, minute in enumerate(minutes)]
@@ -166,7 +167,7 @@ def bounds() -> BoundsOf:
     seed=st.integers(0, 1 << 32),
     spread=st.sampled_from([1, 7, MINUTE]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_so_they_are_with_what_organisations_have_laid_down(ruleset, tz, minutes, seed, spread) -> None:
     rng = random.Random(seed)
     events = [event(i, START + minute * MINUTE + rng.randrange(spread), rng) for i, minute in enumerate(minutes)]
@@ -178,6 +179,7 @@ def test_so_they_are_with_what_organisations_have_laid_down(ruleset, tz, minutes
     assert swept(ruleset, events, tz, bounds()) == want
 
 
+@pytest.mark.long
 def test_what_is_laid_down_makes_a_difference_to_each(ruleset, tz) -> None:
     rng = random.Random(3)
     few, many = (

@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 from doors import event_of, rule_text
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -88,7 +89,7 @@ values = st.lists(st.sampled_from([*COMMON, *RARE, "x", "Ж"]), max_size=4).map(
     ),
     st.sampled_from([0, 16]),
 )
-@settings(max_examples=60, deadline=None)  # each compiles its rules
+@settings(max_examples=examples(60), deadline=None)  # each compiles its rules
 def test_the_same_rules_fire_for_the_same_reasons(rules, events, few: int) -> None:
     texts = [rule_text({"a": a, "b": b, "condition": condition}, f"r{n}") for n, (a, b, condition) in enumerate(rules)]
     ruleset = loads("---\n".join(texts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ FIELDS = st.dictionaries(
 
 
 @given(fields=FIELDS, condition=st.sampled_from(["a and not b", "1 of them", "not (a or b)", "a or c", "all of them"]))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_the_top_of_the_tree_is_what_the_engine_says(engine_of, rule_text, event, fields, condition) -> None:
     engine = engine_of(
         rule_text({"a": {"f|contains": ["a", "x"]}, "b": {"g": None}, "c": ["b", 1], "condition": condition})
@@ -113,7 +114,7 @@ PREDICATES = st.one_of(
 
 
 @given(predicate=PREDICATES, text=st.text(alphabet="abBσΣİ\n5\ud800\U0001f600", max_size=8))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_the_place_is_there_when_the_predicate_holds_and_holds_by_itself(predicate, text) -> None:
     found = place(predicate, text)
     assert (found is not None) == predicate.holds(text)

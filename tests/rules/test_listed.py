@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import orjson
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -185,7 +186,7 @@ NASTY = st.lists(st.sampled_from(["a", '"', "\\", "\n", "đ", "]", "}", ",", " "
 VALUES = st.one_of(NASTY, st.integers(), st.booleans(), st.floats(allow_nan=False), st.none())
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(
     st.sets(NASTY.filter(lambda t: t.strip() and "\n" not in t and "\x01" not in t)),
     st.one_of(VALUES, st.lists(VALUES, max_size=3)),

@@ -8,6 +8,7 @@ from datetime import UTC
 from pathlib import Path
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,7 +175,7 @@ def holds(tree: Condition, fields: dict[str, object]) -> bool:
     rules=st.lists(st.tuples(ITEM, ITEM, ITEM, CONDITION), min_size=1, max_size=5),
     events=st.lists(FIELDS, min_size=1, max_size=8),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_many_rules_at_once_find_what_each_finds_alone_and_slowly(engine_of, rule_text, event, rules, events) -> None:
     texts = []
     for number, (a, b, c, condition) in enumerate(rules):
@@ -221,6 +222,7 @@ def test_hostile_events_only_cost_their_own_time(engine_of, rule_text, event) ->
     assert [finding.rule_id for finding in engine.match([event({"f": "needle"})])] == ["k"]
 
 
+@pytest.mark.long
 def test_memory_is_bounded_by_what_values_take(engine_of, rule_text, event, monkeypatch) -> None:
     """Long values, each of another class."""
     monkeypatch.setattr(engines, "ROOM", 512 << 10)

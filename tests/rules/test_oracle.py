@@ -11,6 +11,7 @@ import orjson
 import pytest
 import yaml
 from doors import EXAMPLES, Judge, event_of, rule_text
+from effort import examples
 from generated import CONDITIONS, ITEMS, SCALAR, SCALARS, WORD, events
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -23,10 +24,10 @@ from soc.cli import build
 from soc.model.event import flat, nested
 
 
-def searched(examples: int, *, shrink: bool = True) -> settings:
+def searched(whole: int, *, shrink: bool = True) -> settings:
     """The same examples in each normal run; others, and many, where one asks for them."""
     return settings(
-        max_examples=EXAMPLES or examples,
+        max_examples=EXAMPLES or examples(whole),
         derandomize=not EXAMPLES,
         database=None,
         deadline=None,
@@ -157,7 +158,7 @@ def pool() -> tuple[list[str], list[dict[str, object]]]:
     found: list[dict[str, object]] = []
 
     @given(st.data())
-    @settings(searched(30), phases=[Phase.generate])
+    @settings(searched(30), max_examples=EXAMPLES or 30, phases=[Phase.generate])
     def fill(data: st.DataObject) -> None:
         some, near = mixed(data, 3)
         texts.extend(

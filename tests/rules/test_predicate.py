@@ -8,13 +8,14 @@ import itertools
 import re
 
 import pytest
+from effort import examples
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from rules.match.column import Blocks
 from rules.predicate import SameAs, Within
 
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+QUICK = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # A small alphabet makes accidents likely; wildcards, escapes, case, regex characters, and letters beyond ASCII.
 WORDS = st.text(alphabet="aAbB/.-*?\\ đĐß\n", max_size=6)
 VALUES = st.text(alphabet="aAbB/.-*?\\ đĐß\n", max_size=12)

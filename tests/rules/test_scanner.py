@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import re2
+from effort import examples
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +31,7 @@ def refuse(check: int, error: Exception) -> None:
     pytest.fail(f"{check}: {error}")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(REGEXES, FLAGS, TEXTS)
 @example("^$", "(?ims)", "A\n")
 @example(r"\S", "", "\x0b")
@@ -62,7 +63,7 @@ LONG = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(SEVERAL, st.lists(LONG, min_size=1, max_size=20))
 @example([r"[\[,][ ]*[{\[]"], ["x" * 15 + "[{" + "x" * 18])
 @example(["y+y?[:,]"], ["x" * 30 + "y:" + "x" * 30])
@@ -74,7 +75,7 @@ def test_long_texts(regexes: list[str], texts: list[str]) -> None:
         assert set(scanner.scan(text)) == wanted, text
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(st.one_of(TEXTS, st.sampled_from(Wild)), max_size=4), st.booleans(), TEXTS)
 @example(["s"], False, "ſ")
 @example(["ſ"], False, "s")

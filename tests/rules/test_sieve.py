@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 import re2
+from effort import examples
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -22,7 +23,7 @@ VALUES = st.one_of(TEXTS, NUMBERS, NUMBERS.map(str), st.lists(st.one_of(TEXTS, N
 
 
 @pytest.mark.parametrize("how", ["", "|contains", "|startswith", "|endswith", "|cased", "|contains|cased"])
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(wanted=TEXTS, value=VALUES)
 @example(wanted="5", value=5)
 @example(wanted="true", value=True)
@@ -40,7 +41,7 @@ def test_texts(fires, how: str, wanted: str, value: object) -> None:
 
 
 @pytest.mark.parametrize("op", ["gt", "gte", "lt", "lte", None])
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(bound=st.integers(-3, 1200), value=VALUES)
 @example(bound=500, value=[1, 503])
 @example(bound=500, value="0503")
@@ -56,7 +57,7 @@ def test_numbers(fires, op: str | None, bound: int, value: object) -> None:
     "regex",
     ["^a", "b$", r"\Aa+\z", "a[^^$]b", r"\$a", r"[\]^$]", r"\Q^a\E", "(?i)(?:^|/)b(?:$|/)", r"\bselect\b", "^$", "a.b"],
 )
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(value=VALUES)
 @example(value="a/b")
 @example(value="^a")
@@ -66,7 +67,7 @@ def test_regular_expressions(fires, regex: str, value: object) -> None:
     fires({"s": {"f|re": regex}}, {"f": value})
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(value=VALUES)
 def test_what_needs_the_field_alone(fires, value: object) -> None:
     for detection in ({"f|exists": True}, {"f": "*"}, {"f|cidr": "10.0.0.0/8"}, {"f|fieldref": "g"}, {"f": ""}):

@@ -12,6 +12,7 @@ from rules.load.folders import load
 pytestmark = pytest.mark.xdist_group("sigmahq")  # one worker: what they share takes long to make
 
 
+@pytest.mark.long
 def test_every_public_rule_is_supported_and_kept(test_data: Path, tmp_path: Path) -> None:
     files: list[int] = []
     with Cache(tmp_path) as cache:

@@ -70,6 +70,7 @@ def test_near_misses(documents, engine: Engine) -> None:
     assert judged > 5 * len(documents)
 
 
+@pytest.mark.long
 def test_no_rule_misses_an_event_made_from_another(documents, engine: Engine) -> None:
     """All rules on every two hundredth event, none left out by what the engine knows of them."""
     references = {rule_id: Reference(document) for rule_id, document in documents.items()}

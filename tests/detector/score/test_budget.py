@@ -35,6 +35,7 @@ def _alarmed(noise: str, seed: int, weeks: int, budget: float) -> int:
     return len(slots)
 
 
+@pytest.mark.long
 def test_noise_alarms_no_more_often_than_the_budget_allows() -> None:
     """Four a week in all; and in each series, which is a draw, no more than two deviations beyond it."""
     weeks, budget = 8, 4.0

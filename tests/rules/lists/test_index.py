@@ -7,6 +7,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,7 +27,7 @@ BLOCKS = st.one_of(
 ).map(lambda found: str(ip_network(f"{found[0]}/{found[1]}", strict=False)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(
     blocks=st.lists(st.tuples(BLOCKS, st.sampled_from([0, 100, 200])), max_size=30),
     addresses=st.lists(V4 | V6, max_size=20),
@@ -48,7 +49,7 @@ def test_addresses_are_in_the_blocks_around_them(blocks: list[tuple[str, int]], 
             assert index.until(f"::ffff:{address}") == index.until(str(address))
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(st.sets(st.text(min_size=1, max_size=8).filter(lambda t: t.strip() and t.isprintable())), st.text(max_size=8))
 def test_texts_are_found_whatever_their_case(entries: set[str], other: str) -> None:
     index = Index.of(ListType.TEXT, [Entry(spelt(ListType.TEXT, entry)) for entry in entries])

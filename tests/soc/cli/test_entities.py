@@ -100,6 +100,7 @@ def test_a_line_that_never_ends_does_not_fill_the_memory(monkeypatch, log):
     assert "1 lines are no JSON objects, or too long" in result.stderr
 
 
+@pytest.mark.long
 def test_real_web_logs():
     folder = os.environ.get("SOC_TEST_DATA")
     if not folder:

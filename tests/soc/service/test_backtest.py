@@ -138,6 +138,7 @@ def in_production(settings) -> set[tuple[str, str, str, int, int, int]]:
     return {(a.id, a.entity, a.level, a.count, a.first_seen, a.last_seen) for a in alerts}
 
 
+@pytest.mark.long
 def test_production_raises_the_same_alerts_afterwards(settings):
     raised, outcomes = backtest(settings)
     assert len(raised) > 20
@@ -180,6 +181,7 @@ def test_what_is_laid_down_now_holds_for_the_whole_history_as_it_will_in_product
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_the_first_day_is_whole_where_older_events_are_stored(stored):
     def days(clock: int) -> list[str]:
         with open_backtest(stored, choose(stored, [], [SQLI]), EVERYTHING, 1, lambda: clock) as running:

@@ -69,6 +69,7 @@ def backtest(settings: Settings, days: int, asked: int):
 
 
 @pytest.mark.parametrize("kind", BY_WEEKDAY)
+@pytest.mark.long
 def test_a_stationary_week_is_foretold_within_a_fifth(tmp_path, kind):
     """Of every seed, and half of that on average; of alerts that are rarer, chance alone moves a week by more."""
     errors, inside = [], 0

@@ -336,6 +336,7 @@ def test_no_source_can_have_the_organisation_of_a_canary(rig):
     assert not CODE.fullmatch(org)
 
 
+@pytest.mark.long
 def test_every_rule_that_comes_with_govsoc_is_alive_within_its_time(tmp_path):
     rig = Rig(tmp_path, load([CONTENT]))
     began = time.process_time()

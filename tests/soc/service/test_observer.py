@@ -97,6 +97,7 @@ def test_a_carrier_that_loses_messages_is_an_alert(tmp_path, definitions):
     assert one.alert == alert.id
 
 
+@pytest.mark.long
 def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path, definitions):
     events = list(receipts(DAY + 120, 15, 2, LOST))
     calm, killed = tmp_path / "calm", tmp_path / "killed"
@@ -123,6 +124,7 @@ def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path, definitions):
     assert handed(killed) == handed(calm)
 
 
+@pytest.mark.long
 def test_late_events_correct_what_was_judged_without_them(tmp_path, definitions):
     events = list(receipts(DAY + 120, 15, 4, LOST))
     late = [

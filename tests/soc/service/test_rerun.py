@@ -307,12 +307,12 @@ def test_a_detector_that_runs_takes_it_up(settings, events):
         assert thread.is_alive()
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(120)
     assert found(settings) > before
 
 
 def waited(asked) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + 120
     while not asked():
         assert time.monotonic() < until, "in vain"
         time.sleep(0.05)

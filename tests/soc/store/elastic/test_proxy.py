@@ -102,7 +102,7 @@ def test_what_elasticsearch_itself_refuses_is_one_line_too(between):
 def test_commands_say_it_without_a_stack_trace(between, tmp_path, command, answer):
     between.answer = lambda _: answer
     env = {**os.environ, "SOC_STORE__URL": between.url, "SOC_DATA_DIR": str(tmp_path)}
-    run = subprocess.run([sys.executable, "-m", "soc", *command.split()], env=env, capture_output=True, timeout=60)
+    run = subprocess.run([sys.executable, "-m", "soc", *command.split()], env=env, capture_output=True, timeout=300)
     assert run.returncode == (3 if command == "doctor" else 2)
     assert b"Traceback" not in run.stderr
     assert f"{answer.status}".encode() in run.stdout + run.stderr

@@ -139,7 +139,7 @@ class TestWithoutAServer:
         began = time.monotonic()
         with later(0.5, stop.set), pytest.raises(StoppedError):
             writer.write(writer.prepare(rows(1)), stop)
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 60
 
 
 @pytest.mark.server
