@@ -70,6 +70,10 @@ LGSP = Counter("soc_lgsp_calls_total", "Calls through LGSP platforms.", ["unit",
 LGSP_SERVICE = Counter("soc_lgsp_service_calls_total", "The same by service.", ["service", "outcome"])
 LGSP_SECONDS = Histogram("soc_lgsp_call_seconds", "Time that services took to answer.", ["service"], buckets=_SECONDS)
 
+CERTIFICATE = Gauge(
+    "soc_probe_certificate_left_seconds", "Time until the first of the probed certificates ends.", ["unit"]
+)
+
 # Detector
 DETECTED = Counter("soc_detector_events_total", "Events that went through the rules.")
 FINDINGS = Counter("soc_detector_findings_total", "Findings stored.")
