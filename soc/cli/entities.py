@@ -6,7 +6,6 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import IO, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,6 +18,7 @@ from detector.entities.document import time_of
 from detector.entities.item import Item, iso_of
 from detector.entities.stream import Kind, Stream, stream_of
 from detector.entities.text import worded
+from detector.entities.zone import ahead_ms
 from soc.cli.lines import opened
 from soc.errors import ConfigError
 from soc.model.event import flat, iso
@@ -151,11 +151,7 @@ class _Run:
     def _offset(self, sample: list[dict[str, object]]) -> int:
         """How far the zone is ahead of UTC when the log begins, ms."""
         first = next((ts for document in sample if (ts := time_of(document.get("@timestamp"))) is not None), 0)
-        try:
-            ahead = datetime.fromtimestamp(first / 1000, UTC).astimezone(self._zone).utcoffset()
-        except (ValueError, OverflowError):
-            return 0
-        return int(ahead.total_seconds() * 1000) if ahead else 0
+        return ahead_ms(first, self._zone)
 
     def _print(self, items: list[Item]) -> None:
         for item in items:
