@@ -54,6 +54,7 @@ def _scale(profiles: Profiles, factor: float) -> None:
 
 def _numbers(profiles: Profiles) -> Iterator[list[float]]:
     """All that has weight, but for what `_scale` does itself; groups of peers are made anew each day."""
+    yield profiles.peers.unseen
     for habits in (profiles.peers.habits, *(profile.habits for profile in profiles.entities.values())):
         yield from _lists(habits)
     for profile in profiles.entities.values():

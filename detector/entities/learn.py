@@ -10,7 +10,7 @@ from detector.entities.age import HALF_LIFE_DAYS, TAIL_HALF_LIFE_DAYS
 from detector.entities.budget import DAY_MS
 from detector.entities.cell import Cell
 from detector.entities.profile import SLOTS, Activity, Habits, Population, Profile
-from detector.entities.surprise import Raw
+from detector.entities.surprise import Near, Raw, Values
 
 if TYPE_CHECKING:
     from detector.entities.profiles import Profiles
@@ -19,12 +19,12 @@ _HOUR_MS = 3_600_000
 
 
 class Judged(NamedTuple):
-    """One entity's bucket. `numbers`: see `Activity.numbers`; `fresh`: of each field. `places`: where it was; `moved`: at several."""
+    """One entity's bucket. `numbers`: see `Habits.sums`. `places`: where it was; `moved`: at several."""
 
     profile: Profile
     activity: Activity
     numbers: list[int]
-    fresh: list[int]
+    new: Values
     places: list[str]
     moved: bool
 
@@ -44,19 +44,24 @@ class Learner:
         self.slot = self.hour % 24 + 24 * weekend
         self.weight: float = 2.0 ** ((self.day - profiles.base) / HALF_LIFE_DAYS)
         self.recent: float = 2.0 ** ((self.day - profiles.base) / TAIL_HALF_LIFE_DAYS)
-        self._usual: dict[int, list[float]] = {}
+        self._usual: dict[int, list[float]] = {}  # of groups: the same all through the bucket
+        peers = profiles.peers
+        self._unseen = [
+            first / (new + self.weight) for first, new in zip(peers.unseen, peers.habits.fresh, strict=True)
+        ]
         self._seen: list[Judged] = []
         self._surprised: list[tuple[int, float]] = []
         self._sums: list[tuple[int, float]] = []
 
-    def usual(self, peers: Population) -> list[float]:
-        """Of each field, how often one of them has a value that is new to it: the same all through the bucket."""
-        found = self._usual.get(id(peers))
-        if found is None:
-            own, weight = peers.habits, self.weight
-            found = [(fresh + 0.5 * weight) / (had + weight) for fresh, had in zip(own.fresh, own.had, strict=True)]
-            self._usual[id(peers)] = found
-        return found
+    def near(self, group: Population, busy: float) -> Near:
+        """What one entity of this group of peers is held against."""
+        everybody, weight = self._profiles.peers, self.weight
+        usual = self._usual.get(id(group))
+        if usual is None:
+            fresh, had = group.habits.fresh, group.habits.had
+            usual = [(new + 0.5 * weight) / (all_ + weight) for new, all_ in zip(fresh, had, strict=True)]
+            self._usual[id(group)] = usual
+        return Near(everybody, group, usual, self._unseen, weight, busy)
 
     def begin(self, profile: Profile) -> None:
         """A new day of this entity: the one before becomes history."""
@@ -99,7 +104,7 @@ class Learner:
                 sums[0] += root
                 sums[1] += many
         first = not own.buckets  # then all is new, which says nothing
-        for at, some in enumerate(judged.fresh):
+        for at, some in enumerate(judged.new.fresh):
             if activity.counts[at]:
                 own.had[at] += weight
                 if not first:
@@ -107,6 +112,7 @@ class Learner:
                     if some:
                         own.fresh[at] += weight
                         theirs.fresh[at] += weight
+                        self._profiles.peers.unseen[at] += weight * judged.new.unseen[at]
         busy = weight * sqrt(activity.events)
         for habits in (own, theirs):
             habits.buckets += weight

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from datasketches import hll_sketch, hll_union
 
 from detector.entities.cell import Cell, add
-from detector.entities.text import beside
 
 SLOTS = 48  # hours of a workday, then of a weekend's
 MAX_DISTINCT = 512  # values of one field in one bucket of one entity that are counted one by one; more are estimated
-_LEAST_WALK = 5  # values of a bucket, before it is looked at whether their numbers follow each other
 _LG_K = 9  # 5 % error, at most 350 bytes
 _LG_K_BUCKET = 11
 
@@ -41,22 +39,6 @@ class Activity:
         if self.beyond is not None and at in self.beyond:
             return max(len(self.counts[at]), int(self.beyond[at].get_estimate() + 0.5))
         return len(self.counts[at])
-
-    def sequential(self, at: int) -> int:
-        """How many of the values are such that the one with the next number is there, too; in whatever order they came."""
-        counts = self.counts[at]
-        if len(counts) < _LEAST_WALK:
-            return 0
-        return sum((near := beside(text)) is not None and near in counts for text in counts)
-
-    def numbers(self, fresh: list[int]) -> list[int]:
-        """Events, then distinct, fresh and sequential values of each field, as `Habits.sums` has them. `fresh`: of each field."""
-        fields = range(len(fresh))
-        found = [self.events]
-        found += map(len, self.counts) if self.beyond is None else [self.distinct(at) for at in fields]
-        found += fresh
-        found += [self.sequential(at) for at in fields]
-        return found
 
 
 @dataclass(slots=True)
@@ -140,11 +122,15 @@ class Profile:
 
 
 class Population:
-    """Entities together: their number, their habits, and of each value a cell and behind it how many entities know it."""
+    """Entities together: their number, their habits, and of each value a cell and behind it how many entities know it.
 
-    __slots__ = ("entities", "habits", "values")
+    `unseen`: of each field, in how many buckets a value that was new to the entity was new to everybody.
+    """
+
+    __slots__ = ("entities", "habits", "unseen", "values")
 
     def __init__(self, fields: int) -> None:
         self.entities = 0
         self.habits = Habits(fields)
+        self.unseen = [0.0] * fields
         self.values: list[dict[str, list[float]]] = [{} for _ in range(fields)]

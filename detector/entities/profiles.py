@@ -22,7 +22,7 @@ from detector.entities.news import News
 from detector.entities.peers import regroup
 from detector.entities.profile import MAX_DISTINCT, Activity, Population, Profile
 from detector.entities.saved import dump, load
-from detector.entities.surprise import Near, Raw, busyness, counted, hourly, today, valued
+from detector.entities.surprise import Raw, busyness, counted, hourly, new, today, valued
 from detector.entities.tail import Tails
 from detector.entities.text import Values, kept, texts
 from soc.errors import ConfigError
@@ -199,9 +199,11 @@ class Profiles:
         peers = self.groups[profile.group] if profile.group >= 0 else self.peers
         first_value, first_day = 1 + 3 * fields, 1 + 5 * fields
         last = first_day + 1 + fields
-        near = Near(self.peers, peers, learner.usual(peers), weight, busyness(profile.habits, learner.slot, weight))
-        raws, fresh = valued(profile, near, activity, first_value)
-        numbers = activity.numbers(fresh if profile.habits.buckets else [0] * fields)
+        near = learner.near(peers, busyness(profile.habits, learner.slot, weight))
+        found = new(profile, self.peers, activity)
+        fresh = found.fresh if profile.habits.buckets else [0] * fields
+        numbers = [activity.events, *map(activity.distinct, range(fields)), *fresh, *found.sequential]
+        raws = valued(profile, near, activity, first_value)
         raws += counted(profile, peers, numbers, weight, near.busy)
         profile.today.note(activity)
         raws += today(profile, peers, activity, weight, first_day)
@@ -212,7 +214,7 @@ class Profiles:
         everywhere = travel.around(profile, here, start)
         moved = travel.travelled(profile, self.peers.habits, here, everywhere, weight, last + 1)
         raws += [moved] if moved is not None else []
-        return raws, Judged(profile, activity, numbers, fresh, here, len(everywhere) > 1)
+        return raws, Judged(profile, activity, numbers, found, here, len(everywhere) > 1)
 
     def _reasons(self, raws: list[Raw]) -> list[Why]:
         """What surprises at all, calibrated; the most surprising first."""

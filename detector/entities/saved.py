@@ -109,12 +109,12 @@ def _habits_of(saved: list[Any]) -> Habits:
 
 
 def _population(population: Population) -> list[object]:
-    return [population.entities, _habits(population.habits), population.values]
+    return [population.entities, _habits(population.habits), population.unseen, population.values]
 
 
 def _population_of(saved: list[Any]) -> Population:
     population = Population(0)
-    population.entities, habits, population.values = saved
+    population.entities, habits, population.unseen, population.values = saved
     population.habits = _habits_of(habits)
     return population
 

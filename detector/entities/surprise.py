@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from detector.entities.cell import Cell, above, mean
 from detector.entities.profile import SLOTS, Activity, Habits, Population, Profile
+from detector.entities.text import beside
 
 _COMMON = 0.2  # of the entity's buckets: what is in more of them is not looked at
 _PRIOR = 4.0  # peers weigh as much as so many own buckets
@@ -18,6 +19,7 @@ _ADOPTED = 3.0  # a value that three have is no longer the mark of one intruder
 _FEW = 3.0  # entities of a group that weigh as much as everybody
 _UNSEEN = 0.5  # entities that have what none has had
 _LEAST_COUNT = 4  # events with one value, before their number is looked at
+_LEAST_WALK = 5  # fresh values of a bucket, before it is looked at whether their numbers follow each other
 _LEAST_HOURS = 24.0  # that the entity must have been active before its hours are a habit
 _MOST_BUSY = 25.0
 _WEEKEND = 0.25  # is less odd by so much of the workday's habit
@@ -36,7 +38,7 @@ class Raw(NamedTuple):
 
 
 def counted(profile: Profile, peers: Population, numbers: list[int], weight: float, busy: float) -> list[Raw]:
-    """Numbers of events, of distinct, fresh and sequential values in the bucket that are too high; see `Activity.numbers`."""
+    """Numbers of events, of distinct, fresh and sequential values in the bucket that are too high; see `Habits.sums`."""
     found: list[Raw] = []
     own, theirs = profile.habits, peers.habits
     for at, count in enumerate(numbers):
@@ -75,23 +77,45 @@ def today(profile: Profile, peers: Population, activity: Activity, weight: float
 class Near(NamedTuple):
     """What an entity is held against in one bucket. `group`: its peers, who are `everybody` while it has none of its own.
 
-    `usual`: of each field, how often one of them has a value that is new to it.
+    `usual`: of each field, how often one of them has a value that is new to it; `unseen`: how often such a value is new to everybody.
     """
 
     everybody: Population
     group: Population
     usual: list[float]
+    unseen: list[float]
     weight: float
     busy: float  # times its usual number of events at this hour
 
 
-def valued(profile: Profile, near: Near, activity: Activity, base: int) -> tuple[list[Raw], list[int]]:
-    """The rarest value of each field, and the one that has too many events; and how many values are fresh, for each field.
+class Values(NamedTuple):
+    """Of each field: how many values are fresh to the entity, whether one is to everybody, and how many fresh ones follow another."""
+
+    fresh: list[int]
+    unseen: list[bool]
+    sequential: list[int]
+
+
+def new(profile: Profile, everybody: Population, activity: Activity) -> Values:
+    """What of the bucket's values is new."""
+    fields = len(activity.counts)
+    found = Values([0] * fields, [False] * fields, [0] * fields)
+    for at, counts in enumerate(activity.counts):
+        fresh = counts.keys() - profile.values[at].keys() if counts else ()
+        if fresh:
+            found.fresh[at] = len(fresh)
+            found.unseen[at] = not fresh <= everybody.values[at].keys()
+            if len(fresh) >= _LEAST_WALK:
+                found.sequential[at] = sum((near := beside(text)) is not None and near in counts for text in fresh)
+    return found
+
+
+def valued(profile: Profile, near: Near, activity: Activity, base: int) -> list[Raw]:
+    """The rarest value of each field, and the one that has too many events.
 
     `base`: the first of the features of rare values; those of counted ones follow.
     """
     found: list[Raw] = []
-    fresh: list[int] = []
     fields = len(activity.counts)
     for at, counts in enumerate(activity.counts):
         if counts:
@@ -102,10 +126,7 @@ def valued(profile: Profile, near: Near, activity: Activity, base: int) -> tuple
                 most = _most(profile, near, at, counts, base + fields + at)
                 if most is not None:
                     found.append(most)
-            fresh.append(len(counts.keys() - profile.values[at].keys()))
-        else:
-            fresh.append(0)
-    return found, fresh
+    return found
 
 
 def _rarest(profile: Profile, near: Near, at: int, counts: dict[str, int], feature: int) -> Raw | None:
@@ -124,7 +145,9 @@ def _rarest(profile: Profile, near: Near, at: int, counts: dict[str, int], featu
         if cell is not None and rarity < best:
             continue  # others can only make it less surprising
         have, share = _share(near, at, value, cell is not None)
-        surprise = rarity * (1 - share) - (log(share) if cell is None else 0.0)
+        surprise = rarity * (1 - share)
+        if cell is None:  # where the new is mostly new to everybody (citizens), it is no wonder that nobody knows it
+            surprise -= log(max(share, near.unseen[at]))
         if surprise > best or (found is not None and surprise == best and value > found.value):
             own_share = cell[0] / had if cell is not None and had else 0.0
             others = min(have / max(near.everybody.entities - 1, 1), 1.0)

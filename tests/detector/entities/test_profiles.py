@@ -251,11 +251,9 @@ def test_an_entity_that_made_room_knows_nothing_any_more():
     assert watched.peers.values[0]["read"][3] == len(watched.entities)
 
 
-def test_sequential_numbers_are_counted():
-    watched = profiles()
-    for step in range(50):
-        watched.observe(TEN, "u1", {"govsoc.lgsp.subject": 1000 + step})
-    assert watched.open[TEN]["u1"].sequential(2) == 49
+def test_where_the_new_is_always_new_to_everybody_it_is_no_reason(calm):
+    items = run(profiles(per_day=1000), calm)  # each reads citizens whom nobody has read before
+    assert not [why for item in items for why in item.why if why.feature == "rare govsoc.lgsp.subject"]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from detector.entities import travel
 from detector.entities.budget import Budget
 from detector.entities.item import Item
-from detector.entities.profile import Activity
+from detector.entities.profile import Activity, Population, Profile
 from detector.entities.profiles import Profiles
+from detector.entities.surprise import new
 from detector.entities.text import beside
 
 TEN = MONDAY_MS + 8 * DAY_MS + 10 * 3_600_000
@@ -115,7 +116,10 @@ def test_numbers_that_follow_each_other_are_counted_whatever_their_order(order):
     files = files[::-1] if order == "down" else random.Random(1).sample(files, 100) if order == "mixed" else files
     activity = Activity(1, 0)
     activity.counts[0] = dict.fromkeys(files, 1)
-    assert activity.sequential(0) == 99
+    profile, everybody = Profile(1), Population(1)
+    assert new(profile, everybody, activity).sequential == [99]
+    profile.values[0] = {file: [1.0, 1.0, 1.0] for file in files[:50]}  # going through what it knows already is no walk
+    assert new(profile, everybody, activity).sequential[0] <= 50
 
 
 def test_who_walks_through_files_is_shown_with_that_reason():
