@@ -61,7 +61,7 @@ class Forest:
             if len(own) >= 200:
                 self._usual[group] = own.mean(axis=0), own.std(axis=0) + 0.1
         table = self._standard(rows)
-        self._model = IsolationForest(100, random_state=0).fit(table)
+        self._model = IsolationForest(n_estimators=100, random_state=0).fit(table)
         self._ranks = np.sort(self._model.score_samples(table))
 
     def nats(self, rows: Sequence[Row]) -> list[float]:

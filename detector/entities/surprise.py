@@ -101,10 +101,11 @@ def new(profile: Profile, everybody: Population, activity: Activity) -> Values:
     fields = len(activity.counts)
     found = Values([0] * fields, [False] * fields, [0] * fields)
     for at, counts in enumerate(activity.counts):
-        fresh = counts.keys() - profile.values[at].keys() if counts else ()
+        known, shared = profile.values[at], everybody.values[at]
+        fresh = [text for text in counts if text not in known]
         if fresh:
             found.fresh[at] = len(fresh)
-            found.unseen[at] = not fresh <= everybody.values[at].keys()
+            found.unseen[at] = any(text not in shared for text in fresh)
             if len(fresh) >= _LEAST_WALK:
                 found.sequential[at] = sum((near := beside(text)) is not None and near in counts for text in fresh)
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import tzinfo
 from typing import Any
 
@@ -13,7 +12,7 @@ from detector.entities.budget import Budget
 from detector.entities.item import Item
 from detector.entities.profiles import Profiles
 from detector.entities.stream import Seen, Stream
-from detector.entities.text import texts
+from detector.entities.text import Values
 from detector.entities.zone import ahead_ms
 from detector.people.definition import People
 from soc.model import unusual
@@ -41,9 +40,9 @@ class Crowd:
         """Whether an event of none of its entities has to be told to it, for it says what time it is."""
         return self._stream.wakes(ts)
 
-    def take(self, ts: int, entity: str | None, values: Sequence[object]) -> list[Item]:
-        """One event: of this entity, with these values of the fields that are looked at (None: it has none); returns what is shown now."""
-        return self._stream.place(Seen(ts, None, (entity,), texts(values)))
+    def take(self, ts: int, entity: str | None, values: Values) -> list[Item]:
+        """One event: of this entity, with these values of the fields that are looked at; returns what is shown now."""
+        return self._stream.place(Seen(ts, None, (entity,), values))
 
     def standing(self) -> unusual.Crowd:
         known = self.profiles

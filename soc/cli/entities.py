@@ -22,6 +22,7 @@ from detector.entities.zone import ahead_ms
 from soc.cli.lines import opened
 from soc.errors import ConfigError
 from soc.model.event import flat, iso
+from soc.service.process import relax_garbage_collection
 
 _UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SAMPLE = 5000  # events that are read before fields are chosen, and ...
@@ -63,6 +64,7 @@ def entities(
     try:
         kinds, fields = _names(entity, "--entity", 4), _names(what, "--what", 32) if what is not None else []
         run = _Run(kinds, fields, _length(bucket), per_day, _zone(zone))
+        relax_garbage_collection()
         with opened(file) as stream:
             bad = run.over(stream)
     except (ConfigError, OSError, EOFError, zlib.error) as error:
