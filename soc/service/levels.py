@@ -68,7 +68,7 @@ class LevelsOf:
         for part in _hours(events):
             counted = [one for one in part if one.ts and one.dataset in wanted]
             self._watermark.observe(counted)
-            self._levels.observe([one.event for one in counted])
+            self._levels.observe([one.event for one in counted], self._reached(now))
             alarms += self._tick(now)
         return alarms
 
@@ -84,12 +84,14 @@ class LevelsOf:
         self._changed = self._anew = False
 
     def _tick(self, now: int) -> list[Alarm]:
-        # One source that is far behind, of whomever, holds nobody up: what it has to say is late.
-        at = max(self._watermark.time(now), min(now, self._watermark.newest) - _HOUR_MS)
         before = self._levels.decided
-        alarms = self._levels.tick(at)
+        alarms = self._levels.tick(self._reached(now))
         self._changed = self._changed or self._levels.decided != before
-        return [alarm for alarm in alarms if alarm.ended_at is None]
+        return alarms
+
+    def _reached(self, now: int) -> int:
+        """How far event time has come. One source that is far behind, of whomever, holds nobody up: what it has to say is late."""
+        return max(self._watermark.time(now), min(now, self._watermark.newest) - _HOUR_MS)
 
 
 def _hours(events: Sequence[Stored]) -> Iterator[Sequence[Stored]]:

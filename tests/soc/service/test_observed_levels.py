@@ -76,9 +76,8 @@ def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path):
 def test_an_administrators_objective_and_one_that_cannot_be_read(tmp_path):
     slo_dir(tmp_path).mkdir()
     (slo_dir(tmp_path) / "mail.yml").write_text(
-        "slos:\n  - name: mail-delivered\n    titles: {vi: Thư, en: Mail}\n    system: mail\n    measure: success\n"
-        "    datasets: [postfix]\n    good: event.outcome:success\n    objective: 99\n"
-        "  - name: broken\n"
+        "name: mail-delivered\ntitles: {vi: Thư, en: Mail}\nsystem: mail\nmeasure: success\n"
+        "datasets: [postfix]\ngood: event.outcome:success\nobjective: 99\n---\nname: broken\n"
     )
     append(tmp_path, [stored(START + n * 1000, n, "postfix", event__outcome="success") for n in range(300)])
     with watching(tmp_path, NO_SERIES) as (observer, _):
