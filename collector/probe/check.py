@@ -43,8 +43,8 @@ class Outcome:
 class StrayError(ConfigError):
     """A name leads to an address that may not be probed."""
 
-    def __init__(self, target: Target, address: str) -> None:
-        super().__init__(f"{target.name}: {address} is not in collect.probe_networks, so it is not probed")
+    def __init__(self, reason: str, address: str) -> None:
+        super().__init__(reason)
         self.address = address
 
 
@@ -100,7 +100,7 @@ class Checker:
             address = ipaddress.ip_address(text)
             plain = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
             if not any((plain or address) in network for network in self._allowed):
-                raise StrayError(target, text)
+                raise StrayError(f"{target.name}: {text} is not in collect.probe_networks, so it is not probed", text)
 
     def _first_that_answers(
         self, target: Target, addresses: Sequence[str], began: float, took: Callable[[], float]

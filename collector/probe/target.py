@@ -29,7 +29,8 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45}")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`name` is what is shown of it: without options, and of the query only a mark that tells it from others. `phase_s`: when in its turn it is probed, so that not all are at once.
+    """`name` is what is shown of it: without options, and of the query only a mark that tells it from others.
+    `phase_s`: when in its turn it is probed, so that not all are at once.
 
     `status`: the lowest and highest that is well. `text`: what has to be in the first 64 KiB of the answer. `answers`: the addresses that
     a name is to have; empty: those that it had.
