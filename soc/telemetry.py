@@ -84,6 +84,26 @@ OBSERVER_LAG = Gauge("soc_observer_lag_seconds", "Wall clock minus the time of t
 OBSERVER_COMMIT = Histogram("soc_observer_commit_seconds", "Time to commit.")
 OBSERVER_FAILURES = Counter("soc_observer_step_failures_total", "Batches that failed and were tried again.")
 
+LEVEL_GOOD = Gauge(
+    "soc_observer_level_good_ratio", "Share of an objective's events of 28 days that were good.", ["org", "slo"]
+)
+LEVEL_BUDGET = Gauge(
+    "soc_observer_level_budget_left_ratio",
+    "Share of an objective's error budget that is left, below 0 when it is overdrawn.",
+    ["org", "slo"],
+)
+LEVEL_BURN = Gauge(
+    "soc_observer_level_burn_ratio",
+    "How many times as fast as allowed an error budget burned in the last hour; NaN: nothing happened in it.",
+    ["org", "slo"],
+)
+LEVELS = Gauge("soc_observer_levels_count", "Objectives of organisations of which anything was counted.")
+LEVELS_SHOWN = Gauge(
+    "soc_observer_levels_shown_count", "How many of them have metrics of their own: beyond 500 only those that burn."
+)
+LEVEL_BURNING = Gauge("soc_observer_levels_burning_count", "Systems of organisations whose budget burns.", ["severity"])
+LEVEL_AHEAD = Gauge("soc_observer_levels_ahead_count", "Events that no objective counts: their clock is hours ahead.")
+
 # Indexer (a thread of the detector process, where the store is Elasticsearch)
 INDEXED = Counter("soc_indexer_events_total", "Events that the store acknowledged and did not have before.")
 INDEXER_DUPLICATES = Counter("soc_indexer_duplicates_total", "Events that the store had already.")

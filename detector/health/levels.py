@@ -41,6 +41,7 @@ class Levels:
         self._episodes = Episodes(self._slos)
         self._decided: int | None = None  # the last minute, since 1970
         self._units = Units([], self._slos)
+        self._absent: dict[str, str] = {}  # meanings of objectives that are not there, but may come back
 
     @property
     def decided(self) -> int | None:
@@ -65,9 +66,10 @@ class Levels:
         """
         minute = None if reached is None else reached // MINUTE_MS
         if self._decided is None:  # the first minute to decide is that of the first event, however much came at once
-            first = min((event.ts // MINUTE_MS for event in events if event.ts), default=None)
-            if first is not None:
-                self._decided = (first if minute is None else min(first, minute)) - 1
+            minutes = [event.ts // MINUTE_MS for event in events if event.ts]
+            if minute is not None:
+                minutes = [min(one, minute) for one in minutes if one <= minute + AHEAD]
+            self._decided = min(minutes) - 1 if minutes else None
         self._counts.observe(events, max((one for one in (self._decided, minute) if one is not None), default=None))
 
     def tick(self, watermark: int) -> list[Alarm]:
@@ -120,25 +122,22 @@ class Levels:
 
     def changes(self) -> dict[str, bytes | None]:
         """What to keep under each name since this was last asked; None: nothing any more. To be written in one transaction."""
-        meanings = {
-            name: hashlib.blake2b(slo.text.encode(), digest_size=8).hexdigest() for name, slo in self._slos.items()
-        }
+        meanings = self._absent | {name: _meaning(slo) for name, slo in self._slos.items()}
         head = {"version": VERSION, "decided": self._decided, "slos": meanings, "ahead": self._counts.ahead}
         return {"head": orjson.dumps(head), "episodes": self._episodes.dump(), **dict(self._counts.changes())}
 
     def adopt(self, slos: Sequence[Slo]) -> None:
         """Go on with these objectives. What one counted that means something else now is forgotten; what burns, goes on until it has
         been calm."""
-        before, self._slos = self._slos, {slo.name: slo for slo in slos}
-        self._counts.adopt(
-            slos, {name for name, old in before.items() if name not in self._slos or old.text != self._slos[name].text}
-        )
+        before = self._absent | {name: _meaning(slo) for name, slo in self._slos.items()}
+        self._slos, self._absent = {slo.name: slo for slo in slos}, {}
+        self._counts.adopt(slos, {name for name, old in before.items() if self._differs(name, old, missing=True)})
         self._episodes.adopt(self._slos)
         self._units = Units([], self._slos)
 
-    def load(self, parts: Mapping[str, bytes], now: int | None = None) -> None:
+    def load(self, parts: Mapping[str, bytes], now: int | None = None, *, forget: bool = True) -> None:
         """Go on from what `changes` gave, all of it. What was counted by an objective that means something else now is left out.
-        `now`: the clock, ms.
+        `now`: the clock, ms. `forget`: what was counted by objectives that are gone, too; else it waits for them.
 
         Raises ValueError when it is nothing that this version has written, or lies in the future: then start anew.
         """
@@ -152,14 +151,15 @@ class Levels:
         self._decided, self._counts.ahead = head["decided"], head["ahead"]
         self._counts.load(parts)
         self._episodes.load(parts.get("episodes", b"[]"))
-        self._counts.drop(
-            {
-                name
-                for name, meaning in head["slos"].items()
-                if name not in self._slos
-                or meaning != hashlib.blake2b(self._slos[name].text.encode(), digest_size=8).hexdigest()
-            }
-        )
+        gone = {name for name, meaning in head["slos"].items() if self._differs(name, meaning, missing=forget)}
+        self._absent = {
+            name: meaning for name, meaning in head["slos"].items() if name not in self._slos and name not in gone
+        }
+        self._counts.drop(gone)
+
+    def _differs(self, name: str, meaning: str, *, missing: bool) -> bool:
+        slo = self._slos.get(name)
+        return missing if slo is None else meaning != _meaning(slo)
 
     def _decide(self, minute: int) -> Iterable[Alarm]:
         totals, bads = self._counts.windows(minute)
@@ -184,6 +184,10 @@ class Levels:
             if period[0, n]
         ]
         return tuple(sorted(parts, key=lambda part: (-part.burn, -part.bad, part.kind, part.name))[:_PARTS_SHOWN])
+
+
+def _meaning(slo: Slo) -> str:
+    return hashlib.blake2b(slo.text.encode(), digest_size=8).hexdigest()
 
 
 def _is_rest(key: Key | None) -> bool:
