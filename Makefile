@@ -6,7 +6,7 @@ BIN := .venv/bin
 DATA_DIR ?= data
 export PYTHONDONTWRITEBYTECODE := # where it is set, every worker and every process of the tests would compile all modules anew
 
-.PHONY: help setup setup-elasticsearch setup-sigma setup-dev servers run run-embedded run-elasticsearch test check bench docs lock clean
+.PHONY: help setup setup-elasticsearch setup-sigma setup-dev servers run run-embedded run-elasticsearch test check bench dashboards dashboards-json docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -58,6 +58,12 @@ test: setup-dev servers check ## all of that, and the tests with real servers an
 
 bench: setup-dev ## the benchmarks, as a table
 	$(BIN)/python -m bench
+
+dashboards: ## Prometheus and Alertmanager from Debian on a govsoc that runs here (`make run` beside it)
+	dashboards/serve $(DATA_DIR)/monitoring
+
+dashboards-json: setup-dev ## write dashboards/grafana anew from dashboards/*.py
+	$(BIN)/python -m dashboards.build
 
 docs: setup ## write the tables in docs/ that are made from code
 	$(BIN)/python deploy/write-docs

@@ -170,7 +170,7 @@ def pipeline(cluster: Cluster, folder: Path, count: int) -> list[tuple[str, str]
     running = Running(folder / "data", rule_settings() | {"SOC_STORE__URL": cluster.url})
     running.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "bench", "--path", str(access))
     running.start("serve", "detect")
-    running.wait("DETECT", "soc_detector_ready_count", 1, 120)
+    running.wait("DETECT", "soc_detector_ready", 1, 120)
     server = cpu_s(cluster.nodes[0].pid)
     began = time.monotonic()
     running.start("collect")

@@ -42,7 +42,7 @@ def run(count: int) -> dict[str, float]:
         running = Running(Path(folder) / "data", rule_settings())
         running.soc("sources", "add", "portal", "--type", "nginx.access", "--org", "bench", "--path", str(log))
         running.start("serve", "detect")
-        running.wait("DETECT", "soc_detector_ready_count", 1, 120)
+        running.wait("DETECT", "soc_detector_ready", 1, 120)
         running.wait("SERVE", "soc_api_request_seconds_count", 0, 60)
         began = time.monotonic()
         running.start("collect")

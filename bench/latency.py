@@ -26,7 +26,7 @@ def run(seconds: int, per_s: int = 1000, attacks_per_s: int = 5) -> list[float]:
         running.soc("accounts", "add", "bench", "--role", "viewer", "--all-orgs")
         key = running.soc("accounts", "key", "bench").split()[-1]
         running.start()
-        running.wait("DETECT", "soc_detector_ready_count", 1, 120)
+        running.wait("DETECT", "soc_detector_ready", 1, 120)
         time.sleep(3)
         written: dict[str, float] = {}
         seen: dict[str, float] = {}

@@ -102,7 +102,7 @@ def measured(folder: Path, extra: dict[str, str], per_s: int, tried: int) -> Fig
     running = Running(folder / "data", rule_settings() | extra)
     running.soc("sources", "add", "portal", "--type", "nginx.access", "--org", filled.COMMUNE, "--path", str(log))
     running.start()
-    running.wait("DETECT", "soc_detector_ready_count", 1, 120)
+    running.wait("DETECT", "soc_detector_ready", 1, 120)
     writing = threading.Thread(target=ingest, args=(log, per_s, stop))
     writing.start()
     try:

@@ -32,6 +32,9 @@ class Not:
     part: Condition
 
 
+FILTER = "filter: "  # begins the name of the part that a filter adds; no search identifier of a rule has a space
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """A named search identifier of the rule (`selection`); means what its part means."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from functools import lru_cache
 
-from rules.condition import checks
+from rules.condition import FILTER, All, Any, Check, Condition, Not, Search, checks
 from rules.correlate.all import Correlations, Judge
 from rules.correlate.one import GROUP_CAP
 from rules.correlate.state import State
@@ -59,7 +59,7 @@ class Engine:
         self._resting: frozenset[str] = frozenset()
         self._compiler = Compiler(blobs)
         self._lists = Lists() if lists is None else lists
-        self._asks = {rule.id: names for rule in ruleset.rules if (names := lists_of(rule))}
+        self._asks = {rule.id: names for rule in ruleset.rules if (names := _needed_lists(rule))}
         self._lists_known = self._lists.names
         self._table = Table(ruleset.rules, self._compiler, self._break, self._lists)
         self._room = Room(ROOM)
@@ -291,6 +291,24 @@ def _calendar(zone: tzinfo) -> Callable[[int], str]:
 
 def lists_of(rule: Rule) -> frozenset[str]:
     """The lists that a detection rule asks for."""
-    if rule.condition is None:
-        return frozenset()
-    return frozenset(one.predicate.name for one in checks(rule.condition) if isinstance(one.predicate, Listed))
+    asked = checks(rule.condition) if rule.condition is not None else ()
+    return frozenset(one.predicate.name for one in asked if isinstance(one.predicate, Listed))
+
+
+def _needed_lists(rule: Rule) -> frozenset[str]:
+    """Those that it cannot do without: a filter that takes away what is on a list takes nothing while there is none."""
+    return frozenset(_lists_in(rule.condition, taken_away=False)) if rule.condition is not None else frozenset()
+
+
+def _lists_in(condition: Condition, *, taken_away: bool) -> Iterator[str]:
+    """`taken_away`: within what a filter denies."""
+    match condition:
+        case Check(_, Listed(name)) if not taken_away:
+            yield name
+        case All(parts) | Any(parts):
+            for part in parts:
+                yield from _lists_in(part, taken_away=taken_away)
+        case Search(name, Not(part)) if name.startswith(FILTER):
+            yield from _lists_in(part, taken_away=True)
+        case Not(part) | Search(_, part):
+            yield from _lists_in(part, taken_away=taken_away)

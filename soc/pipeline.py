@@ -278,12 +278,14 @@ class Pipeline:
     def run(self, stop: threading.Event, poll_s: float = 0.1) -> None:
         """Steps until told to stop. What fails is tried again, whatever the reason; nothing is skipped."""
         complaint = Complaint(log, "cannot go on for now, trying again", "detection goes on")
+        telemetry.BEHIND.caught_up()
         while not stop.is_set():
             try:
                 done = self.step()
                 if not done:
                     self._watermark.rest(poll_s)
                     self.tick()
+                    telemetry.BEHIND.caught_up()
             except Exception as error:  # noqa: BLE001 - it is counted and said, and detection must not end with it
                 telemetry.STEP_FAILURES.inc()
                 complaint.failed(error)

@@ -48,7 +48,7 @@ class Verb(StrEnum):
     MATCHES = "matches"
     WITHIN = "in"
     LISTED = "is on the list"
-    UNLISTED = "is on a list that is not there, so the rule rests:"
+    UNLISTED = "is on a list that is not there (a rule rests, a filter takes nothing away):"
     EXISTS = "exists"
     HAS_VALUE = "has a value"
     NO_VALUE = "has no value"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from rules.compile.draft import Filter
-from rules.condition import All, Condition, Search
+from rules.condition import FILTER, All, Condition, Search
 from rules.load.placed import Placed, referred
 from rules.rule import Rule, digest_of
 from soc.errors import RuleError
@@ -75,7 +75,7 @@ def _both(rule: Rule, narrow: Filter, path: str, condition: Condition) -> Rule:
     assert rule.condition is not None
     known = FilterDoc(narrow.id, path, _for_it_alone(narrow, rule))
     text = joined(rule.text, known.text)
-    whole = All((rule.condition, Search(f"filter: {narrow.title}", condition)))
+    whole = All((rule.condition, Search(f"{FILTER}{narrow.title}", condition)))
     return replace(rule, condition=whole, text=text, hash=digest_of(text), filters=(*rule.filters, known))
 
 

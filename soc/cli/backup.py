@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from soc.cli.context import ConfigOption, DataDirOption, console
+from soc.cli.operations_checks import note_backup
 from soc.service.backup import Place, back_up
 from soc.service.backup import restore as put_back
 from soc.settings import load
@@ -38,7 +39,9 @@ def backup(
 ) -> None:
     """Copy everything that is not in git, while govsoc runs: keys, accounts, alerts, events, how far everything was read."""
     place = Place(repository or Place().repository, location)
-    made = back_up(load(config, data_dir), folder, place, _tell, datetime.now(UTC))
+    settings = load(config, data_dir)
+    made = back_up(settings, folder, place, _tell, datetime.now(UTC))
+    note_backup(settings.data_dir, made)
     console().print(f"the backup is in {made}; it holds keys and personal data: keep it as safe as the data directory")
 
 

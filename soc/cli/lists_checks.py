@@ -29,7 +29,9 @@ def lists_checks(settings: Settings, stores: Stores) -> Iterator[Check]:
             for name in set(_ASKED.findall(rule.text)) - known:
                 lacking.setdefault(name, []).append(rule.title)
     for name, titles in sorted(lacking.items()):
-        found = f"not there; rules that rest for it: {len(titles)}, such as {titles[0]}"
+        found = (
+            f"not there; rules that rest for it, or whose filter takes nothing away: {len(titles)}, such as {titles[0]}"
+        )
         yield Check(
             f"list {name}", "warn", found, f"soc lists import {name} FILE --type ip (or domain, hash, url, text)"
         )

@@ -15,7 +15,8 @@ _MARK = "~canary/"
 class Life(StrEnum):
     """`ALIVE`: its canary came back. `WAITING`: it has not come back yet, and has time. `BLIND`: it has not. `HIDDEN`: an exception for
     all organisations took it. `UNPROVABLE`: there is no event that is known to fire the rule. `UNFED`: no source feeds it, so there is
-    nothing that it could be blind to, and to prove it would take the memory and the time of what nobody needs."""
+    nothing that it could be blind to; its event fires it in an engine of its own, once, and not on the way of all events: that would take
+    the memory and the time of what nobody needs."""
 
     ALIVE = "alive"
     WAITING = "waiting"

@@ -28,6 +28,7 @@ from soc.model.finding import Finding
 from soc.model.rule import RuleFault
 from soc.model.tuning import Hidden
 from soc.pipeline import Pipeline
+from soc.service.alone import Alone
 from soc.service.reload import Rules
 from soc.store.base import Detections
 
@@ -69,6 +70,10 @@ class Canaries:
         self._sent: dict[str, _Sent] = {}
         self._cases: dict[str, Mapping[str, Sequence[Fields]]] = {}  # rule file -> rule -> events, until all are read
         self._examples: dict[str, Example] = {}
+        self._alone, self._unfed = (
+            Alone(),
+            dict[str, str](),
+        )  # rules that no source feeds, of which it is not known: why
         self._lives: dict[str, Canary] = {}
         self._told: dict[str, Canary] | None = None
         self._news = False  # one came back between two rounds, or did not
@@ -81,11 +86,14 @@ class Canaries:
         self._engine, self._correlations = rules.engine, rules.engine.correlations
         self._round_at, self._begin_at = 0, self._clock() + _SETTLE_MS
         self._queue, self._examples, self._cases = [], {}, {}
+        self._alone, self._unfed = Alone(), {}
         self._lives = {rule_id: one for rule_id, one in self._lives.items() if rule_id in self._known}
         self._sent = {}  # an edited correlation knows nothing of what the one before it waited for
 
     def look(self) -> None:
         """Called before each batch of events: send some when it is time. What fails is said and tried again, and holds up no event."""
+        self._alone.go_on()
+        self._hear_all()
         now = self._clock()
         if now < self._begin_at:
             return
@@ -134,26 +142,41 @@ class Canaries:
             return  # one that the watermark has to decide is on its way
         if rule.id in self._resting:
             self._lives.pop(rule.id, None)
+            self._unfed.pop(rule.id, None)
             return
         example = self._example(rule)
         if not example.events:
             self._lives[rule.id] = Canary(rule.id, Life.UNPROVABLE, now, example.reason)
             return
         made = stored(example, rule.id, now)
-        if (why := self._unfed(made)) is not None:
-            self._lives[rule.id] = Canary(rule.id, Life.UNFED, now, why)
+        if (why := self._unmet(made)) is not None:
+            self._unfed[rule.id] = why
+            self._alone.ask(rule, self._known, made)
+            self._hear(rule.id, now)
             return
+        self._unfed.pop(rule.id, None)
         self._sent[rule.id] = _Sent(now, now + self._time_of(rule) + _PATIENCE_MS)
         if rule.id not in self._lives:
             self._lives[rule.id] = Canary(rule.id, Life.WAITING, now)
         yield from made
 
-    def _unfed(self, events: Sequence[Stored]) -> str | None:
+    def _unmet(self, events: Sequence[Stored]) -> str | None:
         """Why a canary of these would be the first event to need what takes long to compile; None where it is not."""
         unmet = next((name for one in events if (name := self._engine.unmet(one)) is not None), None)
         if unmet is None:
             return None
         return f"no event has had the field {unmet}" if unmet else "no event of such a log source has come"
+
+    def _hear(self, rule_id: str, at: int) -> None:
+        """What is known of a rule that no source feeds."""
+        fires = self._alone.answer(rule_id)
+        life = Life.WAITING if fires is None else Life.UNFED if fires else Life.BLIND
+        self._lives[rule_id] = Canary(rule_id, life, at, "" if fires is None else self._unfed.pop(rule_id))
+
+    def _hear_all(self) -> None:
+        for rule_id in [one for one in self._unfed if self._alone.answer(one) is not None]:
+            self._hear(rule_id, self._lives[rule_id].at)
+            self._news = True
 
     def _time_of(self, rule: Rule) -> int:
         """What a correlation needs to decide, ms."""

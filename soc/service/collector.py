@@ -28,11 +28,12 @@ from collector.push import Push, ingest_app
 from collector.runner import Collector
 from collector.syslog import Syslog
 from collector.tail import Tail
+from collector.traffic import Traffic
 from soc import telemetry
 from soc.buffer.base import Cursor
 from soc.buffer.progress import indexer_progress
-from soc.buffer.retention import expire, read_by_all
-from soc.buffer.sqlite import EventLog
+from soc.buffer.retention import expire, free_bytes, read_by_all
+from soc.buffer.sqlite import EventLog, size_bytes
 from soc.errors import ConfigError, ParseError, SocError
 from soc.locks import only_one
 from soc.model.event import Fields, Stored
@@ -51,6 +52,7 @@ log = structlog.get_logger("collector")
 
 UNASSIGNED = "unassigned"
 _RETENTION_S = 10.0  # a log at its limit takes nothing until it has been cut down
+_TRAFFIC = Traffic()
 _KINDS = Masker(bytes(32))  # only its kinds are used, which need no key
 
 
@@ -107,7 +109,11 @@ def to_events(keys: KeyRing, source: Source, records: Sequence[Record]) -> list[
     """Mask and parse what a source sent; what an unknown sender sent becomes dead letters that say so."""
     masker, now = keys.masker(source.org), now_ms()
     parser = refuse_unassigned if source.org == UNASSIGNED else None
-    events = [Stored.of(to_event(record, source, masker, now, parser)) for record in records]
+    events = []
+    for record in records:
+        event = to_event(record, source, masker, now, parser)
+        _TRAFFIC.count(event)
+        events.append(Stored.of(event))
     telemetry.RECORDS.labels(source.transport).inc(len(events))
     telemetry.DEAD_LETTERS.inc(sum(event.dead for event in events))
     return events
@@ -207,13 +213,13 @@ def report(running: Collector, syslog: Syslog, store: HealthStore, health: Seque
         health = [*health, SourceHealth(STRANGERS, None, None, number, number, 0.0, dead_reason=" ".join(strangers))]
     store.report(health)
     intake = running.intake
-    telemetry.EVENTS.set(intake.new)
-    telemetry.DUPLICATES.set(intake.appended - intake.new)
-    telemetry.READER_FAILURES.set(running.failures)
+    telemetry.EVENTS.reached(intake.new)
+    telemetry.DUPLICATES.reached(intake.appended - intake.new)
+    telemetry.READER_FAILURES.reached(running.failures)
     for where in ("udp_dropped", "udp_dropped_by_kernel"):
-        telemetry.DROPPED.labels(where).set(syslog.counts[where])
+        telemetry.DROPPED.labels(where).reached(syslog.counts[where])
     for what in ("unknown", "refused", "closed", "framing_errors"):
-        telemetry.SYSLOG.labels(what).set(syslog.counts[what])
+        telemetry.SYSLOG.labels(what).reached(syslog.counts[what])
 
 
 def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Event) -> None:
@@ -229,6 +235,7 @@ def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Even
         readers.append(indexer_progress(settings.data_dir).cursor)
     while not stop.wait(_RETENTION_S):
         try:
+            _measure(event_log, store.max_bytes)
             cursors = [cursor() for cursor in readers]
             if (observed := read_by_observer(settings.data_dir, time.time())) is not None:
                 cursors.append(observed)
@@ -245,6 +252,12 @@ def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Even
         for day, reason in deleted:
             telemetry.RETENTION_DAYS.labels(reason).inc()
             log.info("a day of events was deleted", day=day, reason=reason)
+
+
+def _measure(event_log: EventLog, most: int) -> None:
+    telemetry.LOG_BYTES.set(size_bytes(event_log.directory))
+    telemetry.LOG_MOST_BYTES.set(most)
+    telemetry.LOG_FREE_BYTES.set(free_bytes(event_log.directory))
 
 
 def fingerprint(head: bytes) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -76,8 +75,7 @@ class Indexer:
         self._progress = progress
         self._rows = rows
         self._max_bytes = max_bytes
-        self._all_done_at = time.monotonic()
-        telemetry.INDEXER_BEHIND.set_function(lambda: time.monotonic() - self._all_done_at)
+        telemetry.INDEXER_BEHIND.caught_up()
 
     def run(self, stop: threading.Event, poll_s: float = _POLL_S) -> None:
         """Until told to stop. Nothing that fails ends it, and nothing is skipped."""
@@ -119,7 +117,7 @@ class Indexer:
             ):  # the rest gathers until the next look: few large requests are cheaper than many small ones
                 break
             batch = ahead.result()
-        self._all_done_at = time.monotonic()
+        telemetry.INDEXER_BEHIND.caught_up()
         return done
 
     def _read(self, cursor: Cursor) -> _Batch:

@@ -201,6 +201,7 @@ class Watching:
     def run(self, stop: threading.Event) -> None:
         """Steps until told to stop. What fails is tried again, whatever the reason."""
         complaint = Complaint(log, "cannot go on for now, trying again", "observing goes on")
+        telemetry.OBSERVER_BEHIND.caught_up()
         while not stop.is_set():
             try:
                 done = self.step()
@@ -211,6 +212,7 @@ class Watching:
                 continue
             complaint.over()
             if not done:
+                telemetry.OBSERVER_BEHIND.caught_up()
                 stop.wait(self._settings.observe.poll_s)
         self.commit()
 
@@ -289,5 +291,5 @@ class Watching:
         }
         telemetry.SERIES.set(sum(one[0] for one in counts.values()))
         telemetry.SERIES_BEYOND.set(sum(one[1] for one in counts.values()))
-        telemetry.SERIES_LOST.set(sum(one[2] for one in counts.values()))
+        telemetry.SERIES_LOST.reached(sum(one[2] for one in counts.values()))
         self._committed_at, self._since_commit = time.monotonic(), 0

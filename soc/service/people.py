@@ -81,7 +81,7 @@ class PeopleOf:
         """All since the last time, in the caller's transaction."""
         done = self._watch.changes()
         telemetry.ENTITIES.set(self._watch.entities)
-        telemetry.ENTITIES_BEYOND.set(self._watch.beyond)
+        telemetry.ENTITIES_BEYOND.reached(self._watch.beyond)
         store.write(
             db, gone=done.gone, snapshots=done.snapshots, told=done.told, hashes=done.hashes, crowds=done.crowds, items=done.items
         )  # fmt: skip

@@ -63,9 +63,9 @@ class Publisher:
             return
         engine = self._engine
         telemetry.BROKEN_RULES.set(len(engine.broken))
-        telemetry.CAPPED.set(sum(capped.dropped for capped in engine.correlations.capped.values()))
-        telemetry.CROWDED.set(sum(crowded.dropped for crowded in engine.correlations.crowded.values()))
-        telemetry.CORRELATED_LATE.set(sum(engine.correlations.late.values()))
+        telemetry.CAPPED.reached(sum(capped.dropped for capped in engine.correlations.capped.values()))
+        telemetry.CROWDED.reached(sum(crowded.dropped for crowded in engine.correlations.crowded.values()))
+        telemetry.CORRELATED_LATE.reached(sum(engine.correlations.late.values()))
         faults = [*self._faults, *self._while_running()]
         telemetry.RULES.set(len(self._chosen.docs) - len(engine.broken))
         telemetry.RULE_FAULTS.set(len(faults))

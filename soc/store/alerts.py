@@ -96,6 +96,25 @@ class SqliteAlerts:
         # Most new ones have no triage at all.
         return counts | {Status.NEW: all_alerts - counts[Status.ACKNOWLEDGED] - counts[Status.CLOSED]}
 
+    def unclosed(self, scope: Scope) -> Mapping[tuple[str, str], int]:
+        where, values = _each(scope)
+        with self._db.read() as db:
+            left = {
+                (org, rule_id): number
+                for org, rule_id, number in db.execute(f"SELECT org, rule_id, alerts FROM raised WHERE {where}", values)
+            }
+            closed = f"SELECT org, rule_id, sum(alerts) FROM control.decided WHERE {where} AND status = 'closed' GROUP BY 1, 2"
+            for org, rule_id, number in db.execute(closed, values):
+                left[org, rule_id] = left.get((org, rule_id), 0) - number
+        return {key: number for key, number in left.items() if number > 0}
+
+    def unclosed_before(self, time: int, scope: Scope) -> int:
+        where, values = _each(scope)
+        with self._db.read() as db:
+            [[raised]] = db.execute(f"SELECT count(*) FROM alert WHERE {where} AND raised_at < ?", (*values, time))
+            closed = f"SELECT count(*) FROM control.triage WHERE {where} AND status = 'closed' AND raised_at < ?"
+            return max(0, int(raised) - int(db.execute(closed, (*values, time)).fetchone()[0]))
+
     def rule(self, rule_hash: str) -> RuleDoc:
         with self._db.read() as db:
             row = db.execute("SELECT doc FROM rule WHERE hash = ?", (rule_hash,)).fetchone()
@@ -188,6 +207,13 @@ def _counted(scope: Scope, stage: Stage) -> tuple[str, list[object]]:
     """Of the tables that count alerts; all organisations together are `` there."""
     orgs = [""] if scope.orgs is None else sorted(scope.orgs)
     return f"stage = ? AND org IN ({','.join('?' * len(orgs))})", [stage, *orgs]
+
+
+def _each(scope: Scope) -> tuple[str, list[object]]:
+    """The rows of each organisation of the scope, of rules that are not in test."""
+    if scope.orgs is None:
+        return "stage = ? AND org <> ''", [Stage.LIVE]
+    return f"stage = ? AND org IN ({','.join('?' * len(scope.orgs))})", [Stage.LIVE, *sorted(scope.orgs)]
 
 
 def _alert(row: tuple[Any, ...]) -> Alert:

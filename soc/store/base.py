@@ -173,6 +173,14 @@ class AlertStore(Protocol):
         """Without those of rules in test."""
         ...
 
+    def unclosed(self, scope: Scope) -> Mapping[tuple[str, str], int]:
+        """(organisation, rule) -> alerts of it that are not closed, without those of rules in test."""
+        ...
+
+    def unclosed_before(self, time: int, scope: Scope) -> int:
+        """How many of these were raised before this time (ms)."""
+        ...
+
     def rule(self, rule_hash: str) -> RuleDoc:
         """The rule as it was when it fired."""
         ...

@@ -216,6 +216,11 @@ def test_counts_are_those_of_the_alerts_whatever_was_decided(opened, make_event)
         alerts = stores.alerts.list(AlertFilter(), scope, limit=100).items
         assert Counter(alert.triage.status for alert in alerts) == Counter(stores.alerts.counts(scope))
         assert Counter(alert.rule_id for alert in alerts) == stores.alerts.by_rule(scope)
+        left = [alert for alert in alerts if alert.triage.status is not Status.CLOSED]
+        assert stores.alerts.unclosed(scope) == Counter((alert.org, alert.rule_id) for alert in left)
+        for time in {0, 1 << 50, *(alert.raised_at for alert in alerts)}:
+            before = sum(alert.raised_at < time for alert in left)
+            assert stores.alerts.unclosed_before(time, scope) == before
         verdicts = Counter(alert.triage.verdict for alert in alerts if alert.triage.verdict)
         assert stores.alerts.verdicts(scope) == ({"r-1": verdicts} if verdicts else {})
 

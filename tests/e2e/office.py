@@ -13,7 +13,7 @@ import yaml
 from servers import Product, eventually
 
 CONTENT = Path(__file__).parents[2] / "rules" / "content" / "portal"
-_VERSIONS = "soc_detector_tuning_versions_count"
+_VERSIONS = "soc_detector_tuning_versions"
 
 HOSTILE = "Mozilla/5.0 <script>document.title='owned'</script>"
 SQLI = "/tin?id=1%20UNION%20ALL%20SELECT%20NULL%2CNULL%2CNULL--%20-"

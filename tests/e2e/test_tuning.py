@@ -50,9 +50,7 @@ def hidden(product, rule_id, exception_id):
 
 def tuned(product, versions):
     """Wait until the detector works with so many versions of what was laid down."""
-    eventually(
-        lambda: product.metric("soc_detector_tuning_versions_count") >= versions, 30, "the detector has heard of it"
-    )
+    eventually(lambda: product.metric("soc_detector_tuning_versions") >= versions, 30, "the detector has heard of it")
     return versions
 
 

@@ -120,14 +120,19 @@ def test_a_list_of_one_organisation_wakes_the_rule_for_no_other(event, tz) -> No
         found(known, {**fields, "organization.id": "hanoi"}, event, tz) == []
     )  # nobody is on a list that it does not have
     told = "\n".join(lines(explain(loads(RULE).rules[0], {**fields, "organization.id": "hanoi"}, lists=known)))
-    assert "user.name is on a list that is not there, so the rule rests: staff   [absent]" in told
+    assert (
+        "user.name is on a list that is not there (a rule rests, a filter takes nothing away): staff   [absent]" in told
+    )
 
 
 def test_each_check_says_why_or_why_not(event) -> None:
     rule, known = loads(RULE).rules[0], lists(bad=BAD)
     told = "\n".join(lines(explain(rule, {"source.ip": "203.0.113.9", "status": 200}, lists=known)))
     assert f"✓ source.ip is on the list bad (203.0.113.0/24, version {BAD.name[:12]})   ['203.0.113.9']" in told
-    assert "✗ user.name is on a list that is not there, so the rule rests: staff   [absent]" in told
+    assert (
+        "✗ user.name is on a list that is not there (a rule rests, a filter takes nothing away): staff   [absent]"
+        in told
+    )
 
 
 def test_a_part_of_a_value_or_a_keyword_cannot_be_a_list() -> None:
@@ -152,6 +157,27 @@ filter: {rules: any, own: {source.ip|expand: '%bad%'}, condition: not own}
 """
     assert found(lists(bad=BAD), {"a": 1, "source.ip": "203.0.113.9"}, event, tz, rules) == []
     assert found(lists(bad=BAD), {"a": 1, "source.ip": "203.0.114.9"}, event, tz, rules) == [{"a": 1}]
+
+
+@pytest.mark.parametrize(
+    ("condition", "hits"), [("not own", 1), ("not 1 of own*", 1), ("own", 0), ("not own or own", 0)]
+)
+def test_a_filter_whose_list_is_missing_takes_nothing_away(condition: str, hits: int, event, tz) -> None:
+    """Where it denies what is on the list. One that asks for what is on it rests, as rules do, and says so."""
+    rules = f"""\
+title: t
+id: 11111111-1111-4111-8111-111111111111
+logsource: {{category: test}}
+detection: {{s: {{a: 1}}, condition: s}}
+---
+title: Known scanners
+id: 22222222-2222-4222-8222-222222222222
+logsource: {{category: test}}
+filter: {{rules: any, own: {{source.ip|expand: '%bad%'}}, condition: {condition}}}
+"""
+    assert len(found(lists(), {"a": 1, "source.ip": "203.0.113.9"}, event, tz, rules)) == hits
+    engine = Engine(loads(rules), tz, lists=lists())
+    assert engine.unlisted == ({} if hits else {"11111111-1111-4111-8111-111111111111": ["bad"]})
 
 
 NASTY = st.lists(st.sampled_from(["a", '"', "\\", "\n", "đ", "]", "}", ",", " ", "İ", "\x01", '":']), max_size=5).map(

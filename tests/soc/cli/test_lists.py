@@ -77,7 +77,9 @@ def test_explaining_asks_the_lists_of_a_data_directory(run, feed, tmp_path):
         assert result.exit_code == 0, result.output
         return result.stdout
 
-    assert "✗ ip is on a list that is not there, so the rule rests: bad   ['10.1.2.3']" in told()
+    assert (
+        "✗ ip is on a list that is not there (a rule rests, a filter takes nothing away): bad   ['10.1.2.3']" in told()
+    )
     assert "✓ ip is on the list bad (10.0.0.0/8, version " in told("--data-dir", str(tmp_path / "data"))
 
 

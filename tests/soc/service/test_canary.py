@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rules.condition import checks
-from rules.desk.canary import example_of
+from rules.desk.canary import example_of, stored
 from rules.desk.doc import doc_of
 from rules.desk.tuning import Tuning
 from rules.engine import Engine
@@ -25,6 +25,7 @@ from soc.model.rule import Stage
 from soc.model.tuning import RuleException, RuleSetting
 from soc.pipeline import Pipeline
 from soc.query.parse import parse
+from soc.service.alone import fires
 from soc.service.canary import Canaries
 from soc.service.cases import case_parser
 from soc.service.reload import Rules
@@ -178,6 +179,8 @@ detection: {{a: {{ParentCommandLine|contains: [{many}]}}, condition: a}}
     )
     rig = Rig(tmp_path, loads(wide))
     rig.look()
+    assert rig.lives()[WIDE] is Life.WAITING
+    heard(rig, WIDE)
     [wide] = [one for one in open_stores(rig.folder).alerts.canaries().values() if one.rule_id == WIDE]
     assert (wide.life, wide.reason) == (Life.UNFED, "no event has had the field ParentCommandLine")
     assert (rig.lives()[ROOT], rig.canaries.faults()) == (Life.ALIVE, [])
@@ -198,6 +201,37 @@ detection: {{a: {{ParentCommandLine|contains: [{many}]}}, condition: a}}
     rig.now += HOUR
     rig.look()
     assert rig.lives()[WIDE] is Life.ALIVE
+
+
+def heard(rig, rule_id):
+    """Look until it is known what the rule does alone."""
+    for _ in range(500):
+        rig.look(60)
+        rig.pipeline.tick()
+        if rig.lives()[rule_id] is not Life.WAITING:
+            return
+        time.sleep(0.01)
+
+
+def test_what_no_source_feeds_and_would_not_fire_by_itself_is_blind(tmp_path, monkeypatch):
+    monkeypatch.setattr(Engine, "unmet", lambda *_: "nobody's field")
+    monkeypatch.setattr("soc.service.alone.fires", lambda rule, *_: rule.id != ROOT)
+    rig = Rig(tmp_path, loads(RULES))
+    rig.look()
+    for rule_id in (ROOT, FAILED, MANY):
+        heard(rig, rule_id)
+    assert (rig.lives()[ROOT], rig.lives()[FAILED], rig.lives()[MANY]) == (Life.BLIND, Life.UNFED, Life.UNFED)
+    [fault] = rig.canaries.faults()
+    assert fault.rule_id == ROOT
+
+
+def test_a_rule_is_tried_alone_with_all_that_it_is_made_of():
+    known = {rule.id: rule for rule in loads(RULES).rules}
+    for rule_id in (ROOT, FAILED, MANY):
+        events = stored(example_of(known[rule_id], known, None), rule_id, NOON)
+        assert fires(known[rule_id], known, events)
+        assert len(events) == 1 or not fires(known[rule_id], known, events[1:])
+        assert not fires(known[ROOT], known, stored(example_of(known[FAILED], known, None), ROOT, NOON))
 
 
 def test_a_rule_that_nothing_can_be_made_up_for_leaves_the_others_proven(rig, monkeypatch):

@@ -161,4 +161,4 @@ def test_doctor_names_the_rules_that_rest(rig) -> None:
     rig.publisher.look()
     [check] = lists_checks(Settings(data_dir=rig.folder.parent), rig.stores)
     assert (check.name, check.state) == ("list bad", "warn")
-    assert check.found == "not there; rules that rest for it: 1, such as Listed"
+    assert check.found == "not there; rules that rest for it, or whose filter takes nothing away: 1, such as Listed"

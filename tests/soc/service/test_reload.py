@@ -64,7 +64,7 @@ ROOT_ID = "3f6e8f0a-0000-4000-8000-000000000003"
 
 
 def rules_counted() -> float | None:
-    return REGISTRY.get_sample_value("soc_detector_rules_count")
+    return REGISTRY.get_sample_value("soc_detector_rules")
 
 
 class Rig:
@@ -322,14 +322,14 @@ def test_a_rule_that_broke_stays_stopped_until_its_text_changes(rig, folder, fai
     assert rig.titles() == ["Many failed sign-ins", "Other", "Root"]
     assert rig.faults() == ["stopped while running: ValueError"]
     assert rig.stores.alerts.running()[1][0].rule_id == ROOT_ID
-    assert (REGISTRY.get_sample_value("soc_detector_broken_rules_count"), rules_counted()) == (1, 3)
+    assert (REGISTRY.get_sample_value("soc_detector_broken_rules"), rules_counted()) == (1, 3)
     rig.drain(failure(0, "root"))
     assert rig.alerts() == {}
     (folder / "root.yml").write_text(ROOT.replace("level: low", "level: high"))
     rig.look()
     rig.drain(failure(1, "root"))
     assert (rig.alerts(), rig.faults()) == ({"Root": 1}, [])
-    assert (REGISTRY.get_sample_value("soc_detector_broken_rules_count"), rules_counted()) == (0, 4)
+    assert (REGISTRY.get_sample_value("soc_detector_broken_rules"), rules_counted()) == (0, 4)
 
 
 def test_rules_of_the_data_directory_run_beside_those_that_come_with_govsoc(tmp_path, compiled):

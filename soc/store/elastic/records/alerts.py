@@ -28,6 +28,7 @@ from soc.store.elastic.records.rulebook import RuleBook
 from soc.store.elastic.records.triage import copy_triage, triage_of
 
 _MANY_RULES = 20_000
+_AT_ONCE = 1_000
 _REMEMBERED = 20_000
 _FACTS = ("id", "rule_id", "rule_hash", "title", "level", "org", "entity_field", "entity", "first_seen", "last_seen",
           "count", "raised_at")  # fmt: skip
@@ -186,6 +187,23 @@ class ElasticAlerts:
         answer = _search(self._client, "alerts", scope, query=query, size=0, aggs=aggs)
         return {bucket["key"]: bucket["doc_count"] for bucket in _buckets(answer)}
 
+    def unclosed(self, scope: Scope) -> Mapping[tuple[str, str], int]:
+        found: dict[tuple[str, str], int] = {}
+        after: Json = {}
+        while True:
+            by = {"size": _AT_ONCE, "sources": [{n: {"terms": {"field": n}}} for n in ("org", "rule_id")], **after}
+            answer = _search(self._client, "alerts", scope, query=_unclosed(), size=0, aggs={"by": {"composite": by}})
+            buckets = _buckets(answer)
+            found |= {(one["key"]["org"], one["key"]["rule_id"]): one["doc_count"] for one in buckets}
+            if len(buckets) < _AT_ONCE:
+                return found
+            after = {"after": buckets[-1]["key"]}
+
+    def unclosed_before(self, time: int, scope: Scope) -> int:
+        before = {"bool": {"filter": [_unclosed(), {"range": {"raised_at": {"lt": time}}}]}}
+        answer = _search(self._client, "alerts", scope, query=before, size=0, track_total_hits=True)
+        return int(answer["hits"]["total"]["value"]) if answer else 0
+
     def rule(self, rule_hash: str) -> RuleDoc:
         return self._rules.fired(rule_hash)
 
@@ -200,6 +218,10 @@ class ElasticAlerts:
 
     def canaries(self) -> Mapping[str, Canary]:
         return self._rules.canaries()
+
+
+def _unclosed() -> Json:
+    return {"bool": {"filter": [_of_stage(Stage.LIVE)], "must_not": [{"term": {"triage.status": Status.CLOSED}}]}}
 
 
 def _buckets(answer: Mapping[str, Any]) -> list[Json]:

@@ -1,0 +1,66 @@
+"""What `soc doctor` says of how govsoc is operated: who may read its data, how old the last backup is, whether its units are those of
+this version."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from soc.cli.check import Check
+from soc.settings import Settings
+
+UNITS = Path("/etc/systemd/system")
+SHIPPED = Path(__file__).parents[2] / "deploy" / "systemd"
+LAST_BACKUP = "last-backup"  # in the data directory: its time is that of the last backup that was whole, its text where
+_DAY_S = 86_400
+_OLD_DAYS = 7
+
+
+def operations_checks(settings: Settings, units: Path = UNITS, shipped: Path = SHIPPED) -> Iterator[Check]:
+    yield _rights(settings.data_dir)
+    yield _backup(settings.data_dir)
+    yield from _units(units, shipped)
+
+
+def note_backup(data_dir: Path, place: Path) -> None:
+    """A backup was made there."""
+    (data_dir / LAST_BACKUP).write_text(f"{place.resolve()}\n")
+
+
+def _rights(folder: Path) -> Check:
+    mode = folder.stat().st_mode & 0o777
+    found = f"{folder.resolve()} has mode {mode:03o}"
+    if mode & 0o007:
+        return Check("rights", "warn", found, "every account of this machine can look into it: chmod 0700")
+    return Check("rights", "ok", found)
+
+
+def _backup(folder: Path) -> Check:
+    noted = folder / LAST_BACKUP
+    if not noted.exists():
+        return Check("backup", "warn", "there has never been one", "soc backup FOLDER; each night: docs/operations.md")
+    days = (time.time() - noted.stat().st_mtime) / _DAY_S
+    found = f"{days:.1f} days old, in {noted.read_text().strip()}"
+    if days > _OLD_DAYS:
+        return Check("backup", "warn", found, "soc backup FOLDER, and see why the timer did not: docs/operations.md")
+    return Check("backup", "ok", found)
+
+
+def _units(folder: Path, shipped: Path) -> Iterator[Check]:
+    """Where systemd runs govsoc: an upgrade that leaves old units behind leaves old limits, too."""
+    mine = sorted(shipped.glob("govsoc*.*"))
+    there = [unit for unit in mine if (folder / unit.name).exists()]
+    if not there:
+        return
+    stale = [unit.name for unit in there if (folder / unit.name).read_bytes() != unit.read_bytes()]
+    missing = [unit.name for unit in mine if unit.suffix == ".service" and unit not in there]
+    advice = (
+        f"cp {shipped}/govsoc* {folder}/ && systemctl daemon-reload; changes of your own belong into `systemctl edit`"
+    )
+    if missing:
+        yield Check("units", "warn", f"not installed: {', '.join(missing)}", advice)
+    elif stale:
+        yield Check("units", "warn", f"not those of this version: {', '.join(stale)}", advice)
+    else:
+        yield Check("units", "ok", f"{len(there)} units of this version in {folder}")

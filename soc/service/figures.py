@@ -1,0 +1,113 @@
+"""What there is to do and how things stand, for dashboards: asked of the stores now and then by a thread of the API process, so that a
+scrape takes no longer for it. By ministry or province, as a country has thousands of communes."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+
+import structlog
+from prometheus_client import Gauge
+
+from api.standing import standings
+from soc import telemetry
+from soc.complaint import Complaint
+from soc.model.incident import Incident, IncidentStatus
+from soc.model.org import EVERYTHING, unit_of
+from soc.store.base import Stores
+from soc.store.levels import LevelStore
+
+log = structlog.get_logger("figures")
+
+EVERY_S = 15.0
+_HOUR_MS = 3_600_000
+_AGES = {"1h": _HOUR_MS, "4h": 4 * _HOUR_MS, "1d": 24 * _HOUR_MS, "7d": 168 * _HOUR_MS}
+_MOST_RULES = 20
+_MOST_UNITS = 100  # there are about 80; an administrator could have enrolled any number
+_MOST_INCIDENTS = 2_000
+_MOST_LEVELS = 5_000
+_OTHER = "other"
+
+Rows = Mapping[tuple[str, ...], float]
+
+
+class Figures:
+    """`clock`: ms since 1970 UTC."""
+
+    def __init__(self, stores: Stores, levels: LevelStore, clock: Callable[[], int]) -> None:
+        self._stores, self._levels, self._clock = stores, levels, clock
+
+    def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
+        """Look again and again until told to stop, whatever one look meets."""
+        complaint = Complaint(log, "figures for dashboards cannot be asked for", "figures are there again")
+        while not stop.is_set():
+            try:
+                self.look()
+                complaint.over()
+            except Exception as error:  # noqa: BLE001 - it is counted and said, and the figures must not end with it
+                telemetry.FIGURES_FAILURES.inc()
+                complaint.failed(error)
+            stop.wait(every_s)
+
+    def look(self) -> None:
+        """Ask for all of them. May raise what a store raises; those that were asked before are new then, the others as they were."""
+        now, alerts = self._clock(), self._stores.alerts
+        rules = {rule.id: rule for rule in alerts.running()[0]}
+        unclosed = Counter[tuple[str, ...]]()
+        for (org, rule_id), number in alerts.unclosed(EVERYTHING).items():
+            level = rules[rule_id].level if rule_id in rules else _OTHER
+            unclosed[unit_of(org), level] += number
+        _show(telemetry.ALERTS_OPEN, _bounded(unclosed))
+        _show(
+            telemetry.ALERTS_OLD,
+            {(than,): alerts.unclosed_before(now - age, EVERYTHING) for than, age in _AGES.items()},
+        )
+        verdicts = Counter[tuple[str, ...]]()
+        for by_verdict in alerts.verdicts(EVERYTHING).values():
+            verdicts.update({(verdict.value,): number for verdict, number in by_verdict.items()})
+        _show(telemetry.ALERTS_CLOSED, verdicts)
+        busiest = Counter(alerts.by_rule(EVERYTHING, since=now - _AGES["1d"])).most_common(_MOST_RULES)
+        titles = {rule_id: rules[rule_id].title if rule_id in rules else rule_id for rule_id, _ in busiest}
+        _show(telemetry.RULE_ALERTS, {(rule_id, titles[rule_id]): number for rule_id, number in busiest})
+        units = (unit for one in self._incidents() for unit in {unit_of(org) for org in one.orgs})
+        _show(telemetry.INCIDENTS_OPEN, _bounded(Counter((unit,) for unit in units)))
+        known = standings(self._stores, EVERYTHING, now)
+        _show(telemetry.SOURCES, _bounded(Counter((unit_of(one.source.org), one.state.value) for one in known)))
+        self._look_at_levels()
+
+    def _incidents(self) -> Iterator[Incident]:
+        cursor, number = None, 0
+        while number < _MOST_INCIDENTS:
+            page = self._stores.incidents.list(EVERYTHING, status=IncidentStatus.OPEN, cursor=cursor, limit=200)
+            yield from page.items
+            number, cursor = number + len(page.items), page.next
+            if cursor is None:
+                return
+
+    def _look_at_levels(self) -> None:
+        """Of ministries and provinces themselves: what burns in a commune is an alert."""
+        levels = [one for one in self._levels.worst(EVERYTHING, limit=_MOST_LEVELS)[0] if unit_of(one.org) == one.org]
+        shown = (("ratio", telemetry.SERVICE_LEVEL), ("budget_left", telemetry.BUDGET_LEFT), ("burn", telemetry.BURN))
+        for name, gauge in shown:
+            values = {(one.org, one.name): getattr(one, name) for one in levels}
+            _show(gauge, {labels: value for labels, value in values.items() if value is not None})
+
+
+def _bounded(rows: Counter[tuple[str, ...]]) -> Rows:
+    """With the units of most; the others together."""
+    units = Counter[str]()
+    for (unit, *_), number in rows.items():
+        units[unit] += number
+    kept = {unit for unit, _ in units.most_common(_MOST_UNITS)}
+    bounded = Counter[tuple[str, ...]]()
+    for (unit, *rest), number in rows.items():
+        bounded[unit if unit in kept else _OTHER, *rest] += number
+    return bounded
+
+
+def _show(gauge: Gauge, rows: Rows) -> None:
+    """These, and no others any more."""
+    gauge.clear()
+    for labels, value in rows.items():
+        gauge.labels(*labels).set(value)

@@ -1,0 +1,103 @@
+"""Figures for dashboards: what is counted of an event, and that no log can make labels without end."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import REGISTRY
+
+from collector.traffic import Names, Traffic
+from soc import telemetry
+from soc.model.event import Event
+
+
+def event(dataset: str, org: str = "hungyen.pholien", **fields) -> Event:
+    return Event("0" * 32, 1, org, dataset, {name.replace("__", "."): value for name, value in fields.items()})
+
+
+def value(name: str, **labels: str) -> float:
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("one", "name", "labels"),
+    [
+        (event("nginx.access"), "soc_traffic_events_total", {"unit": "hungyen", "dataset": "nginx.access"}),
+        (
+            event("nginx.access", http__response__status_code=503),
+            "soc_portal_requests_total",
+            {"unit": "hungyen", "status": "5xx"},
+        ),
+        (
+            event("apache.access", http__response__status_code="x"),
+            "soc_portal_requests_total",
+            {"unit": "hungyen", "status": "other"},
+        ),
+        (event("nginx.access", event__duration=7e8), "soc_portal_request_seconds_count", {"unit": "hungyen"}),
+        (
+            event("otp.gateway", govsoc__otp__event="request", event__outcome="success"),
+            "soc_otp_events_total",
+            {"unit": "hungyen", "event": "request", "outcome": "success"},
+        ),
+        (
+            event("otp.gateway", govsoc__otp__event="dlr", event__outcome="failure", govsoc__otp__carrier="viettel"),
+            "soc_otp_receipts_total",
+            {"carrier": "viettel", "outcome": "failure"},
+        ),
+        (
+            event("lgsp.gateway", govsoc__lgsp__service_code="DC01", event__outcome="success"),
+            "soc_lgsp_service_calls_total",
+            {"service": "DC01", "outcome": "success"},
+        ),
+        (
+            event("lgsp.gateway", event__outcome=["odd"]),
+            "soc_lgsp_calls_total",
+            {"unit": "hungyen", "outcome": "other"},
+        ),
+    ],
+)
+def test_each_system_is_counted(one, name, labels):
+    before = value(name, **labels)
+    Traffic().count(one)
+    assert value(name, **labels) == before + 1
+
+
+def test_durations_are_in_seconds_and_odd_ones_are_left_out():
+    labels = {"service": "DC77"}
+    for duration in (5e8, -1.0, 1e16, "1", None):
+        Traffic().count(event("lgsp.gateway", govsoc__lgsp__service_code="DC77", event__duration=duration))
+    assert (value("soc_lgsp_call_seconds_sum", **labels), value("soc_lgsp_call_seconds_count", **labels)) == (0.5, 1)
+
+
+def test_a_dead_letter_is_no_traffic():
+    before = value("soc_traffic_events_total", unit="hungyen", dataset="nginx.access")
+    Traffic().count(event("nginx.access", event__kind="pipeline_error"))
+    assert value("soc_traffic_events_total", unit="hungyen", dataset="nginx.access") == before
+
+
+def test_no_log_makes_labels_without_end():
+    traffic = Traffic()
+    for n in range(3321):
+        traffic.count(event("lgsp.gateway", f"u{n}.c{n}", govsoc__lgsp__service_code=f"s{n}", event__duration=1e9))
+        traffic.count(event(f"d{n}", f"u{n}"))
+        traffic.count(
+            event("otp.gateway", govsoc__otp__event="dlr", event__outcome="failure", govsoc__otp__carrier=f"c{n}")
+        )
+    metrics = (telemetry.TRAFFIC, telemetry.LGSP, telemetry.LGSP_SERVICE, telemetry.LGSP_SECONDS, telemetry.OTP_CARRIER)
+    series = [len(list(family.samples)) for metric in metrics for family in metric.collect()]
+    assert all(number < 9_000 for number in series), series
+    services = {sample.labels["service"] for family in telemetry.LGSP_SERVICE.collect() for sample in family.samples}
+    assert "other" in services
+    assert len(services) < 70
+
+
+def test_the_first_names_stay():
+    names = Names(2)
+    assert [names.of(one) for one in ("a", "b", "c", "a", "", None, ["x"])] == [
+        "a",
+        "b",
+        "other",
+        "a",
+        "other",
+        "other",
+        "other",
+    ]

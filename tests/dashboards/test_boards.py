@@ -1,0 +1,79 @@
+"""The dashboards: written anew when a board changes, of metrics that exist, and each panel helps whoever looks at it."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from console_routes import paths
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models.dashboard import Dashboard
+from prometheus_client import REGISTRY
+from test_prometheus import RULES, asked, metrics
+
+from dashboards.build import BOARDS, FOLDER, files
+from dashboards.panel import Ask
+from soc import telemetry
+
+PANELS = [(board, panel) for board in BOARDS for panel in board.panels]
+NAMES = [f"{board.name}: {panel.title[1]}" for board, panel in PANELS]
+GRAFANAS_UNITS = {"short", "percentunit", "ops", "reqps", "s", "bytes"}
+# In no dashboard and no alert, and why.
+UNUSED = {
+    "soc_detector_ready": "what waits for the detector asks for it, such as a start script",
+    "soc_detector_tuning_versions": "tells that a change of the tuning has arrived",
+    "soc_detector_rules_taken_up_timestamp_seconds": "tells that a change of the rules has arrived",
+}
+MARKS = set("àáảãạăằắẳẵặâầấẩẫậèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵđ")
+
+
+def test_what_is_committed_is_what_would_be_written():
+    stale = [path.name for path, text in files().items() if not path.exists() or path.read_text() != text]
+    gone = [path.name for path in FOLDER.glob("*") if path not in files()]
+    assert (stale, gone) == ([], []), "`make dashboards-json` writes them anew"
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_grafanas_own_model_reads_them_and_loses_nothing(path):
+    written = json.loads(path.read_text())
+    panels = [panel | {"targets": []} for panel in written["panels"]]
+    read = json.loads(JSONEncoder().encode(Dashboard.from_json(written | {"panels": panels})))
+    assert {key: value for key, value in read.items() if key != "panels"} == {
+        key: value for key, value in written.items() if key != "panels"
+    }
+    assert len(read["panels"]) == len(panels)
+
+
+@pytest.mark.parametrize(("board", "panel"), PANELS, ids=NAMES)
+def test_every_panel_has_a_unit_and_says_in_both_languages_what_it_shows(board, panel):
+    (vi, en), (about_vi, about_en) = panel.title, panel.about
+    assert panel.unit in GRAFANAS_UNITS
+    assert MARKS & set((vi + about_vi).lower()), "Vietnamese"
+    assert not MARKS & set((en + about_en).lower()), "English"
+    assert about_vi.endswith(".")
+    assert about_en.endswith(".")
+
+
+@pytest.mark.parametrize(("board", "panel"), PANELS, ids=NAMES)
+def test_every_panel_leads_to_a_page_of_the_console(board, panel):
+    path = panel.page.split("?")[0].replace("${series}", "x")
+    assert any(re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", known), path) for known in paths()), path
+
+
+@pytest.mark.parametrize(("board", "panel"), PANELS, ids=NAMES)
+def test_every_metric_is_in_the_table(board, panel):
+    for ask in panel.asks:
+        if isinstance(ask, Ask):
+            assert asked(ask.expr)
+            assert asked(ask.expr) <= metrics()
+
+
+def test_no_metric_is_there_for_nobody():
+    assert telemetry
+    expressions = [ask.expr for _, panel in PANELS for ask in panel.asks if isinstance(ask, Ask)]
+    used = set().union(*map(asked, [*expressions, *(rule["expr"] for rule in RULES)]))
+    families = [family for family in REGISTRY.collect() if family.name.startswith("soc_")]
+    parts = ("", "_total", "_bucket", "_count", "_sum")
+    idle = {family.name for family in families if not any(family.name + part in used for part in parts)}
+    assert idle == set(UNUSED)
