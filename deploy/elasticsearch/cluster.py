@@ -106,7 +106,7 @@ class Cluster:
             token = base64.b64encode(f"elastic:{self.password}".encode()).decode()
             request.add_header("Authorization", f"Basic {token}")
         context = ssl.create_default_context(cafile=str(self.ca)) if self.security else None
-        with urllib.request.urlopen(request, timeout=30, context=context) as answer:
+        with urllib.request.urlopen(request, timeout=120, context=context) as answer:
             return json.loads(answer.read() or b"{}")
 
 

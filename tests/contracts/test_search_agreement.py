@@ -74,6 +74,7 @@ def filled(request, tmp_path_factory) -> Iterator[Filled]:
         yield Filled(ElasticEvents(client), events)
 
 
+@pytest.mark.long
 def test_there_is_enough_to_ask_and_to_find():
     events = documents()
     assert len(QUERIES) >= 200

@@ -103,7 +103,7 @@ def set_up(cluster: Cluster, *arguments: str) -> dict[str, str]:
         [sys.executable, "-m", "soc", "setup", "elasticsearch", "--user", "elastic", "--json", *arguments],
         env=os.environ | reached(cluster) | {"SOC_SETUP_PASSWORD": cluster.password},
         capture_output=True,
-        timeout=120,
+        timeout=300,
         check=True,
     )
     assert done.stderr == b""

@@ -128,7 +128,7 @@ def push(product: Product, token: str, lines: Iterable[str]) -> None:
     """Lines of one push request, accepted."""
     sent = [line.rstrip("\n") for line in lines]
     request = urllib.request.Request(product.ingest_url, "\n".join(sent).encode(), {"Authorization": f"Bearer {token}"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         assert json.load(answer) == {"accepted": len(sent)}
 
 

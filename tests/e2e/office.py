@@ -45,7 +45,7 @@ def push(url: str, token: str, *lines: str) -> int:
     body = "".join(f"{one}\n" for one in lines).encode()
     request = urllib.request.Request(url, body, {"Authorization": f"Bearer {token}", "Content-Type": "text/plain"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code

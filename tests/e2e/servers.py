@@ -141,7 +141,7 @@ class Product:
             {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return json.load(answer)
 
     def alerts(self) -> list[dict]:
@@ -161,7 +161,7 @@ class Product:
         """Of the detector's, one without labels; 0 while it is still compiling its rules."""
         url = f"http://127.0.0.1:{self.env['SOC_DETECT__HTTP_PORT']}/metrics"
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
+            with urllib.request.urlopen(url, timeout=300) as answer:
                 lines = answer.read().decode().splitlines()
         except urllib.error.URLError:
             return 0.0

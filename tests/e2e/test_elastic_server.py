@@ -34,13 +34,13 @@ def test_the_secured_server_verifies_and_stores_roles_and_keys(secured_server):
         request = urllib.request.Request(f"{secured_server.url}{path}", headers={"Authorization": f"ApiKey {key}"})
         context = ssl.create_default_context(cafile=str(secured_server.ca))
         try:
-            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            with urllib.request.urlopen(request, timeout=300, context=context) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             return error.code
 
     with pytest.raises(urllib.error.URLError, match="CERTIFICATE_VERIFY_FAILED"):
-        urllib.request.urlopen(f"{secured_server.url}/_cluster/health", timeout=10)
+        urllib.request.urlopen(f"{secured_server.url}/_cluster/health", timeout=300)
 
     def make_role() -> bool:  # the security index takes some seconds to be there
         try:

@@ -31,7 +31,7 @@ def push(product: Product, token: str, body: bytes, **headers: str) -> tuple[int
         product.ingest_url, data=body, headers={"Authorization": f"Bearer {token}", **headers}
     )
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
@@ -224,7 +224,7 @@ def count(product: Product) -> int:
 
 def ends_with(arguments: list[str], env: dict[str, str]) -> tuple[int, str]:
     result = subprocess.run(
-        [sys.executable, "-m", "soc", *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "soc", *arguments], env=env, capture_output=True, text=True, timeout=300, check=False
     )
     return result.returncode, result.stderr
 

@@ -53,7 +53,7 @@ def push(product: Product, token: str, body: str) -> tuple[int, str]:
     """Status and `Retry-After`."""
     request = urllib.request.Request(product.ingest_url, body.encode(), {"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status, ""
     except urllib.error.HTTPError as error:
         return error.code, error.headers.get("Retry-After", "")

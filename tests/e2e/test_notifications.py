@@ -47,14 +47,14 @@ def post(product, path, body=None):
         {"Authorization": f"Bearer {product.key}", "Content-Type": "application/json"},
         method="POST",
     )
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return json.load(answer)
 
 
 def pushed(product, token, body):
     request = urllib.request.Request(product.ingest_url, body, {"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status == 200
     except urllib.error.HTTPError as error:
         if error.code not in (401, 429):  # on a server, a new source is known within a second

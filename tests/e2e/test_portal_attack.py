@@ -25,7 +25,7 @@ uploads files images css js static assets private secret hidden portal user user
 def fetch(url: str) -> str:
     request = urllib.request.Request(url, headers={"User-Agent": BROWSER})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.read().decode(errors="replace")
@@ -61,7 +61,7 @@ def test_only_the_attack_raises_alerts(product, nginx, tmp_path):
 
     crawl(nginx.url)
     subprocess.run(
-        ["wrk", "-t1", "-c4", "-d2s", f"{nginx.url}/index.html"], check=True, capture_output=True, timeout=60
+        ["wrk", "-t1", "-c4", "-d2s", f"{nginx.url}/index.html"], check=True, capture_output=True, timeout=300
     )
     ordinary = nginx.lines()
     eventually(lambda: product.records("portal") >= ordinary, 120, f"{ordinary} ordinary lines are collected")
@@ -93,7 +93,7 @@ def sqlmap(base: str, tmp_path) -> None:
     subprocess.run(
         ["sqlmap", "-u", f"{base}/tim-kiem.html?q=ho+so&trang=1", "--batch", "--random-agent", "--level=1", "--risk=1", "--threads=1",
          "--technique=BEU", f"--output-dir={tmp_path}/sqlmap", "--disable-coloring", "--flush-session"],
-        check=False, capture_output=True, timeout=240,
+        check=False, capture_output=True, timeout=300,
     )  # fmt: skip
 
 
@@ -102,5 +102,5 @@ def ffuf(base: str, tmp_path) -> None:
     words.write_text("\n".join(WORDS + [f"{word}.bak" for word in WORDS]))
     subprocess.run(
         ["ffuf", "-w", str(words), "-u", f"{base}/FUZZ", "-s", "-maxtime", "60"],
-        check=True, capture_output=True, timeout=120,
+        check=True, capture_output=True, timeout=300,
     )  # fmt: skip

@@ -59,7 +59,7 @@ def try_password(port: int, user: str) -> None:
         ["sshpass", "-p", "wrong", "ssh", "-p", str(port), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
          "-o", "PreferredAuthentications=password", "-o", "PubkeyAuthentication=no", "-o", "NumberOfPasswordPrompts=1",
          f"{user}@127.0.0.1", "true"],
-        check=False, capture_output=True, timeout=60,
+        check=False, capture_output=True, timeout=300,
     )  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def push(product: Product, token: str, body: bytes) -> int | None:
     """The status, None when nobody answers."""
     request = urllib.request.Request(product.ingest_url, data=body, headers={"Authorization": f"Bearer {token}"})
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=300) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         return error.code
@@ -42,7 +42,7 @@ def push(product: Product, token: str, body: bytes) -> int | None:
 def probe(product: Product) -> tuple[int, str] | None:
     """Status and reason of `/readyz`, None when nobody answers."""
     try:
-        with urllib.request.urlopen(f"{product.url}/readyz", timeout=40) as answer:
+        with urllib.request.urlopen(f"{product.url}/readyz", timeout=300) as answer:
             return answer.status, ""
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)["detail"]

@@ -23,7 +23,7 @@ def send(product, method, path, body):
         method=method,
         headers={"Authorization": f"Bearer {product.key}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=300) as answer:
         return json.load(answer) if answer.status != 204 else None
 
 

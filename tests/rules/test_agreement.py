@@ -42,6 +42,7 @@ def test_same_hits_as_the_reference(test_data: Path, public_engine, name: str) -
     assert engine.broken == {}
 
 
+@pytest.mark.long
 def test_the_sieve_drops_nothing_that_a_rule_fires_on(test_data: Path, public_engine) -> None:
     engine = public_engine("rules-web", "web-ecs-pipeline.yml")
     stored, kept, fired = 0, set(), set()

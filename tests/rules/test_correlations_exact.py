@@ -234,13 +234,12 @@ def arrived(ruleset: RuleSet, tz, fixture, seed: int, *, delays: bool) -> list[t
 
 
 @pytest.mark.parametrize("delays", [False, True], ids=["permutation", "delay"])
-def test_some_orders_of_the_fixture(ruleset, tz, fixture, delays: bool) -> None:
+def test_an_order_of_the_fixture(ruleset, tz, fixture, delays: bool) -> None:
     assert len({alert for _, alert, _ in fixture[2]}) > 100
     assert {rule for rule, *_ in fixture[2]} == {
         rule.id for rule in ruleset.rules if rule.correlation and not rule.silent
     }
-    for seed in range(3):
-        assert arrived(ruleset, tz, fixture, seed, delays=delays) == fixture[2]
+    assert arrived(ruleset, tz, fixture, 0, delays=delays) == fixture[2]
 
 
 @pytest.mark.long

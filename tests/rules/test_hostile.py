@@ -104,6 +104,7 @@ def cpu_s(act: Callable[[], object]) -> float:
     return min(spent)
 
 
+@pytest.mark.long
 def test_the_stream_is_no_slower_behind_them(large: Sequence[dict[str, object]]) -> None:
     engine = Judge(RULES).engine
     number = 0
@@ -135,6 +136,7 @@ def test_the_stream_is_no_slower_behind_them(large: Sequence[dict[str, object]])
     ],
     ids=["letters", "marks", "list", "fields", "field reference", "two lists", "Vietnamese", "dashes", "digits"],
 )
+@pytest.mark.long
 def test_ten_times_the_size_costs_about_ten_times_as_much(make: Callable[[int], dict[str, object]]) -> None:
     """Not its square: 100 times. A fixed part makes it less."""
     engine = Judge(RULES).engine

@@ -308,6 +308,7 @@ def test_placeholders(tmp_path_factory: pytest.TempPathFactory, data: st.DataObj
 
 
 @pytest.mark.parametrize("modifier", ITEMS, ids=lambda name: name or "equals")
+@pytest.mark.long
 def test_the_generated_events_are_near_enough(modifier: str) -> None:
     """Some rules of each kind fire and some do not; else the tests above would show nothing."""
     strategy, near = ITEMS[modifier]

@@ -59,6 +59,7 @@ def test_a_value_that_nobody_had_is_shown(calm):
     }
 
 
+@pytest.mark.long
 def test_what_is_new_for_me_and_common_among_my_peers_is_less_than_what_is_new_for_all(calm):
     def surprise(address: str) -> float:
         watched = profiles(per_day=1000)
@@ -130,6 +131,7 @@ def test_the_first_day_already_shows_what_stands_out_by_its_peers():
     assert any(item.entity == "u09" for item in run(profiles(), acts + scan))
 
 
+@pytest.mark.long
 def test_the_order_of_events_in_a_bucket_does_not_matter(calm):
     acts = list(calm)
     random.Random(2).shuffle(acts)

@@ -153,6 +153,7 @@ SSH = "105d16e4-c702-5586-b8d7-a21d5fc48165"
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.long
 def test_what_is_laid_down_now_holds_for_the_whole_history_as_it_will_in_production(stored):
     """Exceptions of a single rule and of a base rule, a level and a rule off for one organisation; stages do not matter."""
     [base] = choose(stored, [], [SSH]).get(SSH).correlation.rules
@@ -229,6 +230,7 @@ def raised_by_all(settings):
         pass
 
 
+@pytest.mark.long
 def test_one_begins_again_when_what_is_laid_down_has_changed(settings, monkeypatch):
     monkeypatch.setattr(run, "BATCH", 700)
     backtest(settings, steps=2)
