@@ -16,9 +16,6 @@ def observe_checks(settings: Settings) -> Iterator[Check]:
     known, wrong = definitions_of(settings), objectives((CONTENT, slo_dir(settings.data_dir)))
     yield Check("series", "ok", f"{len(known.by_name)} definitions")
     yield Check("objectives", "ok", f"{len(wrong[0])} of services")
-    for what, faults, then in (
-        ("series", known.faults, ", then start the observer anew"),
-        ("objectives", wrong[1], ""),
-    ):
+    for what, faults in (("series", known.faults), ("objectives", wrong[1])):
         for fault in faults:
-            yield Check(what, "bad", str(fault), f"mend the file{then}; the others run")
+            yield Check(what, "bad", str(fault), "mend the file, then start the observer anew; the others run")
