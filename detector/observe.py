@@ -67,14 +67,17 @@ class Observer:
         self._gone: list[str] = []
         self._anomalies: dict[str, Anomaly] = {}
 
-    def load(self) -> None:
-        """Go on where the last commit was. Raises what the store raises."""
+    def load(self, *, resting: bool = False) -> list[Place]:
+        """Go on where the last commit was; returns the boards whose definitions mean something else now: what is kept of them is of the
+        old ones. `resting`: see `Aggregator.load`. Raises what the store raises."""
         saved = dict(self._kept.lanes())
         if together := saved.pop(_TOGETHER, None):
             self._together.load(msgspec.msgpack.decode(together))
-        self._aggregator.load({key: msgspec.msgpack.decode(data) for key, data in saved.items()})
+        lanes = {key: msgspec.msgpack.decode(data) for key, data in saved.items()}
+        anew = self._aggregator.load(lanes, resting=resting)
         for board in self._aggregator.boards():
             self._load_board(board)
+        return [_place(board) for board in anew]
 
     def feed(self, events: Iterable[Stored]) -> list[Finding]:
         """What these events bring about, in their order."""
@@ -101,6 +104,7 @@ class Observer:
             self._gone,
             list(self._anomalies.values()),
             {_place(one): Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
+            {_place(one): one.closed_to for one in self._aggregator.boards()},
         )
         self._rows = Rows(self._kept)
         self._series, self._gone, self._anomalies = [], [], {}
@@ -119,6 +123,11 @@ class Observer:
     @property
     def boards(self) -> set[Place]:
         return set(self._tracks)
+
+    @property
+    def lanes(self) -> set[tuple[str, str]]:
+        """Organisations and datasets that it has heard of and looks at."""
+        return self._aggregator.lanes()
 
     def tracks(self) -> Iterable[tuple[Series, Track]]:
         for some in self._tracks.values():
@@ -217,7 +226,7 @@ class Observer:
             known = tracks[slot]
             if known is not None:
                 called += self._judge_again(board, known[0], cells)
-        board.lost += sum(sum(cell) for cells in list(by_slot.values())[_MOST_CORRECTED:] for cell in cells.values())
+        board.lost += sum(cell[1] for cells in list(by_slot.values())[_MOST_CORRECTED:] for cell in cells.values())
         return called
 
     def _judge_again(
@@ -250,7 +259,7 @@ class Observer:
     def _before(self, board: Board, series: Series, start: int) -> tuple[Track, int]:
         """The track as it was before this bucket or earlier, and the time (ms) of the last bucket in it."""
         found = self._rows.snapshot(series.id, start)
-        if found is not None:
+        if found is not None and found[0] >= series.born:
             try:
                 return Track.load(found[1], board.definition, board.meter, self._zone), found[0]
             except ConfigError:

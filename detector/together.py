@@ -21,8 +21,10 @@ class Together:
         place = (org, system)
         called = self._called.setdefault(place, {})
         called[series] = max(ts, called.get(series, 0))
-        recent = {one: at for one, at in called.items() if at > ts - _AT_ONCE_MS}
-        self._called[place] = recent
+        newest = max(called.values())
+        self._called[place] = {one: at for one, at in called.items() if at > newest - _AT_ONCE_MS}
+        # A late event may judge a bucket of an hour ago again: what was called since is not at once with it.
+        recent = [at for at in called.values() if abs(at - ts) < _AT_ONCE_MS]
         known = self._since.get(place)
         if known is not None and ts - known[1] <= _GOES_ON_MS:
             known[1] = max(known[1], ts)

@@ -65,10 +65,10 @@ class Board:
         if self.where is not None and not self.where(fields):
             return
         start = ts - ts % self.width
-        slot = self._slot(self._key(fields), start)
         if start < self.closed_to:
-            self._add_late(start, slot, fields, lateness_ms)
+            self._add_late(start, fields, lateness_ms)
             return
+        slot = self._slot(self._key(fields), start)
         cells = self.cells.get(start)
         if cells is None:
             cells = self.cells[start] = {}
@@ -170,10 +170,11 @@ class Board:
             self.few[slot] = (since, cell)
         return reading
 
-    def _add_late(self, start: int, slot: int, fields: Fields, lateness_ms: int) -> None:
+    def _add_late(self, start: int, fields: Fields, lateness_ms: int) -> None:
         if not self.meter.additive or start < self.closed_to - lateness_ms:
-            self.lost += 1
+            self.lost += 1  # and makes no series of it
             return
+        slot = self._slot(self._key(fields), start)
         cell = self.late.get((start, slot))
         if cell is None:
             cell = self.late[start, slot] = self.meter.new()

@@ -90,7 +90,7 @@ def series_id(definition: str, org: str, key: Sequence[str]) -> str:
 class Anomaly:
     """One episode of one series: a time in which it was not as expected. Times are ms.
 
-    `actual` and `expected` are those of the bucket that was farthest off, `strength` how far: in widths of the band.
+    `actual` and `expected` are those of the bucket that was farthest off, `strength` how far: in half widths of the band.
     `alert`: the alert that it is folded into. `parts`: what made it unusual, in powers of ten.
     """
 
@@ -126,7 +126,8 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """All that changed since the last commit; committed as one. `lanes` are opaque. `snapshots`: series and time (ms) -> state; `void`:
-    series -> its snapshots at or after this time are wrong. `series`: new ones, `gone`: those that vanished."""
+    series -> its snapshots at or after this time are wrong. `series`: new ones, `gone`: those that vanished. `closed_to`: the end (ms) of
+    the last bucket of each board."""
 
     cursor: Mapping[str, int]
     lanes: Mapping[tuple[str, str], bytes]
@@ -137,6 +138,7 @@ class Progress:
     gone: Sequence[str]
     anomalies: Sequence[Anomaly]
     counts: Mapping[Board, Counts]
+    closed_to: Mapping[Board, int] = field(default_factory=dict)
 
 
 class Kept(Protocol):

@@ -152,6 +152,7 @@ class Watching:
         self._since_commit = 0
         self._newest = 0
         self._look_at = 0.0
+        self._resets: set[str] = set()  # series that learn anew, which is not committed yet
 
     def step(self) -> int:
         """One batch; returns its number of events. What fails has not happened: the next step begins at the last commit."""
@@ -224,13 +225,16 @@ class Watching:
             by_name, ZoneInfo(self._settings.detect.zone), self._kept,
             surges=self._surges, strength_of=self._strength_of, most=self._settings.observe.most_series,
         )  # fmt: skip
-        observer.load()
+        whole = not self._definitions.faults  # else it may be a slip of the pen, and what was learned is worth keeping
+        anew = observer.load(resting=not whole)
         self._levels.load()
         self._people.load()
         self._cursor = dict(self._kept.cursor())
-        if not self._definitions.faults:  # else it may be a slip of the pen, and what was learned is worth keeping
-            for board in set(self._kept.boards()) - observer.boards:
-                self._kept.forget(board)
+        self._resets = set()
+        for board in {*anew, *(set(self._kept.boards()) - observer.boards if whole else ())}:
+            self._kept.forget(board)
+        for lane in {one for one in self._kept.lanes() if one[0]} - observer.lanes if whole else ():
+            self._kept.forget_lane(*lane)
         docs = {one.name: one.model_dump(mode="json") for one in by_name.values()}
         faults = [
             RuleFault(one.reason, one.path, one.line) for one in (*self._definitions.faults, *self._people.faults)
@@ -244,7 +248,8 @@ class Watching:
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + _LOOK_S
-        for series in self._kept.asked():
+        for series in set(self._kept.asked()) - self._resets:
+            self._resets.add(series)  # asked until it is committed, so that no kill makes it forgotten
             done = observer.reset(series)
             log.info("a series learns anew" if done else "there is no such series to learn anew", series=series)
 
@@ -269,7 +274,8 @@ class Watching:
 
     def _commit_if_due(self, observer: Observer, *, at_once: bool = False) -> None:
         passed = time.monotonic() - self._committed_at
-        due = (observer.closing or self._people.closing) and passed >= self._settings.observe.commit_s
+        new = observer.closing or self._people.closing or self._resets
+        due = new and passed >= self._settings.observe.commit_s
         if due or (at_once and self._since_commit) or self._since_commit >= _EVENTS_A_COMMIT:
             self._commit(observer)
 
@@ -285,7 +291,9 @@ class Watching:
             except BaseException:
                 self._observer = None  # what was to be written is gone: begin where the last commit was
                 raise
-            self._kept.tidy(self._newest)
+            self._kept.reset_done(self._resets)
+            self._resets = set()
+            self._kept.tidy(self._newest, {board: done.closed_to[board] for board in {one[0] for one in done.rows}})
         counts: dict[Board, tuple[int, int, int]] = {
             board: (one.series, one.beyond, one.lost) for board, one in done.counts.items()
         }

@@ -92,7 +92,8 @@ def test_an_administrator_has_a_series_learn_anew(client_of, world, mine):
     assert client_of("outsider").post(f"/api/v1/series/{mine.series}/reset", json={"reason": "x"}).status_code == 404
     assert world.anomalies.asked() == []
     assert client_of("admin").post(f"/api/v1/series/{mine.series}/reset", json={"reason": "moved"}).status_code == 202
-    assert world.anomalies.asked() == [mine.series]
+    assert world.anomalies.asked() == [mine.series] == world.anomalies.asked(), "until it is done"
+    world.anomalies.reset_done([mine.series])
     assert world.anomalies.asked() == []
     assert [one.detail for one in world.stores.audit.list(action="series.reset").items] == ["moved"]
 

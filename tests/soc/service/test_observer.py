@@ -194,3 +194,64 @@ def test_clocks_that_jump_stop_nothing(tmp_path, definitions):
         observer.drain()
         known = [ts for ts, _ in kept.rows(Board("receipts", "hungyen"), 0)]
         assert len([ts for ts in known if START <= ts < START + 60 * MINUTE]) >= 50
+
+
+def test_a_definition_that_means_something_else_begins_with_nothing_of_the_old_one(tmp_path, definitions):
+    append(tmp_path, receipts(90, 20, 7))
+    with watching(tmp_path, definitions) as (observer, _):
+        observer.drain()
+    folder = tmp_path / "own"
+    (folder / "otp.yml").write_text(
+        DEFINITION.replace("hit: event.outcome:failure", "hit: event.outcome:success"), encoding="utf-8"
+    )
+    with watching(tmp_path, load([folder])) as (observer, kept):
+        observer.step()
+        assert kept.rows(Board("delivery", "hungyen"), 0) == []
+        assert kept.series(EVERYTHING, definition="delivery") == []
+        assert len(kept.rows(Board("receipts", "hungyen"), 0)) > 80, "the others go on"
+
+
+def test_what_was_learned_outlives_a_slip_of_the_pen(tmp_path, definitions):
+    file = tmp_path / "own" / "otp.yml"
+    append(tmp_path, receipts(90, 20, 7))
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        series = {one.series for one in kept.series(EVERYTHING, definition="delivery")}
+    file.write_text(DEFINITION.replace("measure: ratio", "measure: ration"), encoding="utf-8")
+    append(tmp_path, receipts(30, 20, 8, start=START + 90 * MINUTE))
+    with watching(tmp_path, load([file.parent])) as (observer, _):
+        observer.drain()
+    file.write_text(DEFINITION, encoding="utf-8")
+    append(tmp_path, receipts(30, 20, 9, start=START + 120 * MINUTE))
+    with watching(tmp_path, load([file.parent])) as (observer, kept):
+        observer.drain()
+        assert {one.series for one in kept.series(EVERYTHING, definition="delivery")} == series
+        known = [(ts - START) // MINUTE for ts, _ in kept.rows(Board("delivery", "hungyen"), 0)]
+    assert known[:1] + known[-1:] == [1, 148]
+    assert not [one for one in known if 91 <= one < 120], "nobody looked then"
+
+
+def test_old_logs_of_one_organisation_are_kept_beside_todays_of_another(tmp_path, definitions):
+    long_ago = START - 20 * DAY * MINUTE
+    old = receipts(60, 20, 7, start=long_ago)
+    append(tmp_path, receipts(60, 20, 8))
+    append(tmp_path, (stored(one.ts, n, org="ninhbinh", govsoc__otp__event="dlr") for n, one in enumerate(old)))
+    with watching(tmp_path, definitions, commit_s=0, batch=300) as (observer, kept):
+        observer.drain()
+        assert len(kept.rows(Board("receipts", "ninhbinh"), 0)) > 50
+
+
+def test_a_reset_that_is_not_committed_is_asked_still(tmp_path, definitions):
+    append(tmp_path, receipts(60, 20, 7))
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        series = kept.series(EVERYTHING, definition="delivery")[0].series
+        kept.reset(series.id, EVERYTHING)
+    with watching(tmp_path, definitions, commit_s=100) as (observer, kept):
+        observer._committed_at = float("inf")
+        observer.step()  # and killed before it commits
+        assert kept.asked() == [series.id]
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        assert kept.asked() == []
+        assert kept.one(series.id, EVERYTHING).series.born > series.born
