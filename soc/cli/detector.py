@@ -108,9 +108,8 @@ def explain(
     else:
         out.print(f"{local_time(start)}: {_number(reading.value)} of {reading.weight:g} events")
         out.print(f"expected {_number(reading.expected)}, band {_number(reading.lower)} to {_number(reading.upper)}")
-        out.print(
-            f"score {reading.score:.3f} (0.5 is at the threshold){', still learning' if reading.learning else ''}"
-        )
+        learning = ", still learning" if reading.learning else ""
+        out.print(f"score {reading.score:.3f} (at 0.5 its surprises are ten powers of ten together){learning}")
     if inside is not None:
         out.print(f"in an anomaly since {local_time(inside.since)}, alert {inside.alert}: at its farthest {_number(inside.actual)}, "
                   f"expected {_number(inside.expected)}; {', '.join(f'{k} {v:g}' for k, v in inside.parts.items())}")  # fmt: skip

@@ -137,3 +137,27 @@ def test_faults_of_definitions_are_for_administrators(signed_in):
 )
 def test_what_is_no_address_is_refused(client_of, path):
     assert client_of("viewer").get(path).status_code in (400, 422)
+
+
+def test_an_anomaly_outlives_its_series(client_of, signed_in, world, alert, mine):
+    with world.anomalies._db.write() as db:
+        db.execute("DELETE FROM series WHERE id = ?", (mine.series,))
+    shown = client_of("viewer").get(f"/api/v1/anomalies/{mine.id}").json()
+    assert (shown["actual"], shown["of_series"], shown["readings"], shown["query"]) == (0.4, None, [], "")
+    assert client_of("outsider").get(f"/api/v1/anomalies/{mine.id}").status_code == 404
+    browser = signed_in("analyst")
+    for path in (f"/anomalies/{mine.id}", f"/alerts/{alert}"):
+        page = browser.get(path, headers={"accept-language": "en"}).text
+        assert "40%" in page, path
+        assert "Its series is gone" in page, path
+    assert "Tin nhắn OTP không đến" in browser.get("/anomalies", headers={"accept-language": "vi"}).text
+
+
+def test_the_list_says_what_goes_on_and_how_far_off_it_is(signed_in, world, mine):
+    browser = signed_in("viewer")
+    world.now = mine.until + 60_000
+    page = browser.get("/anomalies", headers={"accept-language": "en"}).text
+    assert "going on" in page
+    assert "How far off" in page
+    world.now = mine.until + 2 * 3_600_000
+    assert "going on" not in browser.get("/anomalies", headers={"accept-language": "en"}).text
