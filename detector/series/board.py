@@ -8,17 +8,15 @@ from typing import Any, NamedTuple
 from datasketches import hll_sketch
 
 from detector.series.definition import Definition, Measure
+from detector.series.key import OTHER, Key, key_of
 from detector.series.meter import Meter, Reading, meter_of
 from soc.model.calendar import DAY_MS
 from soc.model.event import Fields
 from soc.query.evaluate import predicate
 from soc.query.parse import parse
 
-Key = tuple[str, ...]
-OTHER: Key = ()  # of definitions that group: all keys beyond the bound together
 VANISHED_MS = 14 * DAY_MS
 _CARRIED = 5  # buckets whose values are taken together where one alone has too few
-_LONGEST = 200  # characters of one value of a key
 
 
 class Room:
@@ -59,7 +57,7 @@ class Board:
         self.lost = 0  # events later than anything can be corrected
         self.beyond: hll_sketch | None = None  # keys that had no room
         self._room = room
-        self._key = _key_of(definition.group_by)
+        self._key = key_of(definition.group_by)
 
     def add(self, ts: int, fields: Fields, lateness_ms: int) -> None:
         if self.where is not None and not self.where(fields):
@@ -211,25 +209,6 @@ def _where(definition: Definition) -> Callable[[Fields], bool] | None:
         return where
     hit = predicate(parse(definition.hit or ""))
     return lambda fields: where(fields) or hit(fields)
-
-
-def _key_of(names: tuple[str, ...]) -> Callable[[Fields], Key]:
-    if not names:
-        return lambda _: OTHER
-    if len(names) == 1:
-        name = names[0]
-        return lambda fields: (_text(fields.get(name)),)
-    return lambda fields: tuple([_text(fields.get(name)) for name in names])
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value[:_LONGEST] if len(value) > _LONGEST else value
-    if isinstance(value, list):
-        return _text(value[0]) if value else ""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)[:_LONGEST]
 
 
 def series_of(board: Board) -> Iterator[tuple[int, Key]]:

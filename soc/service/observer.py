@@ -22,7 +22,7 @@ from detector.explain import rules_of
 from detector.health.alarm import Alarm
 from detector.health.tell import finding_of, rule_of
 from detector.observe import Observer
-from detector.series.definition import CONTENT, Definitions, load
+from detector.series.definition import CONTENT, Definitions, instead, load
 from soc import telemetry
 from soc.buffer.base import Batch, Readable
 from soc.complaint import Complaint
@@ -36,10 +36,11 @@ from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.surge import Expected
 from soc.service.handover import ANOMALIES, hand_over, waiting
-from soc.service.levels import KnownSurges, LevelsOf
+from soc.service.levels import KnownSurges, LevelsOf, slo_dir
 from soc.service.looking import looking
-from soc.service.people import PeopleOf
+from soc.service.people import PeopleOf, people_dir
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
+from soc.service.stamps import Files
 from soc.service.stores import open_stores, prepare
 from soc.settings import Settings
 from soc.store.anomalies import SqliteAnomalies
@@ -59,7 +60,17 @@ def series_dir(data_dir: Path) -> Path:
 
 def definitions_of(settings: Settings) -> Definitions:
     """What the settings name, or what comes with govsoc and what administrators have added."""
-    return load(settings.observe.series or (series_dir(settings.data_dir), CONTENT))
+    return load(_series_folders(settings))
+
+
+def _series_folders(settings: Settings) -> Sequence[Path]:
+    return settings.observe.series or (series_dir(settings.data_dir), CONTENT)
+
+
+def declared_in(settings: Settings) -> list[Path]:
+    """Everything that an administrator writes for the observer: series, kinds of entities, objectives."""
+    people = settings.observe.people or [people_dir(settings.data_dir)]
+    return [*_series_folders(settings), *people, slo_dir(settings.data_dir)]
 
 
 def observer(settings: Settings, stop: threading.Event) -> None:
@@ -97,7 +108,9 @@ def observer(settings: Settings, stop: threading.Event) -> None:
         server, _ = start_http_server(observe.http_port, observe.http_host)
         cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
-        watching = Watching(settings, event_log, kept, definitions_of(settings), harmless.strength, surges)
+        files = Files(declared_in(settings), _LOOK_S)  # before they are read: what is written meanwhile is read again
+        definitions = definitions_of(settings)
+        watching = Watching(settings, event_log, kept, definitions, harmless.strength, surges, files)
         relax_garbage_collection()
         log.info("observing", metrics=f"http://{observe.http_host}:{observe.http_port}/metrics")
         watching.run(stop)
@@ -139,8 +152,11 @@ class Watching:
         definitions: Definitions,
         strength_of: Callable[[str], float] = lambda _: 0.0,
         surges: Expected | None = None,
+        files: Files | None = None,
     ) -> None:
-        self._surges = surges
+        """`files`: those that are read again when they have changed."""
+        self._surges, self._files = surges, files
+        self._began = False
         self._levels = LevelsOf(settings.data_dir, kept)
         self._people = PeopleOf(settings, kept)
         self._settings, self._buffer, self._kept = settings, buffer, kept
@@ -156,6 +172,8 @@ class Watching:
 
     def step(self) -> int:
         """One batch; returns its number of events. What fails has not happened: the next step begins at the last commit."""
+        if self._files is not None and self._files.changed():
+            self._read_again()
         observer = self._observer or self._begin()
         self._reset_what_is_asked(observer)
         if waiting(self._settings.data_dir, ANOMALIES) > _MOST_WAITING:
@@ -217,6 +235,13 @@ class Watching:
                 stop.wait(self._settings.observe.poll_s)
         self.commit()
 
+    def _read_again(self) -> None:
+        """Go on with what is declared now, from where everything is: series, entities and objectives begin at a commit."""
+        self.commit()
+        self._definitions = instead(definitions_of(self._settings), self._definitions)
+        self._observer = None
+        log.info("series, entities and objectives are read again", definitions=len(self._definitions.by_name))
+
     def _begin(self) -> Observer:
         for fault in self._definitions.faults:
             log.warning("a definition of series cannot be used, the others run", definition=str(fault))
@@ -225,7 +250,8 @@ class Watching:
             by_name, ZoneInfo(self._settings.detect.zone), self._kept,
             surges=self._surges, strength_of=self._strength_of, most=self._settings.observe.most_series,
         )  # fmt: skip
-        whole = not self._definitions.faults  # else it may be a slip of the pen, and what was learned is worth keeping
+        # What is missing goes for good at a start only, and not beside a fault: it may be a slip of the pen, or just being written.
+        whole = not self._definitions.faults and not self._began
         anew = observer.load(resting=not whole)
         self._levels.load()
         self._people.load()
@@ -241,7 +267,7 @@ class Watching:
         ]
         self._kept.publish(docs, faults)
         telemetry.SERIES_FAULTS.set(len(faults))
-        self._observer = observer
+        self._observer, self._began = observer, True
         return observer
 
     def _reset_what_is_asked(self, observer: Observer) -> None:

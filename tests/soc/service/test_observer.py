@@ -10,14 +10,18 @@ from observing import append, watching
 from streams import MINUTE, START, receipts, stored
 
 from detector.series.definition import Definitions, load
+from soc.buffer.sqlite import EventLog
 from soc.model.anomaly import RECORD_BYTES, Board
 from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
 from soc.service.handover import take
+from soc.service.observer import Watching, declared_in
+from soc.service.stamps import Files
+from soc.settings import Observe, Settings
 from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
-from soc.store.sqlite import open_stores
+from soc.store.sqlite import events_dir, open_stores
 
 DAY = 1440
 LOST = {"viettel": (DAY + 60, DAY + 90, 0.4)}
@@ -255,3 +259,41 @@ def test_a_reset_that_is_not_committed_is_asked_still(tmp_path, definitions):
         observer.drain()
         assert kept.asked() == []
         assert kept.one(series.id, EVERYTHING).series.born > series.born
+
+
+def test_definitions_are_read_again_while_it_runs(tmp_path, definitions):
+    file = tmp_path / "own" / "otp.yml"
+    settings = Settings(data_dir=tmp_path, observe=Observe(series=[file.parent], commit_s=100))
+    log, kept = EventLog(events_dir(tmp_path)), SqliteAnomalies(tmp_path)
+    observer = Watching(settings, log, kept, definitions, files=Files(declared_in(settings), every_s=0))
+
+    def goes_on(minute: int, seed: int) -> set[str]:
+        """30 minutes more; the definitions that run."""
+        log.append(list(receipts(30, 20, seed, start=START + minute * MINUTE)))
+        observer.drain()
+        return set(kept.running()[0])
+
+    assert goes_on(0, 7) == {"delivery", "delay", "receipts"}
+    file.write_text(DEFINITION + "---\n" + ADDED, encoding="utf-8")
+    assert goes_on(30, 8) == {"delivery", "delay", "receipts", "answers"}
+    file.write_text(DEFINITION.replace("measure: ratio", "measure: ration"), encoding="utf-8")
+    assert goes_on(60, 9) == {"delivery", "delay", "receipts", "answers"}, "as the file was, while it has a fault"
+    assert [fault.path for fault in kept.running()[1]] == [str(file)]
+    file.write_text(DEFINITION, encoding="utf-8")
+    assert goes_on(90, 10) == {"delivery", "delay", "receipts"}
+    assert kept.running()[1] == []
+    known = [(ts - START) // MINUTE for ts, _ in kept.rows(Board("delivery", "hungyen"), 0)]
+    assert known == list(range(1, 119)), "nothing of what went on was lost"
+    assert len(kept.rows(Board("answers", "hungyen"), 0)) > 50
+    log.close()
+    kept.close()
+
+
+ADDED = """
+name: answers
+system: otp
+titles: {vi: "Biên nhận tốt", en: "Good receipts"}
+dataset: otp.gateway
+where: event.outcome:success
+measure: count
+"""
