@@ -10,7 +10,7 @@ import yaml
 from detector.episode import Call
 from detector.score import Point
 from detector.series.definition import Definition, Measure
-from detector.series.key import condition
+from detector.series.key import CLASS, condition
 from detector.series.key import quoted as quoted  # others say it, too
 from soc.model.anomaly import FIELD, SYSTEM_PREFIX, Series
 from soc.model.event import Fields, Value, iso
@@ -53,7 +53,11 @@ def finding_of(definition: Definition, series: Series, call: Call, point: Point,
     since = call.since if system_since is None else system_since
     alert = alert_id(doc.id, series.board.org, entity, f"episode {since}")
     event = f"{call.ts:012x}{hashlib.blake2b(series.id.encode(), digest_size=10).hexdigest()}"
-    matched: Fields = {FIELD + name: value for name, value in _said(definition, series, call, point).items()}
+    group = zip(definition.group_by, series.key, strict=False)
+    matched: Fields = {
+        name: value for name, value in group if value and not name.endswith(CLASS)
+    }  # exceptions ask them
+    matched |= {FIELD + name: value for name, value in _said(definition, series, call, point).items()}
     return Finding(
         finding_id(alert, event), alert, doc.id, doc.hash, series.board.org, field, entity, call.ts, event, matched
     )

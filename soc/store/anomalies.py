@@ -319,6 +319,12 @@ class SqliteAnomalies:
             rows = db.execute(f"{_ANOMALY} WHERE {where} ORDER BY since DESC, id DESC LIMIT ?", [*values, limit])
             return [_anomaly_of(row) for row in rows]
 
+    def how_many(self, scope: Scope) -> int:
+        """All anomalies that `list` would give."""
+        where, values = _within(scope)
+        row = self._db.row(f"SELECT count(*) FROM anomaly WHERE {where}", *values) if self.there else None
+        return int(row[0]) if row else 0
+
     def anomaly(self, anomaly_id: str, scope: Scope) -> Anomaly:
         """Raises `NotFound`, also outside the scope."""
         if self.there:

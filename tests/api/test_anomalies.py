@@ -107,6 +107,24 @@ def test_an_alert_closed_as_benign_says_that_it_is_harmless(client_of, alert, mi
     assert alert in one["reason"]
 
 
+def test_an_exception_is_made_from_the_alert_of_an_anomaly(client_of, alert):
+    """The observer's rules are not among those that the detector runs: their alerts are what is known of them."""
+    admin = client_of("admin")
+    wanted = {
+        "rule_id": RULE.id, "orgs": ["hungyen"], "condition": 'govsoc.anomaly.what:"otp-delivery viettel"',
+        "reason": "maintenance of the carrier", "created_from": alert,
+    }  # fmt: skip
+    made = admin.post("/api/v1/exceptions", json=wanted)
+    assert made.status_code == 201, made.text
+    assert admin.post("/api/v1/exceptions", json=wanted | {"created_from": None}).status_code == 404
+    assert client_of("outsider").post("/api/v1/exceptions", json=wanted | {"orgs": ["ninhbinh"]}).status_code == 404
+    closed = {"version": 0, "status": "closed", "verdict": "true_positive"}
+    assert client_of("analyst").patch(f"/api/v1/alerts/{alert}", json=closed).status_code == 200
+    again = admin.post("/api/v1/exceptions", json=wanted)
+    assert again.status_code == 422
+    assert "1 of them confirmed true" in again.json()["detail"]
+
+
 def test_pages_of_anomalies(signed_in, alert, mine):
     browser = signed_in("analyst")
     page = browser.get(f"/alerts/{alert}", headers={"accept-language": "en"}).text

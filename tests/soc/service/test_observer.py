@@ -95,6 +95,7 @@ def test_a_carrier_that_loses_messages_is_an_alert(tmp_path, definitions):
     assert (alert.rule_id, alert.entity, alert.org, alert.level) == ("anomaly-delivery", "viettel", "hungyen", "high")
     assert stores.alerts.rule(alert.rule_hash).titles["vi"] == "Tin nhắn OTP không đến"
     matched = stores.alerts.findings(alert.id, EVERYTHING).items[0].matched
+    assert matched["govsoc.otp.carrier"] == "viettel", "which an exception can ask"
     assert matched["govsoc.anomaly.query"].startswith(
         'event.dataset:"otp.gateway" AND organization.id:"hungyen" AND (govsoc.otp.event:dlr)'
     )
