@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from detector.correct import corrected
 from detector.episode import Call
 from detector.explain import finding_of
 from detector.rows import Rows
@@ -26,7 +27,7 @@ from detector.series.definition import Definition, Measure
 from detector.together import Together
 from detector.track import Track
 from soc.errors import ConfigError
-from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, pack, series_id
+from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, half, pack, series_id
 from soc.model.anomaly import Board as Place
 from soc.model.event import Stored
 from soc.model.finding import Finding
@@ -38,6 +39,7 @@ _SNAPSHOT_EVERY = 60  # buckets
 _MOST_CORRECTED = 500  # series of a board that are judged again when a bucket is closed
 _TOGETHER = ("", "together")
 _VOLUMES = (Measure.COUNT, Measure.DISTINCT)
+_Told = tuple[float | None, float]  # surge, what is harmless
 
 
 class Observer:
@@ -83,7 +85,10 @@ class Observer:
         """What these events bring about, in their order."""
         findings: list[Finding] = []
         for closed in self._aggregator.feed(events):
-            findings += self._judge(closed)
+            if closed.back:
+                self._go_back(closed.board, closed.start)
+            else:
+                findings += self._judge(closed)
         return findings
 
     @property
@@ -105,6 +110,7 @@ class Observer:
             list(self._anomalies.values()),
             {_place(one): Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
             {_place(one): one.closed_to for one in self._aggregator.boards()},
+            self._rows.back,
         )
         self._rows = Rows(self._kept)
         self._series, self._gone, self._anomalies = [], [], {}
@@ -146,14 +152,15 @@ class Observer:
             assert known is not None
             series, track = known
             try:
-                point, call = self._step(board, series, track, start, value, weight)
+                told = self._told(board, series, start)
+                point, call = _step(board, track, start, value, weight, told)
             except ArithmeticError as error:
                 log.warning("a series begins anew: its values cannot be judged", series=series.id, reason=str(error))
                 track = Track(board.definition, board.meter, self._zone)
                 tracks[slot] = (series, track)
                 self._rows.invalidate(series.id, 0)
                 continue
-            self._rows.place(row, slot, _record(value, weight, point))
+            self._rows.place(row, slot, _record(value, weight, point, told))
             if call is not None:
                 called.append((series, call, point))
             if (turn + slot) % _SNAPSHOT_EVERY == 0:
@@ -161,14 +168,28 @@ class Observer:
         self._rows.put(place, start, bytes(row))
         return self._say(board, called)
 
-    def _step(
-        self, board: Board, series: Series, track: Track, start: int, value: float | None, weight: float
-    ) -> tuple[Point, Call | None]:
-        definition = board.definition
-        surge = None
-        if definition.measure in _VOLUMES:
-            surge = self._surge(board, series, start)
-        return track.step(definition, start, value, weight, self._strength_of(series.id), surge=surge)
+    def _go_back(self, board: Board, to: int) -> None:
+        """What was judged of a time that has not come yet is void. Tracks have learned of it, and are written down as they are: rows cannot
+        make them again."""
+        place = _place(board)
+        self._rows.go_back(place, to)
+        self._together.go_back(board.org, board.definition.system, to)
+        tracks = self._followed(board)
+        for slot, known in enumerate(tracks):
+            if known is None:
+                continue
+            series, track = known
+            self._rows.invalidate(series.id, to)
+            if series.born >= to:
+                tracks[slot] = (series, Track(board.definition, board.meter, self._zone))
+            else:
+                track.go_back()
+                self._rows.snapshots[series.id, to - 1] = track.dump()
+
+    def _told(self, board: Board, series: Series, start: int) -> _Told:
+        """What people say now; it is kept with the row, and holds for it whatever they say later."""
+        surge = self._surge(board, series, start) if board.definition.measure in _VOLUMES else None
+        return half(surge) if surge else None, half(self._strength_of(series.id))
 
     def _surge(self, board: Board, series: Series, start: int) -> float | None:
         """How many times the usual is expected of the series: a surge may name a service or carrier that it is of."""
@@ -241,11 +262,12 @@ class Observer:
                 saved = track.dump()  # the next late event need not go back further than this one
             value, weight = reading.value, reading.weight
             if reading.ts in cells:
-                value, weight = _corrected(board.definition, value, weight, cells[reading.ts])
+                value, weight = corrected(board.definition, value, weight, cells[reading.ts])
                 self.corrected += 1
-            point, call = self._step(board, series, track, reading.ts, value, weight)
+            told = reading.surge, reading.harmless
+            point, call = _step(board, track, reading.ts, value, weight, told)
             if reading.ts >= first:
-                change(_record(value, weight, point))
+                change(_record(value, weight, point, told))
                 if call is not None:
                     called.append((series, call, point))
             else:
@@ -288,28 +310,22 @@ class Observer:
         for reading, slot in self._rows.of_board(place, oldest):
             known = tracks[slot] if slot < len(tracks) else None
             if known is not None and reading.ts > since[slot]:
-                self._step(board, *known, reading.ts, reading.value, reading.weight)
+                _step(board, known[1], reading.ts, reading.value, reading.weight, (reading.surge, reading.harmless))
 
 
 def _place(board: Board) -> Place:
     return Place(board.definition.name, board.org)
 
 
-def _record(value: float | None, weight: float, point: Point) -> bytes:
-    return pack(value, weight, point.expected, point.lower, point.upper, point.score, point.learning)
+def _step(
+    board: Board, track: Track, start: int, value: float | None, weight: float, told: _Told
+) -> tuple[Point, Call | None]:
+    surge, harmless = told
+    return track.step(board.definition, start, value, weight, harmless, surge=surge)
 
 
-def _corrected(
-    definition: Definition, value: float | None, weight: float, cell: Sequence[int]
-) -> tuple[float | None, float]:
-    hits, events = cell
-    if definition.measure is Measure.COUNT:
-        return (None, weight) if value is None else (value + events, weight + events)
-    total = weight + events
-    if value is None and definition.measure is Measure.CONVERSION:
-        return None, total  # how many came out of the step is not known any more
-    before = round(value * weight) if value is not None else 0
-    return ((before + hits) / total if total else None), total
+def _record(value: float | None, weight: float, point: Point, told: _Told) -> bytes:
+    return pack(value, weight, point.expected, point.lower, point.upper, point.score, point.learning, *told)
 
 
 __all__ = ["LATENESS_MS", "Observer"]

@@ -38,6 +38,13 @@ class Together:
         known = self._since.get((org, system))
         return known[0] if known is not None and ts >= known[0] else None
 
+    def go_back(self, org: str, system: str, ts: int) -> None:
+        """Nothing at or after this time was true."""
+        place = (org, system)
+        self._called[place] = {one: at for one, at in self._called.get(place, {}).items() if at < ts}
+        if place in self._since and self._since[place][1] >= ts:
+            del self._since[place]
+
     def dump(self) -> list[Any]:
         return [[(*place, one) for place, one in which.items()] for which in (self._called, self._since)]
 

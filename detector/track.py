@@ -57,6 +57,10 @@ class Track:
                 call = None
         return point, call
 
+    def go_back(self) -> None:
+        """The clock had been ahead: what was going on is over, whatever it was. What was learned stays."""
+        self.episode, self.leaned = Episode(), 0
+
     def dump(self) -> bytes:
         episode = self.episode.dump()
         return (

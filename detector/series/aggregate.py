@@ -117,9 +117,9 @@ class Aggregator:
         if believed is False:
             return ()
         if believed is None:
-            for board in place.boards:
-                board.go_back_to(ts)
+            back = [board.go_back_to(ts) for board in place.boards]
             place.close_at = self._due(place)
+            return self._back_and_add(place, back, ts, fields)
         if lane.newest >= place.close_at:
             return self._turn_and_add(place, ts, fields)
         for board in place.boards:
@@ -128,6 +128,11 @@ class Aggregator:
 
     def _turn_and_add(self, place: _Watched, ts: int, fields: Fields) -> Iterator[Closed]:
         yield from self._turn(place)
+        for board in place.boards:
+            board.add(ts, fields, self._lateness)
+
+    def _back_and_add(self, place: _Watched, back: list[Closed], ts: int, fields: Fields) -> Iterator[Closed]:
+        yield from back
         for board in place.boards:
             board.add(ts, fields, self._lateness)
 

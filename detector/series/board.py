@@ -28,12 +28,14 @@ class Room:
 
 class Closed(NamedTuple):
     """A bucket (start, ms) that is over. `readings`: slot and reading of each series; None: unknown, because the source was silent in
-    it. `late`: bucket start and slot -> hits and events that came after their bucket was closed."""
+    it. `late`: bucket start and slot -> hits and events that came after their bucket was closed. `back`: no bucket; the clock had been
+    ahead, and what was known from `start` on is void."""
 
     board: Board
     start: int
     readings: list[tuple[int, Reading]] | None
     late: dict[tuple[int, int], list[int]]
+    back: bool = False
 
 
 class Board:
@@ -54,6 +56,7 @@ class Board:
             int, tuple[int, Any]
         ] = {}  # per slot: cells with too few values to say anything, and their first bucket
         self.closed_to = 0  # buckets that start before this are closed
+        self.floor = 0  # where the clock went back to: what was before cannot be corrected any more
         self.lost = 0  # events later than anything can be corrected
         self.beyond: hll_sketch | None = None  # keys that had no room
         self._room = room
@@ -93,11 +96,16 @@ class Board:
         for old in [one for one in self.cells if one < self.closed_to]:
             del self.cells[old]
 
-    def go_back_to(self, ts: int) -> None:
+    def go_back_to(self, ts: int) -> Closed:
         """The clock of the events was wrong, and is right now."""
-        self.closed_to = ts - ts % self.width
+        self.closed_to = self.floor = ts - ts % self.width
         self.cells.clear()
         self.few.clear()
+        self.lost += sum(events for _, events in self.late.values())
+        self.late.clear()
+        self.heard = [min(one, self.closed_to) for one in self.heard]
+        self.born = [min(one, self.closed_to) for one in self.born]
+        return Closed(self, self.closed_to, None, {}, back=True)
 
     @property
     def keys_beyond(self) -> int:
@@ -126,6 +134,7 @@ class Board:
         return {
             "few": few,
             "to": self.closed_to,
+            "floor": self.floor,
             "lost": self.lost,
             "cells": cells,
             "late": late,
@@ -136,7 +145,7 @@ class Board:
     def load(self, saved: dict[str, Any]) -> None:
         for slot, key, born, heard in saved["slots"]:
             self.place(slot, tuple(key), born, heard)
-        self.closed_to, self.lost = saved["to"], saved["lost"]
+        self.closed_to, self.lost, self.floor = saved["to"], saved["lost"], saved.get("floor", 0)
         self.cells = {start: {slot: self.meter.load(cell) for slot, cell in some} for start, some in saved["cells"]}
         self.few = {slot: (since, self.meter.load(cell)) for slot, since, cell in saved["few"]}
         self.late = {(start, slot): [hits, events] for start, slot, hits, events in saved["late"]}
@@ -169,7 +178,7 @@ class Board:
         return reading
 
     def _add_late(self, start: int, fields: Fields, lateness_ms: int) -> None:
-        if not self.meter.additive or start < self.closed_to - lateness_ms:
+        if not self.meter.additive or start < max(self.closed_to - lateness_ms, self.floor):
             self.lost += 1  # and makes no series of it
             return
         slot = self._slot(self._key(fields), start)

@@ -72,6 +72,7 @@ SCHEMA = (
     """,
     levels.SCHEMA,
     unusual.SCHEMA,
+    "DELETE FROM bucket;",  # their records had no place for surges and what is harmless; snapshots go on
 )
 KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS
@@ -184,6 +185,10 @@ class SqliteAnomalies:
             db.executemany(
                 "REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?)",
                 ((one.id, *one.board, orjson.dumps(one.key).decode(), one.slot, one.born) for one in done.series),
+            )
+            db.executemany(
+                "DELETE FROM bucket WHERE definition = ? AND org = ? AND ts >= ?",
+                ((*board, ts) for board, ts in done.back.items()),
             )
             db.executemany(
                 "REPLACE INTO bucket VALUES (?, ?, ?, ?)", ((*board, ts, row) for (board, ts), row in done.rows.items())

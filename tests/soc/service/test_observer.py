@@ -11,9 +11,10 @@ from streams import MINUTE, START, receipts, stored
 
 from detector.series.definition import Definitions, load
 from soc.buffer.sqlite import EventLog
-from soc.model.anomaly import RECORD_BYTES, Board
+from soc.model.anomaly import RECORD_BYTES, Board, half
 from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
+from soc.model.surge import Surge, Surges
 from soc.service.handover import take
 from soc.service.observer import Watching, declared_in
 from soc.service.stamps import Files
@@ -298,3 +299,44 @@ dataset: otp.gateway
 where: event.outcome:success
 measure: count
 """
+
+
+def test_after_a_clock_that_was_ahead_a_restart_goes_on_as_if_there_had_been_none(tmp_path, definitions):
+    append(tmp_path, receipts(90, 25, 7, {"viettel": (60, 90, 0.5)}))
+    ahead = START + (90 + DAY) * MINUTE
+    new = (
+        stored(one.ts, n, govsoc__otp__event="dlr", govsoc__otp__carrier="new", event__outcome="success")
+        for n, one in enumerate(receipts(30, 25, 8, start=ahead))
+    )
+    append(tmp_path, new)
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        assert max(ts for _, ts in rows(kept)) > ahead
+    append(tmp_path, receipts(90, 25, 9, start=START + 90 * MINUTE))
+    with watching(tmp_path, definitions, commit_s=0) as (observer, kept):
+        observer.drain()
+        live = {series: track.dump() for series, track in observer._observer.tracks()}
+        assert max(ts for _, ts in rows(kept)) < START + 181 * MINUTE, "no page shows the future"
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.step()
+        assert {series: track.dump() for series, track in observer._observer.tracks()} == live
+    (new_one,) = [series for series in live if series.key == ("new",) and series.board.definition == "delivery"]
+    assert new_one.born < START + 181 * MINUTE, "it need not wait for the time to come"
+
+
+def test_what_people_say_later_changes_nothing_of_what_was_judged(tmp_path, definitions):
+    """A surge that has ended and a verdict that was withdrawn, between two starts."""
+    append(tmp_path, receipts(90, 25, 7))
+    log, kept = EventLog(events_dir(tmp_path)), SqliteAnomalies(tmp_path)
+    surge = Surge("s1", "enrolment", START + 30 * MINUTE, START + 80 * MINUTE, 110)
+    observer = Watching(Settings(data_dir=tmp_path), log, kept, definitions, lambda _: 2.517, Surges([surge]))
+    observer.drain()
+    live = {series: track.dump() for series, track in observer._observer.tracks()}
+    (receipts_,) = [one.series for one in kept.series(EVERYTHING, definition="receipts")]
+    told = {(one.surge, one.harmless) for one in kept.readings(receipts_, START, START + 90 * MINUTE)}
+    assert told == {(None, half(2.517)), (half(1.1), half(2.517))}
+    log.close()
+    kept.close()
+    with watching(tmp_path, definitions) as (observer, _):
+        observer.step()
+        assert {series: track.dump() for series, track in observer._observer.tracks()} == live
