@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from api.errors import Refused
 from detector.explain import query_of
-from detector.series.definition import Definition
+from detector.score.merge import RELEARNING_DAYS
+from detector.series.definition import Definition, Measure
 from soc.errors import ConfigError, NotFound
 from soc.model.account import Account
 from soc.model.anomaly import RULE_PREFIX, Anomaly, Board, Reading, Series
@@ -123,6 +125,22 @@ def shown_of(state: State, anomaly: Anomaly, scope: Scope, definition: Definitio
         return Shown(state.anomalies.one(anomaly.series, scope).series, definition)
     except NotFound:
         return Shown(Series(Board(anomaly.definition, anomaly.org), (), 0, 0), definition, gone=True)
+
+
+def took_over(state: State, shown: Shown, last: Reading | None) -> list[str]:
+    """The organisations whose series this one began with: those that ended in its own, while it is learning."""
+    if last is None or not last.learning or not shown.definition:
+        return []
+    if shown.definition.measure not in (Measure.COUNT, Measure.DISTINCT):
+        return []  # what has no sum is learned anew
+    day = datetime.fromtimestamp(last.ts / 1000, state.zone).date()
+    return [
+        org.code
+        for org in state.organisations.directory()
+        if org.successor == shown.series.board.org
+        and org.ended(day)
+        and not org.ended(day - timedelta(days=RELEARNING_DAYS))
+    ]
 
 
 def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:

@@ -19,11 +19,13 @@ import structlog
 from detector.correct import corrected
 from detector.episode import Call
 from detector.explain import finding_of
+from detector.heir import Merges, ended_before, heir
 from detector.rows import Rows
 from detector.score import Point
 from detector.series.aggregate import LATENESS_MS, MOST_SERIES, Aggregator
 from detector.series.board import Board, Closed, series_of
 from detector.series.definition import Definition, Measure
+from detector.series.key import Key
 from detector.together import Together
 from detector.track import Track
 from soc.errors import ConfigError
@@ -54,13 +56,14 @@ class Observer:
         *,
         surges: Expected | None = None,
         strength_of: Callable[[str], float] = lambda _: 0.0,
+        merges: Merges = lambda _: (),
         most: int = MOST_SERIES,
     ) -> None:
         self.definitions = definitions
         self.corrected = 0  # buckets of series that late events have changed
         self._zone, self._kept = zone, kept
         self._surges: Expected = surges or Surges()
-        self._strength_of = strength_of
+        self._strength_of, self._merges = strength_of, merges
         self._aggregator = Aggregator(definitions, most=most)
         self._together = Together()
         self._tracks: dict[Place, list[tuple[Series, Track] | None]] = {}
@@ -142,6 +145,7 @@ class Observer:
     def _judge(self, closed: Closed) -> list[Finding]:
         board, start = closed.board, closed.start
         called = self._correct(board, closed.late) if closed.late else []
+        self._join(board, start)
         if closed.readings is None:
             return self._say(board, called)
         place, tracks = _place(board), self._followed(board)
@@ -233,9 +237,37 @@ class Observer:
                 tracks[slot] = None
             if key is not None:
                 series = Series(place, key, slot, board.born[slot])
-                tracks[slot] = (series, Track(board.definition, board.meter, self._zone))
+                ended = ended_before(self._merges(board.org), series.born)
+                track = heir(board.definition, board.meter, self._zone, self._parts(board, ended, key))
+                if track is not None:
+                    self._rows.snapshots[series.id, series.born - 1] = track.dump()
+                tracks[slot] = (series, track or Track(board.definition, board.meter, self._zone))
                 self._series.append(series)
         return tracks
+
+    def _parts(self, board: Board, orgs: Sequence[str], key: Key) -> list[Track]:
+        """The series of other organisations that are of the same."""
+        some = (self._tracks.get(Place(board.definition.name, org), ()) for org in orgs)
+        return [one[1] for tracks in some for one in tracks if one is not None and one[0].key == key]
+
+    def _join(self, board: Board, start: int) -> None:
+        """Series that are there already when others end in their organisation go on with the sum. What came before cannot be corrected
+        any more: it would be judged again without them."""
+        ended = [code for at, code in self._merges(board.org) if start <= at < start + board.width]
+        if not ended:
+            return
+        tracks = self._followed(board)
+        for slot, known in enumerate(tracks):
+            if known is None or known[0].born >= start:
+                continue
+            series, own = known
+            parts = self._parts(board, ended, series.key)
+            track = heir(board.definition, board.meter, self._zone, [own, *parts]) if parts else None
+            if track is not None:
+                tracks[slot] = (series, track)
+                self._rows.invalidate(series.id, start)
+                self._rows.snapshots[series.id, start - 1] = track.dump()
+                board.floor = start
 
     def _correct(self, board: Board, late: Mapping[tuple[int, int], Sequence[int]]) -> list[tuple[Series, Call, Point]]:
         """Closed buckets get what came late, and their series are judged again from there."""
@@ -281,7 +313,7 @@ class Observer:
     def _before(self, board: Board, series: Series, start: int) -> tuple[Track, int]:
         """The track as it was before this bucket or earlier, and the time (ms) of the last bucket in it."""
         found = self._rows.snapshot(series.id, start)
-        if found is not None and found[0] >= series.born:
+        if found is not None and found[0] >= series.born - 1:
             try:
                 return Track.load(found[1], board.definition, board.meter, self._zone), found[0]
             except ConfigError:
@@ -296,7 +328,7 @@ class Observer:
         for slot, key in series_of(board):
             series = Series(place, key, slot, board.born[slot])
             track = Track(board.definition, board.meter, self._zone)
-            if series.id in snapshots and snapshots[series.id][0] >= series.born:
+            if series.id in snapshots and snapshots[series.id][0] >= series.born - 1:
                 try:
                     track = Track.load(snapshots[series.id][1], board.definition, board.meter, self._zone)
                     since[slot] = snapshots[series.id][0]

@@ -20,6 +20,7 @@ from api.anomalies import (
     reset,
     said,
     shown_of,
+    took_over,
     withdraw,
 )
 from api.anomaly_schemas import AnomalyId, SeriesId
@@ -122,6 +123,7 @@ def one_series_page(
         shown=shown,
         last=known.last,
         hours=hours,
+        took_over=took_over(state, shown, known.last),
         span=(readings[0].ts, readings[-1].ts) if readings else None,
         plot=plot(readings, shown.bucket_ms, label=shown.series.board.definition),
         known=sum(one.value is not None for one in readings),

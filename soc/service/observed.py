@@ -14,6 +14,7 @@ from soc.errors import ConfigError
 from soc.model.anomaly import Anomaly, Series
 from soc.model.org import Scope
 from soc.service.levels import KnownSurges
+from soc.service.merges import KnownMerges
 from soc.service.observer import KnownHarmless, definitions_of
 from soc.service.process import relax_garbage_collection
 from soc.service.stores import open_history, open_stores
@@ -37,9 +38,10 @@ def tried(
         why = "; ".join(map(str, definitions.faults)) or "there is none"
         raise ConfigError(f"no definition of series can be used: {why}")
     policies = open_stores(settings).policies
-    harmless, surges = KnownHarmless(policies), KnownSurges(policies)
+    harmless, surges, merges = KnownHarmless(policies), KnownSurges(policies), KnownMerges(policies, settings)
     harmless.load()
     surges.load()
+    merges.load()
     relax_garbage_collection()
     with (
         tempfile.TemporaryDirectory() as place,
@@ -48,7 +50,7 @@ def tried(
     ):
         observer = Observer(
             definitions.by_name, ZoneInfo(settings.detect.zone), kept,
-            surges=surges, strength_of=harmless.strength, most=settings.observe.most_series,
+            surges=surges, strength_of=harmless.strength, merges=merges.of, most=settings.observe.most_series,
         )  # fmt: skip
         cursor, events, uncommitted = dict[str, int](), 0, 0
         while True:

@@ -21,6 +21,7 @@ from prometheus_client import start_http_server
 from detector.explain import rules_of
 from detector.health.alarm import Alarm
 from detector.health.tell import finding_of, rule_of
+from detector.heir import Merges
 from detector.observe import Observer
 from detector.series.definition import CONTENT, Definitions, instead, load
 from soc import telemetry
@@ -38,6 +39,7 @@ from soc.model.surge import Expected
 from soc.service.handover import ANOMALIES, hand_over, waiting
 from soc.service.levels import KnownSurges, LevelsOf, slo_dir
 from soc.service.looking import looking
+from soc.service.merges import KnownMerges
 from soc.service.people import PeopleOf, people_dir
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.stamps import Files
@@ -86,9 +88,10 @@ def observer(settings: Settings, stop: threading.Event) -> None:
         if not prepare(settings, stop, patience_s=float("inf")):
             return
         policies = open_stores(settings).policies
-        harmless, surges = KnownHarmless(policies), KnownSurges(policies)
+        harmless, surges, merges = KnownHarmless(policies), KnownSurges(policies), KnownMerges(policies, settings)
         harmless.load()
         surges.load()
+        merges.load()
         cleanup.enter_context(
             looking(
                 "surges",
@@ -105,12 +108,20 @@ def observer(settings: Settings, stop: threading.Event) -> None:
                 Complaint(log, "what is harmless is as last known", "it is known again"),
             )
         )
+        cleanup.enter_context(
+            looking(
+                "merges",
+                merges.load,
+                _LOOK_S,
+                Complaint(log, "organisations are as last known", "they are known again"),
+            )
+        )
         server, _ = start_http_server(observe.http_port, observe.http_host)
         cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
         files = Files(declared_in(settings), _LOOK_S)  # before they are read: what is written meanwhile is read again
         definitions = definitions_of(settings)
-        watching = Watching(settings, event_log, kept, definitions, harmless.strength, surges, files)
+        watching = Watching(settings, event_log, kept, definitions, harmless.strength, surges, files, merges.of)
         relax_garbage_collection()
         log.info("observing", metrics=f"http://{observe.http_host}:{observe.http_port}/metrics")
         watching.run(stop)
@@ -153,8 +164,10 @@ class Watching:
         strength_of: Callable[[str], float] = lambda _: 0.0,
         surges: Expected | None = None,
         files: Files | None = None,
+        merges: Merges = lambda _: (),
     ) -> None:
         """`files`: those that are read again when they have changed."""
+        self._merges = merges
         self._surges, self._files = surges, files
         self._began = False
         self._levels = LevelsOf(settings.data_dir, kept)
@@ -248,7 +261,7 @@ class Watching:
         by_name = self._definitions.by_name
         observer = Observer(
             by_name, ZoneInfo(self._settings.detect.zone), self._kept,
-            surges=self._surges, strength_of=self._strength_of, most=self._settings.observe.most_series,
+            surges=self._surges, strength_of=self._strength_of, merges=self._merges, most=self._settings.observe.most_series,
         )  # fmt: skip
         # What is missing goes for good at a start only, and not beside a fault: it may be a slip of the pen, or just being written.
         whole = not self._definitions.faults and not self._began

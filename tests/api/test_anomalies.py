@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from soc.model.anomaly import FIELD
+from soc.model.anomaly import FIELD, pack
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
 
 NOW = 1_772_452_800_000
@@ -179,3 +180,34 @@ def test_the_list_says_what_goes_on_and_how_far_off_it_is(signed_in, world, mine
     assert "How far off" in page
     world.now = mine.until + 2 * 3_600_000
     assert "going on" not in browser.get("/anomalies", headers={"accept-language": "en"}).text
+
+
+def test_a_series_that_began_with_what_its_parts_had_learned_says_so(signed_in, world, mine):
+    ended = {
+        "code": "thaibinh", "name": "Thái Bình", "kind": "province", "valid_to": "2026-03-01", "successor": "hungyen",
+    }  # fmt: skip
+    world.stores.policies.put(Policy(PolicyKind.ORGANISATION, "thaibinh", 1, ended, "lan", NOW, "merged"))
+    board, series = mine.definition, mine.series
+    learning = {"learning": True}
+    for kept in (learning, {"learning": False}):
+        _last_reading(world, board, **kept)
+        page = signed_in("viewer").get(f"/series/{series}", headers={"accept-language": "en"}).text
+        assert "thaibinh" not in page, "shares have no sum"
+    with world.anomalies._db.write() as db:
+        (doc,) = db.execute("SELECT doc FROM running").fetchone()
+        db.execute("UPDATE running SET doc = ?", (doc.replace('"measure":"ratio"', '"measure":"count"'),))
+    _last_reading(world, board, learning=True)
+    assert "thaibinh" in signed_in("viewer").get(f"/series/{series}").text
+    _last_reading(world, board, learning=False)
+    assert "thaibinh" not in signed_in("viewer").get(f"/series/{series}").text
+
+
+def _last_reading(world, definition, *, learning):
+    row = pack(0.02, 50.0, 0.02, 0.0, 0.1, 0.1, learning)
+    with world.anomalies._db.write() as db:
+        ts = db.execute(
+            "SELECT max(ts) FROM bucket WHERE definition = ? AND org = 'hungyen'", (definition,)
+        ).fetchone()[0]
+        db.execute(
+            "UPDATE bucket SET readings = ? WHERE definition = ? AND org = 'hungyen' AND ts = ?", (row, definition, ts)
+        )
