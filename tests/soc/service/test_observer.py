@@ -326,7 +326,7 @@ def test_after_a_clock_that_was_ahead_a_restart_goes_on_as_if_there_had_been_non
 
 def test_what_people_say_later_changes_nothing_of_what_was_judged(tmp_path, definitions):
     """A surge that has ended and a verdict that was withdrawn, between two starts."""
-    append(tmp_path, receipts(90, 25, 7))
+    append(tmp_path, [*receipts(40, 25, 7), *receipts(50, 45, 8, start=START + 40 * MINUTE)])
     log, kept = EventLog(events_dir(tmp_path)), SqliteAnomalies(tmp_path)
     surge = Surge("s1", "enrolment", START + 30 * MINUTE, START + 80 * MINUTE, 110)
     observer = Watching(Settings(data_dir=tmp_path), log, kept, definitions, lambda _: 2.517, Surges([surge]))
