@@ -6,11 +6,10 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from api.errors import Refused
 from api.schemas import In, Name
-from api.surges import Declared
+from api.surges import Declared, wanted
 from soc.model.event import iso
-from soc.model.surge import LEAST_PERCENT, MAX_ORGS, MAX_SERVICES, MOST_PERCENT, Surge, hours
+from soc.model.surge import LEAST_PERCENT, MAX_ORGS, MAX_SERVICES, MOST_PERCENT, Surge
 from soc.model.system import SYSTEMS
 from soc.model.tuning import MAX_REASON
 
@@ -39,18 +38,15 @@ class SurgeIn(In):
 
     def surge(self) -> Surge:
         """Raises `Refused`."""
-        opens, closes = read_hours(self.hours)
-        return Surge(
-            id="",
-            name=self.name,
-            since=int(self.since.timestamp() * 1000),
-            until=int(self.until.timestamp() * 1000),
-            percent=round(self.factor * 100),
-            orgs=tuple(self.orgs),
-            systems=tuple(self.systems),
-            services=tuple(self.services),
-            opens=opens,
-            closes=closes,
+        return wanted(
+            self.name,
+            int(self.since.timestamp() * 1000),
+            int(self.until.timestamp() * 1000),
+            self.factor,
+            orgs=self.orgs,
+            systems=self.systems,
+            services=self.services,
+            daily=self.hours,
         )
 
 
@@ -93,16 +89,6 @@ class SurgeOut(BaseModel):
             at=iso(declared.at),
             reason=declared.reason,
         )
-
-
-def read_hours(text: str) -> tuple[int, int]:
-    """Raises `Refused`. Nothing means all day."""
-    if not text.strip():
-        return 0, 0
-    found = hours(text)
-    if found is None:
-        raise Refused(f"the hours are {text!r}: write for example 07:00-11:30")
-    return found
 
 
 def written_hours(surge: Surge) -> str:

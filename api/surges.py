@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import structlog
@@ -15,10 +15,10 @@ from soc.model.account import Account
 from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.surge import Surge, readable
+from soc.model.surge import Surge, hours, readable
 from soc.store.base import AuditEntry, PolicyStore, Stores
 
-MAX_OPEN = 500  # declared and not over, all together
+MAX_OPEN = 50  # declared and not over, of one organisation, and of all organisations
 SHOWN_MS = 400 * DAY_MS  # that one that is over is listed: last year's is the best guess of this year's
 
 _unread = Complaint(structlog.get_logger(), "a surge cannot be read, it does not count")
@@ -26,13 +26,15 @@ _unread = Complaint(structlog.get_logger(), "a surge cannot be read, it does not
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """A surge with its latest version, who made that and why."""
+    """A surge with its latest version, who made that and why. `whole`: nobody else's organisations are in it, so that whoever is
+    shown it may end it."""
 
     surge: Surge
     version: int
     by: str
     at: int
     reason: str
+    whole: bool = True
 
 
 def visible(policies: PolicyStore, scope: Scope, now: int) -> list[Declared]:
@@ -41,20 +43,51 @@ def visible(policies: PolicyStore, scope: Scope, now: int) -> list[Declared]:
     return sorted((_inside(one, scope) for one in found), key=lambda one: (-one.surge.since, one.surge.id))
 
 
-def declare(stores: Stores, account: Account, wanted: Surge, *, reason: str, now: int) -> Declared:
+def wanted(
+    name: str,
+    since: int,
+    until: int,
+    factor: float,
+    *,
+    orgs: Iterable[str] = (),
+    systems: Iterable[str] = (),
+    services: Iterable[str] = (),
+    daily: str = "",
+) -> Surge:
+    """As somebody wants it declared; times in ms, `daily`: the hours of each day, such as `07:00-11:30`. Raises `Refused`."""
+    found = hours(daily) if daily.strip() else (0, 0)
+    if found is None:
+        raise Refused(
+            f"the hours are {daily!r}: write for example 07:00-11:30; for a night declare two, to 24:00 and from 00:00"
+        )
+    return Surge(
+        id="",
+        name=name.strip(),
+        since=since,
+        until=until,
+        percent=round(factor * 100),
+        orgs=tuple(orgs),
+        systems=tuple(systems),
+        services=tuple(services),
+        opens=found[0],
+        closes=found[1],
+    )
+
+
+def declare(stores: Stores, account: Account, new: Surge, *, reason: str, now: int) -> Declared:
     """Raises `Forbidden` for organisations that are not the caller's, and `Refused` for what cannot be."""
-    if not wanted.orgs and account.scope.orgs is not None:
+    reason = _why(reason)
+    if not new.orgs and account.scope.orgs is not None:
         raise Forbidden("a surge of all organisations is everybody's: name your own")
-    if not account.scope.allows_all(wanted.orgs):
+    if not account.scope.allows_all(new.orgs):
         raise Forbidden("there is no such organisation, or it is not one of yours")
     try:
-        surge = Surge.read("as declared", wanted.body())
+        surge = Surge.read("as declared", new.body())
     except ConfigError as error:
         raise Refused(str(error)) from None
     if surge.until <= now:
         raise Refused("it would be over already: give a later end")
-    if sum(one.surge.until > now for one in _all(stores.policies)) >= MAX_OPEN:
-        raise Refused(f"there are {MAX_OPEN} surges that are not over: end one first")
+    _room(stores.policies, surge, now)
     surge = replace(surge, id=secrets.token_hex(6))
     stores.policies.put(Policy(PolicyKind.SURGE, surge.id, 1, surge.body(), account.name, now, reason))
     stores.audit.record(AuditEntry(now, account.name, "surge.declare", surge.id, f"{surge.name}: {reason}"))
@@ -64,8 +97,9 @@ def declare(stores: Stores, account: Account, wanted: Surge, *, reason: str, now
 def end(stores: Stores, account: Account, id_: str, *, reason: str, now: int) -> Declared | None:
     """It ends now; one that has not begun is withdrawn (None). Raises `NotFound`, `Forbidden`, `Conflict`, and `Refused` for one that
     is over."""
+    reason = _why(reason)
     known = get(stores.policies, id_, account.scope, inside=False)
-    if not account.scope.allows_all(known.surge.orgs) or (not known.surge.orgs and account.scope.orgs is not None):
+    if not _is_whole(known.surge, account.scope):
         raise Forbidden("it is of other organisations, too: ask an administrator of all of them")
     if known.surge.until <= now:
         raise Refused("it is over already")
@@ -92,4 +126,25 @@ def _all(policies: PolicyStore) -> Iterator[Declared]:
 def _inside(declared: Declared, scope: Scope) -> Declared:
     """Nobody learns from it which organisations there are beside theirs."""
     orgs = tuple(org for org in declared.surge.orgs if scope.allows(org))
-    return replace(declared, surge=replace(declared.surge, orgs=orgs))
+    return replace(declared, surge=replace(declared.surge, orgs=orgs), whole=_is_whole(declared.surge, scope))
+
+
+def _is_whole(surge: Surge, scope: Scope) -> bool:
+    """Whether all that it is of is in the scope."""
+    return scope.allows_all(surge.orgs) and (bool(surge.orgs) or scope.orgs is None)
+
+
+def _room(policies: PolicyStore, surge: Surge, now: int) -> None:
+    """So many of each organisation, and nobody's surges take the room of others. Raises `Refused`."""
+    running = [one.surge.orgs for one in _all(policies) if one.surge.until > now]
+    if not surge.orgs and sum(not orgs for orgs in running) >= MAX_OPEN:
+        raise Refused(f"there are {MAX_OPEN} surges of all organisations that are not over: end one first")
+    for org in surge.orgs:
+        if sum(org in orgs for orgs in running) >= MAX_OPEN:
+            raise Refused(f"there are {MAX_OPEN} surges of {org} that are not over: end one first")
+
+
+def _why(reason: str) -> str:
+    if not reason.strip():
+        raise Refused("say why: others will ask")
+    return reason.strip()

@@ -20,6 +20,7 @@ LONG = (  # only when they are named
     "nab",
     "observe",
     "entities",
+    "entities_forest",
     "injected",
     "injected_entities",
     "injected_people",

@@ -15,7 +15,7 @@ from soc.model.org import unit_of
 
 OTHER = "other"
 Metric = TypeVar("Metric", Counter, Histogram)
-_UNITS, _SERVICES, _CARRIERS = 100, 60, 12
+_UNITS, _SERVICES, _CARRIERS, _TARGETS = 100, 60, 12, 1_000
 _STEPS = frozenset({"request", "submit", "dlr", "verify"})
 _OUTCOMES = frozenset({"success", "failure", "unknown"})
 
@@ -53,7 +53,9 @@ class Traffic:
             "apache.access": self._portal,
             "otp.gateway": self._otp,
             "lgsp.gateway": self._lgsp,
+            "probe.check": self._probe,
         }
+        self._ends: dict[str, dict[str, float]] = {}  # unit -> probed target -> seconds until its certificate ends
 
     def count(self, event: Event) -> None:
         if event.dead:
@@ -82,6 +84,14 @@ class Traffic:
         _of(telemetry.LGSP_SERVICE, service, outcome).inc()
         if (seconds := _seconds(fields)) is not None:
             _of(telemetry.LGSP_SECONDS, service).observe(seconds)
+
+    def _probe(self, unit: str, fields: Fields) -> None:
+        target, days = fields.get("govsoc.probe.target"), fields.get("govsoc.probe.days_left")
+        if isinstance(target, str) and isinstance(days, int):
+            ends = self._ends.setdefault(unit, {})
+            if target in ends or len(ends) < _TARGETS:
+                ends[target] = days * 86_400.0
+                telemetry.CERTIFICATE.labels(unit).set(min(ends.values()))
 
 
 def _seconds(fields: Fields) -> float | None:

@@ -54,8 +54,8 @@ BOARD = Board(
             "/services",
             (
                 Ask(
-                    'bottomk(20, min by (unit, objective) (soc_service_level_budget_left_ratio{unit=~"$unit"}))',
-                    "{{unit}} {{objective}}",
+                    'bottomk(20, min by (org, slo) (soc_observer_level_budget_left_ratio{org=~"$unit"}))',
+                    "{{org}} {{slo}}",
                 ),
             ),
             (0.5, 0.1),
@@ -71,8 +71,8 @@ BOARD = Board(
             "/services",
             (
                 Ask(
-                    'bottomk(20, min by (unit, objective) (soc_service_level_ratio{unit=~"$unit"}))',
-                    "{{unit}} {{objective}}",
+                    'bottomk(20, min by (org, slo) (soc_observer_level_good_ratio{org=~"$unit"}))',
+                    "{{org}} {{slo}}",
                 ),
             ),
         ),
@@ -84,9 +84,22 @@ BOARD = Board(
             "/services",
             (
                 Ask(
-                    'topk(10, max by (unit, objective) (soc_service_level_burn{unit=~"$unit"}))',
-                    "{{unit}} {{objective}}",
+                    'topk(10, max by (org, slo) (soc_observer_level_burn_ratio{org=~"$unit"}))',
+                    "{{org}} {{slo}}",
                 ),
+            ),
+        ),
+        Panel(
+            ("Đang hụt", "Burning"),
+            ("Hệ thống đang tiêu ngân sách lỗi quá nhanh.", "Systems whose error budget burns."),
+            "time",
+            "short",
+            "/services",
+            (
+                Ask("sum by (severity) (soc_observer_levels_burning)", "{{severity}}"),
+                Ask("max(soc_observer_levels)", "mục tiêu · objectives"),
+                Ask("max(soc_observer_levels_shown)", "có chỉ số riêng · with metrics"),
+                Ask("sum(increase(soc_observer_levels_ahead_events_total[1h]))", "sai giờ · wrong clock"),
             ),
         ),
         Panel(

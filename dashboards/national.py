@@ -56,7 +56,7 @@ BOARD = Board(
             "stat",
             "short",
             "/services",
-            (Ask('count(soc_service_level_budget_left_ratio{unit=~"$unit"} < 0) or vector(0)'),),
+            (Ask('count(soc_observer_level_budget_left_ratio{org=~"$unit"} < 0) or vector(0)'),),
             (1, 3),
         ),
         Panel(
@@ -97,7 +97,7 @@ BOARD = Board(
             "tiles",
             "percentunit",
             "/services",
-            (Ask('min by (unit) (soc_service_level_budget_left_ratio{unit=~"$unit"})', "{{unit}}"),),
+            (Ask('min by (org) (soc_observer_level_budget_left_ratio{org=~"$unit"})', "{{org}}"),),
             (0.5, 0.1),
         ),
     ),

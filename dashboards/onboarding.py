@@ -43,6 +43,19 @@ BOARD = Board(
             (1, 10),
         ),
         Panel(
+            ("Chứng thư hết hạn sớm nhất", "First certificate to end"),
+            (
+                "Thời gian còn lại của chứng thư thăm dò hết hạn sớm nhất.",
+                "Time left of the probed certificate that ends first.",
+            ),
+            "stat",
+            "s",
+            "/sources",
+            (Ask('min(soc_probe_certificate_left_seconds{unit=~"$unit"})'),),
+            (2_592_000, 604_800),
+            empty="the demo probes nothing",
+        ),
+        Panel(
             ("Sự kiện theo loại nhật ký", "Events by type of log"),
             ("Sự kiện mỗi giây theo loại.", "Events a second by type."),
             "time",

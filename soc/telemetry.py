@@ -70,6 +70,10 @@ LGSP = Counter("soc_lgsp_calls_total", "Calls through LGSP platforms.", ["unit",
 LGSP_SERVICE = Counter("soc_lgsp_service_calls_total", "The same by service.", ["service", "outcome"])
 LGSP_SECONDS = Histogram("soc_lgsp_call_seconds", "Time that services took to answer.", ["service"], buckets=_SECONDS)
 
+CERTIFICATE = Gauge(
+    "soc_probe_certificate_left_seconds", "Time until the first of the probed certificates ends.", ["unit"]
+)
+
 # Detector
 DETECTED = Counter("soc_detector_events_total", "Events that went through the rules.")
 FINDINGS = Counter("soc_detector_findings_total", "Findings stored.")
@@ -140,6 +144,28 @@ OBSERVER_BEHIND = Behind(
 OBSERVER_COMMIT = Histogram("soc_observer_commit_seconds", "Time to commit.")
 OBSERVER_FAILURES = Counter("soc_observer_step_failures_total", "Batches that failed and were tried again.")
 
+LEVEL_GOOD = Gauge(
+    "soc_observer_level_good_ratio", "Share of an objective's events of 28 days that were good.", ["org", "slo"]
+)
+LEVEL_BUDGET = Gauge(
+    "soc_observer_level_budget_left_ratio",
+    "Share of an objective's error budget that is left, below 0 when it is overdrawn.",
+    ["org", "slo"],
+)
+LEVEL_BURN = Gauge(
+    "soc_observer_level_burn_ratio",
+    "How many times as fast as allowed an error budget burned in the last hour; NaN: nothing happened in it.",
+    ["org", "slo"],
+)
+LEVELS = Gauge("soc_observer_levels", "Objectives of organisations of which anything was counted.")
+LEVELS_SHOWN = Gauge(
+    "soc_observer_levels_shown", "How many of them have metrics of their own: beyond 500 only those that burn."
+)
+LEVEL_BURNING = Gauge("soc_observer_levels_burning", "Systems of organisations whose budget burns.", ["severity"])
+LEVEL_AHEAD = Total(
+    "soc_observer_levels_ahead_events_total", "Events that no objective counts: their clock is hours ahead."
+)
+
 # Indexer (a thread of the detector process, where the store is Elasticsearch)
 INDEXED = Counter("soc_indexer_events_total", "Events that the store acknowledged and did not have before.")
 INDEXER_DUPLICATES = Counter("soc_indexer_duplicates_total", "Events that the store had already.")
@@ -163,15 +189,6 @@ ALERTS_CLOSED = Gauge("soc_alerts_closed", "Closed alerts by verdict.", ["verdic
 RULE_ALERTS = Gauge("soc_rule_alerts", "Alerts of the last day, of the rules with most.", ["rule", "title"])
 INCIDENTS_OPEN = Gauge("soc_incidents_open", "Incidents that are open, by the units that they touch.", ["unit"])
 SOURCES = Gauge("soc_sources", "Sources by how they are doing.", ["unit", "state"])
-SERVICE_LEVEL = Gauge("soc_service_level_ratio", "Share that was good, of the objective's days.", ["unit", "objective"])
-BUDGET_LEFT = Gauge(
-    "soc_service_level_budget_left_ratio",
-    "Share of the error budget that is left, below 0 overdrawn.",
-    ["unit", "objective"],
-)
-BURN = Gauge(
-    "soc_service_level_burn", "How many times too fast the budget burned in the last hour.", ["unit", "objective"]
-)
 FIGURES_FAILURES = Counter("soc_api_figures_failures_total", "Times that these figures could not be asked for.")
 
 # API

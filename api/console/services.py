@@ -13,10 +13,10 @@ from api.console.moment import moment
 from api.errors import Refused
 from api.schemas import Name
 from api.state import Here, State
-from api.surge_schemas import read_hours, written_hours
+from api.surge_schemas import written_hours
 from soc.errors import Conflict, Forbidden, SocError
 from soc.model.account import Account
-from soc.model.surge import LEAST_PERCENT, MOST_PERCENT, Surge
+from soc.model.surge import LEAST_PERCENT, MOST_PERCENT
 from soc.model.system import SYSTEMS
 
 router = APIRouter(prefix="/services")
@@ -67,22 +67,17 @@ def declare_surge(
     typed = {"name": name, "since": since, "until": until, "reason": reason, "factor": factor}
     typed |= {"orgs": orgs, "systems": systems or [], "services": services, "hours": hours}
     try:
-        opens, closes = read_hours(hours)
-        wanted = Surge(
-            id="",
-            name=name.strip(),
-            since=moment(since, state.zone),
-            until=moment(until, state.zone),
-            percent=round(factor * 100),
+        new = surges.wanted(
+            name,
+            moment(since, state.zone),
+            moment(until, state.zone),
+            factor,
             orgs=_names(orgs),
-            systems=tuple(systems or ()),
+            systems=systems or (),
             services=_names(services),
-            opens=opens,
-            closes=closes,
+            daily=hours,
         )
-        if not reason.strip():
-            raise Refused("say why: others will ask")
-        surges.declare(state.stores, account, wanted, reason=reason.strip(), now=state.clock())
+        surges.declare(state.stores, account, new, reason=reason, now=state.clock())
     except (Refused, Forbidden, Conflict) as error:
         return _surges(request, state, account, error=error, typed=typed)
     return RedirectResponse("/services/surges", 303)
@@ -91,7 +86,7 @@ def declare_surge(
 @router.post("/surges/{surge_id}/end")
 def end_surge(surge_id: SurgeId, request: Request, state: Here, account: Admin, reason: Line) -> Response:
     try:
-        surges.end(state.stores, account, surge_id, reason=reason.strip(), now=state.clock())
+        surges.end(state.stores, account, surge_id, reason=reason, now=state.clock())
     except (Refused, Forbidden, Conflict) as error:
         return _surges(request, state, account, error=error)
     return RedirectResponse("/services/surges", 303)

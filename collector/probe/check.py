@@ -8,7 +8,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -21,6 +22,8 @@ Resolve = Callable[[str, int], Sequence[str]]
 
 _BODY = 64 << 10  # bytes that are looked at for a text
 _ANSWERS = 32  # addresses of a name that are kept
+_TRIED = 4  # addresses of a name that are tried, one after the other
+_LEAST_S = 0.05
 _AGENT = "govsoc-probe"
 
 
@@ -37,9 +40,23 @@ class Outcome:
     answers: tuple[str, ...] = ()
 
 
+class StrayError(ConfigError):
+    """A name leads to an address that may not be probed."""
+
+    def __init__(self, reason: str, address: str) -> None:
+        super().__init__(reason)
+        self.address = address
+
+
 def resolve(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port or None, type=socket.SOCK_STREAM)
-    return sorted({str(place[0]).partition("%")[0] for *_, place in found})
+    """Of the families that this machine has, IPv4 first."""
+    found = socket.getaddrinfo(host, port or None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
+    return in_order({str(place[0]).partition("%")[0] for *_, place in found})
+
+
+def in_order(addresses: Iterable[str]) -> list[str]:
+    known = [ipaddress.ip_address(one) for one in addresses]
+    return [str(one) for one in sorted(known, key=lambda one: (one.version, int(one)))]
 
 
 class Checker:
@@ -53,10 +70,10 @@ class Checker:
     ) -> None:
         self._allowed = allowed
         self._context = context or ssl.create_default_context()
-        self._resolve = resolver
+        self._lookups = Lookups(resolver)
 
     def check(self, target: Target) -> Outcome:
-        """Takes about as long as the target's time-out, at most. Raises `ConfigError` when it may not be probed."""
+        """Takes as long as the target's time-out, at most. Raises `ConfigError` when it may not be probed."""
         if not self._allowed:
             raise ConfigError("collect.probe_networks is empty: no probe is made")
         began = time.monotonic()
@@ -65,33 +82,55 @@ class Checker:
             return round((time.monotonic() - began) * 1000, 1)
 
         try:
-            addresses = self._resolve(target.host, target.port)[:_ANSWERS]
+            addresses = self._lookups.ask(target.host, target.port, target.timeout_s)
+        except TimeoutError:
+            return Outcome(False, took(), "the name does not resolve in time")
         except (OSError, UnicodeError):
             return Outcome(False, took(), "the name does not resolve")
         if not addresses:
             return Outcome(False, took(), "the name has no address")
         if target.kind == "dns":
-            return Outcome(True, took(), answers=tuple(addresses))
-        address = self._permitted(target, addresses)
-        try:
-            status, days_left, reason = self._connect(target, address)
-        except _FailedError as failed:
-            return Outcome(False, took(), str(failed), address)
-        return Outcome(not reason, took(), reason, address, status, days_left)
+            return Outcome(True, took(), answers=tuple(addresses[:_ANSWERS]))
+        self._permit(target, addresses)
+        return self._first_that_answers(target, addresses, began, took)
 
-    def _permitted(self, target: Target, addresses: Sequence[str]) -> str:
+    def _permit(self, target: Target, addresses: Sequence[str]) -> None:
         """Every address of the name has to be allowed: with one bad among them, the next look could bring that one."""
         for text in addresses:
             address = ipaddress.ip_address(text)
             plain = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
             if not any((plain or address) in network for network in self._allowed):
-                raise ConfigError(f"{target.name}: {text} is not in collect.probe_networks, so it is not probed")
-        return addresses[0]
+                raise StrayError(f"{target.name}: {text} is not in collect.probe_networks, so it is not probed", text)
 
-    def _connect(self, target: Target, address: str) -> tuple[int | None, int | None, str]:
+    def _first_that_answers(
+        self, target: Target, addresses: Sequence[str], began: float, took: Callable[[], float]
+    ) -> Outcome:
+        """An address that cannot be connected to says nothing while there is another: each in turn, in its share of the time."""
+        tried = addresses[:_TRIED]
+        for number, address in enumerate(tried, 1):
+            left = max(began + target.timeout_s - time.monotonic(), _LEAST_S)
+            try:
+                status, days_left, reason = self._connect(target, address, left, left / (len(tried) - number + 1))
+            except _NotReachedError as failed:
+                if number < len(tried):
+                    continue
+                return Outcome(False, took(), str(failed), address)
+            except _FailedError as failed:
+                return Outcome(False, took(), str(failed), address)
+            return Outcome(not reason, took(), reason, address, status, days_left)
+        raise AssertionError  # the last one has returned
+
+    def _connect(
+        self, target: Target, address: str, left_s: float, connect_s: float
+    ) -> tuple[int | None, int | None, str]:
         """Status, days left, and what is not well."""
-        with _deadline(target.timeout_s) as guard, _said(target, guard):
-            sock = guard.mind(socket.create_connection((address, target.port), target.timeout_s))
+        with _deadline(left_s) as guard, _said(target, guard):
+            try:
+                sock = guard.mind(socket.create_connection((address, target.port), connect_s))
+            except OSError as error:
+                late = isinstance(error, TimeoutError)
+                raise _NotReachedError(_no_answer(target) if late else _os_words(error)) from None
+            sock.settimeout(left_s)
             days_left = None
             if target.encrypted:
                 secure = self._context.wrap_socket(sock, server_hostname=target.host, do_handshake_on_connect=False)
@@ -101,7 +140,42 @@ class Checker:
             if target.kind not in ("http", "https"):
                 return None, days_left, ""
             status, reason = _ask(target, sock)
+            if guard.over:  # what came by then is cut off, and says nothing of the text
+                raise TimeoutError
             return status, days_left, reason
+
+
+class Lookups:
+    """Names to addresses within a time: nothing else ends a lookup. One that hangs is waited for by whoever asks next for that name, so
+    that there are never more of them than names."""
+
+    def __init__(self, resolver: Resolve) -> None:
+        self._resolve = resolver
+        self._lock = threading.Lock()
+        self._asked: dict[tuple[str, int], Future[Sequence[str]]] = {}
+
+    def ask(self, host: str, port: int, within_s: float) -> Sequence[str]:
+        """Raises `TimeoutError`, and what the resolver raises."""
+        with self._lock:
+            answer = self._asked.get((host, port))
+            if answer is None:
+                answer = self._asked[host, port] = Future()
+                threading.Thread(target=self._look, args=(host, port, answer), name=f"look {host}", daemon=True).start()
+        return answer.result(within_s)
+
+    def _look(self, host: str, port: int, answer: Future[Sequence[str]]) -> None:
+        try:
+            found = self._resolve(host, port)
+        except Exception as error:  # noqa: BLE001 - it is raised where the answer is awaited
+            self._done(host, port)
+            answer.set_exception(error)
+        else:
+            self._done(host, port)
+            answer.set_result(found)
+
+    def _done(self, host: str, port: int) -> None:
+        with self._lock:
+            del self._asked[host, port]
 
 
 def _ask(target: Target, sock: socket.socket) -> tuple[int, str]:
@@ -132,6 +206,10 @@ def _days_left(sock: ssl.SSLSocket) -> int | None:
 
 class _FailedError(Exception):
     """Down, for a reason that is said to people."""
+
+
+class _NotReachedError(_FailedError):
+    """There is no connection to this address."""
 
 
 class _Guard:
@@ -176,15 +254,25 @@ def _said(target: Target, guard: _Guard) -> Iterator[None]:
     """Errors as people read them."""
     try:
         yield
+    except _FailedError:
+        raise
     except ssl.SSLCertVerificationError as error:
         raise _FailedError(f"certificate: {error.verify_message}") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         if guard.over or isinstance(error, TimeoutError):
-            raise _FailedError(f"no answer within {target.timeout_s} s") from None
+            raise _FailedError(_no_answer(target)) from None
         if isinstance(error, ssl.SSLError):
             raise _FailedError(f"TLS: {error.reason or 'failed'}") from None
         if isinstance(error, ConnectionError) and not isinstance(error, http.client.RemoteDisconnected):
             raise _FailedError(error.strerror or "the connection broke") from None
         if isinstance(error, http.client.HTTPException | ValueError):
             raise _FailedError("the answer is not HTTP") from None
-        raise _FailedError(error.strerror or "it cannot be reached") from None
+        raise _FailedError(_os_words(error)) from None
+
+
+def _no_answer(target: Target) -> str:
+    return f"no answer within {target.timeout_s} s"
+
+
+def _os_words(error: OSError) -> str:
+    return error.strerror or "it cannot be reached"

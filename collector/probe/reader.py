@@ -13,8 +13,8 @@ import orjson
 from collector.base import Checkpoints, Deliver, Record
 from collector.parse.time import iso_time
 from collector.patience import insist
-from collector.probe.check import Outcome
-from collector.probe.target import Target
+from collector.probe.check import Outcome, StrayError
+from collector.probe.target import Target, is_name
 from soc.errors import ConfigError
 
 AT_ONCE = 4  # probes of one source
@@ -24,15 +24,18 @@ _KNOWN = 64  # addresses of a name that are remembered
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is remembered of a target. `turn`: its last one; `failures`: in a row; `answers`: the addresses that a name has had."""
+    """What is remembered of a target. `turn`: its last one; `failures`: in a row; `answers`: the addresses that a name has had;
+    `probed`: whether anything was ever told of it."""
 
     turn: int = -1
     failures: int = 0
     answers: tuple[str, ...] = ()
+    probed: bool = False
 
 
 class Probes:
-    """`Reader` of probes. `check` raises `ConfigError` for a target that may not be probed: that is told, and is no failure."""
+    """`Reader` of probes. `check` raises `ConfigError` for a target that may not be probed: that is told, and is no failure. But where a
+    name that was probed leads elsewhere now, that may be somebody's doing: then it is down."""
 
     def __init__(
         self,
@@ -102,11 +105,15 @@ class Probes:
             target, turn, now, found = self._done.get()
             self._running.discard(target.key)
             old = self._seen[target.key]
+            self._problems.pop(target.key, None)
             if isinstance(found, ConfigError):
                 self._problems[target.key] = str(found)
-                self._seen[target.key] = replace(old, turn=turn)
-                continue
-            self._problems.pop(target.key, None)
+                if not (old.probed and isinstance(found, StrayError) and is_name(target.host)):
+                    self._seen[target.key] = replace(old, turn=turn)
+                    continue
+                found = Outcome(
+                    False, 0.0, f"its name now leads to {found.address}, which may not be probed", found.address
+                )
             new, line = _line(target, turn, now, old, found)
             self._seen[target.key] = new
             records.append(Record(line, f"{target.key}:{turn}"))
@@ -140,13 +147,15 @@ def _line(target: Target, turn: int, now: int, old: Seen, found: Outcome) -> tup
             told["before"] = sorted(known)
     line = orjson.dumps({name: value for name, value in told.items() if value not in (None, "")})
     answers = tuple(dict.fromkeys([*found.answers, *old.answers]))[:_KNOWN]
-    return Seen(turn, failures, answers), line
+    return Seen(turn, failures, answers, probed=True), line
 
 
 def _read(note: str | None) -> Seen:
     """Nothing where it cannot be read: then it is as if the target were new."""
+    if note is None:
+        return Seen()
     try:
-        kept = orjson.loads(note or "{}")
-        return Seen(int(kept["turn"]), int(kept["failures"]), tuple(map(str, kept["answers"])))
+        kept = orjson.loads(note)
+        return Seen(int(kept["turn"]), int(kept["failures"]), tuple(map(str, kept["answers"])), probed=True)
     except (ValueError, KeyError, TypeError):
         return Seen()

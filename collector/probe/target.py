@@ -12,15 +12,15 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, parse_qs, quote, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from soc.errors import ConfigError
 
 KINDS = ("http", "https", "tcp", "tls", "dns")
 MAX_TARGETS = 100
 MAX_LENGTH = 1000
+MAX_TEXT = 200
 _PORTS = {"http": 80, "https": 443, "tls": 443}
 _EVERY_S = {"http": 60, "https": 60, "tcp": 60, "tls": 3600, "dns": 300}
 _OPTIONS = {"http": {"every", "timeout", "status", "text"}, "dns": {"every", "answer"}}
@@ -29,7 +29,8 @@ _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252})|[0-9A-Fa-f:.]{2,45}")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`name` is what is shown of it: without query and options. `phase_s`: when in its turn it is probed, so that not all are at once.
+    """`name` is what is shown of it: without options, and of the query only a mark that tells it from others.
+    `phase_s`: when in its turn it is probed, so that not all are at once.
 
     `status`: the lowest and highest that is well. `text`: what has to be in the first 64 KiB of the answer. `answers`: the addresses that
     a name is to have; empty: those that it had.
@@ -78,12 +79,13 @@ def parse_target(text: str) -> Target:
     every_s = options.number("every", _EVERY_S[kind], 10, 86_400)
     low, high = options.status()
     shown = f"[{host}]" if ":" in host else host
-    path = quote(url.path, safe="/%:@!$&'()*+,;=~-._") if kind in ("http", "https") else ""
+    path = quote(url.path or "/", safe="/%:@!$&'()*+,;=~-._") if kind in ("http", "https") else ""
     plain = port in (0, _PORTS.get(kind))
-    key = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+    key = _digest(text, 8)
+    mark = f"?~{_digest(url.query, 3)}" if url.query and path else ""
     return Target(
         key=key,
-        name=f"{kind}://{shown}{'' if plain else f':{port}'}{path or ('/' if kind in ('http', 'https') else '')}",
+        name=f"{kind}://{shown}{'' if plain else f':{port}'}{path}{mark}",
         kind=kind,
         host=host,
         port=port,
@@ -92,25 +94,49 @@ def parse_target(text: str) -> Target:
         timeout_s=options.number("timeout", 10, 1, 30),
         phase_s=int(key, 16) % every_s,
         status=(low, high),
-        text=options.one("text"),
+        text=options.looked_for(),
         answers=options.answers(),
     )
 
 
+def is_name(host: str) -> bool:
+    """Whether it is one, and no address."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def _digest(text: str, size: int) -> str:
+    return hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=size).hexdigest()
+
+
 class _Options:
-    """What stands behind `#`."""
+    """What stands behind `#`: `name=value` joined by `&`, each once. A plus sign is one: this is no form."""
 
     def __init__(self, text: str, kind: str, url: SplitResult) -> None:
         self._text = text[:200]
-        self._given: Mapping[str, list[str]] = parse_qs(url.fragment, keep_blank_values=True, max_num_fields=20)
+        self._given: dict[str, str] = {}
         known = _OPTIONS.get("http" if kind == "https" else kind, {"every", "timeout"})
-        for name in self._given.keys() - known:
-            raise ConfigError(
-                f"{self._text}: the option {name[:50]} is not known here; known are {', '.join(sorted(known))}"
-            )
+        for part in url.fragment.split("&") if url.fragment else []:
+            name, _, value = part.partition("=")
+            if name not in known:
+                raise ConfigError(
+                    f"{self._text}: the option {name[:50]} is not known here; known are {', '.join(sorted(known))}"
+                )
+            if name in self._given:
+                raise ConfigError(f"{self._text}: the option {name} is there twice")
+            self._given[name] = unquote(value)
 
     def one(self, name: str) -> str:
-        return self._given.get(name, [""])[-1][:200]
+        return self._given.get(name, "")
+
+    def looked_for(self) -> str:
+        text = self.one("text")
+        if len(text) > MAX_TEXT:
+            raise ConfigError(f"{self._text}: text has {len(text)} letters, and may have {MAX_TEXT}")
+        return text
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         value = self.one(name) or str(default)

@@ -48,9 +48,14 @@ class Budget:
         self._today = dict(sorted(self._today.items(), key=lambda pair: (-pair[1], pair[0]))[:_KEPT])
         return shown
 
+    def go_back_to(self, ts: int) -> None:
+        """The clock had been ahead: what was spent of that day is spent."""
+        self._day = min(self._day, (ts + self._offset_ms) // DAY_MS)
+        self._began = min(self._began, ts)
+
     def _turn(self, time: int) -> None:
         day = (time + self._offset_ms) // DAY_MS
-        if day <= self._day:  # of two kinds of entities one may be a bucket behind
+        if day <= self._day:
             return
         if self._day >= 0 and self._today:
             self._days = [*self._days, list(self._today.values())][-_DAYS:]

@@ -25,18 +25,6 @@ def add(cell: Cell, count: float, weight: float) -> None:
     cell[2] += weight * count
 
 
-def add_both(one: Cell, other: Cell, count: float, weight: float) -> None:
-    """The same to two cells, in two thirds of the time."""
-    one[0] += weight
-    other[0] += weight
-    if count:
-        root, many = weight * sqrt(count), weight * count
-        one[1] += root
-        other[1] += root
-        one[2] += many
-        other[2] += many
-
-
 def mean(cell: Cell) -> float:
     """The typical count, on the scale of counts; 0 for a cell that has seen nothing."""
     return (cell[1] / cell[0]) ** 2 if cell[0] else 0.0

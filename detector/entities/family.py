@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from detector.entities.item import Kind, Why
 
 FAMILIES = ("much", "rare", "when")
-_OF = {Kind.RARE: 1, Kind.HOUR: 2}
+_OF = {Kind.RARE: 1, Kind.TRAVEL: 1, Kind.HOUR: 2}
 _SHARES = (0.2, 0.5, 0.5)  # of each further reason of a family, over the one before
 _TOGETHER = 0.5
 

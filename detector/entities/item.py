@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -15,9 +16,10 @@ class Kind(StrEnum):
     COUNT = "count"  # how many events with one value of a field
     DISTINCT = "distinct"  # how many different values of a field
     FRESH = "fresh"  # how many values of a field that the entity never had
-    NEXT = "sequential"  # how many numbers that follow the entity's previous one
+    NEXT = "sequential"  # how many numbers that follow each other
     RARE = "rare"  # a value that this entity, or nobody, has had
     HOUR = "hour"  # the time of the day
+    TRAVEL = "travel"  # from several places within an hour
     EVENTS_DAY = "events-day"  # as EVENTS, since the day began
     DISTINCT_DAY = "distinct-day"
 
@@ -70,3 +72,12 @@ class Item:
 def iso_of(item: Item) -> str:
     """When the item can be shown, as `2026-11-22T09:29:59.999Z`."""
     return iso(item.time)
+
+
+def features(what: Sequence[str], travel: int = -1) -> list[tuple[Kind, str]]:
+    """Every feature, in the order in which `surprise.py` numbers them. `travel`: which of the fields says where the entity is."""
+    named = [(Kind.EVENTS, "")]
+    for kind in (Kind.DISTINCT, Kind.FRESH, Kind.NEXT, Kind.RARE, Kind.COUNT):
+        named += [(kind, name) for name in what]
+    named += [(Kind.EVENTS_DAY, ""), *((Kind.DISTINCT_DAY, name) for name in what), (Kind.HOUR, "")]
+    return [*named, (Kind.TRAVEL, what[travel] if travel >= 0 else "")]

@@ -59,7 +59,7 @@ def _vector(profile: Profile, fields: int, weight: float) -> list[float]:
         *hours,
         weekend,
         0.1 * float(np.log1p(habits.buckets / weight)),
-        0.2 * habits.cells[0][1] / habits.buckets,
+        0.2 * habits.sums[0][0] / habits.buckets,
     ]
     for at in range(fields):
         block = np.zeros(_DIMENSIONS)
@@ -74,7 +74,9 @@ def _join(group: Population, profile: Profile) -> None:
     own, theirs = profile.habits, group.habits
     group.entities += 1
     theirs.buckets += own.buckets
-    for mine, sums in ((own.cells, theirs.cells), (own.days, theirs.days)):
+    theirs.placed += own.placed
+    theirs.moved += own.moved
+    for mine, sums in ((own.sums, theirs.sums), (own.days, theirs.days)):
         for cell, total in zip(mine, sums, strict=True):
             _add(total, cell)
     for some, all_ in (

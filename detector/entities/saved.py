@@ -20,7 +20,7 @@ from soc.errors import ConfigError
 if TYPE_CHECKING:
     from detector.entities.profiles import Profiles
 
-VERSION = 1
+VERSION = 2
 _MAGIC = b"govsoc-entities"
 _DIGEST = 16
 
@@ -61,13 +61,13 @@ def _state(profiles: Profiles) -> dict[str, Any]:
         "times": [profiles.closed, profiles.began, profiles.learned, profiles.late, profiles.other],
         "budget": profiles.budget.dump(),
         "peers": [_population(one) for one in (profiles.peers, *profiles.groups)],
-        "day": profiles.day,
-        "told": profiles.told,
+        "days": [profiles.day, profiles.base],
+        "told": profiles.news.told,
         "squeezed": profiles.squeezed,
-        "tails": [[tail.total, tail.bins] for tail in [*profiles.tails, *profiles.families]],
+        "tails": [profiles.tails.dump(), profiles.families.dump()],
         "entities": {entity: _profile(profile) for entity, profile in profiles.entities.items()},
         "episodes": {
-            entity: [one.since, one.until, one.excess, one.shown] for entity, one in profiles.episodes.items()
+            entity: [one.since, one.until, one.excess, one.shown] for entity, one in profiles.news.episodes.items()
         },
         "open": [
             [start, {entity: _activity(activity) for entity, activity in bucket.items()}]
@@ -80,13 +80,13 @@ def _restore(profiles: Profiles, state: dict[str, Any]) -> None:
     profiles.closed, profiles.began, profiles.learned, profiles.late, profiles.other = state["times"]
     profiles.budget.load(state["budget"])
     profiles.peers, *profiles.groups = [_population_of(one) for one in state["peers"]]
-    profiles.day = state["day"]
-    for tail, (total, bins) in zip([*profiles.tails, *profiles.families], state["tails"], strict=True):
-        tail.restore(total, bins)
-    profiles.told = state["told"]
+    profiles.day, profiles.base = state["days"]
+    for tails, kept in zip((profiles.tails, profiles.families), state["tails"], strict=True):
+        tails.load(kept)
+    profiles.news.told = state["told"]
     profiles.squeezed = state["squeezed"]
     profiles.entities = {entity: _profile_of(profile) for entity, profile in state["entities"].items()}
-    profiles.episodes = {entity: _episode_of(one) for entity, one in state["episodes"].items()}
+    profiles.news.episodes = {entity: _episode_of(one) for entity, one in state["episodes"].items()}
     profiles.open = {
         start: {entity: _activity_of(activity) for entity, activity in bucket.items()}
         for start, bucket in state["open"]
@@ -97,22 +97,24 @@ def _restore(profiles: Profiles, state: dict[str, Any]) -> None:
 
 
 def _habits(habits: Habits) -> list[object]:
-    return [habits.buckets, habits.cells, habits.days, habits.had, habits.fresh, habits.hours, habits.busy]
+    counts = [habits.buckets, habits.placed, habits.moved]
+    return [counts, habits.sums, habits.days, habits.had, habits.fresh, habits.hours, habits.busy]
 
 
 def _habits_of(saved: list[Any]) -> Habits:
     habits = Habits(0)
-    habits.buckets, habits.cells, habits.days, habits.had, habits.fresh, habits.hours, habits.busy = saved
+    counts, habits.sums, habits.days, habits.had, habits.fresh, habits.hours, habits.busy = saved
+    habits.buckets, habits.placed, habits.moved = counts
     return habits
 
 
 def _population(population: Population) -> list[object]:
-    return [population.entities, _habits(population.habits), population.values]
+    return [population.entities, _habits(population.habits), population.unseen, population.values]
 
 
 def _population_of(saved: list[Any]) -> Population:
     population = Population(0)
-    population.entities, habits, population.values = saved
+    population.entities, habits, population.unseen, population.values = saved
     population.habits = _habits_of(habits)
     return population
 
@@ -123,18 +125,21 @@ def _profile(profile: Profile) -> list[object]:
     return [
         _habits(profile.habits),
         profile.values,
-        [today.day, today.events, seen],
+        [today.day, today.events, seen, today.distinct],
         profile.last,
         profile.hour,
         profile.group,
+        profile.places,
     ]
 
 
 def _profile_of(saved: list[Any]) -> Profile:
     profile = Profile(0)
-    habits, profile.values, (day, events, seen), profile.last, profile.hour, profile.group = saved
+    habits, profile.values, (day, events, seen, distinct), profile.last, profile.hour, profile.group, profile.places = (
+        saved
+    )
     profile.habits = _habits_of(habits)
-    profile.today = Today(day, events, [_sketch_of(text) for text in seen])
+    profile.today = Today(day, events, [_sketch_of(text) for text in seen], distinct)
     return profile
 
 
@@ -146,15 +151,13 @@ def _episode_of(saved: list[Any]) -> Episode:
 
 def _activity(activity: Activity) -> list[object]:
     beyond = [[at, _sketch(sketch)] for at, sketch in (activity.beyond or {}).items()]
-    following = [[at, *last] for at, last in (activity.following or {}).items()]
-    return [activity.events, activity.since, activity.counts, beyond, following]
+    return [activity.events, activity.since, activity.counts, beyond]
 
 
 def _activity_of(saved: list[Any]) -> Activity:
     activity = Activity(0, saved[1])
     activity.events, activity.counts = saved[0], saved[2]
     activity.beyond = {at: _sketch_of(text) for at, text in saved[3]} or None
-    activity.following = {at: last for at, *last in saved[4]} or None
     return activity
 
 

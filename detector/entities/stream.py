@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from detector.entities.age import OLD_DAYS
 from detector.entities.budget import DAY_MS, Budget
 from detector.entities.document import Getter, getter, time_of
 from detector.entities.item import Item
 from detector.entities.profiles import Profiles
-from detector.entities.text import kept
+from detector.entities.text import MAX_VALUE, Values, kept, texts
 from soc.model.event import iso
 
 LATENESS_MS = 60_000
 _REMEMBERED = 100_000  # event ids: between so many and twice as many
-_BELIEVED = 10  # events in a row from another time before that is the time
+_BELIEVED = 10  # events in a row from a later time before that is the time, and ...
+_BEHIND = 1000  # from an earlier one: what is read late is from there, too
+_BEGIN = 2  # that agree on the time at first
 _JUMP_MS = DAY_MS
 _MAX_PARTS = 4
 
@@ -25,7 +28,7 @@ class Seen(NamedTuple):
     ts: int
     id: object
     entities: tuple[str | None, ...]
-    fields: dict[str, object]
+    values: Values
 
 
 class Kind:
@@ -40,6 +43,9 @@ class Kind:
         parts = []
         for get in self._getters:
             value = get(document)
+            if value.__class__ is str and 1 < len(value) <= MAX_VALUE:
+                parts.append(value)
+                continue
             if value.__class__ is list:
                 value = value[0] if value else None
             if value is None or value == "" or value == "-" or isinstance(value, dict):
@@ -54,11 +60,14 @@ class Stream:
     def __init__(self, kinds: Sequence[Kind], profiles: Sequence[Profiles], lateness_ms: int = LATENESS_MS) -> None:
         self._kinds, self._profiles = kinds, profiles
         self._lateness_ms = lateness_ms
-        self._what = [(name, getter(name)) for name in profiles[0].what]
+        self._what = [getter(name) for name in profiles[0].what]
         self._bucket_ms = profiles[0].bucket_ms
         self._due = -1  # when the next bucket is closed
         self._newest = -1
-        self._ahead: list[Seen] = []  # events from so far ahead that a clock may be wrong
+        self._ahead: list[
+            Seen
+        ] = []  # events from so far ahead that a clock may be wrong, or before any time is believed
+        self._behind = 0  # events in a row from so long before
         self._ids: set[int] = set()
         self._ids_before: set[int] = set()
         self.read = self.undated = self.nameless = self.duplicates = self.jumped = 0
@@ -74,21 +83,19 @@ class Stream:
         if not any(entities):
             self.nameless += 1
             return []
-        fields = {}
-        for name, get in self._what:
-            value = get(document)
-            if value is not None:
-                fields[name] = value
+        values = texts([get(document) for get in self._what])
         event = document.get("event")
         id_ = event.get("id") if isinstance(event, dict) else document.get("event.id")
-        return self.place(Seen(ts, id_, entities, fields))
+        return self.place(Seen(ts, id_, entities, values))
 
     def place(self, seen: Seen) -> list[Item]:
         """Take what was read of one event; one without entities only says what time it is."""
         if seen.id is not None and self._twice(seen):
             self.duplicates += 1
             return []
-        if self._newest >= 0 and seen.ts > self._newest + _JUMP_MS:
+        if self._newest < 0:
+            return self._begin(seen)
+        if seen.ts > self._newest + _JUMP_MS:
             self._ahead.append(seen)
             if len(self._ahead) < _BELIEVED:
                 return []
@@ -96,11 +103,30 @@ class Stream:
         if self._ahead:  # time goes on where it was: those clocks were wrong
             self.jumped += len(self._ahead)
             self._ahead = []
+        if seen.ts < self._newest - _JUMP_MS:
+            self._behind += 1
+            if self._behind >= _BEHIND:
+                self._go_back_to(seen.ts)
+        else:
+            self._behind = 0
         return self._observe(seen)
+
+    def _begin(self, seen: Seen) -> list[Item]:
+        """One event alone does not say what time it is, for its clock may be wrong: the first that agree do."""
+        self._ahead.append(seen)
+        agreed = sum(abs(one.ts - seen.ts) <= _JUMP_MS for one in self._ahead)
+        if agreed < _BEGIN and len(self._ahead) < _BELIEVED:
+            return []
+        if agreed >= _BEGIN:  # others are of a wrong clock when they are ahead, or so old that they would weigh nothing
+            earliest, latest = seen.ts - OLD_DAYS * DAY_MS, seen.ts + _JUMP_MS
+            held, self._ahead = self._ahead, [one for one in self._ahead if earliest <= one.ts <= latest]
+            self.jumped += len(held) - len(self._ahead)
+        ahead, self._ahead = sorted(self._ahead, key=lambda one: one.ts), []
+        return [item for one in ahead for item in self._observe(one)]
 
     def _twice(self, seen: Seen) -> bool:
         """The same id alone is not enough: some products number kinds of events, not events."""
-        key = hash((str(seen.id), seen.ts, seen.entities, str(seen.fields)))
+        key = hash((str(seen.id), seen.ts, seen.entities, str(seen.values)))
         if key in self._ids or key in self._ids_before:
             return True
         self._ids.add(key)
@@ -127,11 +153,17 @@ class Stream:
                 self._due = ts - ts % self._bucket_ms + self._bucket_ms + self._lateness_ms
         for profiles, entity in zip(self._profiles, seen.entities, strict=True):
             if entity is not None:
-                profiles.observe(ts, entity, seen.fields)
+                profiles.note(ts, entity, seen.values)
         return items
 
     def _close(self, until: int) -> list[Item]:
-        return [item for profiles in self._profiles for item in profiles.close(until)]
+        """Bucket after bucket, of one kind after the other: they share the budget of a day."""
+        items: list[Item] = []
+        ends = {start + self._bucket_ms for profiles in self._profiles for start in profiles.open}
+        for end in (*sorted(end for end in ends if end <= until), until):
+            for profiles in self._profiles:
+                items += profiles.close(end)
+        return items
 
     def end(self) -> Iterator[Item]:
         """No more events: what is open is closed."""
@@ -149,21 +181,19 @@ class Stream:
     def newest(self) -> int:
         return self._newest
 
-    def go_back_to(self, ts: int) -> None:
-        """The clock had been ahead: what was to come of then is dropped, what was learned stays."""
-        self._newest, self._due, self._ahead = ts, -1, []
+    def _go_back_to(self, ts: int) -> None:
+        """The clock had been ahead."""
+        self._newest, self._due, self._behind = ts, -1, 0
         for profiles in self._profiles:
-            profiles.open.clear()
-            profiles.held, profiles.closed = 0, ts - ts % self._bucket_ms
-            profiles.episodes = {name: one for name, one in profiles.episodes.items() if one.until <= ts}
+            profiles.go_back_to(ts)
 
     def dump(self) -> list[object]:
         """Where it is in time, without the profiles and without what is remembered of duplicates."""
-        return [self._newest, self._due, self.jumped, [list(seen) for seen in self._ahead]]
+        return [self._newest, self._due, self._behind, self.jumped, [list(seen) for seen in self._ahead]]
 
     def load(self, saved: Sequence[Any]) -> None:
-        self._newest, self._due, self.jumped, ahead = saved
-        self._ahead = [Seen(ts, id_, tuple(entities), fields) for ts, id_, entities, fields in ahead]
+        self._newest, self._due, self._behind, self.jumped, ahead = saved
+        self._ahead = [Seen(ts, id_, tuple(entities), [*map(tuple, values)]) for ts, id_, entities, values in ahead]
 
     def remarks(self) -> list[str]:
         """What did not go the usual way, in sentences for people."""
@@ -171,7 +201,7 @@ class Stream:
             (self.undated, "events have no @timestamp that is a time, and were left out"),
             (self.nameless, f"events have no {' or '.join(kind.name for kind in self._kinds)}, and were left out"),
             (self.duplicates, "events came twice, and were counted once"),
-            (self.jumped, "events are more than a day ahead of those around them, and were left out"),
+            (self.jumped, "events are more than a day away from those around them, and were left out"),
             (
                 sum(profiles.late for profiles in self._profiles),
                 "events came after their bucket was closed, and were left out: is the log sorted by @timestamp?",

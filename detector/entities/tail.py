@@ -6,6 +6,9 @@ worth nothing, one that never surprises is worth much when it does, and no weigh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
 import numpy as np
 
 _WIDTH = 0.25  # nats a bin
@@ -13,48 +16,51 @@ _BINS = 200
 _BEYOND = 0.2  # nats for each nat beyond all that was seen
 
 
-class Tail:
-    """The decayed histogram of one feature's surprise over all entities and buckets."""
+class Tails:
+    """The decayed histograms of the surprise of so many features over all entities and buckets.
 
-    __slots__ = ("_fresh", "_levels", "_top", "bins", "total")
+    `total`: the weight of all observations; each is one of every feature.
+    """
 
-    def __init__(self) -> None:
-        self.bins = [0.0] * _BINS
+    __slots__ = ("_levels", "_tops", "bins", "total")
+
+    def __init__(self, features: int) -> None:
+        self.bins = np.zeros((features, _BINS))
         self.total = 0.0
-        self._levels: list[float] = []
-        self._top = 0.0
-        self._fresh = False
+        self._levels = self.bins
+        self._tops: list[float] = []
 
-    def add(self, surprise: float, weight: float) -> None:
-        self.bins[min(int(surprise / _WIDTH), _BINS - 1)] += weight
-        self.total += weight
-        self._fresh = False
+    def add(self, surprised: Sequence[tuple[int, float]], observations: int, weight: float) -> None:
+        """So many observations, of which these features surprised so much, and all others not at all."""
+        features = [feature for feature, _ in surprised]
+        places = [min(int(surprise / _WIDTH), _BINS - 1) for _, surprise in surprised]
+        np.add.at(self.bins, (features, places), weight)
+        self.bins[:, 0] += weight * (observations - np.bincount(features, minlength=len(self.bins)))
+        self.total += weight * observations
 
-    def add_none(self, weight: float) -> None:
-        """So many more that surprised not at all."""
-        self.bins[0] += weight
-        self.total += weight
-        self._fresh = False
+    def scale(self, factor: float) -> None:
+        self.bins *= factor
+        self.total *= factor
 
-    def restore(self, total: float, bins: list[float]) -> None:
-        self.total, self.bins, self._fresh = total, bins, False
+    def ready(self, weight: float) -> None:
+        """Make the table that `level` reads. `weight`: that of one observation now."""
+        bins = self.bins / weight
+        tails = np.cumsum(bins[:, ::-1], axis=1)[:, ::-1] + 0.5
+        last = np.where(bins > 0, np.arange(1, _BINS + 1), 0).max(axis=1)
+        self._tops = (last * _WIDTH).tolist()
+        self._levels = np.maximum(-np.log(tails / (self.total / weight + 1.0)), 0.0)
 
-    def level(self, surprise: float, weight: float) -> float:
+    def level(self, feature: int, surprise: float) -> float:
         """Nats: the negative logarithm of the share of observations that surprised as much, and never more than `surprise` itself: that
-        little happens does not make much of a little. `weight`: that of one observation now.
+        little happens does not make much of a little.
         """
-        if not self._fresh:
-            self._refresh(weight)
-        at = int(surprise / _WIDTH)
-        if surprise <= self._top:
-            return min(self._levels[min(at, _BINS - 1)], surprise)
-        return min(self._levels[-1] + _BEYOND * (surprise - self._top), surprise)
+        top = self._tops[feature]
+        if surprise <= top:
+            return min(float(self._levels[feature, min(int(surprise / _WIDTH), _BINS - 1)]), surprise)
+        return min(float(self._levels[feature, -1]) + _BEYOND * (surprise - top), surprise)
 
-    def _refresh(self, weight: float) -> None:
-        """The table of levels, once a bucket."""
-        bins = np.array(self.bins) / weight
-        tails = np.cumsum(bins[::-1])[::-1] + 0.5
-        seen = np.flatnonzero(bins)
-        self._top = float(seen[-1] + 1) * _WIDTH if seen.size else 0.0
-        self._levels = np.maximum(-np.log(tails / (self.total / weight + 1.0)), 0.0).tolist()
-        self._fresh = True
+    def dump(self) -> list[object]:
+        return [self.total, self.bins.tolist()]
+
+    def load(self, saved: Sequence[object]) -> None:
+        self.total, self.bins = cast("float", saved[0]), np.array(saved[1])

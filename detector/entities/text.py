@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
+from typing import cast
 
 from detector.entities.item import Kind, Why
 
 MAX_VALUE = 160  # characters of a value; of a longer one there is the beginning and a digest
 MAX_LIST = 16  # values of a list
 _SHOWN = 80
+_NUMBER = re.compile(r"(\d{1,15})(\D{0,12})\Z", re.ASCII)  # /ho-so/H27.55-260301-0012, ma-12.pdf
+Values = list[tuple[int, str]]  # place of the field, text
 
 
 def kept(value: object) -> str:
@@ -19,6 +23,31 @@ def kept(value: object) -> str:
         return text
     digest = blake2b(text.encode(errors="surrogatepass"), digest_size=6).hexdigest()
     return f"{text[: MAX_VALUE - 16]}...{digest}"
+
+
+def texts(values: Iterable[object]) -> Values:
+    """The values of one event as they are kept, of one field after the other; None where it has none. Of a list each once."""
+    found: Values = []
+    for at, value in enumerate(values):
+        if value is None or value == "":
+            continue
+        if value.__class__ is str and len(value) <= MAX_VALUE:
+            found.append((at, value))
+        elif value.__class__ is list:
+            found += [(at, text) for text in several(cast("list[object]", value))]
+        elif value.__class__ is not dict:
+            found.append((at, kept(value)))
+    return found
+
+
+def beside(text: str) -> str | None:
+    """The text whose last number is one more; None where there is no number. Leading zeros stay."""
+    found = _NUMBER.search(text)
+    if found is None:
+        return None
+    digits, rest = found.groups()
+    width = len(digits) if digits[0] == "0" else 1
+    return f"{text[: found.start()]}{int(digits) + 1:0{width}d}{rest}"
 
 
 def several(values: list[object]) -> Iterator[str]:
@@ -42,11 +71,14 @@ def worded(why: Why, minutes: int) -> str:
         case Kind.FRESH:
             return f"{actual} {why.field} that it never had, in {minutes} minutes ({usual})"
         case Kind.NEXT:
-            return f"{actual} times the {why.field} that follows the one before, in {minutes} minutes ({usual})"
+            return f"{actual} times a {why.field} whose number follows another one's, in {minutes} minutes ({usual})"
         case Kind.EVENTS_DAY:
             return f"{actual} events since the day began ({usual} on a whole day)"
         case Kind.DISTINCT_DAY:
             return f"{actual} different {why.field} since the day began ({usual} on a whole day)"
+        case Kind.TRAVEL:
+            own = f"{why.expected:.1%} of its active periods" if why.expected else "never before"
+            return f"from {actual} places within an hour by {why.field}: {value} (more than one: {own}; others {why.peers:.1%})"
         case Kind.HOUR:
             return f"active around {value}, {why.expected:.0%} as often as at its usual hours (others: {why.peers:.0%})"
         case Kind.RARE:

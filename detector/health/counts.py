@@ -24,6 +24,8 @@ IN_MINUTES = 6 * HOUR  # windows up to here are exact to the minute
 _BY_MINUTE = [window for window in WINDOWS if window <= IN_MINUTES]
 _BY_HOUR = [window for window in WINDOWS if window > IN_MINUTES]
 _NAME = 128  # letters of a name that are kept
+_FEWEST = 50  # rows that an organisation may have, however many there are
+_FOLDED = 16  # rows at a time that are counted together, to make room for others
 
 
 class Key(NamedTuple):
@@ -36,21 +38,21 @@ class Key(NamedTuple):
 
 
 class Counts:
-    """At most `rows` rows in all and `own` an organisation and objective; what is beyond is counted in one row under `OTHER`, and how
-    many events that were is in `uncounted`."""
+    """At most `rows` rows in all and `own` an organisation and objective; what is beyond is counted in one row under `OTHER`.
+
+    Names are what clients send, so nobody's may take the room of others: once there is none left, an organisation that has less than
+    its fair share gets it from the one that has most, whose quietest rows are counted together from then on.
+    """
 
     def __init__(self, slos: Sequence[Slo], rows: int, own: int) -> None:
         self._most, self._own = rows, own
-        self._of_dataset: dict[str, list[Slo]] = {}
-        for slo in slos:
-            for dataset in slo.datasets:
-                self._of_dataset.setdefault(dataset, []).append(slo)
+        self._of_dataset: Mapping[str, Sequence[Slo]] = _by_dataset(slos)
         self.keys: list[Key | None] = []  # by row; None: free
-        self.uncounted: Counter[tuple[str, str]] = Counter()
         self.ahead = 0  # events left out because they lie too far in the future
         self._rows: dict[Key, int] = {}
         self._free: list[int] = []
         self._held: Counter[tuple[str, str]] = Counter()  # rows by organisation and objective
+        self._of_org: Counter[str] = Counter()  # rows by organisation
         self._minutes = Ring(IN_MINUTES + LATE + AHEAD + 1)
         self._hours = Ring(PERIOD_HOURS + (LATE + AHEAD) // HOUR + 1)
         self._named = False  # whether rows have come or gone since `changes`
@@ -60,8 +62,8 @@ class Counts:
         return frozenset(self._of_dataset)
 
     def observe(self, events: Sequence[Event], until: int | None) -> None:
-        """Count them. `until`: the minute (since 1970) up to which all is decided; None: nothing is yet."""
-        found: Counter[tuple[int, int, bool]] = Counter()
+        """Count them. `until`: the minute (since 1970) that event time has come to; None: that is not known."""
+        found: Counter[tuple[Key, int, bool]] = Counter()
         for event in events:
             if not event.ts or (slos := self._of_dataset.get(event.dataset)) is None:
                 continue
@@ -73,11 +75,14 @@ class Counts:
             for slo in slos:
                 if slo.counts(fields):
                     key = Key(event.org, slo.name, _first(fields, slo.upstream), _first(fields, slo.local))
-                    found[self._row(key), minute, slo.good(fields)] += 1
+                    found[key, minute, slo.good(fields)] += 1
         if not found:
             return
+        for key in dict.fromkeys(key for key, _, _ in found):
+            self._place(key)  # all of them first: one may take the room of another
         cells = np.array(
-            [(row, minute, n, 0 if good else n) for (row, minute, good), n in found.items()], dtype=np.int64
+            [(self._row(key), minute, n, 0 if good else n) for (key, minute, good), n in found.items()],
+            dtype=np.int64,
         )
         rows, minutes, total, bad = cells.T
         self._minutes.add(rows, minutes, total, bad)
@@ -105,10 +110,19 @@ class Counts:
         return both[0], both[1], first
 
     def forget(self, until: int) -> None:
-        """Free the rows of which nothing is left."""
+        """Free the rows of which nothing is left. Where an objective has no room any more, its quieter half is counted together, so
+        that what is busy and new gets a row of its own."""
         used = self._hours.used(until // HOUR - PERIOD_HOURS, len(self.keys))
         for row in np.flatnonzero(~used).tolist():
             self._drop(row)
+        for whose in [whose for whose, held in self._held.items() if held >= self._own]:
+            own = [row for key, row in self._rows.items() if (key.org, key.slo) == whose]
+            self._fold(own, self._own // 2)
+
+    def adopt(self, slos: Sequence[Slo], gone: Container[str]) -> None:
+        """Count these objectives from now on. `gone`: those whose counts mean nothing any more."""
+        self._of_dataset = _by_dataset(slos)
+        self.drop(gone)
 
     def drop(self, slos: Container[str]) -> None:
         """Forget all that was counted for these objectives."""
@@ -120,19 +134,19 @@ class Counts:
         """Names and values as `load` takes them, of what changed since this was last asked; None: it is gone."""
         if self._named:
             self._named = False
-            yield "rows", orjson.dumps([[key and tuple(key) for key in self.keys], list(self.uncounted.items())])
+            yield "rows", orjson.dumps([[key and tuple(key) for key in self.keys]])
         for name, ring in (("minute", self._minutes), ("hour", self._hours)):
             for step, dumped in ring.changes().items():
                 yield f"{name}/{step}", dumped
 
     def load(self, parts: Mapping[str, bytes]) -> None:
         """Raises ValueError when it is not what `changes` gave."""
-        keys, uncounted = orjson.loads(parts.get("rows", b"[[],[]]"))
+        keys, *_ = orjson.loads(parts.get("rows", b"[[]]"))
         self.keys = [Key(*key) if key else None for key in keys]
-        self.uncounted = Counter({(org, slo): n for (org, slo), n in uncounted})
         self._rows = {key: row for row, key in enumerate(self.keys) if key}
         self._free = [row for row, key in enumerate(self.keys) if key is None]
         self._held = Counter((key.org, key.slo) for key in self._rows)
+        self._of_org = Counter(key.org for key in self._rows)
         for name, dumped in parts.items():
             kind, _, step = name.partition("/")
             if kind in ("minute", "hour"):
@@ -142,20 +156,25 @@ class Counts:
         if key := self.keys[row]:
             del self._rows[key]
             self._held[key.org, key.slo] -= 1
+            self._of_org[key.org] -= 1
             self._minutes.clear(row)
             self._hours.clear(row)
             self.keys[row], self._named = None, True
             self._free.append(row)
 
     def _row(self, key: Key) -> int:
+        """Of its own, or the one of all that has none."""
         row = self._rows.get(key)
-        if row is not None:
-            return row
-        whose = (key.org, key.slo)
-        if key.upstream != OTHER and (self._held[whose] >= self._own or len(self._rows) >= self._most):
-            self.uncounted[whose] += 1
-            self._named = True
-            return self._row(Key(*whose, OTHER, OTHER))
+        return self._rows[_other(key)] if row is None else row
+
+    def _place(self, key: Key) -> None:
+        """See to it that this has a row: of its own where there is room."""
+        if key in self._rows:
+            return
+        if key.upstream != OTHER and not self._has_room(key):
+            key = _other(key)
+            if key in self._rows:
+                return
         self._named = True
         if self._free:
             row = self._free.pop()
@@ -164,8 +183,46 @@ class Counts:
             row = len(self.keys)
             self.keys.append(key)
         self._rows[key] = row
-        self._held[whose] += 1
-        return row
+        self._held[key.org, key.slo] += 1
+        self._of_org[key.org] += 1
+
+    def _has_room(self, key: Key) -> bool:
+        if self._held[key.org, key.slo] >= self._own:
+            return False
+        if len(self._rows) < self._most:
+            return True
+        orgs = sum(1 for held in self._of_org.values() if held) + (not self._of_org[key.org])
+        fair = max(_FEWEST, self._most // orgs)
+        if self._of_org[key.org] >= fair:
+            return False
+        biggest, held = max(self._of_org.items(), key=lambda one: (one[1], one[0]))
+        if held > fair:
+            own = [row for other, row in self._rows.items() if other.org == biggest]
+            self._fold(own, min(_FOLDED, held - fair))
+        return len(self._rows) < self._most or self._of_org[key.org] < _FEWEST
+
+    def _fold(self, rows: Sequence[int], count: int) -> None:
+        """Count the quietest of these rows with the rest of their objective from now on, what they have so far included."""
+        named = [(row, key) for row in rows if (key := self.keys[row]) and key.upstream != OTHER]
+        events = self._hours.totals(len(self.keys))
+        named.sort(key=lambda one: (events[one[0]], one[1]))
+        for row, key in named[:count]:
+            self._place(_other(key))
+            for ring in (self._minutes, self._hours):
+                ring.move(row, self._rows[_other(key)])
+            self._drop(row)
+
+
+def _other(key: Key) -> Key:
+    return Key(key.org, key.slo, OTHER, OTHER)
+
+
+def _by_dataset(slos: Sequence[Slo]) -> dict[str, list[Slo]]:
+    found: dict[str, list[Slo]] = {}
+    for slo in slos:
+        for dataset in slo.datasets:
+            found.setdefault(dataset, []).append(slo)
+    return found
 
 
 def _first(fields: Mapping[str, object], names: Sequence[str]) -> str:

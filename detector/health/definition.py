@@ -1,50 +1,42 @@
-"""Service level objectives as administrators write them: YAML files, each fault said with file, line, field and reason."""
+"""Service level objectives as administrators write them: YAML, read as the definitions of series are."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, Field
 
-from soc.errors import QueryError
+from detector.series.definition import FieldName, InLanguages, Named, Query, declared
+from soc.errors import RuleError
 from soc.model.system import SYSTEMS
 from soc.query.evaluate import Predicate, predicate
 from soc.query.parse import parse
 
 CONTENT = Path(__file__).parent / "content"
-MAX_BYTES = 256 << 10
-MAX_FILES = 200
 MAX_SLOS = 200
 
-_Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-_FieldName = Annotated[str, Field(pattern=r"^[@\w][\w.@-]{0,127}$")]
-_Title = Annotated[str, Field(min_length=1, max_length=120)]
+
+def _system(name: str) -> str:
+    if name not in SYSTEMS:
+        raise ValueError(f"is {name!r}, and has to be one of {', '.join(SYSTEMS)}")
+    return name
 
 
-class _Titles(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class Objective(Named):
+    """A document of a file. `where`: which events count; `good`: which of these are good; `objective`: percent that should be."""
 
-    vi: _Title
-    en: _Title
-
-
-class _Written(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    name: _Name
-    titles: _Titles
-    system: str
+    titles: InLanguages
+    system: Annotated[str, AfterValidator(_system)]
     measure: Literal["success", "latency"]
-    datasets: Annotated[list[_FieldName], Field(min_length=1, max_length=20)]
-    where: str = ""
-    good: Annotated[str, Field(min_length=1)]
-    upstream: Annotated[list[_FieldName], Field(max_length=5)] = []
-    local: Annotated[list[_FieldName], Field(max_length=5)] = []
-    objective: Annotated[float | int, Field(ge=50, le=99.999)]
+    datasets: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,60}$")], ...] = Field(min_length=1, max_length=20)
+    where: Query = ""
+    good: Annotated[Query, Field(min_length=1)]
+    upstream: tuple[FieldName, ...] = Field((), max_length=5)
+    local: tuple[FieldName, ...] = Field((), max_length=5)
+    objective: float = Field(ge=50, le=99.999)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,134 +65,32 @@ class Slo:
         return 1.0 - self.objective
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """Why an objective does not run; the others do. `line` counts from 1."""
-
-    path: str
-    line: int
-    field: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}: {self.field + ': ' if self.field else ''}{self.reason}"
-
-
-def load(folders: Sequence[Path] = (CONTENT,)) -> tuple[list[Slo], list[Fault]]:
-    """The objectives in `*.yml` of these folders, by name. One of a later folder replaces the one of that name in an earlier one;
-    one that is wrong is left out, with its fault."""
-    found: dict[str, Slo] = {}
-    faults: list[Fault] = []
+def load(folders: Sequence[Path] = (CONTENT,)) -> tuple[list[Slo], list[RuleError]]:
+    """The objectives of these folders (`*.yml`, at any depth), by name, and what is wrong with those that are left out. One of a
+    later folder replaces the one of that name in an earlier one."""
+    found: dict[str, Objective] = {}
+    faults: list[RuleError] = []
     for folder in folders:
-        here: dict[str, Slo] = {}
-        paths = sorted(folder.glob("*.yml"))
-        if len(paths) > MAX_FILES:
-            faults.append(Fault(str(folder), 1, "", f"{len(paths)} files, {MAX_FILES} are read"))
-        for path in paths[:MAX_FILES]:
-            _read(path, here, faults)
+        here, wrong = declared(Objective, [folder])
         found |= here
+        faults += wrong
     if len(found) > MAX_SLOS:
-        faults.append(Fault(str(folders[-1]), 1, "slos", f"{len(found)} objectives, the first {MAX_SLOS} by name run"))
-    return [found[name] for name in sorted(found)[:MAX_SLOS]], faults
+        faults.append(RuleError(f"{len(found)} objectives, the first {MAX_SLOS} by name run", folders[-1]))
+    return [_slo(found[name]) for name in sorted(found)[:MAX_SLOS]], faults
 
 
-def _read(path: Path, found: dict[str, Slo], faults: list[Fault]) -> None:
-    """Add what one file holds to what was found."""
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            faults.append(Fault(str(path), 1, "", f"is larger than {MAX_BYTES} bytes"))
-            return
-        loader = _Loader(path.read_text(encoding="utf-8"))
-        node = loader.get_single_node()
-        document = loader.construct_document(node) if node is not None else None
-    except (OSError, UnicodeDecodeError) as error:
-        faults.append(Fault(str(path), 1, "", f"cannot be read: {error}"))
-        return
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or f"cannot be read: {error}"
-        faults.append(Fault(str(path), mark.line + 1 if mark else 1, "", str(reason)))
-        return
-    entries = document.get("slos") if isinstance(document, dict) and document.keys() == {"slos"} else None
-    if node is None or not isinstance(entries, list):
-        faults.append(
-            Fault(str(path), 1, "slos", "the file has to be `slos:` with a list of objectives, and nothing else")
-        )
-        return
-    for number, entry in enumerate(entries):
-        _one(str(path), node, number, entry, found, faults)
-
-
-def _one(path: str, node: yaml.Node, number: int, entry: object, found: dict[str, Slo], faults: list[Fault]) -> None:
-    def fault(field: tuple[str | int, ...], reason: str) -> None:
-        faults.append(Fault(path, _line(node, ("slos", number, *field)), ".".join(map(str, field)), reason))
-
-    try:
-        written = _Written.model_validate(entry)
-    except ValidationError as error:
-        for one in error.errors():
-            fault(one["loc"], one["msg"])
-        return
-    if written.system not in SYSTEMS:
-        fault(("system",), f"is {written.system!r}, and has to be one of {', '.join(SYSTEMS)}")
-        return
-    tests: list[Predicate] = []
-    for name, text in (("where", written.where), ("good", written.good)):
-        try:
-            tests.append(predicate(parse(text)))
-        except QueryError as error:
-            fault((name,), str(error))
-            return
-    if written.name in found:
-        fault(("name",), f"{written.name} is there twice")
-        return
+def _slo(written: Objective) -> Slo:
     what = "\0".join((*written.datasets, written.where, written.good, "", *written.upstream, "", *written.local))
-    found[written.name] = Slo(
+    return Slo(
         name=written.name,
         titles=written.titles.model_dump(),
         system=written.system,
         measure=written.measure,
-        datasets=tuple(written.datasets),
-        counts=tests[0],
-        good=tests[1],
-        upstream=tuple(written.upstream),
-        local=tuple(written.local),
-        objective=float(written.objective) / 100,
+        datasets=written.datasets,
+        counts=predicate(parse(written.where)),
+        good=predicate(parse(written.good)),
+        upstream=written.upstream,
+        local=written.local,
+        objective=written.objective / 100,
         text=what,
     )
-
-
-class _Loader(yaml.SafeLoader):
-    """A key that is there twice is a mistake: YAML would silently take the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, object]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    raise yaml.MarkedYAMLError(problem=f"{key.value} is there twice", problem_mark=key.start_mark)
-                seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):  # they make huge documents of small files
-            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(problem="aliases (*) are not read", problem_mark=mark)
-        return super().compose_node(parent, index)
-
-
-def _line(node: yaml.Node, keys: tuple[str | int, ...]) -> int:
-    """The line (from 1) of what these keys lead to, or of the last one that is there."""
-    line: int = node.start_mark.line
-    for key in keys:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((name, value) for name, value in node.value if name.value == key), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(key, int) and key < len(node.value):
-            node = node.value[key]
-            line = node.start_mark.line
-        else:
-            break
-    return line + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,13 +31,14 @@ _CALM_WINDOW = WINDOWS.index(30)
 @dataclass(slots=True)
 class _Episode:
     """`calm`, `lost`: minutes in a row in which nothing burned, or nothing was known. `burned_at`: ms, the end of the last that did.
-    `elsewhere`: minutes in a row in which the counts named another place."""
+    `elsewhere`: minutes in a row in which the counts named another place. `ticket`: it was told as one before it became a page."""
 
     alarm: Alarm
     burned_at: int
     calm: int = 0
     lost: int = 0
     elsewhere: int = 0
+    ticket: bool = False
 
 
 class Episodes:
@@ -72,16 +73,19 @@ class Episodes:
                 continue
             yield from self._burns(whose, at, burning[whose], units, rows)
 
+    def adopt(self, slos: Mapping[str, Slo]) -> None:
+        """What burned by an objective that is gone ends when its system has been calm, as any other."""
+        self._slos = slos
+
     def dump(self) -> bytes:
         return orjson.dumps([asdict(episode) for _, episode in sorted(self.open.items())])
 
     def load(self, dumped: bytes) -> None:
         for one in orjson.loads(dumped):
             alarm = _alarm(one["alarm"])
-            if all(child.slo in self._slos for child in alarm.children):
-                self.open[alarm.org, alarm.system] = _Episode(
-                    alarm, one["burned_at"], one["calm"], one["lost"], one["elsewhere"]
-                )
+            self.open[alarm.org, alarm.system] = _Episode(
+                alarm, one["burned_at"], one["calm"], one["lost"], one["elsewhere"], one.get("ticket", False)
+            )
 
     def _is_of(self, unit: Unit, whose: tuple[str, str]) -> bool:
         return unit.kind is Blame.PLATFORM and (unit.org, self._slos[unit.slo].system) == whose
@@ -128,7 +132,8 @@ class Episodes:
             children=children,
             reason=words.reason(self._slos[worst.slo], place, worst),
         )
-        self.open[whose] = _Episode(alarm, at, elsewhere=elsewhere)
+        ticket = old is not None and (old.ticket or old.alarm.severity is not severity)
+        self.open[whose] = _Episode(alarm, at, elsewhere=elsewhere, ticket=ticket)
         if old is None or (old.alarm.severity, old.alarm.place) != (severity, place):
             yield alarm
 
@@ -138,23 +143,28 @@ class Episodes:
         if episode.calm < CALM_MIN and episode.lost < LOST_MIN:
             return
         del self.open[whose]
-        old = episode.alarm
-        reason = words.over(old.system) if heard else words.lost(old.system)
-        yield Alarm(
-            old.id, old.org, old.system, old.severity, old.since, at, episode.burned_at, old.place, old.children, reason
-        )
+        old, ended = episode.alarm, episode.burned_at
+        reason = words.over(old.system, ended) if heard else words.lost(old.system, ended)
+        over = replace(old, at=at, ended_at=ended, reason=reason)
+        if episode.ticket:
+            yield replace(over, severity=Severity.TICKET)
+        yield over
 
 
 def _steady(old: _Episode | None, found: Place) -> tuple[Place, int]:
     """The place to tell, and for how many minutes the counts have named another one. What was known once is not forgotten because
     counts grow old or few."""
-    if old is None or old.alarm.place.blame is Blame.UNKNOWN:
+    if old is None:
         return found, 0
     known = old.alarm.place
     if _whom(found) == _whom(known):  # in whatever order
         return known, 0
-    if found.blame is Blame.UNKNOWN or old.elsewhere + 1 < STEADY_MIN:
-        return known, 0 if found.blame is Blame.UNKNOWN else old.elsewhere + 1
+    if found.blame is Blame.UNKNOWN and known.blame is not Blame.UNKNOWN:
+        return known, 0
+    if found.blame is not Blame.UNKNOWN and known.blame is Blame.UNKNOWN:
+        return found, 0
+    if old.elsewhere + 1 < STEADY_MIN:
+        return known, old.elsewhere + 1
     return found, 0
 
 

@@ -19,13 +19,13 @@ import orjson
 
 from detector.health.alarm import Alarm
 from detector.health.burn import PERIOD_DAYS, WINDOWS, fired
-from detector.health.counts import HOUR, IN_MINUTES, MINUTE_MS, Counts
+from detector.health.counts import AHEAD, HOUR, IN_MINUTES, MINUTE_MS, Counts, Key
 from detector.health.definition import Slo
 from detector.health.episodes import Episodes
 from detector.health.rings import Ints
 from detector.health.units import Units
 from soc.model.event import Event
-from soc.model.service_level import Blame, Part, ServiceLevel
+from soc.model.service_level import OTHER, Blame, Part, ServiceLevel
 
 VERSION = 1
 _PARTS_SHOWN = 20
@@ -41,6 +41,7 @@ class Levels:
         self._episodes = Episodes(self._slos)
         self._decided: int | None = None  # the last minute, since 1970
         self._units = Units([], self._slos)
+        self._absent: dict[str, str] = {}  # meanings of objectives that are not there, but may come back
 
     @property
     def decided(self) -> int | None:
@@ -54,14 +55,22 @@ class Levels:
 
     @property
     def ahead(self) -> int:
-        """Events left out because they lie more than six hours beyond the last tick."""
+        """Events left out because they lie more than six hours beyond how far event time had come."""
         return self._counts.ahead
 
-    def observe(self, events: Sequence[Event]) -> None:
-        """Count a batch, in any order. Give no more than an hour of events between two ticks: only the last six hours are decided."""
-        self._counts.observe(events, self._decided)
+    def observe(self, events: Sequence[Event], reached: int | None = None) -> None:
+        """Count a batch, in any order. Give no more than an hour of events between two ticks: only the last six hours are decided.
+
+        `reached`: how far event time has come with it, ms, never beyond the clock's; what lies more than six hours further is left
+        out. None: as far as all is decided.
+        """
+        minute = None if reached is None else reached // MINUTE_MS
         if self._decided is None:  # the first minute to decide is that of the first event, however much came at once
-            self._decided = min((event.ts // MINUTE_MS - 1 for event in events if event.ts), default=None)
+            minutes = [event.ts // MINUTE_MS for event in events if event.ts]
+            if minute is not None:
+                minutes = [min(one, minute) for one in minutes if one <= minute + AHEAD]
+            self._decided = min(minutes) - 1 if minutes else None
+        self._counts.observe(events, max((one for one in (self._decided, minute) if one is not None), default=None))
 
     def tick(self, watermark: int) -> list[Alarm]:
         """Decide all minutes before `watermark` (ms: no event before it is expected): the alarms that began, changed or ended, oldest
@@ -104,7 +113,7 @@ class Levels:
                     total=int(period[0, number]),
                     bad=int(period[1, number]),
                     burn=_burn(hour[:, number], slo) if hour[0, number] else None,
-                    uncounted=self._counts.uncounted[unit.org, slo.name],
+                    uncounted=sum(int(total[row]) for row in own if _is_rest(units.keys[row])),
                     parts=self._parts(units, number, period, hour),
                     burning=self._episodes.burning(unit.org, slo),
                 )
@@ -113,33 +122,44 @@ class Levels:
 
     def changes(self) -> dict[str, bytes | None]:
         """What to keep under each name since this was last asked; None: nothing any more. To be written in one transaction."""
-        meanings = {
-            name: hashlib.blake2b(slo.text.encode(), digest_size=8).hexdigest() for name, slo in self._slos.items()
-        }
+        meanings = self._absent | {name: _meaning(slo) for name, slo in self._slos.items()}
         head = {"version": VERSION, "decided": self._decided, "slos": meanings, "ahead": self._counts.ahead}
         return {"head": orjson.dumps(head), "episodes": self._episodes.dump(), **dict(self._counts.changes())}
 
-    def load(self, parts: Mapping[str, bytes]) -> None:
-        """Go on from what `changes` gave, all of it. What was counted by an objective that means something else now is left out.
+    def adopt(self, slos: Sequence[Slo]) -> None:
+        """Go on with these objectives. What one counted that means something else now is forgotten; what burns, goes on until it has
+        been calm."""
+        before = self._absent | {name: _meaning(slo) for name, slo in self._slos.items()}
+        self._slos, self._absent = {slo.name: slo for slo in slos}, {}
+        self._counts.adopt(slos, {name for name, old in before.items() if self._differs(name, old, missing=True)})
+        self._episodes.adopt(self._slos)
+        self._units = Units([], self._slos)
 
-        Raises ValueError when it is nothing that this version has written: then start anew.
+    def load(self, parts: Mapping[str, bytes], now: int | None = None, *, forget: bool = True) -> None:
+        """Go on from what `changes` gave, all of it. What was counted by an objective that means something else now is left out.
+        `now`: the clock, ms. `forget`: what was counted by objectives that are gone, too; else it waits for them.
+
+        Raises ValueError when it is nothing that this version has written, or lies in the future: then start anew.
         """
         if not parts:
             return
         head = orjson.loads(parts["head"])
         if head["version"] != VERSION:
             raise ValueError(f"kept by version {head['version']}, this is {VERSION}")
+        if now is not None and head["decided"] is not None and head["decided"] > now // MINUTE_MS + AHEAD:
+            raise ValueError("it was kept by a clock that was far ahead")
         self._decided, self._counts.ahead = head["decided"], head["ahead"]
         self._counts.load(parts)
         self._episodes.load(parts.get("episodes", b"[]"))
-        self._counts.drop(
-            {
-                name
-                for name, meaning in head["slos"].items()
-                if name not in self._slos
-                or meaning != hashlib.blake2b(self._slos[name].text.encode(), digest_size=8).hexdigest()
-            }
-        )
+        gone = {name for name, meaning in head["slos"].items() if self._differs(name, meaning, missing=forget)}
+        self._absent = {
+            name: meaning for name, meaning in head["slos"].items() if name not in self._slos and name not in gone
+        }
+        self._counts.drop(gone)
+
+    def _differs(self, name: str, meaning: str, *, missing: bool) -> bool:
+        slo = self._slos.get(name)
+        return missing if slo is None else meaning != _meaning(slo)
 
     def _decide(self, minute: int) -> Iterable[Alarm]:
         totals, bads = self._counts.windows(minute)
@@ -164,6 +184,14 @@ class Levels:
             if period[0, n]
         ]
         return tuple(sorted(parts, key=lambda part: (-part.burn, -part.bad, part.kind, part.name))[:_PARTS_SHOWN])
+
+
+def _meaning(slo: Slo) -> str:
+    return hashlib.blake2b(slo.text.encode(), digest_size=8).hexdigest()
+
+
+def _is_rest(key: Key | None) -> bool:
+    return key is not None and key.upstream == OTHER
 
 
 def _burn(counts: Ints, slo: Slo) -> float:

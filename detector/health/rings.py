@@ -65,6 +65,17 @@ class Ring:
         self._room(rows)
         return np.asarray(self._counts[self._at >= since, 0, :rows].any(axis=0))
 
+    def totals(self, rows: int) -> Ints:
+        """All that is held of each row."""
+        self._room(rows)
+        return np.asarray(self._counts[:, 0, :rows].sum(axis=0, dtype=np.int64))
+
+    def move(self, row: int, to: int) -> None:
+        """What one row has counted goes to another one."""
+        self._room(max(row, to) + 1)
+        self._counts[:, :, to] += self._counts[:, :, row]
+        self.clear(row)
+
     def clear(self, row: int) -> None:
         """The row is to count something else from now on."""
         held = self._counts[:, 0, row] > 0

@@ -37,7 +37,8 @@ _RUNBOOK = {
 
 
 def finding_of(alarm: Alarm) -> Finding:
-    """How it stands. A ticket that becomes a page is an alert of its own: somebody is to be called."""
+    """How it stands; once it is over, the last finding of its alert says so. A ticket that becomes a page is an alert of its own:
+    somebody is to be called."""
     rule = rule_of(alarm)
     alert = alert_id(rule.id, alarm.org, alarm.org, f"episode {alarm.since}")
     at = alarm.at - 1  # within the last minute that was decided
@@ -83,6 +84,8 @@ def _said(alarm: Alarm) -> Fields:
         "total": worst.total,
         "burning": [_words(child) for child in alarm.children],
     }
+    if alarm.ended_at is not None:
+        fields["ended"] = iso(alarm.ended_at)
     names = {"upstream": place.upstream, "local": place.local}
     fields |= {name: list(values) for name, values in names.items() if values}
     return {FIELD + name: value for name, value in fields.items()}

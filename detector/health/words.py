@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from detector.health.alarm import Child
 from detector.health.definition import Slo
+from soc.model.calendar import ZONE_MS
 from soc.model.service_level import Blame, Place
 from soc.model.system import SYSTEMS
 
@@ -38,12 +40,12 @@ _OWN = {"vi": " (tính riêng {name})", "en": " (of {name} alone)"}
 _AND_MORE = {"vi": "{names} và {more} nơi khác", "en": "{names} and {more} more"}
 _HOUR = {"vi": "{n} giờ qua", "en": "the last {n} h"}
 _OVER = {
-    "vi": "{system}: tốc độ cạn ngân sách lỗi đã trở lại mức cho phép.",
-    "en": "{system}: the error budget burns no faster than allowed any more.",
+    "vi": "{system}: đã qua. Từ {since}, ngân sách lỗi không còn cạn nhanh hơn mức cho phép.",
+    "en": "{system}: it is over. Since {since} the error budget has burned no faster than allowed.",
 }
 _LOST = {
-    "vi": "{system}: không còn bản ghi nào để biết tình trạng.",
-    "en": "{system}: nothing is recorded any more that would tell how it is.",
+    "vi": "{system}: thôi theo dõi. Từ {since} không thấy lỗi, và một ngày nay không còn bản ghi nào để biết tình trạng.",
+    "en": "{system}: given up. No fault was seen since {since}, and for a day nothing has been recorded that would tell how it is.",
 }
 
 
@@ -52,14 +54,23 @@ def reason(slo: Slo, place: Place, worst: Child) -> dict[str, str]:
     return {language: _said(language, slo, place, worst) for language in _PLACES}
 
 
-def over(system: str) -> dict[str, str]:
-    """What is said once it is over."""
-    return {language: text.format(system=SYSTEMS[system][language]) for language, text in _OVER.items()}
+def over(system: str, since: int) -> dict[str, str]:
+    """What is said once it is over. `since`: ms, when it burned last."""
+    return _ended(_OVER, system, since)
 
 
-def lost(system: str) -> dict[str, str]:
-    """What is said when an episode is given up, because nothing is known any more."""
-    return {language: text.format(system=SYSTEMS[system][language]) for language, text in _LOST.items()}
+def lost(system: str, since: int) -> dict[str, str]:
+    """What is said when an episode is given up, because nothing is known any more. `since`: ms, when it burned last."""
+    return _ended(_LOST, system, since)
+
+
+def _ended(texts: Mapping[str, str], system: str, since: int) -> dict[str, str]:
+    at = datetime.fromtimestamp((since + ZONE_MS) / 1000, UTC)  # as clocks in Viet Nam show it
+    when = {"vi": f"{at:%H:%M} ngày {at:%d/%m/%Y}", "en": f"{at:%H:%M} on {at:%Y-%m-%d} (Viet Nam)"}
+    return {
+        language: text.format(system=SYSTEMS[system][language], since=when[language])
+        for language, text in texts.items()
+    }
 
 
 def _said(language: str, slo: Slo, place: Place, worst: Child) -> str:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 from typing import Any
 
 import msgspec
 
-from detector.entities.budget import DAY_MS, Budget
+from detector.entities.bounds import Bounds
+from detector.entities.budget import Budget
 from detector.entities.item import Item
-from detector.entities.profiles import Bounds, Profiles
+from detector.entities.profiles import Profiles
 from detector.entities.stream import Seen, Stream
+from detector.entities.text import Values
+from detector.entities.zone import ahead_ms
 from detector.people.definition import People
 from soc.model import unusual
 
 BOUNDS = Bounds(entities=5_000, shared=10_000, cells=200_000, held=50_000)
-_BEHIND = 1000  # events in a row from more than a day before, until the clock is taken to have been ahead
 
 
 class Crowd:
@@ -34,23 +35,14 @@ class Crowd:
             bounds=BOUNDS,
         )
         self._stream = Stream([], [self.profiles])
-        self._behind = 0
 
     def wakes(self, ts: int) -> bool:
         """Whether an event of none of its entities has to be told to it, for it says what time it is."""
         return self._stream.wakes(ts)
 
-    def take(self, ts: int, entity: str | None, values: Sequence[object]) -> list[Item]:
-        """One event: of this entity, with these values of the fields that are looked at (None: it has none); returns what is shown now."""
-        if ts < self._stream.newest - DAY_MS:
-            self._behind += 1
-            self.profiles.late += 1
-            if self._behind < _BEHIND:
-                return []
-            self._stream.go_back_to(ts)
-        self._behind = 0
-        fields = {name: value for name, value in zip(self.people.what, values, strict=False) if value is not None}
-        return self._stream.place(Seen(ts, None, (entity,), fields))
+    def take(self, ts: int, entity: str | None, values: Values) -> list[Item]:
+        """One event: of this entity, with these values of the fields that are looked at; returns what is shown now."""
+        return self._stream.place(Seen(ts, None, (entity,), values))
 
     def standing(self) -> unusual.Crowd:
         known = self.profiles
@@ -61,27 +53,25 @@ class Crowd:
 
     def dump(self) -> bytes:
         """To go on from, see `restored`."""
-        return msgspec.msgpack.encode([self.offset_ms, self._stream.dump(), self._behind, self.profiles.dump()])
+        return msgspec.msgpack.encode([self.offset_ms, self._stream.dump(), self.profiles.dump()])
 
 
 def begun(people: People, org: str, ts: int, zone: tzinfo) -> Crowd:
     """A new one, whose first event is of this time (ms)."""
-    ahead = datetime.fromtimestamp(ts / 1000, UTC).astimezone(zone).utcoffset()
-    return Crowd(people, org, int(ahead.total_seconds() * 1000) if ahead else 0)
+    return Crowd(people, org, ahead_ms(ts, zone))
 
 
 def restored(people: People, org: str, saved: bytes) -> Crowd:
     """As it was when it was dumped. Raises `ConfigError` or `ValueError` when that cannot be read."""
-    offset_ms, stream, behind, profiles = _parts(saved)
+    offset_ms, stream, profiles = _parts(saved)
     crowd = Crowd(people, org, offset_ms)
     crowd.profiles.load(profiles)
     crowd._stream.load(stream)
-    crowd._behind = behind
     return crowd
 
 
 def _parts(saved: bytes) -> list[Any]:
     parts = msgspec.msgpack.decode(saved)
-    if not isinstance(parts, list) or len(parts) != 4:
+    if not isinstance(parts, list) or len(parts) != 3:
         raise ValueError("what is kept of a crowd has other parts")
     return parts

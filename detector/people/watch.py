@@ -14,7 +14,7 @@ from typing import cast
 import msgspec
 import orjson
 
-from detector.entities.text import MAX_VALUE, kept, several
+from detector.entities.text import Values, kept, texts
 from detector.people.crowd import Crowd, begun, restored
 from detector.people.definition import People
 from detector.people.tell import unusual_of
@@ -195,19 +195,12 @@ class Watch:
         if entity is None:
             if not watched.crowd.wakes(ts):
                 return []
-            values: list[object] = []
+            values: Values = []
         else:
-            values = [_short(fields.get(name)) for name in kind.what]
+            values = texts([fields.get(name) for name in kind.what])
         watched.told.append(_ENCODE([ts, entity, values]))
         items = watched.crowd.take(ts, entity, values)
         return [unusual_of(kind.people, org, item) for item in items] if items else []
-
-
-def _short(value: object) -> object:
-    """As much of a value as profiles look at: it is written down until there is a snapshot."""
-    if value.__class__ is str:
-        return value if len(value) <= MAX_VALUE else kept(value)
-    return list(several(cast("list[object]", value))) if value.__class__ is list else value
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode

@@ -6,7 +6,6 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import IO, Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -19,9 +18,11 @@ from detector.entities.document import time_of
 from detector.entities.item import Item, iso_of
 from detector.entities.stream import Kind, Stream, stream_of
 from detector.entities.text import worded
+from detector.entities.zone import ahead_ms
 from soc.cli.lines import opened
 from soc.errors import ConfigError
 from soc.model.event import flat, iso
+from soc.service.process import relax_garbage_collection
 
 _UNITS = {"m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _SAMPLE = 5000  # events that are read before fields are chosen, and ...
@@ -63,6 +64,7 @@ def entities(
     try:
         kinds, fields = _names(entity, "--entity", 4), _names(what, "--what", 32) if what is not None else []
         run = _Run(kinds, fields, _length(bucket), per_day, _zone(zone))
+        relax_garbage_collection()
         with opened(file) as stream:
             bad = run.over(stream)
     except (ConfigError, OSError, EOFError, zlib.error) as error:
@@ -151,11 +153,7 @@ class _Run:
     def _offset(self, sample: list[dict[str, object]]) -> int:
         """How far the zone is ahead of UTC when the log begins, ms."""
         first = next((ts for document in sample if (ts := time_of(document.get("@timestamp"))) is not None), 0)
-        try:
-            ahead = datetime.fromtimestamp(first / 1000, UTC).astimezone(self._zone).utcoffset()
-        except (ValueError, OverflowError):
-            return 0
-        return int(ahead.total_seconds() * 1000) if ahead else 0
+        return ahead_ms(first, self._zone)
 
     def _print(self, items: list[Item]) -> None:
         for item in items:

@@ -62,24 +62,20 @@ def add(
     data_dir: DataDirOption = None,
 ) -> None:
     """Declare a surge: the volumes that are expected of what it names are others, from its begin to its end."""
-    from api.surge_schemas import read_hours
-    from api.surges import declare
+    from api import surges
 
-    opens, closes = read_hours(hours)
-    wanted = Surge(
-        id="",
-        name=name,
-        since=_time(since, "--from"),
-        until=_time(until, "--to"),
-        percent=round(factor * 100),
-        orgs=tuple(org or ()),
-        systems=tuple(system or ()),
-        services=tuple(service or ()),
-        opens=opens,
-        closes=closes,
+    new = surges.wanted(
+        name,
+        _time(since, "--from"),
+        _time(until, "--to"),
+        factor,
+        orgs=org or (),
+        systems=system or (),
+        services=service or (),
+        daily=hours,
     )
     _, stores = stores_of(config, data_dir)
-    declared = declare(stores, _me(), wanted, reason=reason, now=now_ms())
+    declared = surges.declare(stores, _me(), new, reason=reason, now=now_ms())
     console().print(f"surge {declared.surge.id}: {_words(declared.surge)}")
 
 
@@ -126,7 +122,7 @@ def _words(surge: Surge) -> str:
     from api.surge_schemas import written_hours
 
     whom = ", ".join(surge.orgs) or "all organisations"
-    what = ", ".join(surge.systems + surge.services) or "everything"
+    what = " of ".join(names for some in (surge.services, surge.systems) if (names := ", ".join(some))) or "everything"
     when = f"{local_time(surge.since)} to {local_time(surge.until)}"
     daily = f", {written_hours(surge)} a day" if surge.closes else ""
     return f"{surge.percent / 100:g} times the usual of {shown(what)} of {shown(whom)}, {when}{daily}"

@@ -112,11 +112,16 @@ class Surges:
     """`Expected`, of surges that were declared."""
 
     def __init__(self, surges: Iterable[Surge] = ()) -> None:
-        self._surges = tuple(surges)
+        self._everywhere: list[Surge] = []
+        self._of_org: dict[str, list[Surge]] = {}
+        for surge in surges:
+            for own in [self._of_org.setdefault(org, []) for org in surge.orgs] or [self._everywhere]:
+                own.append(surge)
 
     def active(self, org: str, system: str, ts: int, service: str = "") -> float | None:
         """Of several the one that expects most."""
-        percents = [one.percent for one in self._surges if one.at(org, system, ts, service)]
+        known = (*self._everywhere, *self._of_org.get(org, ()))
+        percents = [one.percent for one in known if one.at(org, system, ts, service)]
         return max(percents) / 100 if percents else None
 
 

@@ -46,7 +46,6 @@ def api(settings: Settings, stop: threading.Event) -> None:
     stores = open_stores(settings)
     jobs = Jobs(jobs_dir(settings.data_dir), BACKTEST, as_environment(settings))
     keys = KeyRing(keys_dir(settings.data_dir))
-    levels = SqliteLevels(anomalies_file(settings.data_dir))
     senders, writer = notify.senders(settings), notify.writer(settings)
     lists = KnownLists(stores.policies, lists_dir(settings.data_dir), now_ms)
     state = state_of(
@@ -57,7 +56,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         tuning=KnownTuning(stores.policies, ZoneInfo(settings.detect.zone)).as_now,
         lists_dir=lists_dir(settings.data_dir),
         known_lists=lists.as_now,
-        levels=levels,
+        levels=SqliteLevels(anomalies_file(settings.data_dir)),
         anomalies=SqliteAnomalies(settings.data_dir),
         unusual=SqliteUnusual(anomalies_file(settings.data_dir)),
         keys=keys,
@@ -87,7 +86,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
         prepared.set()
     threading.Thread(target=gather, args=(Gatherer(stores), now_ms, stop), name="incidents", daemon=True).start()
     threading.Thread(target=_watch, args=(settings, stores, stop, prepared), name="watch", daemon=True).start()
-    threading.Thread(target=Figures(stores, levels, now_ms).run, args=(stop,), name="figures", daemon=True).start()
+    threading.Thread(target=Figures(stores, now_ms).run, args=(stop,), name="figures", daemon=True).start()
     log.info("serving", url=f"http://{serve.http_host}:{serve.http_port}/")
     try:
         with notify.notifying(stores, senders, writer, prepared):

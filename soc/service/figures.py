@@ -1,4 +1,4 @@
-"""What there is to do and how things stand, for dashboards: asked of the stores now and then by a thread of the API process, so that a
+"""What there is to do and who sends what, for dashboards: asked of the stores now and then by a thread of the API process, so that a
 scrape takes no longer for it. By ministry or province, as a country has thousands of communes."""
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from soc.complaint import Complaint
 from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import EVERYTHING, unit_of
 from soc.store.base import Stores
-from soc.store.levels import LevelStore
 
 log = structlog.get_logger("figures")
 
@@ -26,7 +25,6 @@ _AGES = {"1h": _HOUR_MS, "4h": 4 * _HOUR_MS, "1d": 24 * _HOUR_MS, "7d": 168 * _H
 _MOST_RULES = 20
 _MOST_UNITS = 100  # there are about 80; an administrator could have enrolled any number
 _MOST_INCIDENTS = 2_000
-_MOST_LEVELS = 5_000
 _OTHER = "other"
 
 Rows = Mapping[tuple[str, ...], float]
@@ -35,8 +33,8 @@ Rows = Mapping[tuple[str, ...], float]
 class Figures:
     """`clock`: ms since 1970 UTC."""
 
-    def __init__(self, stores: Stores, levels: LevelStore, clock: Callable[[], int]) -> None:
-        self._stores, self._levels, self._clock = stores, levels, clock
+    def __init__(self, stores: Stores, clock: Callable[[], int]) -> None:
+        self._stores, self._clock = stores, clock
 
     def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
         """Look again and again until told to stop, whatever one look meets."""
@@ -74,7 +72,6 @@ class Figures:
         _show(telemetry.INCIDENTS_OPEN, _bounded(Counter((unit,) for unit in units)))
         known = standings(self._stores, EVERYTHING, now)
         _show(telemetry.SOURCES, _bounded(Counter((unit_of(one.source.org), one.state.value) for one in known)))
-        self._look_at_levels()
 
     def _incidents(self) -> Iterator[Incident]:
         cursor, number = None, 0
@@ -84,14 +81,6 @@ class Figures:
             number, cursor = number + len(page.items), page.next
             if cursor is None:
                 return
-
-    def _look_at_levels(self) -> None:
-        """Of ministries and provinces themselves: what burns in a commune is an alert."""
-        levels = [one for one in self._levels.worst(EVERYTHING, limit=_MOST_LEVELS)[0] if unit_of(one.org) == one.org]
-        shown = (("ratio", telemetry.SERVICE_LEVEL), ("budget_left", telemetry.BUDGET_LEFT), ("burn", telemetry.BURN))
-        for name, gauge in shown:
-            values = {(one.org, one.name): getattr(one, name) for one in levels}
-            _show(gauge, {labels: value for labels, value in values.items() if value is not None})
 
 
 def _bounded(rows: Counter[tuple[str, ...]]) -> Rows:

@@ -10,12 +10,15 @@ from typing import Protocol
 import structlog
 
 from detector.health.alarm import Alarm
-from detector.health.definition import CONTENT, load
+from detector.health.definition import CONTENT, Slo, load
 from detector.health.levels import Levels
 from soc.complaint import Complaint
+from soc.errors import RuleError
 from soc.model.event import Stored
 from soc.model.policy import PolicyKind
 from soc.model.surge import Surges, readable
+from soc.service.level_metrics import LevelMetrics
+from soc.service.settled import Settled
 from soc.store import levels as store
 from soc.store.base import PolicyStore
 from soc.watermark import Watermark
@@ -44,31 +47,52 @@ class LevelsOf:
 
     def __init__(self, data_dir: Path, kept: KeptLevels) -> None:
         self._folders = (CONTENT, slo_dir(data_dir))
+        self._settled = Settled(self._folders)
         self._kept = kept
+        self._slos: dict[str, Slo] = {}
         self._levels, self._watermark, self._changed = Levels([]), Watermark(0, _IDLE_S), False
         self._anew = False  # what was kept could not be read, and goes
+        self._metrics = LevelMetrics()
+        self.faults: Sequence[RuleError] = ()  # what is wrong with objectives
 
-    def load(self) -> None:
-        """Raises what the store raises."""
-        slos, faults = load(self._folders)
-        for fault in faults:
-            log.warning("an objective cannot be used, the others run", objective=str(fault))
+    def load(self, now: int) -> None:
+        """Raises what the store raises. `now` in ms."""
+        slos = self._read()
         kept = dict(self._kept.levels())
         self._levels, self._watermark, self._changed, self._anew = Levels(slos), Watermark(0, _IDLE_S), False, False
         try:
             self._watermark.load(kept.pop(_WATERMARK, None))
-            self._levels.load(kept)
+            self._levels.load(kept, now, forget=not self.faults)
         except (ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
             log.warning("service levels begin anew: what was kept cannot be read", reason=str(error))
             self._levels, self._watermark, self._anew = Levels(slos), Watermark(0, _IDLE_S), True
+
+    def reload(self) -> bool:
+        """Take up the objectives anew where their files have changed; whether they have. Nothing that is counted is lost: what cannot
+        be read goes on as it was."""
+        if not self._settled.changed():
+            return False
+        self._levels.adopt(self._read())
+        self._changed = True
+        log.info("objectives have changed", objectives=len(self._slos), faults=len(self.faults))
+        return True
+
+    def _read(self) -> list[Slo]:
+        """Those of the files; with a fault also those that ran before: it may be a slip of the pen."""
+        self._settled.read()
+        slos, self.faults = load(self._folders)
+        for fault in self.faults:
+            log.warning("an objective cannot be used, the others run", objective=str(fault))
+        self._slos = (self._slos if self.faults else {}) | {slo.name: slo for slo in slos}
+        return list(self._slos.values())
 
     def feed(self, events: Sequence[Stored], now: int) -> list[Alarm]:
         """What these events bring about, in their order; `now` in ms."""
         wanted, alarms = self._levels.datasets, list[Alarm]()
         for part in _hours(events):
             counted = [one for one in part if one.ts and one.dataset in wanted]
-            self._watermark.observe(counted)
-            self._levels.observe([one.event for one in counted])
+            self._watermark.observe([one for one in counted if one.ts <= now])  # no clock is ahead of ours
+            self._levels.observe([one.event for one in counted], self._reached(now))
             alarms += self._tick(now)
         return alarms
 
@@ -80,16 +104,21 @@ class LevelsOf:
     def write(self, db: sqlite3.Connection) -> None:
         """All since the last time, in the caller's transaction."""
         kept = {**self._levels.changes(), _WATERMARK: self._watermark.dump()}
-        store.write(db, self._levels.levels() if self._changed else None, kept, anew=self._anew)
+        levels = self._levels.levels() if self._changed else None
+        store.write(db, levels, kept, anew=self._anew)
+        if levels is not None:
+            self._metrics.show(levels, self._levels.ahead)
         self._changed = self._anew = False
 
     def _tick(self, now: int) -> list[Alarm]:
-        # One source that is far behind, of whomever, holds nobody up: what it has to say is late.
-        at = max(self._watermark.time(now), min(now, self._watermark.newest) - _HOUR_MS)
         before = self._levels.decided
-        alarms = self._levels.tick(at)
+        alarms = self._levels.tick(self._reached(now))
         self._changed = self._changed or self._levels.decided != before
-        return [alarm for alarm in alarms if alarm.ended_at is None]
+        return alarms
+
+    def _reached(self, now: int) -> int:
+        """How far event time has come. One source that is far behind, of whomever, holds nobody up: what it has to say is late."""
+        return max(self._watermark.time(now), min(now, self._watermark.newest) - _HOUR_MS)
 
 
 def _hours(events: Sequence[Stored]) -> Iterator[Sequence[Stored]]:

@@ -225,25 +225,29 @@ class Watching:
             surges=self._surges, strength_of=self._strength_of, most=self._settings.observe.most_series,
         )  # fmt: skip
         observer.load()
-        self._levels.load()
+        self._levels.load(now_ms())
         self._people.load()
         self._cursor = dict(self._kept.cursor())
         if not self._definitions.faults:  # else it may be a slip of the pen, and what was learned is worth keeping
             for board in set(self._kept.boards()) - observer.boards:
                 self._kept.forget(board)
-        docs = {one.name: one.model_dump(mode="json") for one in by_name.values()}
-        faults = [
-            RuleFault(one.reason, one.path, one.line) for one in (*self._definitions.faults, *self._people.faults)
-        ]
-        self._kept.publish(docs, faults)
-        telemetry.SERIES_FAULTS.set(len(faults))
+        self._publish()
         self._observer = observer
         return observer
+
+    def _publish(self) -> None:
+        """What runs, and what cannot."""
+        docs = {one.name: one.model_dump(mode="json") for one in self._definitions.by_name.values()}
+        wrong = (*self._definitions.faults, *self._levels.faults, *self._people.faults)
+        self._kept.publish(docs, [RuleFault(one.reason, one.path, one.line) for one in wrong])
+        telemetry.SERIES_FAULTS.set(len(wrong))
 
     def _reset_what_is_asked(self, observer: Observer) -> None:
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + _LOOK_S
+        if self._levels.reload():
+            self._publish()
         for series in self._kept.asked():
             done = observer.reset(series)
             log.info("a series learns anew" if done else "there is no such series to learn anew", series=series)

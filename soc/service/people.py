@@ -39,18 +39,23 @@ def people_dir(data_dir: Path) -> Path:
     return data_dir / "people"
 
 
+def declared(settings: Settings) -> Declared:
+    """The kinds of entities that the observer takes, and what is wrong with others."""
+    return load(settings.observe.people or (people_dir(settings.data_dir), CONTENT))
+
+
 class PeopleOf:
     """What is fed counts once it is written; `load` goes back to what was written last."""
 
     def __init__(self, settings: Settings, kept: KeptCrowds) -> None:
-        self._folders = settings.observe.people or (people_dir(settings.data_dir), CONTENT)
+        self._settings = settings
         self._kept, self._zone, self._most = kept, ZoneInfo(settings.detect.zone), settings.observe.most_crowds
         self._declared = Declared({})
         self._watch = Watch({}, self._zone)
 
     def load(self) -> None:
         """Raises what the store raises."""
-        self._declared = load(self._folders)
+        self._declared = declared(self._settings)
         for fault in self._declared.faults:
             log.warning("a kind of entity cannot be used, the others run", definition=str(fault))
         self._watch = Watch(self._declared.by_name, self._zone, most=self._most)

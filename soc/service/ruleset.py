@@ -25,11 +25,11 @@ from rules.rule import RuleSet
 from soc.errors import ConfigError, RuleError
 from soc.model.rule import RuleDoc, joined
 from soc.service.compiling import kept
+from soc.service.settled import Stamp
+from soc.service.settled import stamps as stamps_of
 from soc.settings import Settings
 
 KEPT = "the file as it was before goes on running: "
-
-Stamp = tuple[str, int, int]  # path, ns of the last write, bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,26 +184,12 @@ def stamps(settings: Settings) -> frozenset[Stamp]:
     wanted = folders(settings, unread)
     found = {(str(error), 0, -1) for error in unread}
     for folder in wanted:
-        found.update(_stamps(folder.path))
+        found.update(stamps_of(folder.path))
     for place in manifest.places(rules_dir(settings.data_dir), []):
-        found.update(_stamps(place / manifest.MANIFEST))
+        found.update(stamps_of(place / manifest.MANIFEST))
     for pipelines in {tuple(map(str, one.pipelines)) for one in wanted}:
         try:
             found.add((fingerprint(pipelines), 0, 0))
         except ConfigError as error:
             found.add((str(error), 0, 0))
     return frozenset(found)
-
-
-def _stamps(path: Path) -> Iterator[Stamp]:
-    try:
-        files = path.rglob("*.y*ml") if path.is_dir() else [path]
-    except OSError:
-        files = [path]
-    for file in files:
-        try:
-            known = file.stat()
-        except OSError:
-            yield str(file), 0, -1
-            continue
-        yield str(file), known.st_mtime_ns, known.st_size

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import NamedTuple
 
+from soc.errors import ConfigError
 from soc.simulator.line import Entry, as_json, iso
 from soc.simulator.people import Officer
 
@@ -87,7 +88,9 @@ class Scene(NamedTuple):
 def episode(
     kind: str, entries: list[Entry], feature: str = "", system: str = "", effect: Effect | None = None, **who: str
 ) -> Episode:
-    """Of an incident that is what these entries say. `who`: ECS names with `__` for the dots."""
+    """Of an incident that is what these entries say. `who`: ECS names with `__` for the dots. Raises `ConfigError` without any."""
+    if not entries:
+        raise ConfigError(f"{kind} with these options is nothing at all")
     named = {name.replace("__", "."): value for name, value in who.items()}
     last = max(entry.at for entry in entries)
     return Episode(Incident(kind, entries[0].at, last, entries[0].stream, named, feature, system), entries, effect)

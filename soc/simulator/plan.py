@@ -25,9 +25,11 @@ KINDS: dict[str, Callable[..., Episode]] = INCIDENTS | FAULTS | BEHAVIOURS
 MAX_BYTES, MAX_ITEMS = 1_000_000, 5_000
 _TYPES = {"float": (int, float), "int": (int,), "str": (str,)}
 _MOST = {
-    "share": 1, "percent": 100, "factor": 100, "days": 3_650, "hours": 87_600, "minutes": 5_256_000, "seconds": 86_400,
+    "share": 1, "percent": 100, "factor": 100, "days": 3_650, "hours": 1_488, "minutes": 5_256_000, "seconds": 86_400,
     "every_s": 86_400, "down_s": 86_400, "records": 100_000,
 }  # fmt: skip
+_LEAST = {"every_s": 1.0, "down_s": 1.0, "hours": 0.1, "usual_a_day": 1.0}  # else anything above 0
+_MORE = {"officer_reads_many", "otp_late_codes", "lgsp_slow", "portal_slow"}  # kinds whose `factor` is above 1
 _ANYBODY = Scene(officers(Random(0), 50))
 
 
@@ -56,7 +58,11 @@ def read_plan(path: Path) -> list[Planned]:
         items = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (
+        yaml.YAMLError,
+        ValueError,
+        RecursionError,
+    ) as error:  # a ValueError is a date that is none, or text that is not UTF-8
         raise ConfigError(f"{path} is not YAML: {error}") from error
     if not isinstance(items, list) or len(items) > MAX_ITEMS:
         raise ConfigError(f"{path}: a plan is a list of at most {MAX_ITEMS} items, each with `at` and `kind`")
@@ -81,15 +87,28 @@ def _planned(item: object, where: str) -> Planned:
             raise ConfigError(f"{where}: {item['kind']} has no option {name!r}: {', '.join(known) or 'it has none'}")
         if isinstance(value, bool) or not isinstance(value, _TYPES[known[name]]):
             raise ConfigError(f"{where}: {name} of {item['kind']} is {known[name]}, not {value!r}")
-        most = _MOST.get(name, 10_000)
-        if not isinstance(value, str) and not 0 < (abs(value) if name == "seconds" else value) <= most:
-            raise ConfigError(f"{where}: {name} of {item['kind']} is a number above 0 and up to {most:,}")
+        if not isinstance(value, str):
+            _in_bounds(str(item["kind"]), name, value, where)
     planned = Planned(_ms(item["at"], where), str(item["kind"]), how)
     try:  # names of carriers, providers and such are known by what is made of them alone
         make(planned.at, Random(0), _ANYBODY, **how)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+    except (ValueError, IndexError, ArithmeticError) as error:
+        raise ConfigError(f"{where}: {planned.kind} cannot be made with these options: {error}") from None
     return planned
+
+
+def _in_bounds(kind: str, name: str, value: float, where: str) -> None:
+    most, size = _MOST.get(name, 10_000), abs(value) if name == "seconds" else value
+    if name == "factor" and kind in _MORE:
+        if not 1 < size <= most:
+            raise ConfigError(
+                f"{where}: factor of {kind} is a number above 1 and up to {most:,}: it means more than usual"
+            )
+    elif not (_LEAST[name] <= size <= most if name in _LEAST else 0 < size <= most):
+        least = f"from {_LEAST[name]:g}" if name in _LEAST else "above 0"
+        raise ConfigError(f"{where}: {name} of {kind} is a number {least} and up to {most:,}")
 
 
 def _ms(value: object, where: str) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from servers import both_stores
 
+from api.surges import MAX_OPEN
 from soc.model.calendar import DAY_MS
 from soc.model.policy import Policy, PolicyKind
 from soc.service.levels import KnownSurges
@@ -85,6 +86,8 @@ def test_hours_and_services(admin, world):
         ({"services": ["x" * 150]}, 422, "longer than 128"),
         ({"hours": "25:00-26:00"}, 422, "the hours are '25:00-26:00'"),
         ({"hours": "11:00-07:00"}, 422, "the hours are"),
+        ({"hours": "22:00-02:00"}, 422, "for a night declare two"),
+        ({"reason": "  "}, 422, ""),
         ({"orgs": ["hungyen"] * 200}, 422, ""),
         ({"orgs": []}, 403, "everybody's"),
         ({"orgs": ["hungyen", "ninhbinh"]}, 403, "not one of yours"),
@@ -105,6 +108,39 @@ def test_one_for_several_shows_each_only_its_own(client_of, world):
     for id_ in seen:
         assert client_of("outsider").post(f"/api/v1/surges/{id_}/end", json={"reason": "x"}).status_code == 403
     assert expected(world.stores.policies).active("hanoi", "portal", world.now) == 5
+
+
+def test_so_many_of_one_organisation_and_none_of_others_in_their_room(client_of, world):
+    for number in range(MAX_OPEN):
+        answer = client_of("admin").post("/api/v1/surges", json=WANTED | {"name": f"{number}"})
+        assert answer.status_code == 201
+    full = client_of("admin").post("/api/v1/surges", json=WANTED)
+    assert (full.status_code, "50 surges of hungyen that are not over" in full.text) == (422, True)
+    others = WANTED | {"orgs": ["ninhbinh"]}
+    assert client_of("outsider").post("/api/v1/surges", json=others).status_code == 201
+    both = WANTED | {"orgs": ["hungyen", "ninhbinh"]}
+    assert client_of("national").post("/api/v1/surges", json=both).status_code == 422
+    for _ in range(MAX_OPEN):
+        assert client_of("national").post("/api/v1/surges", json=WANTED | {"orgs": []}).status_code == 201
+    assert "of all organisations" in client_of("national").post("/api/v1/surges", json=WANTED | {"orgs": []}).text
+    assert expected(world.stores.policies).active("hungyen", "portal", world.now) == 5
+
+
+def test_only_what_may_be_ended_has_a_button(client_of):
+    """Of one that is also of others only one's own organisations are shown, but ending it is not up to one of them."""
+    both = client_of("national").post("/api/v1/surges", json=WANTED | {"orgs": ["hungyen", "ninhbinh"]}).json()["id"]
+    own = client_of("admin").post("/api/v1/surges", json=WANTED).json()["id"]
+    page = client_of("admin").get("/services/surges").text
+    assert f"/services/surges/{own}/end" in page
+    assert f"/services/surges/{both}/end" not in page
+    assert f"/services/surges/{both}/end" in client_of("national").get("/services/surges").text
+
+
+def test_an_end_on_the_page_needs_a_reason(client_of):
+    own = client_of("admin").post("/api/v1/surges", json=WANTED).json()["id"]
+    answer = client_of("admin").post(f"/services/surges/{own}/end", data={"reason": "   "})
+    assert (answer.status_code, "hãy nêu lý do" in answer.text or "say why" in answer.text) == (422, True)
+    assert not client_of("admin").get(f"/api/v1/surges/{own}").json()["over"]
 
 
 def test_one_that_cannot_be_read_hides_no_other(admin, world):

@@ -90,6 +90,17 @@ def test_no_log_makes_labels_without_end():
     assert len(services) < 70
 
 
+def test_the_certificate_that_ends_first_counts():
+    traffic = Traffic()
+
+    def left(target: str, days: int | None) -> float:
+        fields = {"govsoc__probe__target": target} | ({} if days is None else {"govsoc__probe__days_left": days})
+        traffic.count(event("probe.check", "unit-of-probes", **fields))
+        return value("soc_probe_certificate_left_seconds", unit="unit-of-probes") / 86_400
+
+    assert [left("a", 90), left("b", 12), left("a", 89), left("c", None), left("b", 365)] == [90, 12, 12, 12, 89]
+
+
 def test_the_first_names_stay():
     names = Names(2)
     assert [names.of(one) for one in ("a", "b", "c", "a", "", None, ["x"])] == [

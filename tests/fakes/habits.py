@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from detector.entities.bounds import Bounds
 from detector.entities.budget import Budget
-from detector.entities.profiles import Bounds, Profiles
+from detector.entities.profiles import Profiles
 
 BUCKET_MS = 900_000
 DAY_MS = 86_400_000

@@ -10,7 +10,7 @@ from soc import errors
 
 ROOT = Path(errors.__file__).parents[1]
 _OF_STORES = {"Busy", "Conflict", "Forbidden", "NotFound", "QueryError", "StoreUnavailable"}
-_ALL = _OF_STORES | {"ConfigError", "NeedsReason", "ParseError", "Refused", "SignInNeeded", "Undelivered"}
+_ALL = _OF_STORES | {"ConfigError", "NeedsReason", "ParseError", "Refused", "SignInNeeded", "StrayError", "Undelivered"}
 _PLACES = {
     "api/**/*.py": _ALL | {"RuleError"},
     "collector/parse/*.py": _ALL,

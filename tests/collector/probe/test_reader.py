@@ -12,7 +12,7 @@ from readers import MemoryCheckpoints, Sink, run_reader, wait_for
 
 from collector.parse.base import Context
 from collector.parse.probe import parse_probe
-from collector.probe.check import Outcome
+from collector.probe.check import Outcome, StrayError
 from collector.probe.reader import AT_ONCE, Probes
 from collector.probe.target import Target, parse_target
 from soc.errors import ConfigError
@@ -164,3 +164,23 @@ def test_notes_that_cannot_be_read_and_those_of_targets_that_are_gone(notes, sin
     notes.notes["p"] = {target.key: "{", "gone": "{}"}
     turns(probes(Script([UP]), notes, clock), sink, clock, 0)
     assert set(notes.notes["p"]) == {target.key}
+
+
+def test_a_name_that_leads_elsewhere_now_is_down(notes, sink, clock) -> None:
+    stray = StrayError("it is not in the networks", "198.51.100.66")
+    reader = probes(Script([UP, stray]), notes, clock)
+    lines = turns(reader, sink, clock, 2)
+    assert [line["up"] for line in lines] == [True, False, False]
+    assert lines[2]["reason"] == "its name now leads to 198.51.100.66, which may not be probed"
+    assert (lines[2]["failures"], lines[2]["address"]) == (2, "198.51.100.66")
+    assert reader.problem == str(stray)
+    clock.now += 60_000
+    again = turns(probes(Script([stray]), notes, clock), sink, clock, 0)
+    assert [line["failures"] for line in again] == [3], "also after a restart"
+
+
+def test_a_name_that_never_was_in_the_networks_is_no_failure(notes, sink, clock) -> None:
+    reader = probes(Script([StrayError("it is not in the networks", "198.51.100.66")]), notes, clock)
+    with run_reader(reader.run, sink):
+        wait_for(lambda: reader.problem)
+    assert sink.records == []

@@ -16,7 +16,7 @@ from soc.errors import ConfigError
         ("https://Portal.example.vn", "https://portal.example.vn/", "portal.example.vn", 443, 60),
         (
             "https://portal.example.vn/a b?key=s3cret#every=120",
-            "https://portal.example.vn/a%20b",
+            "https://portal.example.vn/a%20b?~14a801",
             "portal.example.vn",
             443,
             120,
@@ -53,6 +53,8 @@ def test_options() -> None:
         ("tcp://10.1.2.3", "needs a port"),
         ("https://a.vn/#evry=60", "the option evry is not known here; known are every, status, text, timeout"),
         ("tcp://a.vn:1#text=x", "the option text"),
+        ("https://a.vn/#text=a&text=b", "the option text is there twice"),
+        (f"https://a.vn/#text={'x' * 201}", "text has 201 letters, and may have 200"),
         ("https://a.vn/#every=1", "every has to be a whole number of seconds from 10 to 86400"),
         ("https://a.vn/#every=²", "every has to be"),
         ("https://a.vn/#status=ok", "status has to be"),
@@ -81,3 +83,16 @@ def test_one_probe_a_turn() -> None:
     turns = [target.turn(1_700_000_000_000 + second * 1000) for second in range(600)]
     assert len(set(turns)) in (10, 11)
     assert turns == sorted(turns)
+
+
+def test_two_services_of_one_page_are_two_targets() -> None:
+    first, second = (parse_target(f"https://a.vn/p?service={one}") for one in "ab")
+    assert first.name != second.name
+    assert "service" not in first.name
+    assert parse_target("https://a.vn/p?service=a#every=30").name == first.name
+
+
+def test_a_plus_sign_is_one_and_no_address_is_lost() -> None:
+    assert parse_target("https://a.vn/#text=C++ %26 Java").text == "C++ & Java"
+    many = [f"203.0.113.{n}" for n in range(60)]
+    assert parse_target(f"dns://a.vn#answer={','.join(many)}").answers == frozenset(many)

@@ -14,7 +14,7 @@ from detector.entities.budget import Budget
 from detector.entities.cell import above, add, mean
 from detector.entities.choose import MOST, chosen
 from detector.entities.item import Item, Kind, Why
-from detector.entities.tail import Tail
+from detector.entities.tail import Tails
 from detector.entities.text import worded
 
 WHY = Why(Kind.DISTINCT, "govsoc.lgsp.subject", "", 12.0, 71.0, 9.0, 8.0)
@@ -54,22 +54,23 @@ def test_old_buckets_weigh_less():
 
 
 def test_a_feature_that_always_surprises_is_worth_nothing():
-    noisy, quiet = Tail(), Tail()
+    noisy, quiet = 0, 1
+    tails = Tails(2)
     for _ in range(1000):
-        noisy.add(8.0, 1.0)
-        quiet.add(0.0, 1.0)
-    assert noisy.level(8.0, 1.0) < 0.01
-    assert quiet.level(8.0, 1.0) > 7
-    assert quiet.level(9.0, 1.0) > quiet.level(8.0, 1.0)
+        tails.add([(noisy, 8.0)], 1, 1.0)
+    tails.ready(1.0)
+    assert tails.level(noisy, 8.0) < 0.01
+    assert tails.level(quiet, 8.0) > 7
+    assert tails.level(quiet, 9.0) > tails.level(quiet, 8.0)
 
 
 @settings(deadline=None)
 @given(st.lists(st.floats(0, 1e6), max_size=200))
 def test_levels_are_monotone(surprises):
-    tail = Tail()
-    for surprise in surprises:
-        tail.add(surprise, 1.0)
-    levels = [tail.level(at / 4, 1.0) for at in range(300)]
+    tails = Tails(1)
+    tails.add([(0, surprise) for surprise in surprises], len(surprises), 1.0)
+    tails.ready(1.0)
+    levels = [tails.level(0, at / 4) for at in range(300)]
     assert levels == sorted(levels)
 
 

@@ -7,10 +7,11 @@ import random
 import pytest
 from habits import BUCKET_MS, DAY_MS, MONDAY_MS, WHAT, Act, office, profiles, usual
 
+from detector.entities.bounds import Bounds
 from detector.entities.budget import Budget
 from detector.entities.item import Item, Kind
 from detector.entities.profile import MAX_DISTINCT
-from detector.entities.profiles import Bounds, Profiles
+from detector.entities.profiles import Profiles
 from soc.errors import ConfigError
 
 TUESDAY = MONDAY_MS + 8 * DAY_MS  # of the second week
@@ -63,7 +64,7 @@ def test_what_is_new_for_me_and_common_among_my_peers_is_less_than_what_is_new_f
     def surprise(address: str) -> float:
         watched = profiles(per_day=1000)
         watched.budget.choose = lambda items, time, learning=False: list(items)  # type: ignore[method-assign]
-        watched._show = lambda item: None  # type: ignore[method-assign]
+        watched.news.show = lambda item: None  # type: ignore[method-assign]
         items = on(run(watched, [*calm, (TEN, "u00", {"event.action": "read", "destination.ip": address})]), "u00")
         [found] = [why for item in items for why in item.why if why.value == address] or [None]
         return found.surprise if found is not None else 0.0
@@ -199,7 +200,7 @@ def test_values_of_all_entities_together_are_bounded_and_it_is_said():
         <= 300 + 100 * 10
     )
     assert watched.squeezed == 5
-    assert watched.entities["u1"].habits.cells[1][2] / 5 == pytest.approx(
+    assert watched.entities["u1"].habits.sums[1][1] / 5 == pytest.approx(
         200, rel=0.1
     )  # distinct values are still known
 
@@ -213,11 +214,48 @@ def test_more_distinct_values_than_are_counted_one_by_one_are_estimated():
     assert activity.distinct(0) == pytest.approx(20_000, rel=0.1)
 
 
-def test_sequential_numbers_are_counted():
-    watched = profiles()
-    for step in range(50):
-        watched.observe(TEN, "u1", {"govsoc.lgsp.subject": 1000 + step})
-    assert watched.open[TEN]["u1"].sequential(2) == 49
+def test_the_day_counts_what_was_only_estimated_in_a_bucket():
+    watched = profiles(bounds=Bounds(held=700))
+    for step in range(5000):
+        watched.observe(TEN, "u1", {"event.action": f"a{step}"})
+    for step in range(1000):
+        watched.observe(TEN, "u2", {"event.action": f"b{step}"})  # there is no room left for half of them
+    watched.close(TEN + BUCKET_MS)
+    seen = {name: one.today.distinct[0] for name, one in watched.entities.items()}
+    assert seen == {"u1": pytest.approx(5000, rel=0.15), "u2": pytest.approx(1000, rel=0.15)}
+    for step in range(5000, 6000):
+        watched.observe(TEN + BUCKET_MS, "u1", {"event.action": f"a{step}"})
+    watched.close(TEN + 2 * BUCKET_MS)
+    assert watched.entities["u1"].today.distinct[0] == pytest.approx(6000, rel=0.15)
+
+
+def test_turning_over_values_does_not_make_them_known_by_others():
+    watched = profiles(bounds=Bounds(values=8))
+    for step in range(300 * 4):
+        ts = TEN + step * 60_000
+        watched.close(ts)
+        watched.observe(ts, "u0", {"event.action": f"v{step % 40}"})
+    for person in range(1, 20):
+        watched.observe(ts, f"u{person}", {"event.action": "read"})
+    watched.close(1 << 50)
+    known = watched.entities["u0"].values[0]
+    for value, those in watched.peers.values[0].items():
+        assert those[3] == (19 if value == "read" else value in known)
+
+
+def test_an_entity_that_made_room_knows_nothing_any_more():
+    watched = profiles(bounds=Bounds(entities=5))
+    for step in range(40):
+        ts = TEN + step * 3_600_000
+        watched.close(ts)
+        watched.observe(ts, f"u{step}", {"event.action": "read"})
+    watched.close(1 << 50)
+    assert watched.peers.values[0]["read"][3] == len(watched.entities)
+
+
+def test_where_the_new_is_always_new_to_everybody_it_is_no_reason(calm):
+    items = run(profiles(per_day=1000), calm)  # each reads citizens whom nobody has read before
+    assert not [why for item in items for why in item.why if why.feature == "rare govsoc.lgsp.subject"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +15,8 @@ from detector.health.burn import Severity
 from detector.health.counts import MINUTE_MS
 from detector.health.definition import Slo, load
 from detector.health.levels import Levels
-from soc.model.event import Event
+from detector.health.tell import finding_of
+from soc.model.event import Event, iso
 from soc.model.service_level import OTHER, Blame
 
 START = 29_000_000  # minutes since 1970
@@ -92,15 +94,24 @@ def test_a_slow_leak_is_a_ticket() -> None:
     assert alarms[0].severity is Severity.TICKET
 
 
-@pytest.mark.parametrize(("n", "bad"), [(1, 1), (4, 4), (10, 2)])
-def test_little_traffic_is_no_outage(n: int, bad: int) -> None:
-    levels = Levels(SLOS)
-    assert run(levels, range(START, START + 60), n=0, bad=0) == []
-    for minute in range(
-        START + 60, START + 60 + n
-    ):  # one event a minute, so that each window has its own share of them
-        assert run(levels, [minute], n=1, bad=1 if minute < START + 60 + bad else 0) == []
-    assert run(levels, range(START + 60 + n, START + 120), n=0, bad=0) == []
+@pytest.mark.parametrize(
+    ("total", "bad", "alarms"),
+    [
+        (4, 4, False),  # fewer than five failures
+        (10, 5, False),  # half of them, of so few that it may be chance
+        (60, 60, True),
+        (3000, 3000, True),
+    ],
+)
+def test_little_traffic_is_no_outage(total: int, bad: int, alarms: bool) -> None:
+    """Spread over an hour, the failures among the others, so that each window has its own share of them."""
+    levels, found = Levels(only("otp-delivered")), list[Alarm]()
+    for minute in range(61):
+        numbers = range(total * minute // 61, total * (minute + 1) // 61)
+        levels.observe([receipt(START + minute, n * bad // total == (n + 1) * bad // total) for n in numbers])
+        found += levels.tick((START + minute + 1) * MINUTE_MS)
+    assert [level.bad for level in levels.levels()] == [bad]
+    assert bool(found) is alarms
 
 
 def test_missing_is_unknown() -> None:
@@ -192,6 +203,18 @@ def test_the_rest_is_counted_together() -> None:
     assert OTHER not in {part.name for part in level.parts}
 
 
+def test_the_rest_is_of_the_period_as_all_else() -> None:
+    levels = Levels(only("otp-delivered"), own=2)
+    for day in range(41):
+        for n in range(5):
+            minute = START + day * 1440
+            levels.observe(receipts(minute, 1, 0, f"carrier-{n}"), minute * MINUTE_MS)
+        levels.tick((START + day * 1440 + 1) * MINUTE_MS)
+    (level,) = levels.levels()
+    assert level.uncounted <= level.total
+    assert level.total == 28 * 5
+
+
 def test_what_is_gone_makes_room() -> None:
     levels = Levels(only("otp-delivered"), own=1)
     levels.observe(receipts(START, 10, 0, "old"))
@@ -263,3 +286,94 @@ def test_a_place_that_is_named_for_a_moment_is_not_told() -> None:
         alarms += levels.tick((minute + 1) * MINUTE_MS)
     assert {alarm.place.upstream for alarm in alarms if alarm.place.blame is Blame.UPSTREAM} == {("mobifone",)}
     assert len(alarms) <= 3, "raised, and perhaps a ticket and an unknown place before"
+
+
+def test_a_clock_that_is_ahead_is_no_beginning() -> None:
+    levels = Levels(only("otp-delivered"))
+    now = START * MINUTE_MS
+    levels.observe([receipt(START + 10 * 365 * 1440, good=True)], now)
+    levels.tick(now)
+    assert levels.ahead == 1
+    alarms = run(levels, range(START, START + 60), n=20, bad=20)
+    assert [alarm.severity for alarm in alarms] == [Severity.PAGE]
+
+
+def test_a_clock_that_is_behind_is_no_beginning_either() -> None:
+    levels = Levels(only("otp-delivered"))
+    levels.observe([receipt(1, good=True)], MINUTE_MS)
+    levels.tick(MINUTE_MS)
+    levels.observe(receipts(START, 20, 0), START * MINUTE_MS)
+    levels.tick((START + 1) * MINUTE_MS)
+    assert (levels.ahead, [level.total for level in levels.levels()]) == (0, [20])
+
+
+def test_nothing_is_lost_after_a_long_rest() -> None:
+    levels = Levels(only("otp-delivered"))
+    run(levels, range(START, START + 10), n=10, bad=0)
+    later = START + 8 * 60
+    levels.observe(receipts(later, 10, 0), later * MINUTE_MS)
+    levels.tick((later + 1) * MINUTE_MS)
+    assert (levels.ahead, [level.total for level in levels.levels()]) == (0, [110])
+
+
+def test_what_a_clock_ahead_has_kept_is_refused() -> None:
+    levels = Levels(only("otp-delivered"))
+    run(levels, range(START, START + 10), n=10, bad=0)
+    kept = {name: value for name, value in levels.changes().items() if value is not None}
+    Levels(only("otp-delivered")).load(kept, START * MINUTE_MS)
+    with pytest.raises(ValueError, match="ahead"):
+        Levels(only("otp-delivered")).load(kept, (START - 1440) * MINUTE_MS)
+
+
+def test_the_end_says_since_when() -> None:
+    """To whom it was told first as a ticket, then as a page, each is told that it is over."""
+    levels = Levels(only("otp-delivered"))
+    run(levels, range(START, START + 4 * 1440, 5), n=50, bad=3)
+    alarms = run(levels, range(START + 4 * 1440, START + 4 * 1440 + 60), n=20, bad=20)
+    assert alarms[-1].severity is Severity.PAGE
+    ends = run(levels, range(START + 4 * 1440 + 60, START + 9 * 1440, 5), n=50, bad=0)
+    assert [end.severity for end in ends] == [Severity.TICKET, Severity.PAGE]
+    for end in ends:
+        assert end.ended_at is not None
+        assert "over" in end.reason["en"]
+        finding = finding_of(end)
+        assert finding.matched["govsoc.level.ended"] == iso(end.ended_at)
+        local = datetime.fromtimestamp(end.ended_at / 1000, timezone(timedelta(hours=7)))
+        assert f"{local:%H:%M ngày %d/%m/%Y}" in str(finding.matched["govsoc.level.reason_vi"])
+    assert finding_of(ends[1]).alert_id == finding_of(alarms[-1]).alert_id
+    assert finding_of(ends[0]).alert_id != finding_of(ends[1]).alert_id
+
+
+def test_an_unknown_place_is_told_once_and_not_in_each_order_of_its_names() -> None:
+    """Three bad links among sixteen, of which now one, now another is the worst."""
+    levels, alarms = Levels(only("lgsp-answered")), list[Alarm]()
+    bad = [("a", "1"), ("b", "2"), ("c", "3")]
+    for minute in range(START, START + 600):
+        for consumer in "abcd":
+            for provider in "1234":
+                worst = bad.index((consumer, provider)) if (consumer, provider) in bad else None
+                fails = 0 if worst is None else 6 + (minute // 20 + worst) % 3
+                levels.observe([call(minute, n >= fails, consumer, provider) for n in range(10)])
+        alarms += levels.tick((minute + 1) * MINUTE_MS)
+    assert alarms[-1].place.blame is Blame.UNKNOWN
+    assert len(alarms) <= 4, [alarm.place for alarm in alarms]
+
+
+def test_objectives_change_while_they_count() -> None:
+    levels = Levels(SLOS)
+    run(levels, range(START, START + 60), n=20, bad=20)
+    burning = [level.burning for level in levels.levels() if level.name == "otp-delivered"]
+    stricter = [replace(slo, objective=0.999) if slo.name == "otp-delivered" else slo for slo in SLOS]
+    levels.adopt(stricter)
+    assert [(one.objective, one.total) for one in levels.levels()] == [(0.999, 1200)]
+    assert [level.burning for level in levels.levels()] == burning
+    levels.adopt([replace(slo, text="another") for slo in stricter])
+    assert levels.levels() == []
+    run(levels, range(START + 60, START + 70), n=20, bad=0)
+    assert [one.total for one in levels.levels()] == [200]
+    levels.adopt([])
+    assert levels.levels() == []
+    levels.observe(receipts(START + 70, 10, 0))
+    alarms = levels.tick((START + 70 + 2 * 1440) * MINUTE_MS)
+    alarms += levels.tick((START + 71 + 2 * 1440) * MINUTE_MS)
+    assert not alarms

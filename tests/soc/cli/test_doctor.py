@@ -47,7 +47,7 @@ def test_an_event_log_at_its_limit_is_said(tmp_path, monkeypatch, make_event):
     full = [check for check in doctor(tmp_path) if "has reached its limit" in check["found"]]
     assert [(check["name"], check["state"]) for check in full] == [("events", "bad")]
     monkeypatch.delenv("SOC_STORE__MAX_BYTES")
-    assert not any("limit" in check["found"] for check in doctor(tmp_path))
+    assert not any("has reached its limit" in check["found"] for check in doctor(tmp_path))
     log.close()
 
 
@@ -82,11 +82,12 @@ def test_notifications_are_looked_at(tmp_path, monkeypatch):
 
 def test_what_the_observer_cannot_use_is_said_with_its_place(tmp_path):
     open_stores(tmp_path)
-    for folder in ("series", "slo"):
+    for folder in ("series", "slo", "people"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "own.yml").write_text("name: Calls\nmeasure: median\n")
-    said = [check for check in doctor(tmp_path) if check["name"] in ("series", "objectives")]
-    assert {check["name"] for check in said if check["state"] == "ok"} == {"series", "objectives"}
+    said = [check for check in doctor(tmp_path) if check["name"] in ("series", "objectives", "people")]
+    assert {check["name"] for check in said if check["state"] == "ok"} == {"series", "objectives", "people"}
     bad = {check["name"]: check["found"] for check in said if check["state"] == "bad"}
     assert f"{tmp_path}/series/own.yml:" in bad["series"]
     assert f"{tmp_path}/slo/own.yml:" in bad["objectives"]
+    assert f"{tmp_path}/people/own.yml:" in bad["people"]

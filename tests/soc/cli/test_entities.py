@@ -24,7 +24,7 @@ def log() -> list[bytes]:
         (
             ATTACK_MS + at * 1000,
             "u03",
-            {"event.action": "read", "govsoc.lgsp.subject": f"s{at}", "destination.ip": "10.0.0.3"},
+            {"event.action": "read", "govsoc.lgsp.subject": f"s{at * 7}", "destination.ip": "10.0.0.3"},
         )
         for at in range(400)
     ]

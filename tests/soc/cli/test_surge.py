@@ -45,3 +45,12 @@ def test_a_surge_is_declared_listed_and_ended(run):
 )
 def test_what_is_wrong_is_said(run, words, said):
     assert said in run("add", "x", *words, "-m", "y")
+
+
+def test_a_reason_of_blanks_is_none(run):
+    assert "say why" in run("add", "x", *TIME, "--factor", "2", "-m", " ")
+
+
+def test_a_service_is_one_of_its_system(run):
+    said = run("add", "x", *TIME, "--factor", "2", "--system", "portal", "--service", "hotich", "-m", "y")
+    assert "2 times the usual of hotich of portal of all organisations" in said

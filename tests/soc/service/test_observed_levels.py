@@ -11,8 +11,10 @@ from streams import MINUTE, START, receipts, stored
 
 from soc.model.org import EVERYTHING, Scope
 from soc.model.service_level import Blame
+from soc.service import observer as observer_module
 from soc.service.handover import take
 from soc.service.levels import slo_dir
+from soc.service.process import now_ms
 from soc.store.anomalies import anomalies_file
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
@@ -76,9 +78,8 @@ def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path):
 def test_an_administrators_objective_and_one_that_cannot_be_read(tmp_path):
     slo_dir(tmp_path).mkdir()
     (slo_dir(tmp_path) / "mail.yml").write_text(
-        "slos:\n  - name: mail-delivered\n    titles: {vi: Thư, en: Mail}\n    system: mail\n    measure: success\n"
-        "    datasets: [postfix]\n    good: event.outcome:success\n    objective: 99\n"
-        "  - name: broken\n"
+        "name: mail-delivered\ntitles: {vi: Thư, en: Mail}\nsystem: mail\nmeasure: success\n"
+        "datasets: [postfix]\ngood: event.outcome:success\nobjective: 99\n---\nname: broken\n"
     )
     append(tmp_path, [stored(START + n * 1000, n, "postfix", event__outcome="success") for n in range(300)])
     with watching(tmp_path, NO_SERIES) as (observer, _):
@@ -115,3 +116,79 @@ def test_what_cannot_be_read_any_more_goes(tmp_path):
     assert not db.execute("SELECT * FROM level_state WHERE name = 'hour/1'").fetchall()
     assert SqliteLevels(anomalies_file(tmp_path)).worst(EVERYTHING) == ([], 0)
     db.close()
+
+
+MAIL = "name: mail-delivered\ntitles: {vi: Thư, en: Mail}\nsystem: mail\nmeasure: success\ndatasets: [postfix]\n"
+
+
+def mails(begin: int, minutes: int, good: bool = True):
+    outcome = "success" if good else "failure"
+    return [
+        stored(START + (begin + n) * MINUTE, 10_000 * good + begin + n, "postfix", event__outcome=outcome)
+        for n in range(minutes)
+    ]
+
+
+def objectives(place: Path) -> dict[str, tuple[float, int, int]]:
+    levels, _ = SqliteLevels(anomalies_file(place)).worst(EVERYTHING)
+    return {one.name: (one.objective, one.total, one.bad) for one in levels}
+
+
+def test_objectives_are_taken_up_while_they_count(tmp_path, monkeypatch):
+    """A new one, a change of what should be, a slip of the pen, and one that is gone; counts are kept where they mean the same."""
+    monkeypatch.setattr(observer_module, "_LOOK_S", 0.0)
+    slo_dir(tmp_path).mkdir()
+    file = slo_dir(tmp_path) / "mail.yml"
+    file.write_text(MAIL + "good: event.outcome:success\nobjective: 99\n")
+    with watching(tmp_path, NO_SERIES) as (observer, kept):
+
+        def after(begin: int) -> dict[str, tuple[float, int, int]]:
+            for _ in range(3):  # looks
+                observer.step()
+            append(tmp_path, mails(begin, 10))
+            observer.drain()
+            return objectives(tmp_path)
+
+        assert after(0) == {"mail-delivered": (0.99, 9, 0)}
+        file.write_text(MAIL + "good: event.outcome:success\nobjective: 95.5\n")
+        assert after(10) == {"mail-delivered": (0.955, 19, 0)}
+        file.write_text(MAIL + "good: 'event.outcome:('\nobjective: 95\n")
+        assert after(20) == {"mail-delivered": (0.955, 29, 0)}, "what ran before goes on"
+        assert [fault.line for fault in kept.running()[1]] == [6]
+        file.write_text(MAIL + "good: event.outcome:failure\nobjective: 95\n")
+        assert after(30) == {"mail-delivered": (0.95, 9, 9)}, "another meaning: counted anew"
+        assert kept.running()[1] == []
+        file.unlink()
+        assert after(40) == {}
+
+
+def test_a_slip_of_the_pen_at_the_start_forgets_no_counts(tmp_path):
+    slo_dir(tmp_path).mkdir()
+    file = slo_dir(tmp_path) / "mail.yml"
+    right = MAIL + "good: event.outcome:success\nobjective: 99\n"
+    for text, begin in ((right, 0), (MAIL, 10), (right, 20)):
+        file.write_text(text)
+        append(tmp_path, mails(begin, 10))
+        with watching(tmp_path, NO_SERIES) as (observer, _):
+            observer.drain()
+    assert objectives(tmp_path) == {"mail-delivered": (0.99, 19, 0)}, "but for the ten minutes without it"
+
+
+def test_the_alert_of_what_burned_says_that_it_is_over(tmp_path):
+    append(tmp_path, list(receipts(320, 25, 1, DOWN)))
+    with watching(tmp_path, NO_SERIES) as (observer, _):
+        observer.drain()
+    findings = sorted(alerts(tmp_path)["level-page-otp"], key=lambda one: one.ts)
+    assert ["govsoc.level.ended" in one.matched for one in findings] == [False] * (len(findings) - 1) + [True]
+    assert "đã qua" in findings[-1].matched["govsoc.level.reason_vi"]
+
+
+def test_a_clock_ten_years_ahead_is_no_beginning(tmp_path):
+    ahead = stored(now_ms() + 10 * 365 * 1440 * MINUTE, 99_999, source="ahead", org="ninhbinh")
+    append(tmp_path, [ahead])
+    with watching(tmp_path, NO_SERIES) as (observer, _):
+        observer.drain()
+    append(tmp_path, list(receipts(180, 25, 1, DOWN)))
+    with watching(tmp_path, NO_SERIES) as (observer, _):
+        observer.drain()
+    assert "level-page-otp" in alerts(tmp_path)

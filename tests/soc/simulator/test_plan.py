@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import json
 from collections import Counter
 from datetime import datetime
+from random import Random
 
 import pytest
 from typer.testing import CliRunner
 
 from soc.cli import build
 from soc.errors import ConfigError
-from soc.simulator import KINDS, draw, read_plan
+from soc.simulator import KINDS, draw, lgsp, read_plan
 from soc.simulator.behaviours import BEHAVIOURS
 from soc.simulator.calendar import day_kind
+from soc.simulator.episode import Scene
 from soc.simulator.line import DAY_MS, HOUR_MS, ZONE
+from soc.simulator.people import officers
 from soc.simulator.plan import MAX_BYTES, MAX_ITEMS
 
 MONDAY = int(datetime(2026, 3, 2, tzinfo=ZONE).timestamp() * 1000)
@@ -48,6 +53,12 @@ def test_a_plan_is_read_in_order_of_time(tmp_path):
         ("- {at: 2026-03-02T09:00:00, kind: otp_loss, minutes: -5}", "minutes of otp_loss is a number above 0"),
         ("- {at: 2026-03-02T09:00:00, kind: surge, factor: 1.0e+9}", "factor of surge is a number above 0"),
         ("- {at: 2026-03-02T09:00:00, kind: mass_export, calls: 1000000000}", "calls of mass_export is a number above 0"),
+        ("- {at: 2026-03-02T09:00:00, kind: officer_reads_many, factor: 0.5}", "factor of officer_reads_many is a number above 1"),
+        ("- {at: 2026-03-02T09:00:00, kind: lgsp_slow, factor: 1}", "factor of lgsp_slow is a number above 1"),
+        ("- {at: 2026-03-02T09:00:00, kind: officer_reads_many, hours: 0.01}", "hours of officer_reads_many is a number from 0.1"),
+        ("- {at: 2026-03-02T09:00:00, kind: lgsp_link_flaps, every_s: 0.0001}", "every_s of lgsp_link_flaps is a number from 1"),
+        ("- {at: 2026-13-05, kind: sqli_scan}", "is not YAML: month must be in 1..12"),
+        ("[" * 20_000, "is not YAML"),
         ("- {a: [", "is not YAML"),
         ("- {at: 2026-03-02T09:00:00, kind: sqli_scan}\n" * (MAX_ITEMS + 1), f"at most {MAX_ITEMS}"),
         ("#" * (MAX_BYTES + 1), "bytes"),
@@ -65,6 +76,28 @@ def test_a_name_that_nobody_has_is_explained(tmp_path):
     (tmp_path / "plan.yml").write_text("- {at: 2026-03-02T09:00:00, kind: otp_loss, carrier: vodafone}")
     with pytest.raises(ConfigError, match="item 1: carrier 'vodafone' is unknown: choose one of viettel"):
         read_plan(tmp_path / "plan.yml")
+
+
+def test_whatever_is_accepted_can_be_made(tmp_path):
+    """Each option of each kind at the ends of what it may be."""
+    file, accepted = tmp_path / "plan.yml", Counter[str]()
+    ends = ("0.1", "1.01", "1", "100", "10000")
+    for kind, make in KINDS.items():
+        options = [one for one in inspect.signature(make).parameters.values() if one.kind is one.KEYWORD_ONLY]
+        for option, end in itertools.product([one.name for one in options if one.annotation != "str"], ends):
+            file.write_text(f"- {{at: 2026-03-02T09:00:00, kind: {kind}, {option}: {end}}}")
+            try:
+                [item] = read_plan(file)
+            except ConfigError:
+                continue
+            accepted[kind] += 1
+            for seed in range(2):
+                made = make(item.at, Random(seed), Scene(officers(Random(seed), 50)), **item.how)
+                assert made.incident.end >= made.incident.start
+                if made.effect is not None and "lgsp.gateway" in made.effect.streams:
+                    calls = [lgsp.call(item.at + n, Random(n), lgsp.SERVICES[0], "CU-DVC") for n in range(2)]
+                    made.effect.change(calls)
+    assert len(accepted) > 15
 
 
 def test_drawn_faults_come_after_learning_on_workdays_and_of_every_kind():
