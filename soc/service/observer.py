@@ -197,7 +197,7 @@ class Watching:
                 self._take(observer, batch)
             else:
                 self._tell(self._levels.rest(self._settings.observe.poll_s, now_ms()))
-                self._commit_if_due(observer)
+                self._commit_if_due(observer, idle=True)
         except BaseException:
             self._observer = None
             raise
@@ -312,10 +312,16 @@ class Watching:
         self._newest = max(self._newest, newest)
         telemetry.OBSERVER_LAG.set(max(0.0, (now_ms() - newest) / 1000))
 
-    def _commit_if_due(self, observer: Observer, *, at_once: bool = False) -> None:
+    def _commit_if_due(self, observer: Observer, *, at_once: bool = False, idle: bool = False) -> None:
         passed = time.monotonic() - self._committed_at
+<<<<<<< HEAD
         new = observer.closing or self._people.closing or self._resets
         due = new and passed >= self._settings.observe.commit_s
+=======
+        # An event log at its limit takes nothing that would close a bucket, and loses only what is known here to have been read.
+        closing = observer.closing or self._people.closing or (idle and self._since_commit)
+        due = closing and passed >= self._settings.observe.commit_s
+>>>>>>> citime
         if due or (at_once and self._since_commit) or self._since_commit >= _EVENTS_A_COMMIT:
             self._commit(observer)
 

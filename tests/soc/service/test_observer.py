@@ -103,6 +103,15 @@ def test_a_carrier_that_loses_messages_is_an_alert(tmp_path, definitions):
     assert one.alert == alert.id
 
 
+def test_what_closes_no_bucket_is_known_to_be_read_when_nothing_follows(tmp_path, definitions):
+    """A log at its limit takes nothing new, and can be cut down only by days that were read to their end."""
+    append(tmp_path, list(receipts(1, 25, 1))[:20])
+    with watching(tmp_path, definitions, commit_s=0) as (observer, kept):
+        while observer.step():
+            pass
+        assert sum(kept.cursor().values()) == 20
+
+
 @pytest.mark.long
 def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path, definitions):
     events = list(receipts(DAY + 120, 15, 2, LOST))
