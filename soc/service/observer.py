@@ -314,14 +314,9 @@ class Watching:
 
     def _commit_if_due(self, observer: Observer, *, at_once: bool = False, idle: bool = False) -> None:
         passed = time.monotonic() - self._committed_at
-<<<<<<< HEAD
-        new = observer.closing or self._people.closing or self._resets
-        due = new and passed >= self._settings.observe.commit_s
-=======
         # An event log at its limit takes nothing that would close a bucket, and loses only what is known here to have been read.
-        closing = observer.closing or self._people.closing or (idle and self._since_commit)
-        due = closing and passed >= self._settings.observe.commit_s
->>>>>>> citime
+        new = observer.closing or self._people.closing or self._resets or (idle and self._since_commit)
+        due = new and passed >= self._settings.observe.commit_s
         if due or (at_once and self._since_commit) or self._since_commit >= _EVENTS_A_COMMIT:
             self._commit(observer)
 
