@@ -22,7 +22,7 @@ _LONGEST_MS = _HOUR_MS  # after that, what was usual before says little about no
 _NORMAL_MS = 24 * _HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * _HOUR_MS  # what comes back within this time goes on with the alert before
 _CHANGES = {
-    Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.DISTINCT: 0.8,
+    Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.MEAN: 0.6, Measure.DISTINCT: 0.8,
 }  # fmt: skip
 _KEPT = ("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn")
 _STATE = struct.Struct("<4d7q7d")

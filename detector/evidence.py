@@ -38,7 +38,8 @@ class Seen(NamedTuple):
 class Usual:
     """What is usual of one series. `level`: of ratios the hits, else how far the last hour is from the season, as a factor; `mass`: of
     ratios the events, else how many buckets are in it; `single`, `joint`: how much more than the textbook's it varies, from bucket to
-    bucket and over `_JOINT` of them together, which is more where they hang together (of latencies: the variance of the logarithm)."""
+    bucket and over `_JOINT` of them together, which is more where they hang together. Of quantiles these are the variance of the
+    logarithm, of means that of the logarithm of one value."""
 
     __slots__ = KEPT = ("joint", "level", "mass", "off", "room", "single", "taken")
 
@@ -64,6 +65,11 @@ def see(
             return _share(usual, change, value, weight)
         case Measure.QUANTILE:
             return _duration(usual, change, value, season, 1), _duration(usual, change, value, season, -1)
+        case Measure.MEAN:
+            values = max(weight, 1.0)
+            return _duration(usual, change, value, season, 1, values), _duration(
+                usual, change, value, season, -1, values
+            )
         case _:
             return _count(usual, change, value, season, 1), _count(usual, change, value, season, -1)
 
@@ -76,6 +82,10 @@ def learn(usual: Usual, definition: Definition, value: float, weight: float, sea
                 _spread(usual, weight * (value - share), weight * share * (1 - share), 1.0)
             usual.level = usual.level * _SLOW + value * weight
             usual.mass = usual.mass * _SLOW + weight
+        case Measure.MEAN:
+            off = math.log(max(value, 1e-9) / _level(usual, season))
+            _spread(usual, weight * off, max(weight, 1.0), _LEAST_SPREAD)
+            _move(usual, value, season)
         case Measure.QUANTILE:
             _spread(usual, math.log(max(value, 1e-9) / _level(usual, season)), 1.0, _LEAST_SPREAD)
             _move(usual, value, season)
@@ -108,9 +118,11 @@ def _count(usual: Usual, change: float, value: float, season: float, sign: int) 
     return Seen(expected, max(expected - reach, 0.0), expected + reach, evidence, abs(value - expected))
 
 
-def _duration(usual: Usual, change: float, value: float, season: float, sign: int) -> Seen:
+def _duration(usual: Usual, change: float, value: float, season: float, sign: int, values: float = 1.0) -> Seen:
+    """`values`: of how many it is the mean, where the spread is that of one."""
     expected = _farther(usual, season, sign)
-    off, shift, spread = math.log(max(value, 1e-9) / expected), math.log(1 + change), max(usual.spread, _LEAST_SPREAD)
+    off, shift = math.log(max(value, 1e-9) / expected), math.log(1 + change)
+    spread = max(usual.spread / values, _LEAST_SPREAD)
     reach = math.exp(min(_WIDTH * math.sqrt(spread), _MOST_REACH))
     return Seen(expected, expected / reach, expected * reach, shift / spread * (sign * off - shift / 2), 1.0)
 

@@ -10,7 +10,7 @@ _ENOUGH = 5.0  # changes over three days, in those that are usual for the series
 _OVER = 2.5
 _SPAN_MS = 3 * 86_400_000
 # How much is worth a call: of ratios points, of quantiles a share. Volumes come and go for days, which is nobody's fault.
-_CHANGES = {Measure.RATIO: 0.02, Measure.CONVERSION: 0.02, Measure.QUANTILE: 0.05}
+_CHANGES = {Measure.RATIO: 0.02, Measure.CONVERSION: 0.02, Measure.QUANTILE: 0.05, Measure.MEAN: 0.05}
 
 
 def lean(definition: Definition, scorer: Scorer, leaned: int, ts: int) -> tuple[int, Call | None]:
@@ -23,7 +23,7 @@ def lean(definition: Definition, scorer: Scorer, leaned: int, ts: int) -> tuple[
     if definition.direction is (Direction.LOW if leaning > 0 else Direction.HIGH):
         return leaned, None
     was, now = scorer.usual(ts, before=True), scorer.usual(ts)
-    least = _CHANGES[definition.measure] * (abs(was) if definition.measure is Measure.QUANTILE else 1.0)
+    least = _CHANGES[definition.measure] * (abs(was) if definition.measure in (Measure.QUANTILE, Measure.MEAN) else 1.0)
     if abs(now - was) < least or (now > was) != (leaning > 0):
         return leaned, None
     half = abs(now - was) / abs(leaning) * _ENOUGH

@@ -38,6 +38,8 @@ class Measure(StrEnum):
     CONVERSION = "conversion"
     """Events that `hit` finds over those that `where` finds, neither part of the other: from one step of a funnel to the next."""
     QUANTILE = "quantile"
+    MEAN = "mean"
+    """Geometric, as durations vary by factors: says something of few values, where a quantile needs many."""
     DISTINCT = "distinct"
 
 
@@ -111,7 +113,7 @@ class Definition(Named):
     field: FieldName | None = None
     quantile: float = Field(0.95, gt=0, lt=1)
     scale: float = Field(1.0, gt=0, le=1e12)
-    """What the values of a quantile are multiplied by: 1e-6 shows nanoseconds as milliseconds."""
+    """What the values of a quantile or a mean are multiplied by: 1e-6 shows nanoseconds as milliseconds."""
     unit: str = Field("", max_length=20)
     bucket: Literal["1m", "5m", "10m", "15m", "30m", "1h"] = "1m"
     direction: Direction = Direction.BOTH
@@ -123,7 +125,7 @@ class Definition(Named):
     def _fits(self) -> Definition:
         if self.measure in (Measure.RATIO, Measure.CONVERSION) and self.hit is None:
             raise ValueError(f"a {self.measure} needs `hit`: which events are counted over those of `where`")
-        if self.measure in (Measure.QUANTILE, Measure.DISTINCT) and self.field is None:
+        if self.measure in (Measure.QUANTILE, Measure.MEAN, Measure.DISTINCT) and self.field is None:
             raise ValueError(f"a {self.measure} needs `field`: whose values")
         return self
 

@@ -186,6 +186,40 @@ class _Values:
         return whole
 
 
+class Mean:
+    """The geometric mean of values above 0. Cells are `[sum of logarithms, values]`."""
+
+    kind = Kind.LATENCY
+    additive = False
+    carries = False
+    zero: Reading = (None, 0.0)
+
+    def __init__(self, field: str, scale: float = 1.0) -> None:
+        self._field, self._scale = field, scale
+
+    def new(self) -> list[float]:
+        return [0.0, 0.0]
+
+    def add(self, cell: list[float], fields: Fields) -> None:
+        value = fields.get(self._field)
+        if isinstance(value, int | float) and 0 < value < 1e300:
+            cell[0] += math.log(value * self._scale)
+            cell[1] += 1.0
+
+    def value(self, cell: list[float]) -> Reading:
+        logarithms, values = cell
+        return (math.exp(logarithms / values) if values else None), values
+
+    def join(self, older: list[float], cell: list[float]) -> None:
+        raise NotImplementedError("a mean says something of any number of values")
+
+    def dump(self, cell: list[float]) -> list[float]:
+        return cell
+
+    def load(self, data: list[float]) -> list[float]:
+        return list(data)
+
+
 class Distinct:
     kind = Kind.COUNT
     additive = False
@@ -228,5 +262,7 @@ def meter_of(definition: Definition) -> Meter:
             return Conversion(predicate(parse(definition.where)), hit)
         case Measure.QUANTILE:
             return Quantile(definition.field or "", definition.quantile, definition.scale)
+        case Measure.MEAN:
+            return Mean(definition.field or "", definition.scale)
         case Measure.DISTINCT:
             return Distinct(definition.field or "")

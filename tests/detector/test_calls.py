@@ -20,7 +20,7 @@ WEEKS = 14 * DAY  # that volumes are learned for
 
 def definition(measure: str, **more: object) -> Definition:
     base = {"name": "one", "system": "xx", "titles": {"vi": "x", "en": "x"}, "dataset": "d", "measure": measure}
-    needs = {"ratio": {"hit": "a:b"}, "quantile": {"field": "a"}}.get(measure, {})
+    needs = {"ratio": {"hit": "a:b"}, "quantile": {"field": "a"}, "mean": {"field": "a"}}.get(measure, {})
     return Definition.model_validate(base | needs | more)
 
 
@@ -80,6 +80,31 @@ def test_a_doubled_latency_is_a_call_within_five_minutes(seed):
         series.see(minute, values[38], 40)
     assert series.minutes
     assert DAY + 60 <= series.minutes[0] <= DAY + 64
+
+
+def few(series: Watched, rng: Random, minutes: range, slow: float = 1.0) -> None:
+    """Some nine calls a minute that take about 400 ms, and a little more or less in each hour."""
+    for minute in minutes:
+        hour = 0.05 * math.sin(minute // 60)
+        values = [rng.lognormvariate(6 + hour + math.log(slow), 0.45) for _ in range(poisson(rng, 9))]
+        mean = math.exp(sum(map(math.log, values)) / len(values)) if values else None
+        series.see(minute, mean, len(values))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_doubled_mean_of_few_is_a_call_within_five_minutes(seed):
+    series, rng = Watched(definition("mean", direction="high")), Random(seed)
+    few(series, rng, range(DAY + 60))
+    assert not series.calls
+    few(series, rng, range(DAY + 60, DAY + 75), slow=2.0)
+    assert DAY + 60 <= series.minutes[0] <= DAY + 64
+
+
+@pytest.mark.long
+def test_a_mean_of_few_calls_nobody_by_chance():
+    series, rng = Watched(definition("mean")), Random(9)
+    few(series, rng, range(30 * DAY))
+    assert not series.calls
 
 
 @pytest.mark.parametrize("direction", ["both", "low"])
@@ -180,7 +205,7 @@ def test_a_share_of_nearly_all_is_watched_as_well():
 
 
 @pytest.mark.parametrize("value", [1e15, -5.0, 0.0, 1e308, float("nan"), float("inf")])
-@pytest.mark.parametrize("measure", ["count", "ratio", "quantile"])
+@pytest.mark.parametrize("measure", ["count", "ratio", "quantile", "mean"])
 def test_no_value_breaks_a_track(measure, value):
     series = Watched(definition(measure))
     for minute in range(DAY + 30):

@@ -25,6 +25,7 @@ DEFINITIONS = {
         definition("shares", "ratio", hit="ok:false", bucket="5m"),
         definition("steps", "conversion", where="key:a", hit="key:b"),
         definition("middle", "quantile", field="ms", quantile=0.5),
+        definition("mean", "mean", field="ms"),
         definition("different", "distinct", field="key", group_by=["key", "ok"], max_series=3),
     )
 }
