@@ -7,7 +7,7 @@ import time
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
 # Nobody asks when a counter was made, and it would be a second series beside each.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]  # of the library
 
 
 class Total(Counter):
