@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from api.errors import Refused
 from detector.explain import query_of
-from detector.series.definition import Definition
+from detector.score.merge import RELEARNING_DAYS
+from detector.series.definition import Definition, Measure
 from soc.errors import ConfigError, NotFound
 from soc.model.account import Account
-from soc.model.anomaly import RULE_PREFIX, Anomaly, Reading, Series
+from soc.model.anomaly import RULE_PREFIX, Anomaly, Board, Reading, Series
 from soc.model.harmless import Harmless, beyond, body_of, harmless_of
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
@@ -34,10 +36,12 @@ NO_DEFINITION = "(gone)"
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A series with its definition; None where that runs no more."""
+    """A series with its definition; None where that runs no more. `gone`: the series has vanished, and what it was grouped by is not
+    known any more."""
 
     series: Series
     definition: Definition | None
+    gone: bool = False
 
     @property
     def titles(self) -> Mapping[str, str]:
@@ -52,7 +56,7 @@ class Shown:
 
     @property
     def other(self) -> bool:
-        return not self.series.key and bool(self.definition and self.definition.group_by)
+        return not self.gone and not self.series.key and bool(self.definition and self.definition.group_by)
 
     @property
     def unit(self) -> str:
@@ -66,7 +70,7 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Detail:
     """`similar`: other anomalies of the same series, the most alike in size and length first. `query`: a search for the events behind
-    it, empty where the definition is gone. `harmless`: what people said about the series."""
+    it, empty where the definition or the series is gone. `harmless`: what people said about the series."""
 
     anomaly: Anomaly
     shown: Shown
@@ -98,20 +102,45 @@ def definitions(state: State) -> dict[str, Definition]:
 
 
 def detail(state: State, anomaly: Anomaly, scope: Scope) -> Detail:
-    """Raises `NotFound` when the series has gone."""
-    series = state.anomalies.one(anomaly.series, scope).series
+    """Of an anomaly whose series has vanished what was written down with it."""
     definition = definitions(state).get(anomaly.definition)
+    shown = shown_of(state, anomaly, scope, definition)
+    series = shown.series
     width = definition.bucket_ms if definition else 60_000
     since, until = anomaly.since - max(_BEFORE_MS, 60 * width), anomaly.until + max(_AFTER_MS, 20 * width)
     others = state.anomalies.list(scope, series=anomaly.series, limit=_LOOKED_AT)
     return Detail(
         anomaly,
-        Shown(series, definition),
-        state.anomalies.readings(series, since, until),
+        shown,
+        () if shown.gone else state.anomalies.readings(series, since, until),
         similar(anomaly, others),
-        query_of(definition, series, anomaly.since, anomaly.until + width) if definition else "",
+        query_of(definition, series, anomaly.since, anomaly.until + width) if definition and not shown.gone else "",
         said(state, anomaly.series),
     )
+
+
+def shown_of(state: State, anomaly: Anomaly, scope: Scope, definition: Definition | None) -> Shown:
+    """The series that an anomaly is of."""
+    try:
+        return Shown(state.anomalies.one(anomaly.series, scope).series, definition)
+    except NotFound:
+        return Shown(Series(Board(anomaly.definition, anomaly.org), (), 0, 0), definition, gone=True)
+
+
+def took_over(state: State, shown: Shown, last: Reading | None) -> list[str]:
+    """The organisations whose series this one began with: those that ended in its own, while it is learning."""
+    if last is None or not last.learning or not shown.definition:
+        return []
+    if shown.definition.measure not in (Measure.COUNT, Measure.DISTINCT):
+        return []  # what has no sum is learned anew
+    day = datetime.fromtimestamp(last.ts / 1000, state.zone).date()
+    return [
+        org.code
+        for org in state.organisations.directory()
+        if org.successor == shown.series.board.org
+        and org.ended(day)
+        and not org.ended(day - timedelta(days=RELEARNING_DAYS))
+    ]
 
 
 def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:

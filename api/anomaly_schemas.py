@@ -26,7 +26,7 @@ class ReadingOut(BaseModel):
     expected: float | None
     lower: float | None
     upper: float | None
-    score: float = Field(description="how surprising, 0 to 1; 0.5 is at the threshold of the alarm budget")
+    score: float = Field(description="how surprising, 0 to 1; at 0.5 its surprises are ten powers of ten together")
     learning: bool
 
     @classmethod
@@ -106,7 +106,7 @@ class AnomalyOut(BaseModel):
 
 
 class AnomalyDetail(AnomalyOut):
-    of_series: SeriesOut
+    of_series: SeriesOut | None = Field(description="null when the series has vanished")
     query: str = Field(description="a search for the events behind it")
     readings: list[ReadingOut]
     similar: list[AnomalyOut] = Field(description="of the same series, the most alike first")
@@ -114,8 +114,9 @@ class AnomalyDetail(AnomalyOut):
 
     @classmethod
     def of_detail(cls, one: Detail) -> AnomalyDetail:
+        last = one.readings[-1] if one.readings else None
         return cls(
-            **_facts(one.anomaly), of_series=SeriesOut.of(one.shown, one.readings[-1] if one.readings else None), query=one.query,
+            **_facts(one.anomaly), of_series=None if one.shown.gone else SeriesOut.of(one.shown, last), query=one.query,
             readings=[ReadingOut.of(reading) for reading in one.readings], similar=[AnomalyOut.of(other) for other in one.similar],
             harmless=HarmlessOut.of(one.harmless) if one.harmless else None,
         )  # fmt: skip

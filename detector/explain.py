@@ -10,6 +10,8 @@ import yaml
 from detector.episode import Call
 from detector.score import Point
 from detector.series.definition import Definition, Measure
+from detector.series.key import CLASS, condition
+from detector.series.key import quoted as quoted  # others say it, too
 from soc.model.anomaly import FIELD, SYSTEM_PREFIX, Series
 from soc.model.event import Fields, Value, iso
 from soc.model.finding import Finding, alert_id, finding_id
@@ -39,14 +41,9 @@ def query_of(definition: Definition, series: Series, since: int, until: int) -> 
         if len(counted) > 1:
             parts[-1] = f"({parts[-1]})"
     for name, value in zip(definition.group_by, series.key, strict=False):
-        parts.append(f'{name}:"{quoted(value)}"' if value else f"NOT {name}:*")
+        parts.append(condition(name, value))
     parts.append(f'@timestamp:["{iso(since)}" TO "{iso(until)}"}}')
     return " AND ".join(parts)
-
-
-def quoted(text: str) -> str:
-    """A value as it stands between quotation marks of a search."""
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def finding_of(definition: Definition, series: Series, call: Call, point: Point, system_since: int | None) -> Finding:
@@ -56,7 +53,11 @@ def finding_of(definition: Definition, series: Series, call: Call, point: Point,
     since = call.since if system_since is None else system_since
     alert = alert_id(doc.id, series.board.org, entity, f"episode {since}")
     event = f"{call.ts:012x}{hashlib.blake2b(series.id.encode(), digest_size=10).hexdigest()}"
-    matched: Fields = {FIELD + name: value for name, value in _said(definition, series, call, point).items()}
+    group = zip(definition.group_by, series.key, strict=False)
+    matched: Fields = {
+        name: value for name, value in group if value and not name.endswith(CLASS)
+    }  # exceptions ask them
+    matched |= {FIELD + name: value for name, value in _said(definition, series, call, point).items()}
     return Finding(
         finding_id(alert, event), alert, doc.id, doc.hash, series.board.org, field, entity, call.ts, event, matched
     )

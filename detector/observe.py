@@ -16,17 +16,20 @@ from typing import Any
 import msgspec
 import structlog
 
+from detector.correct import corrected
 from detector.episode import Call
 from detector.explain import finding_of
+from detector.heir import Merges, ended_before, heir
 from detector.rows import Rows
 from detector.score import Point
 from detector.series.aggregate import LATENESS_MS, MOST_SERIES, Aggregator
 from detector.series.board import Board, Closed, series_of
 from detector.series.definition import Definition, Measure
+from detector.series.key import Key
 from detector.together import Together
 from detector.track import Track
 from soc.errors import ConfigError
-from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, pack, series_id
+from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, half, pack, series_id
 from soc.model.anomaly import Board as Place
 from soc.model.event import Stored
 from soc.model.finding import Finding
@@ -38,6 +41,7 @@ _SNAPSHOT_EVERY = 60  # buckets
 _MOST_CORRECTED = 500  # series of a board that are judged again when a bucket is closed
 _TOGETHER = ("", "together")
 _VOLUMES = (Measure.COUNT, Measure.DISTINCT)
+_Told = tuple[float | None, float]  # surge, what is harmless
 
 
 class Observer:
@@ -52,13 +56,14 @@ class Observer:
         *,
         surges: Expected | None = None,
         strength_of: Callable[[str], float] = lambda _: 0.0,
+        merges: Merges = lambda _: (),
         most: int = MOST_SERIES,
     ) -> None:
         self.definitions = definitions
         self.corrected = 0  # buckets of series that late events have changed
         self._zone, self._kept = zone, kept
         self._surges: Expected = surges or Surges()
-        self._strength_of = strength_of
+        self._strength_of, self._merges = strength_of, merges
         self._aggregator = Aggregator(definitions, most=most)
         self._together = Together()
         self._tracks: dict[Place, list[tuple[Series, Track] | None]] = {}
@@ -67,20 +72,26 @@ class Observer:
         self._gone: list[str] = []
         self._anomalies: dict[str, Anomaly] = {}
 
-    def load(self) -> None:
-        """Go on where the last commit was. Raises what the store raises."""
+    def load(self, *, resting: bool = False) -> list[Place]:
+        """Go on where the last commit was; returns the boards whose definitions mean something else now: what is kept of them is of the
+        old ones. `resting`: see `Aggregator.load`. Raises what the store raises."""
         saved = dict(self._kept.lanes())
         if together := saved.pop(_TOGETHER, None):
             self._together.load(msgspec.msgpack.decode(together))
-        self._aggregator.load({key: msgspec.msgpack.decode(data) for key, data in saved.items()})
+        lanes = {key: msgspec.msgpack.decode(data) for key, data in saved.items()}
+        anew = self._aggregator.load(lanes, resting=resting)
         for board in self._aggregator.boards():
             self._load_board(board)
+        return [_place(board) for board in anew]
 
     def feed(self, events: Iterable[Stored]) -> list[Finding]:
         """What these events bring about, in their order."""
         findings: list[Finding] = []
         for closed in self._aggregator.feed(events):
-            findings += self._judge(closed)
+            if closed.back:
+                self._go_back(closed.board, closed.start)
+            else:
+                findings += self._judge(closed)
         return findings
 
     @property
@@ -101,6 +112,8 @@ class Observer:
             self._gone,
             list(self._anomalies.values()),
             {_place(one): Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
+            {_place(one): one.closed_to for one in self._aggregator.boards()},
+            self._rows.back,
         )
         self._rows = Rows(self._kept)
         self._series, self._gone, self._anomalies = [], [], {}
@@ -120,6 +133,11 @@ class Observer:
     def boards(self) -> set[Place]:
         return set(self._tracks)
 
+    @property
+    def lanes(self) -> set[tuple[str, str]]:
+        """Organisations and datasets that it has heard of and looks at."""
+        return self._aggregator.lanes()
+
     def tracks(self) -> Iterable[tuple[Series, Track]]:
         for some in self._tracks.values():
             yield from (one for one in some if one is not None)
@@ -127,6 +145,7 @@ class Observer:
     def _judge(self, closed: Closed) -> list[Finding]:
         board, start = closed.board, closed.start
         called = self._correct(board, closed.late) if closed.late else []
+        self._join(board, start)
         if closed.readings is None:
             return self._say(board, called)
         place, tracks = _place(board), self._followed(board)
@@ -137,14 +156,15 @@ class Observer:
             assert known is not None
             series, track = known
             try:
-                point, call = self._step(board, series, track, start, value, weight)
+                told = self._told(board, series, start)
+                point, call = _step(board, track, start, value, weight, told)
             except ArithmeticError as error:
                 log.warning("a series begins anew: its values cannot be judged", series=series.id, reason=str(error))
                 track = Track(board.definition, board.meter, self._zone)
                 tracks[slot] = (series, track)
                 self._rows.invalidate(series.id, 0)
                 continue
-            self._rows.place(row, slot, _record(value, weight, point))
+            self._rows.place(row, slot, _record(value, weight, point, told))
             if call is not None:
                 called.append((series, call, point))
             if (turn + slot) % _SNAPSHOT_EVERY == 0:
@@ -152,14 +172,28 @@ class Observer:
         self._rows.put(place, start, bytes(row))
         return self._say(board, called)
 
-    def _step(
-        self, board: Board, series: Series, track: Track, start: int, value: float | None, weight: float
-    ) -> tuple[Point, Call | None]:
-        definition = board.definition
-        surge = None
-        if definition.measure in _VOLUMES:
-            surge = self._surge(board, series, start)
-        return track.step(definition, start, value, weight, self._strength_of(series.id), surge=surge)
+    def _go_back(self, board: Board, to: int) -> None:
+        """What was judged of a time that has not come yet is void. Tracks have learned of it, and are written down as they are: rows cannot
+        make them again."""
+        place = _place(board)
+        self._rows.go_back(place, to)
+        self._together.go_back(board.org, board.definition.system, to)
+        tracks = self._followed(board)
+        for slot, known in enumerate(tracks):
+            if known is None:
+                continue
+            series, track = known
+            self._rows.invalidate(series.id, to)
+            if series.born >= to:
+                tracks[slot] = (series, Track(board.definition, board.meter, self._zone))
+            else:
+                track.go_back()
+                self._rows.snapshots[series.id, to - 1] = track.dump()
+
+    def _told(self, board: Board, series: Series, start: int) -> _Told:
+        """What people say now; it is kept with the row, and holds for it whatever they say later."""
+        surge = self._surge(board, series, start) if board.definition.measure in _VOLUMES else None
+        return half(surge) if surge else None, half(self._strength_of(series.id))
 
     def _surge(self, board: Board, series: Series, start: int) -> float | None:
         """How many times the usual is expected of the series: a surge may name a service or carrier that it is of."""
@@ -203,9 +237,37 @@ class Observer:
                 tracks[slot] = None
             if key is not None:
                 series = Series(place, key, slot, board.born[slot])
-                tracks[slot] = (series, Track(board.definition, board.meter, self._zone))
+                ended = ended_before(self._merges(board.org), series.born)
+                track = heir(board.definition, board.meter, self._zone, self._parts(board, ended, key))
+                if track is not None:
+                    self._rows.snapshots[series.id, series.born - 1] = track.dump()
+                tracks[slot] = (series, track or Track(board.definition, board.meter, self._zone))
                 self._series.append(series)
         return tracks
+
+    def _parts(self, board: Board, orgs: Sequence[str], key: Key) -> list[Track]:
+        """The series of other organisations that are of the same."""
+        some = (self._tracks.get(Place(board.definition.name, org), ()) for org in orgs)
+        return [one[1] for tracks in some for one in tracks if one is not None and one[0].key == key]
+
+    def _join(self, board: Board, start: int) -> None:
+        """Series that are there already when others end in their organisation go on with the sum. What came before cannot be corrected
+        any more: it would be judged again without them."""
+        ended = [code for at, code in self._merges(board.org) if start <= at < start + board.width]
+        if not ended:
+            return
+        tracks = self._followed(board)
+        for slot, known in enumerate(tracks):
+            if known is None or known[0].born >= start:
+                continue
+            series, own = known
+            parts = self._parts(board, ended, series.key)
+            track = heir(board.definition, board.meter, self._zone, [own, *parts]) if parts else None
+            if track is not None:
+                tracks[slot] = (series, track)
+                self._rows.invalidate(series.id, start)
+                self._rows.snapshots[series.id, start - 1] = track.dump()
+                board.floor = start
 
     def _correct(self, board: Board, late: Mapping[tuple[int, int], Sequence[int]]) -> list[tuple[Series, Call, Point]]:
         """Closed buckets get what came late, and their series are judged again from there."""
@@ -217,7 +279,7 @@ class Observer:
             known = tracks[slot]
             if known is not None:
                 called += self._judge_again(board, known[0], cells)
-        board.lost += sum(sum(cell) for cells in list(by_slot.values())[_MOST_CORRECTED:] for cell in cells.values())
+        board.lost += sum(cell[1] for cells in list(by_slot.values())[_MOST_CORRECTED:] for cell in cells.values())
         return called
 
     def _judge_again(
@@ -232,11 +294,12 @@ class Observer:
                 saved = track.dump()  # the next late event need not go back further than this one
             value, weight = reading.value, reading.weight
             if reading.ts in cells:
-                value, weight = _corrected(board.definition, value, weight, cells[reading.ts])
+                value, weight = corrected(board.definition, value, weight, cells[reading.ts])
                 self.corrected += 1
-            point, call = self._step(board, series, track, reading.ts, value, weight)
+            told = reading.surge, reading.harmless
+            point, call = _step(board, track, reading.ts, value, weight, told)
             if reading.ts >= first:
-                change(_record(value, weight, point))
+                change(_record(value, weight, point, told))
                 if call is not None:
                     called.append((series, call, point))
             else:
@@ -250,7 +313,7 @@ class Observer:
     def _before(self, board: Board, series: Series, start: int) -> tuple[Track, int]:
         """The track as it was before this bucket or earlier, and the time (ms) of the last bucket in it."""
         found = self._rows.snapshot(series.id, start)
-        if found is not None:
+        if found is not None and found[0] >= series.born - 1:
             try:
                 return Track.load(found[1], board.definition, board.meter, self._zone), found[0]
             except ConfigError:
@@ -265,7 +328,7 @@ class Observer:
         for slot, key in series_of(board):
             series = Series(place, key, slot, board.born[slot])
             track = Track(board.definition, board.meter, self._zone)
-            if series.id in snapshots and snapshots[series.id][0] >= series.born:
+            if series.id in snapshots and snapshots[series.id][0] >= series.born - 1:
                 try:
                     track = Track.load(snapshots[series.id][1], board.definition, board.meter, self._zone)
                     since[slot] = snapshots[series.id][0]
@@ -279,28 +342,22 @@ class Observer:
         for reading, slot in self._rows.of_board(place, oldest):
             known = tracks[slot] if slot < len(tracks) else None
             if known is not None and reading.ts > since[slot]:
-                self._step(board, *known, reading.ts, reading.value, reading.weight)
+                _step(board, known[1], reading.ts, reading.value, reading.weight, (reading.surge, reading.harmless))
 
 
 def _place(board: Board) -> Place:
     return Place(board.definition.name, board.org)
 
 
-def _record(value: float | None, weight: float, point: Point) -> bytes:
-    return pack(value, weight, point.expected, point.lower, point.upper, point.score, point.learning)
+def _step(
+    board: Board, track: Track, start: int, value: float | None, weight: float, told: _Told
+) -> tuple[Point, Call | None]:
+    surge, harmless = told
+    return track.step(board.definition, start, value, weight, harmless, surge=surge)
 
 
-def _corrected(
-    definition: Definition, value: float | None, weight: float, cell: Sequence[int]
-) -> tuple[float | None, float]:
-    hits, events = cell
-    if definition.measure is Measure.COUNT:
-        return (None, weight) if value is None else (value + events, weight + events)
-    total = weight + events
-    if value is None and definition.measure is Measure.CONVERSION:
-        return None, total  # how many came out of the step is not known any more
-    before = round(value * weight) if value is not None else 0
-    return ((before + hits) / total if total else None), total
+def _record(value: float | None, weight: float, point: Point, told: _Told) -> bytes:
+    return pack(value, weight, point.expected, point.lower, point.upper, point.score, point.learning, *told)
 
 
 __all__ = ["LATENESS_MS", "Observer"]

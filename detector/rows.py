@@ -8,12 +8,13 @@ from soc.model.anomaly import EMPTY, RECORD_BYTES, Board, Kept, Reading, Series,
 
 
 class Rows:
-    """`changed`, `snapshots` and `void` are what a commit has to write; see `Progress`."""
+    """`changed`, `snapshots`, `void` and `back` are what a commit has to write; see `Progress`."""
 
     def __init__(self, kept: Kept) -> None:
         self.changed: dict[tuple[Board, int], bytes] = {}
         self.snapshots: dict[tuple[str, int], bytes] = {}
         self.void: dict[str, int] = {}
+        self.back: dict[Board, int] = {}
         self._kept = kept
 
     @staticmethod
@@ -26,6 +27,12 @@ class Rows:
 
     def put(self, board: Board, start: int, row: bytes) -> None:
         self.changed[board, start] = row
+
+    def go_back(self, board: Board, to: int) -> None:
+        """No row at or after this time is true."""
+        self.back[board] = min(to, self.back.get(board, to))
+        for key in [key for key in self.changed if key[0] == board and key[1] >= to]:
+            del self.changed[key]
 
     def snapshot(self, series: str, before: int) -> tuple[int, bytes] | None:
         """The newest one of before this time that is still right."""
@@ -57,6 +64,8 @@ class Rows:
 
     def _rows(self, board: Board, since: int) -> list[tuple[int, bytes]]:
         found = dict(self._kept.rows(board, since))
+        if board in self.back:
+            found = {ts: row for ts, row in found.items() if ts < self.back[board]}
         found.update({ts: row for (one, ts), row in self.changed.items() if one == board and ts > since})
         return sorted(found.items())
 

@@ -21,8 +21,10 @@ class Together:
         place = (org, system)
         called = self._called.setdefault(place, {})
         called[series] = max(ts, called.get(series, 0))
-        recent = {one: at for one, at in called.items() if at > ts - _AT_ONCE_MS}
-        self._called[place] = recent
+        newest = max(called.values())
+        self._called[place] = {one: at for one, at in called.items() if at > newest - _AT_ONCE_MS}
+        # A late event may judge a bucket of an hour ago again: what was called since is not at once with it.
+        recent = [at for at in called.values() if abs(at - ts) < _AT_ONCE_MS]
         known = self._since.get(place)
         if known is not None and ts - known[1] <= _GOES_ON_MS:
             known[1] = max(known[1], ts)
@@ -35,6 +37,13 @@ class Together:
         """When many of its series began to leave together; None when they did not."""
         known = self._since.get((org, system))
         return known[0] if known is not None and ts >= known[0] else None
+
+    def go_back(self, org: str, system: str, ts: int) -> None:
+        """Nothing at or after this time was true."""
+        place = (org, system)
+        self._called[place] = {one: at for one, at in self._called.get(place, {}).items() if at < ts}
+        if place in self._since and self._since[place][1] >= ts:
+            del self._since[place]
 
     def dump(self) -> list[Any]:
         return [[(*place, one) for place, one in which.items()] for which in (self._called, self._since)]

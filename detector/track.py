@@ -15,15 +15,16 @@ from soc.errors import ConfigError
 from soc.model.calendar import DAY_MS
 
 ALARMS_A_WEEK = 4.0  # half hours; only what an episode makes of them is shown to anybody
-_VERSION = b"T2"
+_VERSION, _HEIR = b"T2", b"T3"
 
 
 class Track:
-    __slots__ = ("episode", "leaned", "scorer")
+    __slots__ = ("episode", "inherited", "leaned", "scorer")
 
     def __init__(self, definition: Definition, meter: Meter, zone: tzinfo) -> None:
         self.scorer = Scorer(definition.bucket_ms // 1000, meter.kind, zone, ALARMS_A_WEEK)
         self.episode = Episode()
+        self.inherited = False  # it began with what others had learned
         self.leaned = 0  # when somebody was called about a slow leak, ms; 0: never, or it is over
 
     def step(
@@ -43,7 +44,13 @@ class Track:
             least, most = sorted((value, value / surge))
             value = min(max(self.scorer.usual(ts), least), most)
         point = self.scorer.step(ts, value, weight)
-        if not point.learning and point.ready is not None and ts < point.ready - DAY_MS + definition.learning_ms:
+        whole_week = not self.inherited
+        if (
+            whole_week
+            and not point.learning
+            and point.ready is not None
+            and ts < point.ready - DAY_MS + definition.learning_ms
+        ):
             point = point._replace(learning=True)
         if value is None:
             return point, None
@@ -57,10 +64,14 @@ class Track:
                 call = None
         return point, call
 
+    def go_back(self) -> None:
+        """The clock had been ahead: what was going on is over, whatever it was. What was learned stays."""
+        self.episode, self.leaned = Episode(), 0
+
     def dump(self) -> bytes:
         episode = self.episode.dump()
         return (
-            _VERSION
+            (_HEIR if self.inherited else _VERSION)
             + self.leaned.to_bytes(8, "little")
             + len(episode).to_bytes(2, "little")
             + episode
@@ -71,8 +82,9 @@ class Track:
     def load(cls, data: bytes, definition: Definition, meter: Meter, zone: tzinfo) -> Track:
         """Raises `ConfigError` when it was written by another version, or is damaged."""
         one = cls(definition, meter, zone)
-        if data[:2] != _VERSION:
+        if data[:2] not in (_VERSION, _HEIR):
             raise ConfigError("what was learned of a series was written by another version: it is learned anew")
+        one.inherited = data[:2] == _HEIR
         one.leaned, size = int.from_bytes(data[2:10], "little"), int.from_bytes(data[10:12], "little")
         try:
             one.episode = Episode.load(data[12 : 12 + size])

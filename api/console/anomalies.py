@@ -19,6 +19,8 @@ from api.anomalies import (
     lay_down,
     reset,
     said,
+    shown_of,
+    took_over,
     withdraw,
 )
 from api.anomaly_schemas import AnomalyId, SeriesId
@@ -34,6 +36,7 @@ from soc.store.cursor import decode, encode
 
 router = APIRouter()
 _A_PAGE = 50
+_GOES_ON_MS = HOUR_MS // 2  # since its last bucket that was off
 _OF_AN_ALERT = 6
 Reason = Annotated[str, Form(min_length=1, max_length=4000)]
 
@@ -51,7 +54,8 @@ def anomalies_page(
         request,
         "anomalies.html",
         account=account,
-        anomalies=[(one, _shown(state, account, one.series)) for one in found[:_A_PAGE]],
+        anomalies=[(one, shown_of(state, one, account.scope, known.get(one.definition))) for one in found[:_A_PAGE]],
+        on=[one.id for one in found if state.clock() - one.until < _GOES_ON_MS],
         harmless=[(one, _shown(state, account, one.harmless.series)) for one in all_said(state, account.scope)],
         definitions=known,
         faults=state.anomalies.running()[1] if account.role.includes(Role.ADMIN) else [],
@@ -119,6 +123,8 @@ def one_series_page(
         shown=shown,
         last=known.last,
         hours=hours,
+        took_over=took_over(state, shown, known.last),
+        span=(readings[0].ts, readings[-1].ts) if readings else None,
         plot=plot(readings, shown.bucket_ms, label=shown.series.board.definition),
         known=sum(one.value is not None for one in readings),
         anomalies=state.anomalies.list(account.scope, series=series_id, limit=20),
@@ -152,10 +158,7 @@ def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> lis
         return []
     found = []
     for one in state.anomalies.list(account.scope, alert=alert_id, limit=_OF_AN_ALERT):
-        try:
-            known = detail(state, one, account.scope)
-        except NotFound:  # the series has vanished since
-            continue
+        known = detail(state, one, account.scope)
         found.append((known, plot_of(known)))
     return found
 

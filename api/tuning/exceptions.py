@@ -11,7 +11,7 @@ from datetime import tzinfo
 from api.errors import NeedsReason, Refused
 from api.triage import check_assignee
 from api.tuning.history import seen
-from api.tuning.preview import DAYS, Preview, preview
+from api.tuning.preview import DAYS, OBSERVED, Preview, preview
 from api.tuning.settings import all_current, running
 from rules.desk.exception import compiled, fields
 from soc.errors import ConfigError, Forbidden, NotFound
@@ -70,8 +70,9 @@ def rule_of(policies: Sequence[Policy]) -> str:
 
 def look(stores: Stores, account: Account, proposed: RuleException, now: int, zone: tzinfo) -> Preview:
     """What it would have hidden. Raises as `create` does, but for `NeedsReason`."""
-    _check(stores, account, proposed, now, zone)
+    rule = _check(stores, account, proposed, now, zone)
     rules, laid = stores.alerts.running()[0], all_current(stores.policies)
+    rules = [rule, *(one for one in rules if one.id != rule.id)]
     return preview(stores.alerts, stores.events, rules, laid, proposed, account.scope, now, zone)
 
 
@@ -115,8 +116,18 @@ def _lay_down(
     return Laid(wanted, version + 1, account.name, now)
 
 
-def _check(stores: Stores, account: Account, proposed: RuleException, now: int, zone: tzinfo) -> None:
-    rule = running(stores.alerts, proposed.rule_id)
+def _rule(stores: Stores, account: Account, proposed: RuleException) -> RuleDoc:
+    """The rule, or what stands for one where the observer found it: that is known by its alerts alone. Raises `NotFound`."""
+    if proposed.created_from is None or not proposed.rule_id.startswith(OBSERVED):
+        return running(stores.alerts, proposed.rule_id)
+    alert = stores.alerts.get(proposed.created_from, account.scope)
+    if alert.rule_id != proposed.rule_id:
+        raise Refused("the alert that it is made from is of another rule")
+    return stores.alerts.rule(alert.rule_hash)
+
+
+def _check(stores: Stores, account: Account, proposed: RuleException, now: int, zone: tzinfo) -> RuleDoc:
+    rule = _rule(stores, account, proposed)
     _check_orgs(account, proposed.orgs)
     _check_condition(rule, proposed.condition, zone)
     if proposed.over(now):
@@ -127,6 +138,7 @@ def _check(stores: Stores, account: Account, proposed: RuleException, now: int, 
         alert = stores.alerts.get(proposed.created_from, account.scope)
         if alert.rule_id != proposed.rule_id:
             raise Refused("the alert that it is made from is of another rule")
+    return rule
 
 
 def doubt(found: Preview) -> str | None:

@@ -9,6 +9,7 @@ from datetime import tzinfo
 from functools import partial
 
 from rules.desk.exception import compiled
+from soc.model import anomaly, unusual
 from soc.model.alert import Status, Verdict
 from soc.model.asked import Bounds
 from soc.model.calendar import DAY_MS
@@ -22,6 +23,7 @@ from soc.store.base import AlertFilter, AlertStore, EventStore
 from soc.store.paging import every
 
 DAYS = 30
+OBSERVED = (anomaly.RULE_PREFIX, unusual.RULE_PREFIX)  # of what the observer finds: conditions ask what it matched
 MOST_FINDINGS = 20_000
 _PAGE = 500
 
@@ -59,7 +61,7 @@ def preview(
     look = _Look(alerts, events, predicate(compiled(exception.condition, zone)), _narrowed(scope, exception), now)
     for rule in running:
         if rule.id == exception.rule_id:
-            look.at(rule, at_least=lambda _: 1, by_group=bool(rule.bases))
+            look.at(rule, at_least=lambda _: 1, by_group=bool(rule.bases) or rule.id.startswith(OBSERVED))
         elif exception.rule_id in rule.bases:
             look.at(rule, at_least=partial(_needed, rule, settings.get(rule.id)), by_group=False)
     return look.result()

@@ -46,7 +46,10 @@ class Counts:
 
     def __init__(self, slos: Sequence[Slo], rows: int, own: int) -> None:
         self._most, self._own = rows, own
-        self._of_dataset: Mapping[str, Sequence[Slo]] = _by_dataset(slos)
+        self._of_dataset: dict[str, list[Slo]] = {}
+        for slo in slos:
+            for dataset in slo.datasets:
+                self._of_dataset.setdefault(dataset, []).append(slo)
         self.keys: list[Key | None] = []  # by row; None: free
         self.ahead = 0  # events left out because they lie too far in the future
         self._rows: dict[Key, int] = {}
@@ -118,11 +121,6 @@ class Counts:
         for whose in [whose for whose, held in self._held.items() if held >= self._own]:
             own = [row for key, row in self._rows.items() if (key.org, key.slo) == whose]
             self._fold(own, self._own // 2)
-
-    def adopt(self, slos: Sequence[Slo], gone: Container[str]) -> None:
-        """Count these objectives from now on. `gone`: those whose counts mean nothing any more."""
-        self._of_dataset = _by_dataset(slos)
-        self.drop(gone)
 
     def drop(self, slos: Container[str]) -> None:
         """Forget all that was counted for these objectives."""
@@ -215,14 +213,6 @@ class Counts:
 
 def _other(key: Key) -> Key:
     return Key(key.org, key.slo, OTHER, OTHER)
-
-
-def _by_dataset(slos: Sequence[Slo]) -> dict[str, list[Slo]]:
-    found: dict[str, list[Slo]] = {}
-    for slo in slos:
-        for dataset in slo.datasets:
-            found.setdefault(dataset, []).append(slo)
-    return found
 
 
 def _first(fields: Mapping[str, object], names: Sequence[str]) -> str:

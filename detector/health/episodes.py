@@ -73,10 +73,6 @@ class Episodes:
                 continue
             yield from self._burns(whose, at, burning[whose], units, rows)
 
-    def adopt(self, slos: Mapping[str, Slo]) -> None:
-        """What burned by an objective that is gone ends when its system has been calm, as any other."""
-        self._slos = slos
-
     def dump(self) -> bytes:
         return orjson.dumps([asdict(episode) for _, episode in sorted(self.open.items())])
 

@@ -126,15 +126,6 @@ class Levels:
         head = {"version": VERSION, "decided": self._decided, "slos": meanings, "ahead": self._counts.ahead}
         return {"head": orjson.dumps(head), "episodes": self._episodes.dump(), **dict(self._counts.changes())}
 
-    def adopt(self, slos: Sequence[Slo]) -> None:
-        """Go on with these objectives. What one counted that means something else now is forgotten; what burns, goes on until it has
-        been calm."""
-        before = self._absent | {name: _meaning(slo) for name, slo in self._slos.items()}
-        self._slos, self._absent = {slo.name: slo for slo in slos}, {}
-        self._counts.adopt(slos, {name for name, old in before.items() if self._differs(name, old, missing=True)})
-        self._episodes.adopt(self._slos)
-        self._units = Units([], self._slos)
-
     def load(self, parts: Mapping[str, bytes], now: int | None = None, *, forget: bool = True) -> None:
         """Go on from what `changes` gave, all of it. What was counted by an objective that means something else now is left out.
         `now`: the clock, ms. `forget`: what was counted by objectives that are gone, too; else it waits for them.
@@ -151,15 +142,14 @@ class Levels:
         self._decided, self._counts.ahead = head["decided"], head["ahead"]
         self._counts.load(parts)
         self._episodes.load(parts.get("episodes", b"[]"))
-        gone = {name for name, meaning in head["slos"].items() if self._differs(name, meaning, missing=forget)}
-        self._absent = {
-            name: meaning for name, meaning in head["slos"].items() if name not in self._slos and name not in gone
-        }
+        gone, self._absent = set[str](), {}
+        for name, meaning in head["slos"].items():
+            slo = self._slos.get(name)
+            if slo is None and not forget:
+                self._absent[name] = meaning
+            elif slo is None or meaning != _meaning(slo):
+                gone.add(name)
         self._counts.drop(gone)
-
-    def _differs(self, name: str, meaning: str, *, missing: bool) -> bool:
-        slo = self._slos.get(name)
-        return missing if slo is None else meaning != _meaning(slo)
 
     def _decide(self, minute: int) -> Iterable[Alarm]:
         totals, bads = self._counts.windows(minute)

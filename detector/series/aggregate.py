@@ -25,11 +25,12 @@ LaneKey = tuple[str, str]  # organisation, dataset
 class _Watched:
     """A lane and the boards that are made of it."""
 
-    __slots__ = ("boards", "close_at", "lane")
+    __slots__ = ("boards", "close_at", "lane", "resting")
 
     def __init__(self, boards: list[Board]) -> None:
         self.lane = Lane()
         self.boards = boards
+        self.resting: dict[str, Any] = {}  # as they were written, of definitions that do not run
         self.close_at = 0
 
 
@@ -68,26 +69,37 @@ class Aggregator:
         return {
             key: [
                 place.lane.dump(),
-                {board.definition.name: [board.definition.hash, board.dump()] for board in place.boards},
+                {board.definition.name: [board.definition.hash, board.dump()] for board in place.boards}
+                | {name: [*one[:2], True] for name, one in place.resting.items()},
             ]
             for key, place in self._watched.items()
             if place is not None
         }
 
-    def load(self, saved: Mapping[LaneKey, Any]) -> None:
-        """Definitions that are others now begin anew."""
+    def load(self, saved: Mapping[LaneKey, Any], *, resting: bool = False) -> list[Board]:
+        """Definitions that are others now begin anew: returns the boards that do. `resting`: what was learned for definitions that do
+        not run is carried along, and gone on with should they come back."""
+        anew = []
         for (org, dataset), (lane, boards) in saved.items():
             place = self._open(org, dataset)
             if place is None:
                 continue
             place.lane.load(lane)
             for board in place.boards:
-                known = boards.get(board.definition.name)
-                if known is not None and known[0] == board.definition.hash:
-                    board.load(known[1])
+                hash_, state, *rested = boards.pop(board.definition.name, ("", None))
+                if hash_ != board.definition.hash:
+                    anew.append(board)
                 else:
-                    board.skip_to(place.lane.newest)
+                    board.load(state)
+                if rested or hash_ != board.definition.hash:
+                    board.skip_to(place.lane.newest + board.width - 1)  # the first bucket that it sees all of
+            place.resting = boards if resting else {}
             place.close_at = self._due(place)
+        return anew
+
+    def lanes(self) -> set[LaneKey]:
+        """Those that definitions look at."""
+        return {key for key, place in self._watched.items() if place is not None}
 
     def _open(self, org: str, dataset: str) -> _Watched | None:
         wanted = self._by_dataset.get(dataset)
@@ -105,9 +117,9 @@ class Aggregator:
         if believed is False:
             return ()
         if believed is None:
-            for board in place.boards:
-                board.go_back_to(ts)
+            back = [board.go_back_to(ts) for board in place.boards]
             place.close_at = self._due(place)
+            return self._back_and_add(place, back, ts, fields)
         if lane.newest >= place.close_at:
             return self._turn_and_add(place, ts, fields)
         for board in place.boards:
@@ -116,6 +128,11 @@ class Aggregator:
 
     def _turn_and_add(self, place: _Watched, ts: int, fields: Fields) -> Iterator[Closed]:
         yield from self._turn(place)
+        for board in place.boards:
+            board.add(ts, fields, self._lateness)
+
+    def _back_and_add(self, place: _Watched, back: list[Closed], ts: int, fields: Fields) -> Iterator[Closed]:
+        yield from back
         for board in place.boards:
             board.add(ts, fields, self._lateness)
 

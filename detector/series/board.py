@@ -8,17 +8,15 @@ from typing import Any, NamedTuple
 from datasketches import hll_sketch
 
 from detector.series.definition import Definition, Measure
+from detector.series.key import OTHER, Key, key_of
 from detector.series.meter import Meter, Reading, meter_of
 from soc.model.calendar import DAY_MS
 from soc.model.event import Fields
 from soc.query.evaluate import predicate
 from soc.query.parse import parse
 
-Key = tuple[str, ...]
-OTHER: Key = ()  # of definitions that group: all keys beyond the bound together
 VANISHED_MS = 14 * DAY_MS
 _CARRIED = 5  # buckets whose values are taken together where one alone has too few
-_LONGEST = 200  # characters of one value of a key
 
 
 class Room:
@@ -30,12 +28,14 @@ class Room:
 
 class Closed(NamedTuple):
     """A bucket (start, ms) that is over. `readings`: slot and reading of each series; None: unknown, because the source was silent in
-    it. `late`: bucket start and slot -> hits and events that came after their bucket was closed."""
+    it. `late`: bucket start and slot -> hits and events that came after their bucket was closed. `back`: no bucket; the clock had been
+    ahead, and what was known from `start` on is void."""
 
     board: Board
     start: int
     readings: list[tuple[int, Reading]] | None
     late: dict[tuple[int, int], list[int]]
+    back: bool = False
 
 
 class Board:
@@ -56,19 +56,20 @@ class Board:
             int, tuple[int, Any]
         ] = {}  # per slot: cells with too few values to say anything, and their first bucket
         self.closed_to = 0  # buckets that start before this are closed
+        self.floor = 0  # where the clock went back to: what was before cannot be corrected any more
         self.lost = 0  # events later than anything can be corrected
         self.beyond: hll_sketch | None = None  # keys that had no room
         self._room = room
-        self._key = _key_of(definition.group_by)
+        self._key = key_of(definition.group_by)
 
     def add(self, ts: int, fields: Fields, lateness_ms: int) -> None:
         if self.where is not None and not self.where(fields):
             return
         start = ts - ts % self.width
-        slot = self._slot(self._key(fields), start)
         if start < self.closed_to:
-            self._add_late(start, slot, fields, lateness_ms)
+            self._add_late(start, fields, lateness_ms)
             return
+        slot = self._slot(self._key(fields), start)
         cells = self.cells.get(start)
         if cells is None:
             cells = self.cells[start] = {}
@@ -95,11 +96,16 @@ class Board:
         for old in [one for one in self.cells if one < self.closed_to]:
             del self.cells[old]
 
-    def go_back_to(self, ts: int) -> None:
+    def go_back_to(self, ts: int) -> Closed:
         """The clock of the events was wrong, and is right now."""
-        self.closed_to = ts - ts % self.width
+        self.closed_to = self.floor = ts - ts % self.width
         self.cells.clear()
         self.few.clear()
+        self.lost += sum(events for _, events in self.late.values())
+        self.late.clear()
+        self.heard = [min(one, self.closed_to) for one in self.heard]
+        self.born = [min(one, self.closed_to) for one in self.born]
+        return Closed(self, self.closed_to, None, {}, back=True)
 
     @property
     def keys_beyond(self) -> int:
@@ -128,6 +134,7 @@ class Board:
         return {
             "few": few,
             "to": self.closed_to,
+            "floor": self.floor,
             "lost": self.lost,
             "cells": cells,
             "late": late,
@@ -138,7 +145,7 @@ class Board:
     def load(self, saved: dict[str, Any]) -> None:
         for slot, key, born, heard in saved["slots"]:
             self.place(slot, tuple(key), born, heard)
-        self.closed_to, self.lost = saved["to"], saved["lost"]
+        self.closed_to, self.lost, self.floor = saved["to"], saved["lost"], saved.get("floor", 0)
         self.cells = {start: {slot: self.meter.load(cell) for slot, cell in some} for start, some in saved["cells"]}
         self.few = {slot: (since, self.meter.load(cell)) for slot, since, cell in saved["few"]}
         self.late = {(start, slot): [hits, events] for start, slot, hits, events in saved["late"]}
@@ -170,10 +177,11 @@ class Board:
             self.few[slot] = (since, cell)
         return reading
 
-    def _add_late(self, start: int, slot: int, fields: Fields, lateness_ms: int) -> None:
-        if not self.meter.additive or start < self.closed_to - lateness_ms:
-            self.lost += 1
+    def _add_late(self, start: int, fields: Fields, lateness_ms: int) -> None:
+        if not self.meter.additive or start < max(self.closed_to - lateness_ms, self.floor):
+            self.lost += 1  # and makes no series of it
             return
+        slot = self._slot(self._key(fields), start)
         cell = self.late.get((start, slot))
         if cell is None:
             cell = self.late[start, slot] = self.meter.new()
@@ -210,25 +218,6 @@ def _where(definition: Definition) -> Callable[[Fields], bool] | None:
         return where
     hit = predicate(parse(definition.hit or ""))
     return lambda fields: where(fields) or hit(fields)
-
-
-def _key_of(names: tuple[str, ...]) -> Callable[[Fields], Key]:
-    if not names:
-        return lambda _: OTHER
-    if len(names) == 1:
-        name = names[0]
-        return lambda fields: (_text(fields.get(name)),)
-    return lambda fields: tuple([_text(fields.get(name)) for name in names])
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value[:_LONGEST] if len(value) > _LONGEST else value
-    if isinstance(value, list):
-        return _text(value[0]) if value else ""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)[:_LONGEST]
 
 
 def series_of(board: Board) -> Iterator[tuple[int, Key]]:

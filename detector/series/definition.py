@@ -17,6 +17,7 @@ from typing import Annotated, Literal, TypeVar, cast
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from detector.series.key import CLASS
 from soc.errors import QueryError, RuleError
 from soc.model.calendar import DAY_MS
 from soc.query.parse import parse
@@ -60,9 +61,15 @@ def _field(name: str) -> str:
     return name
 
 
+def _group(name: str) -> str:
+    _field(name.removesuffix(CLASS))
+    return name
+
+
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Query = Annotated[str, Field(max_length=2000), AfterValidator(_query)]
 FieldName = Annotated[str, AfterValidator(_field)]
+GroupName = Annotated[str, AfterValidator(_group)]
 
 
 class _Strict(BaseModel):
@@ -98,7 +105,7 @@ class Definition(Named):
     runbook: InLanguages | None = None
     dataset: str = Field(pattern=r"^[a-z0-9_.-]{1,60}$")
     where: Query = ""
-    group_by: tuple[FieldName, ...] = Field((), max_length=MAX_FIELDS)
+    group_by: tuple[GroupName, ...] = Field((), max_length=MAX_FIELDS)
     measure: Measure
     hit: Query | None = None
     field: FieldName | None = None
@@ -157,6 +164,13 @@ class Definitions:
 def load(folders: Iterable[Path] = (CONTENT,)) -> Definitions:
     """The definitions of these folders (`*.yml`, at any depth). Of two with one name the first holds, and the other is a fault."""
     return Definitions(*declared(Definition, folders))
+
+
+def instead(now: Definitions, before: Definitions) -> Definitions:
+    """What was read again, and of files that have a fault now what ran from them and is missing."""
+    broken = {str(fault.path) for fault in now.faults}
+    left = {name: one for name, one in before.by_name.items() if one.path in broken and name not in now.by_name}
+    return Definitions({**now.by_name, **left}, now.faults)
 
 
 def declared(model: type[Some], folders: Iterable[Path]) -> tuple[dict[str, Some], tuple[RuleError, ...]]:

@@ -18,6 +18,7 @@ _JUMP_MS = 600_000
 _AHEAD, _BEHIND = 5, 1000  # events in a row before a jump of the clock is believed ...
 _AHEAD_OF_OTHERS = 200  # ... and so many where other sources spoke a moment before: it may be theirs that is wrong
 _MOST_SOURCES = 1000
+_SWEEP_MS = 60_000
 _MOST_SILENCES = 200
 
 
@@ -30,6 +31,7 @@ class Lane:
         self.lost = 0  # events with a time that was not believed
         self._ahead = self._behind = self._ahead_to = 0
         self._sources: dict[str, list[float]] = {}  # newest, mean gap, events
+        self._swept = 0  # when those that are silent were forgotten last
 
     def hear(self, source: str, ts: int, lateness_ms: int) -> bool | None:
         """Take note of an event. False: its time is not to be believed, leave it out. None: the clock went back, believe it again."""
@@ -87,19 +89,23 @@ class Lane:
             self.silences.popleft()
 
     def dump(self) -> list[Any]:
-        return [self.newest, list(self.silences), self.lost, self._ahead, self._behind, self._ahead_to, self._sources]
+        counted = [self.lost, self._ahead, self._behind, self._ahead_to]
+        return [self.newest, list(self.silences), *counted, self._sources, self._swept]
 
     def load(self, saved: list[Any]) -> None:
-        self.newest, silences, self.lost, self._ahead, self._behind, self._ahead_to, self._sources = saved
+        self.newest, silences, self.lost, self._ahead, self._behind, self._ahead_to, self._sources, *swept = saved
+        self._swept = swept[0] if swept else 0
         self.silences.extend((since, until) for since, until in silences)
 
     def _follow(self, source: str, ts: int) -> None:
         known = self._sources.get(source)
         if known is None:
-            if len(self._sources) >= _MOST_SOURCES:
+            if len(self._sources) >= _MOST_SOURCES and ts - self._swept >= _SWEEP_MS:
+                self._swept = ts
                 self._sources = {name: one for name, one in self._sources.items() if one[0] > ts - _FORGET_MS}
-            if len(self._sources) < _MOST_SOURCES:
-                self._sources[source] = [ts, _FIRST_GAP_MS, 1]
+            if len(self._sources) >= _MOST_SOURCES:
+                return  # without room each of its events would seem to be its first
+            self._sources[source] = [ts, _FIRST_GAP_MS, 1]
             self.silences.append((ts - 1, ts + 1))  # the bucket in which it began is not whole
             return
         gap = ts - known[0]
@@ -118,6 +124,7 @@ class Lane:
 
     def _begin_again(self, ts: int) -> None:
         self.newest, self._ahead, self._behind = ts, 0, 0
+        self._swept = 0
         self.silences.clear()
         self._sources.clear()
 

@@ -108,9 +108,8 @@ def explain(
     else:
         out.print(f"{local_time(start)}: {_number(reading.value)} of {reading.weight:g} events")
         out.print(f"expected {_number(reading.expected)}, band {_number(reading.lower)} to {_number(reading.upper)}")
-        out.print(
-            f"score {reading.score:.3f} (0.5 is at the threshold){', still learning' if reading.learning else ''}"
-        )
+        learning = ", still learning" if reading.learning else ""
+        out.print(f"score {reading.score:.3f} (at 0.5 its surprises are ten powers of ten together){learning}")
     if inside is not None:
         out.print(f"in an anomaly since {local_time(inside.since)}, alert {inside.alert}: at its farthest {_number(inside.actual)}, "
                   f"expected {_number(inside.expected)}; {', '.join(f'{k} {v:g}' for k, v in inside.parts.items())}")  # fmt: skip
@@ -136,18 +135,24 @@ def backtest(
     settings, scope = load(config, data_dir), _scope(org)
     until = now_ms() + DAY_MS
     with tried(settings, series, scope, until - (days + 1) * DAY_MS, until) as (kept, events):
-        found = anomalies_of(kept, scope)
+        found, total = anomalies_of(kept, scope), kept.how_many(scope)
+        counts = kept.counts(scope).values()
+        counted, beyond = sum(one.series for one in counts), sum(one.beyond for one in counts)
         if json:
-            print_json({"events": events, "anomalies": [asdict(one) for one in found]})
+            print_json({"events": events, "series": counted, "beyond": beyond, "total": total,
+                        "anomalies": [asdict(one) for one in found]})  # fmt: skip
             return
         table = Table("since", "minutes", "what", "organisation", "actual", "expected", box=None, pad_edge=False)
         for one in found:
             key = shown(" + ".join(kept.one(one.series, scope).series.key))
             table.add_row(local_time(one.since), str((one.until - one.since) // 60_000), f"{one.definition} {key}", one.org,
                           _number(one.actual), _number(one.expected))  # fmt: skip
-        counted = sum(one.series for one in kept.counts(scope).values())
     console().print(table if found else "nobody would have been called")
     console().print(f"{len({one.alert for one in found})} alerts of {counted} series, {events} events")
+    if total > len(found):
+        console().print(f"only the newest {len(found)} of {total} anomalies are shown")
+    if beyond:
+        console().print(f"about {beyond} more keys had no room and were counted as other")
 
 
 @app.command()

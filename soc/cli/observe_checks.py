@@ -19,11 +19,6 @@ def observe_checks(settings: Settings) -> Iterator[Check]:
     yield Check("series", "ok", f"{len(known.by_name)} definitions")
     yield Check("objectives", "ok", f"{len(wrong[0])} of services")
     yield Check("people", "ok", f"{len(people.by_name)} kinds of entities")
-    anew = ", then start the observer anew"
-    for what, faults, then in (
-        ("series", known.faults, anew),
-        ("objectives", wrong[1], ""),
-        ("people", people.faults, anew),
-    ):
+    for what, faults in (("series", known.faults), ("objectives", wrong[1]), ("people", people.faults)):
         for fault in faults:
-            yield Check(what, "bad", str(fault), f"mend the file{then}; the others run")
+            yield Check(what, "bad", str(fault), "mend the file, and it is read again; the others run")

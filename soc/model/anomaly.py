@@ -9,8 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-# Of one series in one bucket: value (NaN: unknown), weight, expected, lower, upper, score, flags.
-_RECORD = struct.Struct("<ddffffB3x")
+# Of one series in one bucket: value (NaN: unknown), weight, expected, lower, upper, score, flags, surge (0: none), harmless.
+_RECORD = struct.Struct("<ddffffBxee")
+_HALF = struct.Struct("<e")
+_MOST_HALF = 65504.0
 _LEARNING, _JUDGED = 1, 2
 EMPTY = bytes(_RECORD.size)
 RECORD_BYTES = _RECORD.size
@@ -20,7 +22,8 @@ FIELD = "govsoc.anomaly."  # in what their findings matched
 
 
 class Reading(NamedTuple):
-    """One bucket of one series as it was judged. `ts`: its start, ms. `value` is None where it is not known."""
+    """One bucket of one series as it was judged. `ts`: its start, ms. `value` is None where it is not known. `surge`: how many times the
+    usual was declared for it. `harmless`: how far off was said to be no call then, see `Harmless.signed`."""
 
     ts: int
     value: float | None
@@ -30,23 +33,33 @@ class Reading(NamedTuple):
     upper: float
     score: float
     learning: bool
+    surge: float | None = None
+    harmless: float = 0.0
 
 
 def pack(
-    value: float | None, weight: float, expected: float, lower: float, upper: float, score: float, learning: bool
-) -> bytes:
+    value: float | None, weight: float, expected: float, lower: float, upper: float, score: float, learning: bool,
+    surge: float | None = None, harmless: float = 0.0,
+) -> bytes:  # fmt: skip
+    """`surge` and `harmless` have to be `half`."""
     known = math.nan if value is None else value
-    return _RECORD.pack(known, weight, _small(expected), _small(lower), _small(upper), score, _JUDGED | learning)
+    band = _small(expected), _small(lower), _small(upper)
+    return _RECORD.pack(known, weight, *band, score, _JUDGED | learning, surge or 0.0, harmless)
+
+
+def half(value: float) -> float:
+    """As a row keeps it, to three digits: what is judged with this is judged alike again."""
+    (kept,) = _HALF.unpack(_HALF.pack(max(-_MOST_HALF, min(_MOST_HALF, value))))
+    return float(kept)
 
 
 def unpack(ts: int, record: bytes) -> Reading | None:
     """None where the series was not there."""
-    value, weight, expected, lower, upper, score, flags = _RECORD.unpack(record)
+    value, weight, expected, lower, upper, score, flags, surge, harmless = _RECORD.unpack(record)
     if not flags & _JUDGED:
         return None
-    return Reading(
-        ts, None if value != value else value, weight, expected, lower, upper, score, bool(flags & _LEARNING)
-    )
+    known = None if value != value else value
+    return Reading(ts, known, weight, expected, lower, upper, score, bool(flags & _LEARNING), surge or None, harmless)
 
 
 def _small(value: float) -> float:
@@ -90,7 +103,7 @@ def series_id(definition: str, org: str, key: Sequence[str]) -> str:
 class Anomaly:
     """One episode of one series: a time in which it was not as expected. Times are ms.
 
-    `actual` and `expected` are those of the bucket that was farthest off, `strength` how far: in widths of the band.
+    `actual` and `expected` are those of the bucket that was farthest off, `strength` how far: in half widths of the band.
     `alert`: the alert that it is folded into. `parts`: what made it unusual, in powers of ten.
     """
 
@@ -126,7 +139,8 @@ class Counts:
 @dataclass(frozen=True, slots=True)
 class Progress:
     """All that changed since the last commit; committed as one. `lanes` are opaque. `snapshots`: series and time (ms) -> state; `void`:
-    series -> its snapshots at or after this time are wrong. `series`: new ones, `gone`: those that vanished."""
+    series -> its snapshots at or after this time are wrong. `series`: new ones, `gone`: those that vanished. `closed_to`: the end (ms) of
+    the last bucket of each board. `back`: rows of a board at or after this time (ms) were of a clock that was ahead, and go first."""
 
     cursor: Mapping[str, int]
     lanes: Mapping[tuple[str, str], bytes]
@@ -137,6 +151,8 @@ class Progress:
     gone: Sequence[str]
     anomalies: Sequence[Anomaly]
     counts: Mapping[Board, Counts]
+    closed_to: Mapping[Board, int] = field(default_factory=dict)
+    back: Mapping[Board, int] = field(default_factory=dict)
 
 
 class Kept(Protocol):

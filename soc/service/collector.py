@@ -255,9 +255,10 @@ def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Even
 
 
 def _measure(event_log: EventLog, most: int) -> None:
-    telemetry.LOG_BYTES.set(size_bytes(event_log.directory))
     telemetry.LOG_MOST_BYTES.set(most)
-    telemetry.LOG_FREE_BYTES.set(free_bytes(event_log.directory))
+    if event_log.directory.exists():  # not before the first event
+        telemetry.LOG_BYTES.set(size_bytes(event_log.directory))
+        telemetry.LOG_FREE_BYTES.set(free_bytes(event_log.directory))
 
 
 def fingerprint(head: bytes) -> str:

@@ -80,7 +80,7 @@ def _between(
     tuning: KnownTuning, lists: KnownLists, running: Rules,
 ) -> Callable[[], None]:  # fmt: skip
     """What is done between two batches: lists and rules that have changed and what reruns have found are taken up, and canaries sent."""
-    uptake = Uptake(settings.data_dir, pipeline.add)
+    uptake = Uptake(settings.data_dir, pipeline.add, pipeline.add_observed)
     if not settings.detect.canary_s:
         take_up, prove = taking_up(pipeline, publisher, reloader), _nothing
     else:

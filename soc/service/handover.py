@@ -63,11 +63,12 @@ def waiting(data_dir: Path, giver: str) -> int:
     return sum(1 for _ in (data_dir / giver / "handed").glob("*.json"))
 
 
-def take(data_dir: Path, add: Add) -> None:
-    """All that is handed over. Raises what `add` raises; then what is left is there for another time."""
+def take(data_dir: Path, add: Add, add_observed: Add | None = None) -> None:
+    """All that is handed over; what the observer found by `add_observed`. Raises what these raise; then what is left is there for another
+    time."""
     for giver in _GIVERS:
         for file in sorted((data_dir / giver / "handed").glob("*.json")):
-            done = _take(file, add)
+            done = _take(file, add_observed if add_observed and giver == ANOMALIES else add)
             if giver in _WAIT:
                 answer = _taken(data_dir, giver, file.stem)
                 answer.parent.mkdir(exist_ok=True)
@@ -91,8 +92,8 @@ def _take(file: Path, add: Add) -> Taken:
 class Uptake:
     """Looks now and then, between two batches. A file that cannot be read is told, and stops nothing."""
 
-    def __init__(self, data_dir: Path, add: Add) -> None:
-        self._data_dir, self._add = data_dir, add
+    def __init__(self, data_dir: Path, add: Add, add_observed: Add | None = None) -> None:
+        self._data_dir, self._add, self._add_observed = data_dir, add, add_observed
         self._due_at = 0.0
         self._complaint = Complaint(log, "what others have found cannot be taken up", "it is taken up")
 
@@ -101,7 +102,7 @@ class Uptake:
             return
         self._due_at = time.monotonic() + _LOOK_S
         try:
-            take(self._data_dir, self._add)
+            take(self._data_dir, self._add, self._add_observed)
         except Exception as error:  # noqa: BLE001 - counted and said; detection goes on without it
             self._complaint.failed(error)
         else:

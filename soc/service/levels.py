@@ -18,7 +18,7 @@ from soc.model.event import Stored
 from soc.model.policy import PolicyKind
 from soc.model.surge import Surges, readable
 from soc.service.level_metrics import LevelMetrics
-from soc.service.settled import Settled
+from soc.service.process import now_ms
 from soc.store import levels as store
 from soc.store.base import PolicyStore
 from soc.watermark import Watermark
@@ -47,7 +47,6 @@ class LevelsOf:
 
     def __init__(self, data_dir: Path, kept: KeptLevels) -> None:
         self._folders = (CONTENT, slo_dir(data_dir))
-        self._settled = Settled(self._folders)
         self._kept = kept
         self._slos: dict[str, Slo] = {}
         self._levels, self._watermark, self._changed = Levels([]), Watermark(0, _IDLE_S), False
@@ -55,31 +54,21 @@ class LevelsOf:
         self._metrics = LevelMetrics()
         self.faults: Sequence[RuleError] = ()  # what is wrong with objectives
 
-    def load(self, now: int) -> None:
-        """Raises what the store raises. `now` in ms."""
+    def load(self) -> None:
+        """Read the objectives, and go on with what was written last: at the start, and when files have changed. Raises what the store
+        raises."""
         slos = self._read()
         kept = dict(self._kept.levels())
-        self._levels, self._watermark, self._changed, self._anew = Levels(slos), Watermark(0, _IDLE_S), False, False
+        self._levels, self._watermark, self._changed, self._anew = Levels(slos), Watermark(0, _IDLE_S), True, False
         try:
             self._watermark.load(kept.pop(_WATERMARK, None))
-            self._levels.load(kept, now, forget=not self.faults)
+            self._levels.load(kept, now_ms(), forget=not self.faults)
         except (ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
             log.warning("service levels begin anew: what was kept cannot be read", reason=str(error))
             self._levels, self._watermark, self._anew = Levels(slos), Watermark(0, _IDLE_S), True
 
-    def reload(self) -> bool:
-        """Take up the objectives anew where their files have changed; whether they have. Nothing that is counted is lost: what cannot
-        be read goes on as it was."""
-        if not self._settled.changed():
-            return False
-        self._levels.adopt(self._read())
-        self._changed = True
-        log.info("objectives have changed", objectives=len(self._slos), faults=len(self.faults))
-        return True
-
     def _read(self) -> list[Slo]:
         """Those of the files; with a fault also those that ran before: it may be a slip of the pen."""
-        self._settled.read()
         slos, self.faults = load(self._folders)
         for fault in self.faults:
             log.warning("an objective cannot be used, the others run", objective=str(fault))

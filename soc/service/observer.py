@@ -21,8 +21,9 @@ from prometheus_client import start_http_server
 from detector.explain import rules_of
 from detector.health.alarm import Alarm
 from detector.health.tell import finding_of, rule_of
+from detector.heir import Merges
 from detector.observe import Observer
-from detector.series.definition import CONTENT, Definitions, load
+from detector.series.definition import CONTENT, Definitions, instead, load
 from soc import telemetry
 from soc.buffer.base import Batch, Readable
 from soc.complaint import Complaint
@@ -36,10 +37,12 @@ from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.surge import Expected
 from soc.service.handover import ANOMALIES, hand_over, waiting
-from soc.service.levels import KnownSurges, LevelsOf
+from soc.service.levels import KnownSurges, LevelsOf, slo_dir
 from soc.service.looking import looking
-from soc.service.people import PeopleOf
+from soc.service.merges import KnownMerges
+from soc.service.people import PeopleOf, people_dir
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
+from soc.service.stamps import Files
 from soc.service.stores import open_stores, prepare
 from soc.settings import Settings
 from soc.store.anomalies import SqliteAnomalies
@@ -59,7 +62,17 @@ def series_dir(data_dir: Path) -> Path:
 
 def definitions_of(settings: Settings) -> Definitions:
     """What the settings name, or what comes with govsoc and what administrators have added."""
-    return load(settings.observe.series or (series_dir(settings.data_dir), CONTENT))
+    return load(_series_folders(settings))
+
+
+def _series_folders(settings: Settings) -> Sequence[Path]:
+    return settings.observe.series or (series_dir(settings.data_dir), CONTENT)
+
+
+def declared_in(settings: Settings) -> list[Path]:
+    """Everything that an administrator writes for the observer: series, kinds of entities, objectives."""
+    people = settings.observe.people or [people_dir(settings.data_dir)]
+    return [*_series_folders(settings), *people, slo_dir(settings.data_dir)]
 
 
 def observer(settings: Settings, stop: threading.Event) -> None:
@@ -75,9 +88,10 @@ def observer(settings: Settings, stop: threading.Event) -> None:
         if not prepare(settings, stop, patience_s=float("inf")):
             return
         policies = open_stores(settings).policies
-        harmless, surges = KnownHarmless(policies), KnownSurges(policies)
+        harmless, surges, merges = KnownHarmless(policies), KnownSurges(policies), KnownMerges(policies, settings)
         harmless.load()
         surges.load()
+        merges.load()
         cleanup.enter_context(
             looking(
                 "surges",
@@ -94,10 +108,20 @@ def observer(settings: Settings, stop: threading.Event) -> None:
                 Complaint(log, "what is harmless is as last known", "it is known again"),
             )
         )
+        cleanup.enter_context(
+            looking(
+                "merges",
+                merges.load,
+                _LOOK_S,
+                Complaint(log, "organisations are as last known", "they are known again"),
+            )
+        )
         server, _ = start_http_server(observe.http_port, observe.http_host)
         cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
-        watching = Watching(settings, event_log, kept, definitions_of(settings), harmless.strength, surges)
+        files = Files(declared_in(settings), _LOOK_S)  # before they are read: what is written meanwhile is read again
+        definitions = definitions_of(settings)
+        watching = Watching(settings, event_log, kept, definitions, harmless.strength, surges, files, merges.of)
         relax_garbage_collection()
         log.info("observing", metrics=f"http://{observe.http_host}:{observe.http_port}/metrics")
         watching.run(stop)
@@ -139,8 +163,13 @@ class Watching:
         definitions: Definitions,
         strength_of: Callable[[str], float] = lambda _: 0.0,
         surges: Expected | None = None,
+        files: Files | None = None,
+        merges: Merges = lambda _: (),
     ) -> None:
-        self._surges = surges
+        """`files`: those that are read again when they have changed."""
+        self._merges = merges
+        self._surges, self._files = surges, files
+        self._began = False
         self._levels = LevelsOf(settings.data_dir, kept)
         self._people = PeopleOf(settings, kept)
         self._settings, self._buffer, self._kept = settings, buffer, kept
@@ -152,9 +181,12 @@ class Watching:
         self._since_commit = 0
         self._newest = 0
         self._look_at = 0.0
+        self._resets: set[str] = set()  # series that learn anew, which is not committed yet
 
     def step(self) -> int:
         """One batch; returns its number of events. What fails has not happened: the next step begins at the last commit."""
+        if self._files is not None and self._files.changed():
+            self._read_again()
         observer = self._observer or self._begin()
         self._reset_what_is_asked(observer)
         if waiting(self._settings.data_dir, ANOMALIES) > _MOST_WAITING:
@@ -165,7 +197,7 @@ class Watching:
                 self._take(observer, batch)
             else:
                 self._tell(self._levels.rest(self._settings.observe.poll_s, now_ms()))
-                self._commit_if_due(observer)
+                self._commit_if_due(observer, idle=True)
         except BaseException:
             self._observer = None
             raise
@@ -216,39 +248,48 @@ class Watching:
                 stop.wait(self._settings.observe.poll_s)
         self.commit()
 
+    def _read_again(self) -> None:
+        """Go on with what is declared now, from where everything is: series, entities and objectives begin at a commit."""
+        self.commit()
+        self._definitions = instead(definitions_of(self._settings), self._definitions)
+        self._observer = None
+        log.info("series, entities and objectives are read again", definitions=len(self._definitions.by_name))
+
     def _begin(self) -> Observer:
         for fault in self._definitions.faults:
             log.warning("a definition of series cannot be used, the others run", definition=str(fault))
         by_name = self._definitions.by_name
         observer = Observer(
             by_name, ZoneInfo(self._settings.detect.zone), self._kept,
-            surges=self._surges, strength_of=self._strength_of, most=self._settings.observe.most_series,
+            surges=self._surges, strength_of=self._strength_of, merges=self._merges, most=self._settings.observe.most_series,
         )  # fmt: skip
-        observer.load()
-        self._levels.load(now_ms())
+        # What is missing goes for good at a start only, and not beside a fault: it may be a slip of the pen, or just being written.
+        whole = not self._definitions.faults and not self._began
+        anew = observer.load(resting=not whole)
+        self._levels.load()
         self._people.load()
         self._cursor = dict(self._kept.cursor())
-        if not self._definitions.faults:  # else it may be a slip of the pen, and what was learned is worth keeping
-            for board in set(self._kept.boards()) - observer.boards:
-                self._kept.forget(board)
-        self._publish()
-        self._observer = observer
+        self._resets = set()
+        for board in {*anew, *(set(self._kept.boards()) - observer.boards if whole else ())}:
+            self._kept.forget(board)
+        for lane in {one for one in self._kept.lanes() if one[0]} - observer.lanes if whole else ():
+            self._kept.forget_lane(*lane)
+        docs = {one.name: one.model_dump(mode="json") for one in by_name.values()}
+        faults = [
+            RuleFault(one.reason, one.path, one.line)
+            for one in (*self._definitions.faults, *self._people.faults, *self._levels.faults)
+        ]
+        self._kept.publish(docs, faults)
+        telemetry.SERIES_FAULTS.set(len(faults))
+        self._observer, self._began = observer, True
         return observer
-
-    def _publish(self) -> None:
-        """What runs, and what cannot."""
-        docs = {one.name: one.model_dump(mode="json") for one in self._definitions.by_name.values()}
-        wrong = (*self._definitions.faults, *self._levels.faults, *self._people.faults)
-        self._kept.publish(docs, [RuleFault(one.reason, one.path, one.line) for one in wrong])
-        telemetry.SERIES_FAULTS.set(len(wrong))
 
     def _reset_what_is_asked(self, observer: Observer) -> None:
         if time.monotonic() < self._look_at:
             return
         self._look_at = time.monotonic() + _LOOK_S
-        if self._levels.reload():
-            self._publish()
-        for series in self._kept.asked():
+        for series in set(self._kept.asked()) - self._resets:
+            self._resets.add(series)  # asked until it is committed, so that no kill makes it forgotten
             done = observer.reset(series)
             log.info("a series learns anew" if done else "there is no such series to learn anew", series=series)
 
@@ -271,9 +312,11 @@ class Watching:
         self._newest = max(self._newest, newest)
         telemetry.OBSERVER_LAG.set(max(0.0, (now_ms() - newest) / 1000))
 
-    def _commit_if_due(self, observer: Observer, *, at_once: bool = False) -> None:
+    def _commit_if_due(self, observer: Observer, *, at_once: bool = False, idle: bool = False) -> None:
         passed = time.monotonic() - self._committed_at
-        due = (observer.closing or self._people.closing) and passed >= self._settings.observe.commit_s
+        # An event log at its limit takes nothing that would close a bucket, and loses only what is known here to have been read.
+        new = observer.closing or self._people.closing or self._resets or (idle and self._since_commit)
+        due = new and passed >= self._settings.observe.commit_s
         if due or (at_once and self._since_commit) or self._since_commit >= _EVENTS_A_COMMIT:
             self._commit(observer)
 
@@ -289,7 +332,9 @@ class Watching:
             except BaseException:
                 self._observer = None  # what was to be written is gone: begin where the last commit was
                 raise
-            self._kept.tidy(self._newest)
+            self._kept.reset_done(self._resets)
+            self._resets = set()
+            self._kept.tidy(self._newest, {board: done.closed_to[board] for board in {one[0] for one in done.rows}})
         counts: dict[Board, tuple[int, int, int]] = {
             board: (one.series, one.beyond, one.lost) for board, one in done.counts.items()
         }

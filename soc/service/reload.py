@@ -26,7 +26,7 @@ from soc.service.compiling import Apart
 from soc.service.process import now_ms
 from soc.service.published import Publisher
 from soc.service.ruleset import Chosen, choose, stamps
-from soc.service.settled import Stamp
+from soc.service.stamps import Stamp
 from soc.settings import Settings
 
 log = structlog.get_logger("detector")

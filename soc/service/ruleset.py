@@ -25,8 +25,7 @@ from rules.rule import RuleSet
 from soc.errors import ConfigError, RuleError
 from soc.model.rule import RuleDoc, joined
 from soc.service.compiling import kept
-from soc.service.settled import Stamp
-from soc.service.settled import stamps as stamps_of
+from soc.service.stamps import Stamp, stamps_of
 from soc.settings import Settings
 
 KEPT = "the file as it was before goes on running: "

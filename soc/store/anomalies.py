@@ -7,7 +7,7 @@ which they come, so that fifty thousand series a minute are a few dozen pages.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ SCHEMA = (
     """,
     levels.SCHEMA,
     unusual.SCHEMA,
+    "DELETE FROM bucket;",  # their records had no place for surges and what is harmless; snapshots go on
 )
 KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS
@@ -186,6 +187,10 @@ class SqliteAnomalies:
                 ((one.id, *one.board, orjson.dumps(one.key).decode(), one.slot, one.born) for one in done.series),
             )
             db.executemany(
+                "DELETE FROM bucket WHERE definition = ? AND org = ? AND ts >= ?",
+                ((*board, ts) for board, ts in done.back.items()),
+            )
+            db.executemany(
                 "REPLACE INTO bucket VALUES (?, ?, ?, ?)", ((*board, ts, row) for (board, ts), row in done.rows.items())
             )
             _keep_snapshots(db, done)
@@ -195,12 +200,14 @@ class SqliteAnomalies:
             )
             _keep_anomalies(db, done.anomalies)
 
-    def tidy(self, newest: int) -> None:
-        """Delete what is older than is kept, counted from this time (ms) of events, a part at a time."""
+    def tidy(self, newest: int, closed_to: Mapping[Board, int]) -> None:
+        """Delete what is older than is kept, a part at a time: anomalies counted from this time (ms) of events, buckets from the last
+        one of their own board. One organisation may be read weeks behind the others, when its old logs are taken in."""
         with self._db.write() as db:
-            db.execute(
-                "DELETE FROM bucket WHERE rowid IN (SELECT rowid FROM bucket WHERE ts < ? LIMIT ?)",
-                (newest - KEPT_MS, _PARTS_AT_ONCE),
+            db.executemany(
+                "DELETE FROM bucket WHERE rowid IN"
+                " (SELECT rowid FROM bucket WHERE definition = ? AND org = ? AND ts < ? LIMIT ?)",
+                ((*board, ts - KEPT_MS, _PARTS_AT_ONCE) for board, ts in closed_to.items()),
             )
             db.execute("DELETE FROM anomaly WHERE since < ?", (newest - _ANOMALIES_KEPT_MS,))
 
@@ -212,6 +219,11 @@ class SqliteAnomalies:
             )
             for table in ("series", "bucket", "board"):
                 db.execute(f"DELETE FROM {table} WHERE definition = ? AND org = ?", board)
+
+    def forget_lane(self, org: str, dataset: str) -> None:
+        """No definition looks at this dataset any more."""
+        with self._db.write() as db:
+            db.execute("DELETE FROM lane WHERE org = ? AND dataset = ?", (org, dataset))
 
     def publish(self, running: Mapping[str, Mapping[str, Any]], faults: Sequence[RuleFault]) -> None:
         """The definitions that run, by name, and what cannot run."""
@@ -225,12 +237,13 @@ class SqliteAnomalies:
             db.executemany("INSERT INTO fault VALUES (?)", ((orjson.dumps(one).decode(),) for one in faults))
 
     def asked(self) -> list[str]:
-        """The series that are to learn anew; each is told once."""
-        found = []
-        for file in sorted(self._resets.glob("*")) if self._resets.is_dir() else []:
-            file.unlink()
-            found.append(file.name)
-        return found
+        """The series that are to learn anew, until it is said that they do."""
+        return sorted(file.name for file in self._resets.glob("*")) if self._resets.is_dir() else []
+
+    def reset_done(self, series: Iterable[str]) -> None:
+        """They learn anew, and that is committed."""
+        for one in series:
+            (self._resets / one).unlink(missing_ok=True)
 
     # --- everybody's
 
@@ -310,6 +323,12 @@ class SqliteAnomalies:
                 where, values = f"{where} AND (since, id) < (?, ?)", [*values, *(place or (0, ""))]
             rows = db.execute(f"{_ANOMALY} WHERE {where} ORDER BY since DESC, id DESC LIMIT ?", [*values, limit])
             return [_anomaly_of(row) for row in rows]
+
+    def how_many(self, scope: Scope) -> int:
+        """All anomalies that `list` would give."""
+        where, values = _within(scope)
+        row = self._db.row(f"SELECT count(*) FROM anomaly WHERE {where}", *values) if self.there else None
+        return int(row[0]) if row else 0
 
     def anomaly(self, anomaly_id: str, scope: Scope) -> Anomaly:
         """Raises `NotFound`, also outside the scope."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from soc.model.anomaly import FIELD
+from soc.model.anomaly import FIELD, pack
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
 
 NOW = 1_772_452_800_000
@@ -92,7 +93,8 @@ def test_an_administrator_has_a_series_learn_anew(client_of, world, mine):
     assert client_of("outsider").post(f"/api/v1/series/{mine.series}/reset", json={"reason": "x"}).status_code == 404
     assert world.anomalies.asked() == []
     assert client_of("admin").post(f"/api/v1/series/{mine.series}/reset", json={"reason": "moved"}).status_code == 202
-    assert world.anomalies.asked() == [mine.series]
+    assert world.anomalies.asked() == [mine.series] == world.anomalies.asked(), "until it is done"
+    world.anomalies.reset_done([mine.series])
     assert world.anomalies.asked() == []
     assert [one.detail for one in world.stores.audit.list(action="series.reset").items] == ["moved"]
 
@@ -104,6 +106,24 @@ def test_an_alert_closed_as_benign_says_that_it_is_harmless(client_of, alert, mi
     (one,) = analyst.get("/api/v1/harmless").json()["items"]
     assert (one["series"], one["alert"], one["by"]) == (mine.series, alert, "analyst")
     assert alert in one["reason"]
+
+
+def test_an_exception_is_made_from_the_alert_of_an_anomaly(client_of, alert):
+    """The observer's rules are not among those that the detector runs: their alerts are what is known of them."""
+    admin = client_of("admin")
+    wanted = {
+        "rule_id": RULE.id, "orgs": ["hungyen"], "condition": 'govsoc.anomaly.what:"otp-delivery viettel"',
+        "reason": "maintenance of the carrier", "created_from": alert,
+    }  # fmt: skip
+    made = admin.post("/api/v1/exceptions", json=wanted)
+    assert made.status_code == 201, made.text
+    assert admin.post("/api/v1/exceptions", json=wanted | {"created_from": None}).status_code == 404
+    assert client_of("outsider").post("/api/v1/exceptions", json=wanted | {"orgs": ["ninhbinh"]}).status_code == 404
+    closed = {"version": 0, "status": "closed", "verdict": "true_positive"}
+    assert client_of("analyst").patch(f"/api/v1/alerts/{alert}", json=closed).status_code == 200
+    again = admin.post("/api/v1/exceptions", json=wanted)
+    assert again.status_code == 422
+    assert "1 of them confirmed true" in again.json()["detail"]
 
 
 def test_pages_of_anomalies(signed_in, alert, mine):
@@ -136,3 +156,58 @@ def test_faults_of_definitions_are_for_administrators(signed_in):
 )
 def test_what_is_no_address_is_refused(client_of, path):
     assert client_of("viewer").get(path).status_code in (400, 422)
+
+
+def test_an_anomaly_outlives_its_series(client_of, signed_in, world, alert, mine):
+    with world.anomalies._db.write() as db:
+        db.execute("DELETE FROM series WHERE id = ?", (mine.series,))
+    shown = client_of("viewer").get(f"/api/v1/anomalies/{mine.id}").json()
+    assert (shown["actual"], shown["of_series"], shown["readings"], shown["query"]) == (0.4, None, [], "")
+    assert client_of("outsider").get(f"/api/v1/anomalies/{mine.id}").status_code == 404
+    browser = signed_in("analyst")
+    for path in (f"/anomalies/{mine.id}", f"/alerts/{alert}"):
+        page = browser.get(path, headers={"accept-language": "en"}).text
+        assert "40%" in page, path
+        assert "Its series is gone" in page, path
+    assert "Tin nhắn OTP không đến" in browser.get("/anomalies", headers={"accept-language": "vi"}).text
+
+
+def test_the_list_says_what_goes_on_and_how_far_off_it_is(signed_in, world, mine):
+    browser = signed_in("viewer")
+    world.now = mine.until + 60_000
+    page = browser.get("/anomalies", headers={"accept-language": "en"}).text
+    assert "going on" in page
+    assert "How far off" in page
+    world.now = mine.until + 2 * 3_600_000
+    assert "going on" not in browser.get("/anomalies", headers={"accept-language": "en"}).text
+
+
+def test_a_series_that_began_with_what_its_parts_had_learned_says_so(signed_in, world, mine):
+    ended = {
+        "code": "thaibinh", "name": "Thái Bình", "kind": "province", "valid_to": "2026-03-01", "successor": "hungyen",
+    }  # fmt: skip
+    world.stores.policies.put(Policy(PolicyKind.ORGANISATION, "thaibinh", 1, ended, "lan", NOW, "merged"))
+    board, series = mine.definition, mine.series
+    learning = {"learning": True}
+    for kept in (learning, {"learning": False}):
+        _last_reading(world, board, **kept)
+        page = signed_in("viewer").get(f"/series/{series}", headers={"accept-language": "en"}).text
+        assert "thaibinh" not in page, "shares have no sum"
+    with world.anomalies._db.write() as db:
+        (doc,) = db.execute("SELECT doc FROM running").fetchone()
+        db.execute("UPDATE running SET doc = ?", (doc.replace('"measure":"ratio"', '"measure":"count"'),))
+    _last_reading(world, board, learning=True)
+    assert "thaibinh" in signed_in("viewer").get(f"/series/{series}").text
+    _last_reading(world, board, learning=False)
+    assert "thaibinh" not in signed_in("viewer").get(f"/series/{series}").text
+
+
+def _last_reading(world, definition, *, learning):
+    row = pack(0.02, 50.0, 0.02, 0.0, 0.1, 0.1, learning)
+    with world.anomalies._db.write() as db:
+        ts = db.execute(
+            "SELECT max(ts) FROM bucket WHERE definition = ? AND org = 'hungyen'", (definition,)
+        ).fetchone()[0]
+        db.execute(
+            "UPDATE bucket SET readings = ? WHERE definition = ? AND org = 'hungyen' AND ts = ?", (row, definition, ts)
+        )

@@ -39,7 +39,7 @@ def store(request: pytest.FixtureRequest) -> dict[str, str]:
 def data_dir(tmp_path: Path, compiled: Path) -> Path:
     """A data directory in which there is nothing but the rules that were compiled for other tests: most of the work of a start."""
     folder = tmp_path / "data"
-    folder.mkdir()
+    folder.mkdir(mode=0o700)
     (folder / "cache").symlink_to(compiled)
     return folder
 

@@ -35,7 +35,7 @@ def service(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, compiled: Path
 ) -> Iterator[Service]:
     data_dir = tmp_path_factory.mktemp("days") / "data"
-    data_dir.mkdir()
+    data_dir.mkdir(mode=0o700)
     (data_dir / "cache").symlink_to(compiled)
     kept: Kept = InFiles(data_dir)
     env = {}

@@ -84,7 +84,7 @@ class Sender:
         self._socket.close()
 
 
-def test_a_full_log_slows_every_source_and_what_was_accepted_arrives_once(product, server, elastic):
+def test_a_full_log_slows_every_source_and_what_was_accepted_arrives_once(product, server, elastic, request):
     folder = product.data_dir.parent
     log = folder / "access.log"
     log.touch()
@@ -108,6 +108,7 @@ def test_a_full_log_slows_every_source_and_what_was_accepted_arrives_once(produc
     attacks = 1 + len(accepted) // 400
     assert (status, retry_after) == (429, "30")
     sender = Sender(product.syslog_port)
+    request.addfinalizer(sender.close)
     assert not sender.send(more=True), "a sender by TCP has to wait"
     with log.open("a") as file:
         file.writelines(f"{line(f'file{i}')}\n" for i in range(400))

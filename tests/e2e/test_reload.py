@@ -78,7 +78,7 @@ def test_rules_change_under_a_stream_of_events(product, tmp_path):
         [fault] = product.get("/rules")["faults"]
         assert fault["reason"].startswith("the file as it was before goes on running")
         assert {"Every probe", "Many probes", "Other"} <= set(titles(product))
-        assert product.metric("soc_detector_rule_faults") == 1
+        eventually(lambda: product.metric("soc_detector_rule_faults") == 1, 30, "and counted")
         (mine / "steady.yml").write_text(STEADY)
         done = product.soc("rules", "reload")
         assert b"rules run" in done.stdout

@@ -15,10 +15,12 @@ from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.errors import StoreUnavailable
 from soc.model.event import Stored
+from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import OrgSetting, RuleException, RuleSetting
 from soc.pipeline import Pipeline
+from soc.service.handover import ANOMALIES, hand_over, take
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
 from soc.store.sqlite import events_dir, open_stores
@@ -376,6 +378,31 @@ def test_an_exception_hides_and_counts_until_it_is_over(tmp_path, failures):
     rig.pipeline.drain()
     assert sorted(alert[1:3] for alert in rig.alerts().values()) == [("10.0.0.1", 1), ("10.0.0.2", 3)]
     assert sum(hidden(rig).values()) == 4
+
+
+def observed(carrier):
+    """As the observer hands it over."""
+    alert = alert_id("anomaly-otp-delivery", "hungyen", carrier, "episode 1")
+    event = f"{NOON:012x}" + carrier.encode().hex().ljust(20, "0")[:20]
+    matched = {"govsoc.otp.carrier": carrier, "govsoc.anomaly.actual": 0.4}
+    return Finding(
+        finding_id(alert, event), alert, "anomaly-otp-delivery", "h", "hungyen", "govsoc.otp.carrier", carrier, NOON, event, matched,
+    )  # fmt: skip
+
+
+def test_what_people_laid_down_holds_for_what_the_observer_hands_over(tmp_path):
+    rule = RuleDoc("anomaly-otp-delivery", "h", "Codes not delivered", "high", "name: otp-delivery")
+    rig = Rig(tmp_path, Tuning([], [excepted(rule.id, "govsoc.otp.carrier:viettel")]))
+    rig.pipeline.drain()
+    found = [observed("viettel"), observed("mobifone")]
+    hand_over(tmp_path, ANOMALIES, "one", found, [rule])
+    take(tmp_path, rig.pipeline.add, rig.pipeline.add_observed)
+    assert [alert[1] for alert in rig.alerts().values()] == ["mobifone"]
+    assert hidden(rig) == {(rule.id, "x-1", "hungyen", "2026-03-02"): 1}
+    rig.tuning = Tuning([RuleSetting(rule.id, orgs={"hungyen": OrgSetting(enabled=False)})])
+    hand_over(tmp_path, ANOMALIES, "two", [observed("vinaphone")], [rule])
+    take(tmp_path, rig.pipeline.add, rig.pipeline.add_observed)
+    assert len(rig.alerts()) == 1, "it is switched off there"
 
 
 def test_an_exception_on_a_base_rule_hides_from_the_correlation_and_one_on_the_correlation_by_its_groups(

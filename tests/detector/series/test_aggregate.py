@@ -131,3 +131,19 @@ def test_one_sender_whose_clock_is_ahead_blinds_no_other():
     closed = [one for one in Aggregator({"counted": DEFINITIONS["counted"]}).feed(made(drawn)) if one.readings]
     assert len(closed) > 100
     assert all(reading == (50.0, 50.0) for one in closed[2:] for _, reading in one.readings)
+
+
+def test_a_line_too_late_for_anything_makes_no_series():
+    aggregator = Aggregator({"counted": DEFINITIONS["counted"]})
+    stream = [stored(START + n * 1000, n, "d", key="a") for n in range(300)]
+    list(aggregator.feed([*stream, stored(START - 48 * 60 * MINUTE, 300, "d", key="b")]))
+    (board,) = aggregator.boards()
+    assert set(board.slots) == {("a",)}
+    assert board.lost == 1
+
+
+def test_more_sources_than_can_be_followed_make_nothing_unknown():
+    aggregator = Aggregator({"counted": DEFINITIONS["counted"]})
+    stream = [stored(START + n * 25, n, "d", source=f"s{n % 1200}", key="a") for n in range(30 * 2400)]
+    closed = list(aggregator.feed(stream))
+    assert [one.start for one in closed[5:] if one.readings is None] == []

@@ -13,11 +13,13 @@ from soc.buffer.sqlite import EventLog
 from soc.cli import build
 from soc.errors import ConfigError
 from soc.model.event import iso
+from soc.model.harmless import Harmless, body_of
 from soc.model.org import EVERYTHING
+from soc.model.policy import Policy, PolicyKind
 from soc.service.observer import Watching
 from soc.settings import Settings
 from soc.store.anomalies import SqliteAnomalies
-from soc.store.sqlite import events_dir
+from soc.store.sqlite import events_dir, open_stores
 
 LOST = {"viettel": (1500, 1530, 0.4)}
 OWN = """
@@ -93,3 +95,22 @@ def test_a_backtest_says_what_would_have_been_called_and_keeps_nothing(place, mo
     empty = place / "none"
     empty.mkdir()
     assert isinstance(soc(place, "backtest", "--series", str(empty)).exception, ConfigError)
+
+
+def test_a_backtest_knows_what_is_laid_down_and_says_what_it_cuts(place, monkeypatch):
+    monkeypatch.setattr("soc.service.process.now_ms", lambda: START + 2 * 86_400_000)
+    monkeypatch.setenv("SOC_OBSERVE__MOST_SERIES", "3")
+    words = ("backtest", "--days", "5", "--series", str(place / "series"))
+    few = json.loads(soc(place, *words, "--json").stdout)
+    assert (few["series"], few["beyond"]) == (4, 2), "three, and one of all others"
+    assert "2 more keys had no room" in soc(place, *words).stdout
+    monkeypatch.delenv("SOC_OBSERVE__MOST_SERIES")
+    monkeypatch.setattr("soc.service.observed.MOST", 0)
+    assert "only the newest 0 of 1 anomalies" in soc(place, *words).stdout
+    monkeypatch.undo()
+    monkeypatch.setattr("soc.service.process.now_ms", lambda: START + 2 * 86_400_000)
+    (anomaly,) = json.loads(soc(place, *words, "--json").stdout)["anomalies"]
+    harmless = Harmless(anomaly["series"], "delivery", "hungyen", 1e6, anomaly["alert"])
+    policies = open_stores(place).policies
+    policies.put(Policy(PolicyKind.HARMLESS, harmless.series, 1, body_of(harmless), "lan", START, "a test"))
+    assert json.loads(soc(place, *words, "--json").stdout)["anomalies"] == []

@@ -10,14 +10,19 @@ from observing import append, watching
 from streams import MINUTE, START, receipts, stored
 
 from detector.series.definition import Definitions, load
-from soc.model.anomaly import RECORD_BYTES, Board
+from soc.buffer.sqlite import EventLog
+from soc.model.anomaly import RECORD_BYTES, Board, half
 from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
+from soc.model.surge import Surge, Surges
 from soc.service.handover import take
+from soc.service.observer import Watching, declared_in
+from soc.service.stamps import Files
+from soc.settings import Observe, Settings
 from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
-from soc.store.sqlite import open_stores
+from soc.store.sqlite import events_dir, open_stores
 
 DAY = 1440
 LOST = {"viettel": (DAY + 60, DAY + 90, 0.4)}
@@ -91,10 +96,20 @@ def test_a_carrier_that_loses_messages_is_an_alert(tmp_path, definitions):
     assert (alert.rule_id, alert.entity, alert.org, alert.level) == ("anomaly-delivery", "viettel", "hungyen", "high")
     assert stores.alerts.rule(alert.rule_hash).titles["vi"] == "Tin nhắn OTP không đến"
     matched = stores.alerts.findings(alert.id, EVERYTHING).items[0].matched
+    assert matched["govsoc.otp.carrier"] == "viettel", "which an exception can ask"
     assert matched["govsoc.anomaly.query"].startswith(
         'event.dataset:"otp.gateway" AND organization.id:"hungyen" AND (govsoc.otp.event:dlr)'
     )
     assert one.alert == alert.id
+
+
+def test_what_closes_no_bucket_is_known_to_be_read_when_nothing_follows(tmp_path, definitions):
+    """A log at its limit takes nothing new, and can be cut down only by days that were read to their end."""
+    append(tmp_path, list(receipts(1, 25, 1))[:20])
+    with watching(tmp_path, definitions, commit_s=0) as (observer, kept):
+        while observer.step():
+            pass
+        assert sum(kept.cursor().values()) == 20
 
 
 @pytest.mark.long
@@ -196,3 +211,143 @@ def test_clocks_that_jump_stop_nothing(tmp_path, definitions):
         observer.drain()
         known = [ts for ts, _ in kept.rows(Board("receipts", "hungyen"), 0)]
         assert len([ts for ts in known if START <= ts < START + 60 * MINUTE]) >= 50
+
+
+def test_a_definition_that_means_something_else_begins_with_nothing_of_the_old_one(tmp_path, definitions):
+    append(tmp_path, receipts(90, 20, 7))
+    with watching(tmp_path, definitions) as (observer, _):
+        observer.drain()
+    folder = tmp_path / "own"
+    (folder / "otp.yml").write_text(
+        DEFINITION.replace("hit: event.outcome:failure", "hit: event.outcome:success"), encoding="utf-8"
+    )
+    with watching(tmp_path, load([folder])) as (observer, kept):
+        observer.step()
+        assert kept.rows(Board("delivery", "hungyen"), 0) == []
+        assert kept.series(EVERYTHING, definition="delivery") == []
+        assert len(kept.rows(Board("receipts", "hungyen"), 0)) > 80, "the others go on"
+
+
+def test_what_was_learned_outlives_a_slip_of_the_pen(tmp_path, definitions):
+    file = tmp_path / "own" / "otp.yml"
+    append(tmp_path, receipts(90, 20, 7))
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        series = {one.series for one in kept.series(EVERYTHING, definition="delivery")}
+    file.write_text(DEFINITION.replace("measure: ratio", "measure: ration"), encoding="utf-8")
+    append(tmp_path, receipts(30, 20, 8, start=START + 90 * MINUTE))
+    with watching(tmp_path, load([file.parent])) as (observer, _):
+        observer.drain()
+    file.write_text(DEFINITION, encoding="utf-8")
+    append(tmp_path, receipts(30, 20, 9, start=START + 120 * MINUTE))
+    with watching(tmp_path, load([file.parent])) as (observer, kept):
+        observer.drain()
+        assert {one.series for one in kept.series(EVERYTHING, definition="delivery")} == series
+        known = [(ts - START) // MINUTE for ts, _ in kept.rows(Board("delivery", "hungyen"), 0)]
+    assert known[:1] + known[-1:] == [1, 148]
+    assert not [one for one in known if 91 <= one < 120], "nobody looked then"
+
+
+def test_old_logs_of_one_organisation_are_kept_beside_todays_of_another(tmp_path, definitions):
+    long_ago = START - 20 * DAY * MINUTE
+    old = receipts(60, 20, 7, start=long_ago)
+    append(tmp_path, receipts(60, 20, 8))
+    append(tmp_path, (stored(one.ts, n, org="ninhbinh", govsoc__otp__event="dlr") for n, one in enumerate(old)))
+    with watching(tmp_path, definitions, commit_s=0, batch=300) as (observer, kept):
+        observer.drain()
+        assert len(kept.rows(Board("receipts", "ninhbinh"), 0)) > 50
+
+
+def test_a_reset_that_is_not_committed_is_asked_still(tmp_path, definitions):
+    append(tmp_path, receipts(60, 20, 7))
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        series = kept.series(EVERYTHING, definition="delivery")[0].series
+        kept.reset(series.id, EVERYTHING)
+    with watching(tmp_path, definitions, commit_s=100) as (observer, kept):
+        observer._committed_at = float("inf")
+        observer.step()  # and killed before it commits
+        assert kept.asked() == [series.id]
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        assert kept.asked() == []
+        assert kept.one(series.id, EVERYTHING).series.born > series.born
+
+
+def test_definitions_are_read_again_while_it_runs(tmp_path, definitions):
+    file = tmp_path / "own" / "otp.yml"
+    settings = Settings(data_dir=tmp_path, observe=Observe(series=[file.parent], commit_s=100))
+    log, kept = EventLog(events_dir(tmp_path)), SqliteAnomalies(tmp_path)
+    observer = Watching(settings, log, kept, definitions, files=Files(declared_in(settings), every_s=0))
+
+    def goes_on(minute: int, seed: int) -> set[str]:
+        """30 minutes more; the definitions that run."""
+        log.append(list(receipts(30, 20, seed, start=START + minute * MINUTE)))
+        observer.drain()
+        return set(kept.running()[0])
+
+    assert goes_on(0, 7) == {"delivery", "delay", "receipts"}
+    file.write_text(DEFINITION + "---\n" + ADDED, encoding="utf-8")
+    assert goes_on(30, 8) == {"delivery", "delay", "receipts", "answers"}
+    file.write_text(DEFINITION.replace("measure: ratio", "measure: ration"), encoding="utf-8")
+    assert goes_on(60, 9) == {"delivery", "delay", "receipts", "answers"}, "as the file was, while it has a fault"
+    assert [fault.path for fault in kept.running()[1]] == [str(file)]
+    file.write_text(DEFINITION, encoding="utf-8")
+    assert goes_on(90, 10) == {"delivery", "delay", "receipts"}
+    assert kept.running()[1] == []
+    known = [(ts - START) // MINUTE for ts, _ in kept.rows(Board("delivery", "hungyen"), 0)]
+    assert known == list(range(1, 119)), "nothing of what went on was lost"
+    assert len(kept.rows(Board("answers", "hungyen"), 0)) > 50
+    log.close()
+    kept.close()
+
+
+ADDED = """
+name: answers
+system: otp
+titles: {vi: "Biên nhận tốt", en: "Good receipts"}
+dataset: otp.gateway
+where: event.outcome:success
+measure: count
+"""
+
+
+def test_after_a_clock_that_was_ahead_a_restart_goes_on_as_if_there_had_been_none(tmp_path, definitions):
+    append(tmp_path, receipts(90, 25, 7, {"viettel": (60, 90, 0.5)}))
+    ahead = START + (90 + DAY) * MINUTE
+    new = (
+        stored(one.ts, n, govsoc__otp__event="dlr", govsoc__otp__carrier="new", event__outcome="success")
+        for n, one in enumerate(receipts(30, 25, 8, start=ahead))
+    )
+    append(tmp_path, new)
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        assert max(ts for _, ts in rows(kept)) > ahead
+    append(tmp_path, receipts(90, 25, 9, start=START + 90 * MINUTE))
+    with watching(tmp_path, definitions, commit_s=0) as (observer, kept):
+        observer.drain()
+        live = {series: track.dump() for series, track in observer._observer.tracks()}
+        assert max(ts for _, ts in rows(kept)) < START + 181 * MINUTE, "no page shows the future"
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.step()
+        assert {series: track.dump() for series, track in observer._observer.tracks()} == live
+    (new_one,) = [series for series in live if series.key == ("new",) and series.board.definition == "delivery"]
+    assert new_one.born < START + 181 * MINUTE, "it need not wait for the time to come"
+
+
+def test_what_people_say_later_changes_nothing_of_what_was_judged(tmp_path, definitions):
+    """A surge that has ended and a verdict that was withdrawn, between two starts."""
+    append(tmp_path, [*receipts(40, 25, 7), *receipts(50, 45, 8, start=START + 40 * MINUTE)])
+    log, kept = EventLog(events_dir(tmp_path)), SqliteAnomalies(tmp_path)
+    surge = Surge("s1", "enrolment", START + 30 * MINUTE, START + 80 * MINUTE, 110)
+    observer = Watching(Settings(data_dir=tmp_path), log, kept, definitions, lambda _: 2.517, Surges([surge]))
+    observer.drain()
+    live = {series: track.dump() for series, track in observer._observer.tracks()}
+    (receipts_,) = [one.series for one in kept.series(EVERYTHING, definition="receipts")]
+    told = {(one.surge, one.harmless) for one in kept.readings(receipts_, START, START + 90 * MINUTE)}
+    assert told == {(None, half(2.517)), (half(1.1), half(2.517))}
+    log.close()
+    kept.close()
+    with watching(tmp_path, definitions) as (observer, _):
+        observer.step()
+        assert {series: track.dump() for series, track in observer._observer.tracks()} == live

@@ -1,0 +1,30 @@
+"""The plot of a series: all of the time that it is asked for, however many readings that are."""
+
+from __future__ import annotations
+
+import re
+
+from api.console.plot import plot
+from soc.model.anomaly import Reading
+
+MINUTE = 60_000
+
+
+def test_eight_days_are_drawn_whole_with_their_peaks():
+    readings = [Reading(n * MINUTE, 10.0, 1.0, 10.0, 5.0, 15.0, 0.0, False) for n in range(8 * 1440)]
+    readings[100] = readings[100]._replace(value=15.0)
+    drawn = str(plot(readings, MINUTE, (100 * MINUTE, 110 * MINUTE)))
+    (line,) = re.findall(r'class="actual" points="([^"]*)"', drawn)
+    points = [tuple(map(float, one.split(","))) for one in line.split()]
+    assert 600 < len(points) <= 1280
+    assert (points[0][0], points[-1][0]) == (4.0, 636.0), "from the first to the last"
+    assert [x for x, y in points if y == 4.0] == [9.5], "the peak of the first day"
+    assert 'class="off" x="9.5"' in drawn
+
+
+def test_a_gap_stays_a_gap():
+    readings = [
+        Reading(n * MINUTE, None if 3000 <= n < 5000 else 10.0, 1.0, 10.0, 5.0, 15.0, 0.0, False)
+        for n in range(8 * 1440)
+    ]
+    assert len(re.findall('class="actual"', str(plot(readings, MINUTE)))) == 2
