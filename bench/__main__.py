@@ -12,6 +12,7 @@ from importlib.util import find_spec
 SHORT = ("parts", "end_to_end", "latency", "rules", "elastic")  # those of `make bench`
 LONG = (  # only when they are named
     "memory",
+    "metrics",
     "limits",
     "backtest",
     "correlations",

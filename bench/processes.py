@@ -18,14 +18,14 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass
 class Running:
-    """Collector, detector and API, started together."""
+    """Collector, detector and API, started together, or what else `soc` is told to start, such as "run --demo"."""
 
     data_dir: Path
     extra: dict[str, str] = field(default_factory=dict)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.ports = {name: free_port() for name in ("SERVE", "COLLECT", "DETECT")}
+        self.ports = {name: free_port() for name in ("SERVE", "COLLECT", "DETECT", "OBSERVE")}
         ports = {f"SOC_{name}__HTTP_PORT": str(port) for name, port in self.ports.items()}
         self.env = (
             os.environ
@@ -43,7 +43,7 @@ class Running:
         for verb in verbs or ("serve", "detect", "collect"):
             log = (self.data_dir.parent / f"{verb}.log").open("ab")
             self.processes[verb] = subprocess.Popen(
-                [sys.executable, "-m", "soc", verb], env=self.env, stdout=log, stderr=log
+                [sys.executable, "-m", "soc", *verb.split()], env=self.env, stdout=log, stderr=log
             )
 
     def metric(self, process: str, name: str) -> float:

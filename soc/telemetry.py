@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+# Nobody asks when a counter was made, and it would be a second series beside each.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # of the library
 
 
 class Total(Counter):

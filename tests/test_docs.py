@@ -7,7 +7,9 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import typer.main
+from prometheus_client import REGISTRY
 
+from deploy import metrics_table
 from soc import telemetry
 from soc.cli import build
 from soc.settings import as_markdown
@@ -51,6 +53,25 @@ def test_metric_names_follow_the_convention():
         assert re.fullmatch(r"soc(_[a-z]+)+", metric._name), metric._name
         assert not metric._name.endswith(("_count", "_total", "_sum", "_bucket"))
         assert metric._documentation.endswith(".")
+
+
+def test_the_metrics_page_is_what_the_code_says():
+    assert (ROOT / metrics_table.PAGE).read_text().endswith("\n\n" + metrics_table.table()), "run `make docs`"
+
+
+def test_no_metric_says_beside_each_series_when_it_was_made():
+    assert telemetry
+    families = [family for family in REGISTRY.collect() if family.name.startswith("soc_")]
+    assert families
+    assert [one.name for family in families for one in family.samples if one.name.endswith("_created")] == []
+
+
+def test_no_page_names_a_metric_that_is_not_there():
+    known = set(re.findall(r"^\| `(soc_\w+)` \|", metrics_table.table(), re.M))
+    parts = "|".join(sorted({name.split("_")[1] for name in known}))
+    for page in (ROOT / "docs").glob("*.md"):
+        named = set(re.findall(rf"`(soc_(?:{parts})_\w*[a-z])`", page.read_text()))
+        assert {re.sub("_(bucket|sum|count)$", "", name) for name in named} <= known, page.name
 
 
 def test_each_package_has_one_owner():

@@ -23,7 +23,7 @@ from soc.cli.context import ConfigOption, DataDirOption, JsonOption, local_time,
 from soc.cli.lists_checks import lists_checks
 from soc.cli.notify_checks import notify_checks
 from soc.cli.observe_checks import observe_checks
-from soc.cli.operations_checks import operations_checks
+from soc.cli.operations_checks import certificate_checks, operations_checks
 from soc.errors import SocError
 from soc.model.canary import Life
 from soc.model.org import EVERYTHING
@@ -67,6 +67,7 @@ def examine(settings: Settings) -> Iterator[Check]:
     yield _space(settings)
     yield from _log_limit(settings)
     yield from operations_checks(settings)
+    yield from certificate_checks(settings)
     databases = list(_databases(folder, _names(settings)))
     yield from databases
     server = list(_server(settings))

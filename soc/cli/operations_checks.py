@@ -1,11 +1,14 @@
 """What `soc doctor` says of how govsoc is operated: who may read its data, how old the last backup is, whether its units are those of
-this version."""
+this version, and which certificates end soon."""
 
 from __future__ import annotations
 
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from soc.cli.check import Check
 from soc.settings import Settings
@@ -15,6 +18,8 @@ SHIPPED = Path(__file__).parents[2] / "deploy" / "systemd"
 LAST_BACKUP = "last-backup"  # in the data directory: its time is that of the last backup that was whole, its text where
 _DAY_S = 86_400
 _OLD_DAYS = 7
+_CERTIFICATE = "soc_probe_certificate_left_seconds"
+_CERTIFICATE_DAYS = 14  # as the alert GovsocCertificateEnds has it
 
 
 def operations_checks(settings: Settings, units: Path = UNITS, shipped: Path = SHIPPED) -> Iterator[Check]:
@@ -64,3 +69,24 @@ def _units(folder: Path, shipped: Path) -> Iterator[Check]:
         yield Check("units", "warn", f"not those of this version: {', '.join(stale)}", advice)
     else:
         yield Check("units", "ok", f"{len(there)} units of this version in {folder}")
+
+
+def certificate_checks(settings: Settings) -> Iterator[Check]:
+    """Of the probed certificates, as the collector knows them: the first to end of each ministry or province. None while it does not run,
+    which is said elsewhere."""
+    url = f"http://{settings.collect.http_host}:{settings.collect.http_port}/metrics"
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            families = list(text_string_to_metric_families(answer.read().decode()))
+    except (OSError, ValueError):
+        return
+    for sample in (one for family in families if family.name == _CERTIFICATE for one in family.samples):
+        days = sample.value / _DAY_S
+        name = f"certificate {sample.labels['unit']}"
+        advice = "have it renewed: the alerts and lines of `probe.check` name the target"
+        if days <= 0:
+            yield Check(name, "bad", f"the first to end of those that are probed ended {-days:.0f} days ago", advice)
+        else:
+            soon = days < _CERTIFICATE_DAYS
+            found = f"the first to end of those that are probed has {days:.0f} days left"
+            yield Check(name, "warn" if soon else "ok", found, advice if soon else "")

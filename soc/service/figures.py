@@ -96,7 +96,9 @@ def _bounded(rows: Counter[tuple[str, ...]]) -> Rows:
 
 
 def _show(gauge: Gauge, rows: Rows) -> None:
-    """These, and no others any more."""
-    gauge.clear()
+    """These, and no others any more. What stays is there all the while: a scrape in between would tell of something that is over."""
+    before = {tuple(sample.labels.values()) for family in gauge.collect() for sample in family.samples}
     for labels, value in rows.items():
         gauge.labels(*labels).set(value)
+    for gone in before - rows.keys():
+        gauge.remove(*gone)

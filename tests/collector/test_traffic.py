@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 from prometheus_client import REGISTRY
 
-from collector.traffic import Names, Traffic
+from collector.traffic import Names, Traffic, _of
 from soc import telemetry
 from soc.model.event import Event
+
+_BY_UNIT = (telemetry.TRAFFIC, telemetry.PORTAL, telemetry.PORTAL_SECONDS, telemetry.OTP, telemetry.LGSP)
 
 
 def event(dataset: str, org: str = "hungyen.pholien", **fields) -> Event:
@@ -88,6 +90,38 @@ def test_no_log_makes_labels_without_end():
     services = {sample.labels["service"] for family in telemetry.LGSP_SERVICE.collect() for sample in family.samples}
     assert "other" in services
     assert len(services) < 70
+
+
+def test_the_traffic_of_all_communes_has_few_series():
+    """Each with a portal, a gateway of one-time codes and an LGSP, and of each all that it may say."""
+    _of.cache_clear()
+    metrics = (*_BY_UNIT, telemetry.LGSP_SERVICE, telemetry.LGSP_SECONDS, telemetry.OTP_CARRIER)
+    for metric in metrics:
+        metric.clear()
+    traffic = Traffic()
+    for n in range(3321):
+        org, carrier, service = f"province{n % 34}.commune{n}", f"carrier{n % 5}", f"DC{n % 40}"
+        for status in (101, 200, 302, 404, 503):
+            traffic.count(event("nginx.access", org, http__response__status_code=status, event__duration=1e8))
+        for outcome in ("success", "failure"):
+            traffic.count(
+                event(
+                    "lgsp.gateway", org, govsoc__lgsp__service_code=service, event__outcome=outcome, event__duration=1e8
+                )
+            )
+            for step in ("request", "submit", "dlr", "verify"):
+                traffic.count(
+                    event(
+                        "otp.gateway",
+                        org,
+                        govsoc__otp__event=step,
+                        event__outcome=outcome,
+                        govsoc__otp__carrier=carrier,
+                    )
+                )
+    series = {metric.describe()[0].name: sum(len(f.samples) for f in metric.collect()) for metric in metrics}
+    assert value("soc_portal_requests_total", unit="province33", status="5xx") == 3321 // 34
+    assert sum(series.values()) <= 3_000, series
 
 
 def test_the_certificate_that_ends_first_counts():

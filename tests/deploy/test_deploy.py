@@ -13,9 +13,10 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from servers import need
 
-from soc.cli.operations_checks import LAST_BACKUP, note_backup, operations_checks
+from soc.cli.operations_checks import LAST_BACKUP, certificate_checks, note_backup, operations_checks
 from soc.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -105,3 +106,22 @@ def test_doctor_knows_the_units_of_this_version_from_others(tmp_path):
     assert said()[0][0] == "ok"
     (tmp_path / "govsoc-detect.service").write_text("[Service]\n")
     assert said() == [("warn", "not those of this version: govsoc-detect.service")]
+
+
+def test_doctor_says_which_certificates_end_soon_and_nothing_without_a_collector(tmp_path):
+    registry = CollectorRegistry()
+    left = Gauge("soc_probe_certificate_left_seconds", "As the collector has it.", ["unit"], registry=registry)
+    for unit, days in (("hanoi", 60), ("hungyen", 10), ("laocai", -2)):
+        left.labels(unit).set(days * 86_400)
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    settings = Settings(data_dir=tmp_path, collect={"http_port": server.server_port})
+    try:
+        checks = {check.name: check for check in certificate_checks(settings)}
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    states = {name: check.state for name, check in checks.items()}
+    assert states == {"certificate hanoi": "ok", "certificate hungyen": "warn", "certificate laocai": "bad"}
+    assert "10 days left" in checks["certificate hungyen"].found
+    assert list(certificate_checks(settings)) == []

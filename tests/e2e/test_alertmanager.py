@@ -40,10 +40,11 @@ class Operators:
         self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def told(self, alert: str, process: str, status: str) -> dict | None:
+    def told(self, alert: str, process: str, status: str, **about: str) -> dict | None:
         """The last message about this group, if it says so."""
-        about = [one for one in self.got if one["groupLabels"] == {"alertname": alert, "process": process}]
-        return about[-1] if about and about[-1]["status"] == status else None
+        group = {"alertname": alert, "process": process, **about}
+        messages = [one for one in self.got if one["groupLabels"] == group]
+        return messages[-1] if messages and messages[-1]["status"] == status else None
 
     def stop(self) -> None:
         self._server.shutdown()
@@ -76,7 +77,7 @@ def test_a_killed_detector_and_a_silent_source_are_told_and_are_over_again(produ
     os.kill(detector, signal.SIGKILL)
     eventually(lambda: operators.told("GovsocDown", "detector", "resolved"), 90)
 
-    silent = eventually(lambda: operators.told("GovsocSourcesSilent", "api", "firing"), 120)
-    assert [one["annotations"]["summary"] for one in silent["alerts"]] == ["1 sources are silent"]
+    silent = eventually(lambda: operators.told("GovsocSourcesSilent", "api", "firing", unit="hungyen"), 120)
+    assert [one["annotations"]["summary"] for one in silent["alerts"]] == ["1 sources of hungyen are silent"]
     push(product, token, [line("203.0.113.5", "/")])
-    eventually(lambda: operators.told("GovsocSourcesSilent", "api", "resolved"), 90)
+    eventually(lambda: operators.told("GovsocSourcesSilent", "api", "resolved", unit="hungyen"), 90)

@@ -20,6 +20,10 @@ from soc.store.sqlite import open_stores
 pytestmark = pytest.mark.server
 COMMUNES, PROVINCES = 3_321, 34
 MOST_SERIES = 6_000  # a thousand sources
+WELL_FORMED = (
+    0,
+    3,
+)  # promtool's: 3 is what it would name otherwise, as some of Python's own metrics; 1 is what Prometheus cannot read
 
 
 def test_metrics_are_well_formed_and_bounded_with_a_source_in_each_commune(product: Product):
@@ -39,6 +43,7 @@ def test_metrics_are_well_formed_and_bounded_with_a_source_in_each_commune(produ
         done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
         own = [said for said in (done.stdout + done.stderr).splitlines() if said.startswith("soc_")]
         assert own == [], part
+        assert done.returncode in WELL_FORMED, (part, done.stderr)
     series = {part: sum(not one.startswith("#") for one in text.splitlines()) for part, text in texts.items()}
     assert sum(series.values()) <= MOST_SERIES, series
     began = time.perf_counter()

@@ -13,7 +13,7 @@ from soc.model.alert import Decision, Status, Verdict
 from soc.model.incident import Incident
 from soc.model.rule import RuleDoc
 from soc.model.source import Source, Transport
-from soc.service.figures import Figures, _bounded
+from soc.service.figures import Figures, _bounded, _show
 
 FIGURES = (telemetry.ALERTS_OPEN, telemetry.ALERTS_OLD, telemetry.ALERTS_CLOSED, telemetry.RULE_ALERTS)
 HOUR, NOW = 3_600_000, 1_772_452_800_000
@@ -63,3 +63,18 @@ def test_units_are_bounded():
     assert len(rows) == 101
     assert sum(rows.values()) == sum(range(1, 3_322))
     assert ("unit3320", "high") in rows
+
+
+def test_a_scrape_while_figures_change_misses_none_that_stays():
+    seen = []
+
+    class Rows(dict):
+        def items(self):
+            seen.append(value("soc_sources", unit="hungyen", state="silent"))
+            return super().items()
+
+    _show(telemetry.SOURCES, {("hungyen", "silent"): 2, ("ninhbinh", "live"): 1})
+    _show(telemetry.SOURCES, Rows({("hungyen", "silent"): 3}))
+    assert seen == [2]
+    assert value("soc_sources", unit="hungyen", state="silent") == 3
+    assert value("soc_sources", unit="ninhbinh", state="live") is None
