@@ -77,6 +77,19 @@ def test_every_metric_is_in_the_table(board, panel):
             assert asked(ask.expr) <= metrics()
 
 
+@pytest.mark.parametrize(("board", "panel"), PANELS, ids=NAMES)
+def test_who_chooses_a_province_sees_its_communes_and_no_other_province(board, panel):
+    for ask in panel.asks:
+        for matcher in re.findall(r'\borg=~"([^"]*)"', ask.expr if isinstance(ask, Ask) else ""):
+            for chosen in ("H07", "(H07|G01)"):  # as Grafana writes one and several
+                shown = [org for org in ("H07", "H07.12.3", "H071", "H08.07") if _matches(matcher, chosen, org)]
+                assert shown == ["H07", "H07.12.3"]
+
+
+def _matches(matcher: str, chosen: str, org: str) -> bool:
+    return re.fullmatch(matcher.replace("$unit", chosen), org) is not None
+
+
 def test_no_metric_is_there_for_nobody():
     assert telemetry
     expressions = [ask.expr for _, panel in PANELS for ask in panel.asks if isinstance(ask, Ask)]
