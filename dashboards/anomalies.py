@@ -54,7 +54,7 @@ BOARD = Board(
             "/services",
             (
                 Ask(
-                    'bottomk(20, min by (org, slo) (soc_observer_level_budget_left_ratio{org=~"$unit"}))',
+                    'bottomk(20, min by (org, slo) (soc_observer_level_budget_left_ratio{org=~"($unit)([.].*)?"}))',
                     "{{org}} {{slo}}",
                 ),
             ),
@@ -71,7 +71,7 @@ BOARD = Board(
             "/services",
             (
                 Ask(
-                    'bottomk(20, min by (org, slo) (soc_observer_level_good_ratio{org=~"$unit"}))',
+                    'bottomk(20, min by (org, slo) (soc_observer_level_good_ratio{org=~"($unit)([.].*)?"}))',
                     "{{org}} {{slo}}",
                 ),
             ),
@@ -84,7 +84,7 @@ BOARD = Board(
             "/services",
             (
                 Ask(
-                    'topk(10, max by (org, slo) (soc_observer_level_burn_ratio{org=~"$unit"}))',
+                    'topk(10, max by (org, slo) (soc_observer_level_burn_ratio{org=~"($unit)([.].*)?"}))',
                     "{{org}} {{slo}}",
                 ),
             ),
