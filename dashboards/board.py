@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.dashboard import GridPos, VariableRefresh, VariableSort
 
-from dashboards.panel import INFINITY, PROMETHEUS, WIDTH, Api, Panel, built
+from dashboards.panel import INFINITY, PROMETHEUS, WIDTH, Api, Panel, Search, built
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,20 +46,22 @@ def made(board: Board) -> Any:
 
 def _variables(board: Board) -> Iterator[Any]:
     yield dashboard.DatasourceVariable("prometheus").label("Prometheus").type("prometheus")
-    if any(panel.searches for panel in board.panels):
-        for index in ("events", "alerts"):
-            yield (
-                dashboard.DatasourceVariable(f"elasticsearch_{index}")
-                .label(f"Elasticsearch: {index}")
-                .type("elasticsearch")
-                .regex(f"/govsoc-{index}/")
-            )
-    if any(isinstance(ask, Api) for panel in board.panels for ask in panel.asks):
+    asks = [ask for panel in board.panels for ask in panel.asks]
+    for index in sorted({ask.index for ask in asks if isinstance(ask, Search)}):
+        yield (
+            dashboard.DatasourceVariable(f"elasticsearch_{index}")
+            .label(f"Elasticsearch: {index}")
+            .type("elasticsearch")
+            .regex(f"/govsoc-{index}/")
+        )
+    if any(isinstance(ask, Api) for ask in asks):
         yield dashboard.DatasourceVariable("govsoc").label("govsoc").type(INFINITY.type_val or "")
         yield dashboard.TextBoxVariable("series").label("Chuỗi · Series").default_value("")
     yield dashboard.TextBoxVariable("console").label("govsoc").default_value("http://127.0.0.1:8080")
-    yield _choice("unit", "Đơn vị · Organisation", "label_values(soc_traffic_events_total, unit)")
-    yield _choice("system", "Hệ thống · System", "label_values(soc_traffic_events_total, dataset)")
+    asked = " ".join(ask.lucene if isinstance(ask, Search) else str(ask) for ask in asks)
+    for name, label, of in (("unit", "Đơn vị · Organisation", "unit"), ("system", "Hệ thống · System", "dataset")):
+        if re.search(rf"\$\{{?{name}\b", asked):  # else choosing would change nothing
+            yield _choice(name, label, f"label_values(soc_traffic_events_total, {of})")
 
 
 def _choice(name: str, label: str, query: str) -> Any:

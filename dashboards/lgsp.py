@@ -77,7 +77,7 @@ BOARD = Board(
             "time",
             "short",
             "/events?q=event.dataset%3Algsp.gateway",
-            (Search("events", "event.dataset:lgsp.gateway", "govsoc.lgsp.provider"),),
+            (Search("events", "event.dataset:lgsp.gateway", "govsoc.lgsp.provider", "organization.id"),),
             stacked=True,
         ),
     ),

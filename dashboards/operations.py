@@ -62,7 +62,7 @@ BOARD = Board(
             "time",
             "short",
             "/alerts",
-            (Search("alerts", "*", "level"),),
+            (Search("alerts", "*", "level", "org"),),
             stacked=True,
         ),
         Panel(

@@ -38,11 +38,17 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What Elasticsearch is asked: how many documents of `index` (`events` or `alerts`) a query finds, by time and by a field."""
+    """What Elasticsearch is asked: how many documents of `index` (`events` or `alerts`) a query finds, by time and by a field.
+    `org`: the field of their organisation; those of the chosen provinces and their communes count."""
 
     index: str
     query: str
     by: str
+    org: str
+
+    @property
+    def lucene(self) -> str:
+        return f"({self.query}) AND {self.org}:/${{unit:regex}}(\\..*)?/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +166,7 @@ def _target(ask: Ask | Search | Api, ref: str) -> Any:
     terms = terms.settings(elasticsearch.ElasticsearchTermsSettings().size("10").order("desc").order_by("_count"))
     times = elasticsearch.DateHistogram().id("3").field(time_field)
     times = times.settings(elasticsearch.ElasticsearchDateHistogramSettings().interval("auto").min_doc_count("0"))
-    target = elasticsearch.Dataquery().query(ask.query).time_field(time_field).ref_id(ref)
+    target = elasticsearch.Dataquery().query(ask.lucene).time_field(time_field).ref_id(ref)
     return target.metrics([elasticsearch.Count().id("1")]).bucket_aggs([terms, times])
 
 

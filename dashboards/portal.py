@@ -71,7 +71,7 @@ BOARD = Board(
             "time",
             "short",
             "/events?q=event.dataset%3Anginx.access",
-            (Search("events", "event.dataset:(nginx.access OR apache.access)", "source.ip"),),
+            (Search("events", "event.dataset:(nginx.access OR apache.access)", "source.ip", "organization.id"),),
         ),
     ),
 )

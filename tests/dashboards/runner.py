@@ -97,7 +97,8 @@ def _filled(text: str, known: Mapping[str, str]) -> str:
     for name, value in _BUILT_IN.items():
         text = text.replace(name, value)
     for name, value in known.items():
-        text = text.replace(f"${{{name}}}", value).replace(f"${name}", value)
+        for spelt in (f"${{{name}:regex}}", f"${{{name}}}", f"${name}"):
+            text = text.replace(spelt, value)
     return text
 
 

@@ -98,3 +98,11 @@ def test_no_metric_is_there_for_nobody():
     parts = ("", "_total", "_bucket", "_count", "_sum")
     idle = {family.name for family in families if not any(family.name + part in used for part in parts)}
     assert idle == set(UNUSED)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_no_chooser_changes_nothing(path):
+    board = json.loads(path.read_text())
+    asked_for = json.dumps(board["panels"])
+    names = [one["name"] for one in board["templating"]["list"]]
+    assert [name for name in names if not re.search(rf"\$\{{?{name}\b", asked_for)] == []
