@@ -64,8 +64,14 @@ def finding_of(one: Unusual) -> Finding:
     }
     return Finding(
         finding_id(one.alert, one.id), one.alert, rule, one.rule_hash, one.org, one.field, one.entity, one.at, one.id,
-        {FIELD + name: value for name, value in matched.items()},
+        {FIELD + name: value for name, value in matched.items()} | _named(one),
     )  # fmt: skip
+
+
+def _named(one: Unusual) -> Fields:
+    """The entity by its fields, so that exceptions can ask for them as of any other finding."""
+    names, values = one.field.split(" + "), one.entity.split(" + ")
+    return dict(zip(names, values, strict=True)) if len(names) == len(values) else {}
 
 
 def rule_of(people: People) -> RuleDoc:

@@ -65,6 +65,7 @@ def test_an_officer_who_reads_too_many_is_an_alert_and_listed(curious):
     assert set(rule.runbook) == {"vi", "en"}
     matched = stores.alerts.findings(alert.id, EVERYTHING).items[0].matched
     assert len(matched["govsoc.people.reasons_vi"]) == len(matched["govsoc.people.reasons"]) > 0
+    assert matched["user.id"] == CURIOUS, "exceptions may ask for it"
     assert matched["govsoc.people.query"].startswith(
         f'event.dataset:"lgsp.gateway" AND organization.id:"hungyen" AND user.id:"{CURIOUS}"'
     )
