@@ -78,7 +78,9 @@ class Envelope:
             await problem(INTERNAL, request_id)(scope, receive, send_with_headers)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
-            REQUESTS.labels(method, str(status)).observe(time.perf_counter() - started)
+            seconds = time.perf_counter() - started
+            # One that failed is in the log under this id.
+            REQUESTS.labels(method, str(status)).observe(seconds, exemplar={"request_id": request_id})
 
     def _add_headers(self, scope: Scope, headers: MutableHeaders, request_id: str) -> None:
         headers.update(self._headers)

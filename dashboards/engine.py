@@ -191,6 +191,7 @@ BOARD = Board(
                 Ask(
                     "histogram_quantile(0.95, sum by (le, method) (rate(soc_api_request_seconds_bucket[5m])))",
                     "{{method}}",
+                    exemplars=True,
                 ),
             ),
         ),

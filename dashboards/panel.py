@@ -29,11 +29,13 @@ _GREEN, _AMBER, _RED = "green", "orange", "red"
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A PromQL query; `legend` as Grafana spells it. `now`: only its value at the end is shown."""
+    """A PromQL query; `legend` as Grafana spells it. `now`: only its value at the end is shown. `exemplars`: single ones beside it, by
+    which the log finds them."""
 
     expr: str
     legend: str = ""
     now: bool = False
+    exemplars: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +162,7 @@ def _target(ask: Ask | Search | Api, ref: str) -> Any:
         return _Infinity(ask, ref)
     if isinstance(ask, Ask):
         target = prometheus.Dataquery().expr(ask.expr).legend_format(ask.legend).ref_id(ref).datasource(PROMETHEUS)
+        target = target.exemplar(True) if ask.exemplars else target
         return target.instant().format("table") if ask.now else target.range()
     time_field = {"events": "@timestamp", "alerts": "raised_at"}[ask.index]
     terms = elasticsearch.Terms().id("2").field(ask.by)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 
 from api.auth import Viewer, may_read_metrics
 from api.errors import PROBLEMS
@@ -47,6 +48,8 @@ def ready(state: Here) -> str:
 
 
 @probes.get("/metrics", dependencies=[Depends(may_read_metrics)], response_class=PlainTextResponse)
-def metrics() -> Response:
-    """Prometheus text: without a key only from this machine itself."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+def metrics(request: Request) -> Response:
+    """Prometheus text, or OpenMetrics for who asks for it, with the id of a request beside the times: without a key only from this
+    machine itself."""
+    encode, kind = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(REGISTRY), media_type=kind)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from api.auth import COOKIE
@@ -151,3 +153,13 @@ def test_metrics_are_for_this_machine_and_for_who_sees_everything(client_of, add
     answer = client.get("/metrics", headers=headers)
     assert answer.status_code == status
     assert ("soc_api_request_seconds" in answer.text) == (status == 200)
+
+
+def test_who_asks_for_openmetrics_hears_of_single_requests(client_of):
+    client = client_of(None)
+    client._transport.client = ("127.0.0.1", 50_000)
+    client.get("/livez")
+    answer = client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+    assert answer.headers["content-type"].startswith("application/openmetrics-text")
+    assert re.search(r'soc_api_request_seconds_bucket\{.*\} \S+ # \{request_id="[0-9a-f]{16}"\}', answer.text)
+    assert "request_id" not in client.get("/metrics").text
