@@ -23,6 +23,7 @@ _NORMAL_MS = 24 * _HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * _HOUR_MS  # what comes back within this time goes on with the alert before
 _CHANGES = {
     Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.MEAN: 0.6, Measure.DISTINCT: 0.8,
+    Measure.REPEATS: 0.12,
 }  # fmt: skip
 _KEPT = ("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn")
 _STATE = struct.Struct("<4d7q7d")
@@ -128,7 +129,7 @@ class Episode:
         about for a day is learned anew."""
         called = self.called
         self._end(ts)
-        if definition.measure not in (Measure.RATIO, Measure.CONVERSION):
+        if not definition.measure.is_share:
             self.usual.mass = min(self.usual.mass, 1.0)
         elif called and ts - called >= _NORMAL_MS:
             self.usual.level = self.usual.mass = 0.0

@@ -61,7 +61,7 @@ def see(
     What is usual by the hour of the week or by the last hour is usual: what returns to the season after an hour below it is no rise.
     """
     match definition.measure:
-        case Measure.RATIO | Measure.CONVERSION:
+        case Measure.RATIO | Measure.CONVERSION | Measure.REPEATS:
             return _share(usual, change, value, weight)
         case Measure.QUANTILE:
             return _duration(usual, change, value, season, 1), _duration(usual, change, value, season, -1)
@@ -76,7 +76,7 @@ def see(
 
 def learn(usual: Usual, definition: Definition, value: float, weight: float, season: float) -> None:
     match definition.measure:
-        case Measure.RATIO | Measure.CONVERSION:
+        case Measure.RATIO | Measure.CONVERSION | Measure.REPEATS:
             share = _usual_share(usual)
             if weight > 0:
                 _spread(usual, weight * (value - share), weight * share * (1 - share), 1.0)

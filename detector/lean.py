@@ -10,7 +10,13 @@ _ENOUGH = 5.0  # changes over three days, in those that are usual for the series
 _OVER = 2.5
 _SPAN_MS = 3 * 86_400_000
 # How much is worth a call: of ratios points, of quantiles a share. Volumes come and go for days, which is nobody's fault.
-_CHANGES = {Measure.RATIO: 0.02, Measure.CONVERSION: 0.02, Measure.QUANTILE: 0.05, Measure.MEAN: 0.05}
+_CHANGES = {
+    Measure.RATIO: 0.02,
+    Measure.CONVERSION: 0.02,
+    Measure.REPEATS: 0.02,
+    Measure.QUANTILE: 0.05,
+    Measure.MEAN: 0.05,
+}
 
 
 def lean(definition: Definition, scorer: Scorer, leaned: int, ts: int) -> tuple[int, Call | None]:

@@ -41,6 +41,12 @@ class Measure(StrEnum):
     MEAN = "mean"
     """Geometric, as durations vary by factors: says something of few values, where a quantile needs many."""
     DISTINCT = "distinct"
+    REPEATS = "repeats"
+    """Of the events with the field, the share whose value came before in the same bucket, as of what is sent twice."""
+
+    @property
+    def is_share(self) -> bool:
+        return self in (Measure.RATIO, Measure.CONVERSION, Measure.REPEATS)
 
 
 class Direction(StrEnum):
@@ -125,7 +131,7 @@ class Definition(Named):
     def _fits(self) -> Definition:
         if self.measure in (Measure.RATIO, Measure.CONVERSION) and self.hit is None:
             raise ValueError(f"a {self.measure} needs `hit`: which events are counted over those of `where`")
-        if self.measure in (Measure.QUANTILE, Measure.MEAN, Measure.DISTINCT) and self.field is None:
+        if self.measure in (Measure.QUANTILE, Measure.MEAN, Measure.DISTINCT, Measure.REPEATS) and self.field is None:
             raise ValueError(f"a {self.measure} needs `field`: whose values")
         return self
 

@@ -6,6 +6,7 @@ events read again would give another value; its t-digest does not.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -21,6 +22,7 @@ from soc.query.parse import parse
 _FEWEST = 10  # values that a quantile is taken of, and as many as it takes for one of them to be beyond it
 _TDIGEST_K = 100
 _LOOSE = 512
+_MOST_VALUES = 2_000  # of a bucket, that are known again
 _HLL_K = 10  # 1,024 registers: 3 % off
 Reading = tuple[float | None, float]  # value (None: unknown), weight
 
@@ -251,6 +253,47 @@ class Distinct:
         return hll_sketch.deserialize(data)
 
 
+class Repeats:
+    """Cells are `[repeats, events, values]`; the values as hashes, of which one in 2^64 is taken for another."""
+
+    kind = Kind.RATIO
+    additive = False
+    carries = False
+    zero: Reading = (None, 0.0)
+
+    def __init__(self, field: str) -> None:
+        self._field = field
+
+    def new(self) -> list[Any]:
+        return [0, 0, set()]
+
+    def add(self, cell: list[Any], fields: Fields) -> None:
+        value = fields.get(self._field)
+        if value is None or value == "":
+            return
+        known, digest = cell[2], hashlib.blake2b(str(value).encode(errors="surrogatepass"), digest_size=8).digest()
+        if digest in known:
+            cell[0] += 1
+        elif len(known) < _MOST_VALUES:
+            known.add(digest)
+        else:
+            return  # whether it comes again could not be told
+        cell[1] += 1
+
+    def value(self, cell: list[Any]) -> Reading:
+        repeats, events, _ = cell
+        return (repeats / events if events else None), float(events)
+
+    def join(self, older: list[Any], cell: list[Any]) -> None:
+        raise NotImplementedError("a share of repeats says something of any number")
+
+    def dump(self, cell: list[Any]) -> list[Any]:
+        return [cell[0], cell[1], b"".join(sorted(cell[2]))]
+
+    def load(self, data: list[Any]) -> list[Any]:
+        return [data[0], data[1], {data[2][at : at + 8] for at in range(0, len(data[2]), 8)}]
+
+
 def meter_of(definition: Definition) -> Meter:
     hit = predicate(parse(definition.hit or ""))
     match definition.measure:
@@ -264,5 +307,7 @@ def meter_of(definition: Definition) -> Meter:
             return Quantile(definition.field or "", definition.quantile, definition.scale)
         case Measure.MEAN:
             return Mean(definition.field or "", definition.scale)
+        case Measure.REPEATS:
+            return Repeats(definition.field or "")
         case Measure.DISTINCT:
             return Distinct(definition.field or "")

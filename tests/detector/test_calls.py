@@ -20,7 +20,12 @@ WEEKS = 14 * DAY  # that volumes are learned for
 
 def definition(measure: str, **more: object) -> Definition:
     base = {"name": "one", "system": "xx", "titles": {"vi": "x", "en": "x"}, "dataset": "d", "measure": measure}
-    needs = {"ratio": {"hit": "a:b"}, "quantile": {"field": "a"}, "mean": {"field": "a"}}.get(measure, {})
+    needs = {
+        "ratio": {"hit": "a:b"},
+        "quantile": {"field": "a"},
+        "mean": {"field": "a"},
+        "repeats": {"field": "a"},
+    }.get(measure, {})
     return Definition.model_validate(base | needs | more)
 
 

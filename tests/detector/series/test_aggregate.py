@@ -26,6 +26,7 @@ DEFINITIONS = {
         definition("steps", "conversion", where="key:a", hit="key:b"),
         definition("middle", "quantile", field="ms", quantile=0.5),
         definition("mean", "mean", field="ms"),
+        definition("twice", "repeats", field="key"),
         definition("different", "distinct", field="key", group_by=["key", "ok"], max_series=3),
     )
 }
