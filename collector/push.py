@@ -6,6 +6,7 @@ import socket
 import threading
 import traceback
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
 from typing import Any
 
 import structlog
@@ -76,7 +77,9 @@ def ingest_app(
         reason = ready()
         return _problem(RefusedError(503, reason)) if reason else PlainTextResponse("ready\n")
 
-    def metrics(_: Request) -> Response:
+    def metrics(request: Request) -> Response:
+        if not _of_this_machine(request):
+            return _problem(RefusedError(403, "metrics are of all organisations: they are open to this machine only"))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return Starlette(
@@ -129,6 +132,7 @@ def _ask_to_exit(server: uvicorn.Server, stop: threading.Event) -> None:
 def _problem(refused: RefusedError) -> Response:
     titles = {
         400: "Bad Request",
+        403: "Forbidden",
         401: "Unauthorized",
         404: "Not Found",
         405: "Method Not Allowed",
@@ -151,3 +155,13 @@ def _problem(refused: RefusedError) -> Response:
 def _no_such_thing(_: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
     return _problem(RefusedError(status, "There is POST /ingest, and GET /livez, /readyz and /metrics."))
+
+
+def _of_this_machine(request: Request) -> bool:
+    """What a proxy on this machine passed on is not."""
+    if request.client is None or any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
+        return False
+    try:
+        return ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

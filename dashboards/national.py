@@ -33,7 +33,7 @@ BOARD = Board(
             "stat",
             "short",
             "/coverage",
-            (Ask("sum(soc_sources_silent)"),),
+            (Ask('sum(soc_sources{state="silent",unit=~"$unit"})'),),
             (1, 10),
         ),
         Panel(

@@ -39,7 +39,7 @@ BOARD = Board(
             "stat",
             "short",
             "/coverage",
-            (Ask("sum(soc_sources_silent)"),),
+            (Ask('sum(soc_sources{state="silent",unit=~"$unit"})'),),
             (1, 10),
         ),
         Panel(
@@ -109,6 +109,7 @@ BOARD = Board(
             (
                 Ask("sum by (what) (increase(soc_collector_syslog_total[5m]))", "{{what}}"),
                 Ask("sum by (where) (increase(soc_collector_dropped_total[5m]))", "{{where}}"),
+                Ask("sum(increase(soc_traffic_other_total[5m]))", "không có nhãn riêng · no label of its own"),
             ),
         ),
     ),

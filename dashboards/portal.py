@@ -59,11 +59,14 @@ BOARD = Board(
         ),
         Panel(
             ("Tấn công theo quy tắc", "Attacks by rule"),
-            ("Cảnh báo về cổng theo quy tắc, một ngày qua.", "Alerts about portals by rule, in the last day."),
+            (
+                "Cảnh báo về cổng theo quy tắc, một ngày qua.",
+                "Alerts of the last day, of the rules about web servers with most.",
+            ),
             "bar",
             "short",
             "/alerts",
-            (Ask("topk(10, soc_rule_alerts)", "{{title}}"),),
+            (Ask('topk(10, soc_rule_alerts{logs="webserver"})', "{{title}}"),),
         ),
         Panel(
             ("Địa chỉ gọi nhiều nhất", "Busiest addresses"),

@@ -144,6 +144,8 @@ class Pipeline:
         with telemetry.STEP.time():
             self._or_nothing(lambda: self._examine(batch.events, batch.cursor))
         self._cursor = batch.cursor
+        if not batch.full:
+            telemetry.BEHIND.caught_up()
         return len(batch.events)
 
     def prove(self, canaries: Sequence[Stored]) -> None:

@@ -56,12 +56,20 @@ CONTROL_FAILURES = Counter(
 LOG_BYTES = Gauge("soc_collector_log_bytes", "Bytes of the event log.")
 LOG_MOST_BYTES = Gauge("soc_collector_log_most_bytes", "Bytes of the event log beyond which sources are slowed down.")
 LOG_FREE_BYTES = Gauge("soc_collector_log_free_bytes", "Bytes free on the disk of the event log.")
+LOG_LEAST_FREE_BYTES = Gauge(
+    "soc_collector_log_least_free_bytes", "Bytes to be left free there: below that sources are slowed down."
+)
 RETENTION_DAYS = Counter("soc_collector_retention_days_total", "Day files deleted by retention.", ["reason"])
 
 # What the systems do, as the collector reads it (`collector.traffic`). `unit`: ministry or province
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30)
 TRAFFIC = Counter(
-    "soc_traffic_events_total", "Events by ministry or province, and by type of log.", ["unit", "dataset"]
+    "soc_traffic_events_total",
+    "Events as read, also those sent again, by ministry or province and type of log.",
+    ["unit", "dataset"],
+)
+TRAFFIC_OTHER = Counter(
+    "soc_traffic_other_total", "Values that were counted as `other`, as a label had no room for them."
 )
 PORTAL = Counter("soc_portal_requests_total", "Requests to portals, by class of status.", ["unit", "status"])
 PORTAL_SECONDS = Histogram(
@@ -105,7 +113,7 @@ RULE_COST = Gauge(
 )
 CANARIES = Gauge(
     "soc_detector_canaries",
-    "Rules by what their last canary says: alive, waiting, blind, hidden, unprovable.",
+    "Rules by what their last canary says: alive, waiting, blind, hidden, unprovable, unfed.",
     ["life"],
 )
 CANARY_FAILURES = Counter("soc_detector_canary_failures_total", "Times that canaries could not be sent.")
@@ -182,14 +190,13 @@ INDEXER_BEHIND = Behind(
 )
 
 # Sources (a thread of the API process)
-SILENT_SOURCES = Gauge("soc_sources_silent", "Sources that are silent for longer than is allowed.")
 WATCH_FAILURES = Counter("soc_sources_watch_failures_total", "Times that looking for silent sources failed.")
 
 # What there is to do and how things stand (`soc.service.figures`, a thread of the API process)
 ALERTS_OPEN = Gauge("soc_alerts_open", "Alerts that are not closed.", ["unit", "level"])
 ALERTS_OLD = Gauge("soc_alerts_open_older", "Those of them that were raised longer ago than this.", ["than"])
 ALERTS_CLOSED = Gauge("soc_alerts_closed", "Closed alerts by verdict.", ["verdict"])
-RULE_ALERTS = Gauge("soc_rule_alerts", "Alerts of the last day, of the rules with most.", ["rule", "title"])
+RULE_ALERTS = Gauge("soc_rule_alerts", "Alerts of the last day, of the rules with most.", ["rule", "title", "logs"])
 INCIDENTS_OPEN = Gauge("soc_incidents_open", "Incidents that are open, by the units that they touch.", ["unit"])
 SOURCES = Gauge("soc_sources", "Sources by how they are doing.", ["unit", "state"])
 FIGURES_FAILURES = Counter("soc_api_figures_failures_total", "Times that these figures could not be asked for.")

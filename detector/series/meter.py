@@ -22,6 +22,7 @@ from soc.query.parse import parse
 _FEWEST = 10  # values that a quantile is taken of, and as many as it takes for one of them to be beyond it
 _TDIGEST_K = 100
 _LOOSE = 512
+_LEAST_MEANT = 1e-9  # of what a geometric mean is taken: what is less is as good as 0
 _MOST_VALUES = 2_000  # of a bucket, that are known again
 _HLL_K = 10  # 1,024 registers: 3 % off
 Reading = tuple[float | None, float]  # value (None: unknown), weight
@@ -204,8 +205,8 @@ class Mean:
 
     def add(self, cell: list[float], fields: Fields) -> None:
         value = fields.get(self._field)
-        if isinstance(value, int | float) and 0 < value < 1e300:
-            cell[0] += math.log(value * self._scale)
+        if isinstance(value, int | float) and _LEAST_MEANT <= (scaled := value * self._scale) < 1e300:
+            cell[0] += math.log(scaled)
             cell[1] += 1.0
 
     def value(self, cell: list[float]) -> Reading:

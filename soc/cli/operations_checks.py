@@ -30,7 +30,9 @@ def operations_checks(settings: Settings, units: Path = UNITS, shipped: Path = S
 
 def note_backup(data_dir: Path, place: Path) -> None:
     """A backup was made there."""
-    (data_dir / LAST_BACKUP).write_text(f"{place.resolve()}\n")
+    made = data_dir / f"{LAST_BACKUP}.new"  # put in place, as the last one may have been noted by another account
+    made.write_text(f"{place.resolve()}\n")
+    made.replace(data_dir / LAST_BACKUP)
 
 
 def _rights(folder: Path) -> Check:

@@ -83,6 +83,9 @@ class Notifier:
         self._known: dict[str, int] = {}  # routes: id -> version
         self._tidied_at: int | None = None
         self._complaints: dict[str, Complaint] = {}  # by route
+        for channel in senders:
+            for outcome in ("sent", "put off", "failed"):  # born at 0: the first of them is an increase, too
+                telemetry.NOTIFICATIONS.labels(str(channel), outcome)
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop, whatever a look meets."""

@@ -70,10 +70,8 @@ class Canaries:
         self._sent: dict[str, _Sent] = {}
         self._cases: dict[str, Mapping[str, Sequence[Fields]]] = {}  # rule file -> rule -> events, until all are read
         self._examples: dict[str, Example] = {}
-        self._alone, self._unfed = (
-            Alone(),
-            dict[str, str](),
-        )  # rules that no source feeds, of which it is not known: why
+        self._alone = Alone()  # for the rules that no source feeds
+        self._unfed: dict[str, str] = {}  # those of which it is not known yet whether they fire: why nothing feeds them
         self._lives: dict[str, Canary] = {}
         self._told: dict[str, Canary] | None = None
         self._news = False  # one came back between two rounds, or did not
@@ -86,7 +84,8 @@ class Canaries:
         self._engine, self._correlations = rules.engine, rules.engine.correlations
         self._round_at, self._begin_at = 0, self._clock() + _SETTLE_MS
         self._queue, self._examples, self._cases = [], {}, {}
-        self._alone, self._unfed = Alone(), {}
+        self._alone.forget()
+        self._unfed = {}
         self._lives = {rule_id: one for rule_id, one in self._lives.items() if rule_id in self._known}
         self._sent = {}  # an edited correlation knows nothing of what the one before it waited for
 

@@ -193,6 +193,11 @@ def push_listener(
         key = keys.key(sources.get(source_id, EVERYTHING).org)
         return hashlib.blake2b(data, key=key, digest_size=12).hexdigest()
 
+    for status in (202, 401, 429):  # born at 0: the first of them is an increase, too
+        telemetry.PUSH_ANSWERS.labels(str(status))
+    for transport in Transport:
+        telemetry.RECORDS.labels(transport)
+
     def count(status: int) -> None:
         telemetry.PUSH_ANSWERS.labels(str(status)).inc()
 
@@ -235,7 +240,7 @@ def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Even
         readers.append(indexer_progress(settings.data_dir).cursor)
     while not stop.wait(_RETENTION_S):
         try:
-            _measure(event_log, store.max_bytes)
+            _measure(event_log, store.max_bytes, store.min_free_bytes)
             cursors = [cursor() for cursor in readers]
             if (observed := read_by_observer(settings.data_dir, time.time())) is not None:
                 cursors.append(observed)
@@ -254,8 +259,9 @@ def keep_retention(settings: Settings, event_log: EventLog, stop: threading.Even
             log.info("a day of events was deleted", day=day, reason=reason)
 
 
-def _measure(event_log: EventLog, most: int) -> None:
+def _measure(event_log: EventLog, most: int, least_free: int) -> None:
     telemetry.LOG_MOST_BYTES.set(most)
+    telemetry.LOG_LEAST_FREE_BYTES.set(least_free)
     if event_log.directory.exists():  # not before the first event
         telemetry.LOG_BYTES.set(size_bytes(event_log.directory))
         telemetry.LOG_FREE_BYTES.set(free_bytes(event_log.directory))

@@ -15,6 +15,8 @@ from soc import telemetry
 from soc.complaint import Complaint
 from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import EVERYTHING, unit_of
+from soc.model.rule import RuleDoc
+from soc.model.silence import Freshness
 from soc.store.base import Stores
 
 log = structlog.get_logger("figures")
@@ -66,12 +68,14 @@ class Figures:
             verdicts.update({(verdict.value,): number for verdict, number in by_verdict.items()})
         _show(telemetry.ALERTS_CLOSED, verdicts)
         busiest = Counter(alerts.by_rule(EVERYTHING, since=now - _AGES["1d"])).most_common(_MOST_RULES)
-        titles = {rule_id: rules[rule_id].title if rule_id in rules else rule_id for rule_id, _ in busiest}
-        _show(telemetry.RULE_ALERTS, {(rule_id, titles[rule_id]): number for rule_id, number in busiest})
+        _show(telemetry.RULE_ALERTS, {_named(id_, rules.get(id_)): number for id_, number in busiest})
         units = (unit for one in self._incidents() for unit in {unit_of(org) for org in one.orgs})
         _show(telemetry.INCIDENTS_OPEN, _bounded(Counter((unit,) for unit in units)))
         known = standings(self._stores, EVERYTHING, now)
-        _show(telemetry.SOURCES, _bounded(Counter((unit_of(one.source.org), one.state.value) for one in known)))
+        sources = _bounded(Counter((unit_of(one.source.org), one.state.value) for one in known))
+        # None is said as well: a share of what is not there would be no figure, and the worst province would vanish.
+        none: dict[tuple[str, ...], float] = {(unit, state.value): 0 for unit, _ in sources for state in Freshness}
+        _show(telemetry.SOURCES, none | sources)
 
     def _incidents(self) -> Iterator[Incident]:
         cursor, number = None, 0
@@ -83,7 +87,15 @@ class Figures:
                 return
 
 
-def _bounded(rows: Counter[tuple[str, ...]]) -> Rows:
+def _named(rule_id: str, rule: RuleDoc | None) -> tuple[str, str, str]:
+    """Id, title, and what logs it looks at: `webserver` for portals."""
+    if rule is None:
+        return rule_id, rule_id, _OTHER
+    sources = {one.category or one.product or _OTHER for one in rule.logsources}
+    return rule_id, rule.title, min(sources, default=_OTHER)
+
+
+def _bounded(rows: Counter[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
     """With the units of most; the others together."""
     units = Counter[str]()
     for (unit, *_), number in rows.items():

@@ -201,6 +201,8 @@ class Watching:
         except BaseException:
             self._observer = None
             raise
+        if not batch.full:
+            telemetry.OBSERVER_BEHIND.caught_up()
         return len(batch.events)
 
     def _take(self, observer: Observer, batch: Batch) -> None:

@@ -57,7 +57,6 @@ class Watch:
         for outage in noted:
             if outage.id not in silent and self._stores.outages.clear(outage.id, now):
                 log.info("a source is no longer silent", source=outage.source, org=outage.org)
-        telemetry.SILENT_SOURCES.set(len(silent))
         if now - self._tidied_at >= DAY_MS:
             self._stores.outages.drop(now - KEPT_DAYS * DAY_MS)
             self._tidied_at = now

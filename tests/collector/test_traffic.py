@@ -146,3 +146,33 @@ def test_the_first_names_stay():
         "other",
         "other",
     ]
+
+
+def test_no_unit_takes_the_room_of_all():
+    names = Names(6, each=2)
+    assert [names.of(f"made-up-{n}", "hungyen") for n in range(3)] == ["made-up-0", "made-up-1", "other"]
+    assert names.of("DC01", "ninhbinh") == "DC01"
+    assert names.of("DC01", "hungyen") == "DC01", "what is known is known to all"
+
+
+def test_a_carrier_that_never_delivered_has_a_share_of_nought():
+    carrier = "carrier-that-fails"
+    dlr = {"govsoc__otp__event": "dlr", "govsoc__otp__carrier": carrier}
+    Traffic().count(event("otp.gateway", event__outcome="failure", **dlr))
+    found = {
+        one: REGISTRY.get_sample_value("soc_otp_receipts_total", {"carrier": carrier, "outcome": one})
+        for one in ("success", "failure")
+    }
+    assert found == {"success": 0.0, "failure": 1.0}
+
+
+def test_an_expired_certificate_is_known_and_what_is_probed_no_more_is_forgotten():
+    traffic, unit = Traffic(), "unit-of-expired"
+
+    def left(target: str, ts: int, **fields) -> float:
+        traffic.count(event("probe.check", unit, govsoc__probe__target=target, **fields)._replace(ts=ts))
+        return value("soc_probe_certificate_left_seconds", unit=unit) / 86_400
+
+    assert left("old", 1, error__message="certificate: certificate has expired") == -1
+    assert left("new", 2, govsoc__probe__days_left=80) == -1
+    assert left("new", 86_400_001, govsoc__probe__days_left=79) == 79

@@ -582,3 +582,23 @@ def test_an_event_that_names_its_own_log_source_is_seen_by_the_rules_for_it(tmp_
     )
     rig.pipeline.drain()
     assert (deeds(rig)[ROOT].seen, deeds(rig)[ROOT].deeds.matched) == (1, 1)
+
+
+def test_a_detector_is_not_behind_that_has_read_to_the_end_though_more_comes_each_time(
+    tmp_path, make_event, monkeypatch
+):
+    rig, now = Rig(tmp_path, batch=3), [100.0]
+    monkeypatch.setattr(telemetry.time, "monotonic", lambda: now[0])
+
+    def behind() -> float:
+        return telemetry.BEHIND.collect()[0].samples[0].value
+
+    for n in range(5):
+        rig.log.append([make_event(NOON + n, f"one{n}")])
+        now[0] += 400
+        assert rig.pipeline.step() == 1
+        assert behind() == 0
+    rig.log.append([make_event(NOON + n, f"many{n}") for n in range(10)])
+    now[0] += 400
+    rig.pipeline.step()
+    assert behind() == 400, "a full batch says nothing of the end"

@@ -25,7 +25,7 @@ from soc.model.rule import Stage
 from soc.model.tuning import RuleException, RuleSetting
 from soc.pipeline import Pipeline
 from soc.query.parse import parse
-from soc.service.alone import fires
+from soc.service.alone import Alone, fires
 from soc.service.canary import Canaries
 from soc.service.cases import case_parser
 from soc.service.reload import Rules
@@ -382,3 +382,24 @@ def test_correlations_made_of_one_another_by_many_ways_are_gone_through_once():
 
     example_of(top, Counted(known), None)
     assert len(asked) < 500
+
+
+def test_what_is_known_of_a_rule_alone_goes_by_all_texts_that_it_is_made_of():
+    known = {rule.id: rule for rule in loads(RULES).rules}
+    alone = Alone()
+
+    def tried(rule_id, known):
+        alone.ask(known[rule_id], known, stored(example_of(known[rule_id], known, None), rule_id, NOON))
+        alone.go_on()
+        if alone._at_work is not None:
+            alone._at_work.join()
+        return alone.answer(rule_id)
+
+    assert tried(MANY, known)
+    alone.forget()
+    alone._at_work = None
+    assert tried(MANY, known)
+    assert alone._at_work is None, "nothing was tried again"
+    alone.forget()
+    assert tried(MANY, known | {FAILED: replace(known[FAILED], hash="another text")})
+    assert alone._at_work is not None

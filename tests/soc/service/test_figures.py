@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from soc import telemetry
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.incident import Incident
-from soc.model.rule import RuleDoc
+from soc.model.rule import LogSource, RuleDoc
 from soc.model.source import Source, Transport
 from soc.service.figures import Figures, _bounded, _show
 
@@ -31,7 +31,9 @@ def opened(tmp_path):
 
 
 def test_what_is_open_closed_and_how_old_is_told_by_unit(opened, make_event):
-    opened.detections.publish([RuleDoc("r-1", "hash-1", "SSH brute force", "high", "")], [])
+    opened.detections.publish(
+        [RuleDoc("r-1", "hash-1", "SSH brute force", "high", "", logsources=(LogSource("linux"),))], []
+    )
     orgs = ("hungyen.pholien", "hungyen.tanthuan", "ninhbinh")
     alerts = [
         alert
@@ -49,9 +51,10 @@ def test_what_is_open_closed_and_how_old_is_told_by_unit(opened, make_event):
     assert value("soc_alerts_open", unit="ninhbinh", level="high") is None
     assert [value("soc_alerts_open_older", than=age) for age in ("1h", "4h")] == [2, 0]
     assert value("soc_alerts_closed", verdict="benign") == 1
-    assert value("soc_rule_alerts", rule="r-1", title="SSH brute force") == 3
+    assert value("soc_rule_alerts", rule="r-1", title="SSH brute force", logs="linux") == 3
     assert value("soc_incidents_open", unit="hungyen") == 1
     assert value("soc_sources", unit="hungyen", state="never_seen") == 2
+    assert value("soc_sources", unit="hungyen", state="live") == 0, "a share of it is 0, and not unknown"
     for alert in alerts[:2]:
         opened.stores.triage.change(alert, Decision(status=Status.CLOSED, verdict=Verdict.BENIGN), by="lan", now=NOW)
     figures.look()
