@@ -23,7 +23,7 @@ from detector.score.stabilise import SCALES
 from detector.score.state import Kept, freeze, thaw
 from detector.score.tail import Tail
 
-VERSION = 2  # of what the numbers of the state mean
+VERSION = 3  # of what the numbers of the state mean
 DAY_MS = 86_400_000
 _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
@@ -90,7 +90,7 @@ class Scorer:
             raise ValueError("a step and a budget are more than nothing")
         self.kind, self.step_s, self._ratio = kind, step_s, kind is Kind.RATIO
         self._stabilise, self._unstabilise = SCALES[kind]
-        self._season, self._budget, self._drift = Season(zone), Budget(budget), Drift()
+        self._season, self._budget, self._drift = Season(zone, step_s), Budget(budget), Drift()
         self._tails = [Tail() for _ in range(4)]
         step_days = step_s * 1000 / DAY_MS
         self._slow_gain = 1 - 0.5 ** (step_days / _SLOW_DAYS)

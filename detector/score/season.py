@@ -27,7 +27,19 @@ class Season:
     """Sums by 144 slots of the day, 168 hours of the week, 24 hours of holidays and days around Tết; and the slots' widths,
     which are how many times as wide as usual remainders are then. All on the stabilised scale."""
 
-    __slots__ = ("day", "holiday", "holiday_seen", "seen", "tet", "tet_seen", "week", "week_seen", "widths", "zone")
+    __slots__ = (
+        "day",
+        "holiday",
+        "holiday_seen",
+        "seen",
+        "tet",
+        "tet_seen",
+        "visit",
+        "week",
+        "week_seen",
+        "widths",
+        "zone",
+    )
     WHOLE: ClassVar[tuple[str, ...]] = ()
     FLOATS: ClassVar[tuple[str, ...]] = ()
     ARRAYS: ClassVar[tuple[str, ...]] = (
@@ -42,8 +54,9 @@ class Season:
         "tet_seen",
     )
 
-    def __init__(self, zone: tzinfo) -> None:
+    def __init__(self, zone: tzinfo, step_s: int) -> None:
         self.zone = zone
+        self.visit = min(max(3600 // step_s, 1), 6)  # slots of an hour in which a series of this step has a value
         self.day = array("f", bytes(4 * DAY_SLOTS))
         self.widths = array("f", [1.0]) * DAY_SLOTS
         self.week = array("f", bytes(4 * 168))
@@ -77,7 +90,9 @@ class Season:
         before = self.sum(day, k - 1) if k else self.sum(self.place(slot - 1)[0], DAY_SLOTS - 1)
         after = self.sum(day, k + 1) if k < DAY_SLOTS - 1 else self.sum(self.place(slot + 1)[0], 0)
         width = 0.5 * self.widths[k] + 0.25 * (self.widths[k - 1] + self.widths[(k + 1) % DAY_SLOTS])
-        unseen = (day.holiday and self.holiday_seen[k // 6] < 12) or (day.tet >= 0 and self.tet_seen[day.tet] < 12)
+        unseen = (day.holiday and self.holiday_seen[k // 6] < 2 * self.visit) or (
+            day.tet >= 0 and self.tet_seen[day.tet] < 2 * self.visit
+        )
         return (before + here) / 2, here, (here + after) / 2, width, _UNSEEN if unseen else 1.0
 
     def learn(self, slot: int, remainder: float, width: float, weight: float) -> None:
@@ -92,9 +107,9 @@ class Season:
             self.day[k] += weight * max(1 / (seen + 1), _DAY_GAIN) * remainder
             self.seen[k] = min(seen + 1, 255)
         if seen > 1 and not day.holiday:
-            visits = self.week_seen[at]  # six slots a visit
-            self.week[at] += weight * max(1 / (visits // 6 + 2), _WEEK_GAIN) / 6 * remainder
-            self.week_seen[at] = min(visits + 1, 255)
+            visits = self.week_seen[at] // self.visit
+            self.week[at] += weight * max(1 / (visits + 2), _WEEK_GAIN) / self.visit * remainder
+            self.week_seen[at] = min(self.week_seen[at] + 1, 255)
         self.widths[k] = min(max(self.widths[k] * (1 + _WIDTH_GAIN * weight * (width - 1)), 1 / _WIDEST), _WIDEST)
 
     def recentre(self) -> float:
@@ -106,9 +121,9 @@ class Season:
 
     def _learn_feast(self, day: Day, hour: int, remainder: float, weight: float) -> None:
         if day.holiday:
-            self.holiday[hour] += weight * remainder / 12
+            self.holiday[hour] += weight * remainder / (2 * self.visit)
             self.holiday_seen[hour] = min(self.holiday_seen[hour] + 1, 255)
         if day.tet >= 0:
-            self.tet[day.tet] += weight * remainder / 48
+            self.tet[day.tet] += weight * remainder / (8 * self.visit)
             if hour == 23:
                 self.tet_seen[day.tet] = min(self.tet_seen[day.tet] + 1, 255)

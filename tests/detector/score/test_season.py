@@ -62,3 +62,18 @@ def test_days_off_do_not_alarm(start: str, days: int, quiet: list[str]) -> None:
     alarms = _run(start, days)
     half_hours = sum(any(alarms[date.fromisoformat(day)][k : k + 3]) for day in quiet for k in range(0, 144, 3))
     assert half_hours <= len(quiet)
+
+
+@pytest.mark.parametrize("step_s", [600, 1800, 3600])
+def test_the_week_is_known_after_ten_weeks_however_coarse_the_buckets(step_s: int) -> None:
+    """Weekends at a fifth. An hour of the week is visited by as many buckets as lie in it."""
+    scorer, chance = Scorer(step_s, Kind.COUNT, VIETNAM, 4.0), random.Random(1)
+    start = int(datetime(2025, 3, 3, tzinfo=VIETNAM).timestamp()) * 1000
+    errors = []
+    for n in range(70 * 86_400 // step_s):
+        ts = start + n * step_s * 1000
+        mean = 1000 if n * step_s // 86_400 % 7 < 5 else 200
+        scorer.step(ts, max(chance.gauss(mean, mean**0.5), 0))
+        if n * step_s >= 63 * 86_400:
+            errors.append(abs(scorer.usual(ts) - mean) / mean)
+    assert sum(errors) / len(errors) < 0.35
