@@ -74,13 +74,13 @@ BOARD = Board(
         Panel(
             ("Độ phủ theo đơn vị", "Coverage by organisation"),
             (
-                "Tỷ lệ nguồn đang gửi nhật ký của từng tỉnh, bộ.",
-                "Share of its sources that send, of each province and ministry.",
+                "Tỷ lệ nguồn đang gửi nhật ký của từng tỉnh, bộ; 0 nếu chưa kết nối.",
+                "Share of its sources that send, of each province and ministry; 0 where nothing is connected.",
             ),
             "tiles",
             "percentunit",
             "/coverage",
-            (Ask(f"{_LIVE} / {_MEANT}", "{{unit}}"),),
+            (Ask(f"{_LIVE} / clamp_min({_MEANT}, 1)", "{{unit}}"),),
             (0.9, 0.6),
         ),
         Panel(

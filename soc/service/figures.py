@@ -6,15 +6,18 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from itertools import islice
 
 import structlog
 from prometheus_client import Gauge
 
+from api.directory import Organisations
 from api.standing import standings
 from soc import telemetry
 from soc.complaint import Complaint
 from soc.model.incident import Incident, IncidentStatus
-from soc.model.org import EVERYTHING, unit_of
+from soc.model.org import EVERYTHING, OrgKind, unit_of
 from soc.model.rule import RuleDoc
 from soc.model.silence import Freshness
 from soc.store.base import Stores
@@ -37,6 +40,7 @@ class Figures:
 
     def __init__(self, stores: Stores, clock: Callable[[], int]) -> None:
         self._stores, self._clock = stores, clock
+        self._organisations = Organisations(stores.policies)
 
     def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
         """Look again and again until told to stop, whatever one look meets."""
@@ -74,8 +78,15 @@ class Figures:
         known = standings(self._stores, EVERYTHING, now)
         sources = _bounded(Counter((unit_of(one.source.org), one.state.value) for one in known))
         # None is said as well: a share of what is not there would be no figure, and the worst province would vanish.
-        none: dict[tuple[str, ...], float] = {(unit, state.value): 0 for unit, _ in sources for state in Freshness}
+        every = {unit for unit, *_ in sources} | self._provinces(now)
+        none: dict[tuple[str, ...], float] = {(unit, state.value): 0 for unit in every for state in Freshness}
         _show(telemetry.SOURCES, none | sources)
+
+    def _provinces(self, now: int) -> set[str]:
+        """Of the directory, where there is one: also those that nobody has connected yet."""
+        today = datetime.fromtimestamp(now / 1000, UTC).date()
+        known = (one for one in self._organisations.directory() if one.kind is OrgKind.PROVINCE)
+        return set(islice((one.code for one in known if not one.ended(today)), _MOST_UNITS))
 
     def _incidents(self) -> Iterator[Incident]:
         cursor, number = None, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import date
 
 import pytest
 from opened import commit, finding, open_sqlite
@@ -11,9 +12,11 @@ from prometheus_client import REGISTRY
 from soc import telemetry
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.incident import Incident
+from soc.model.org import Organisation, OrgKind
 from soc.model.rule import LogSource, RuleDoc
 from soc.model.source import Source, Transport
 from soc.service.figures import Figures, _bounded, _show
+from soc.service.organisations import keep
 
 FIGURES = (telemetry.ALERTS_OPEN, telemetry.ALERTS_OLD, telemetry.ALERTS_CLOSED, telemetry.RULE_ALERTS)
 HOUR, NOW = 3_600_000, 1_772_452_800_000
@@ -59,6 +62,18 @@ def test_what_is_open_closed_and_how_old_is_told_by_unit(opened, make_event):
         opened.stores.triage.change(alert, Decision(status=Status.CLOSED, verdict=Verdict.BENIGN), by="lan", now=NOW)
     figures.look()
     assert value("soc_alerts_open", unit="hungyen", level="high") is None, "what is over is not shown any more"
+
+
+def test_a_province_that_nobody_has_connected_has_a_tile(opened):
+    orgs = [
+        Organisation("caobang", "Cao Bằng", OrgKind.PROVINCE),
+        Organisation("bonoivu", "Bộ Nội vụ", OrgKind.MINISTRY),
+        Organisation("hatay", "Hà Tây", OrgKind.PROVINCE, valid_to=date(2008, 7, 31), successor="caobang"),
+    ]
+    keep(opened.stores.policies, orgs, by="t", now=NOW, reason="a directory")
+    Figures(opened.stores, lambda: NOW).look()
+    assert value("soc_sources", unit="caobang", state="live") == 0
+    assert [value("soc_sources", unit=unit, state="live") for unit in ("bonoivu", "hatay")] == [None, None]
 
 
 def test_units_are_bounded():
