@@ -1,7 +1,8 @@
 """Labelled series of web services, made from a seed: what scorers are developed on (small seeds) and reported on (others).
 
 Every series draws its step, length, shape of the day and week, level, noise, trend and faults of measuring (gaps, NaN, harmless
-outliers), and then incidents. Their sizes are drawn in widths of the noise around them, small ones included, so that nobody catches all.
+outliers), and then incidents. Their sizes are drawn in widths of the noise around them, small ones included, so that nobody catches all;
+and some leave no trace where values cannot fall below nothing, are rounded or lost.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ Floats = NDArray[np.float64]
 START = 1_735_700_400  # 2025-01-01 10:00 in Hà Nội
 DAY_S = 86_400
 INCIDENTS = ("spike", "dip", "burst", "shift", "outage", "variance", "flat", "leak")
+_PLAIN = 4.0  # widths
 _OFTEN = (0.3, 0.22, 0.2, 0.12, 0.08, 0.04, 0.02, 0.02)
 
 
@@ -27,6 +29,8 @@ class Series:
     events: list[tuple[int, int]]
     """First and last second of each incident."""
     kinds: list[str]
+    plain: list[bool]
+    """Whether an incident moved a recorded value of its first ten minutes by four widths of the noise or more."""
 
 
 def _bump(hours: Floats, center: float, width: float) -> Floats:
@@ -98,14 +102,21 @@ def make(seed: int) -> Series:
     if chance.random() < 0.4:  # harmless single outliers
         at = chance.random(n) < chance.uniform(0.5, 6) / 7 / (DAY_S / step)
         values = values + at * width * chance.choice([-1, 1]) * chance.uniform(3, 8, n)
+    calm = values
     values, events, kinds = _harm(chance, times, values, clean, width, step)
-    if chance.random() < 0.7:
-        values = np.maximum(values, 0)
-    values = values * 10 ** chance.uniform(-1, 6)
-    if chance.random() < 0.4:
-        values = np.round(values)
-    values, times = _lose(chance, values, times, step)
-    return Series(f"seed {seed}", times, values, events, kinds)
+    least = 0.0 if chance.random() < 0.7 else -np.inf
+    scale, whole = 10 ** chance.uniform(-1, 6), chance.random() < 0.4
+    values, calm = (_recorded(one, least, scale, whole) for one in (values, calm))
+    moved = np.abs(values - calm) >= _PLAIN * width * scale
+    values, kept = _lose(chance, values, step)
+    moved &= kept & np.isfinite(values)
+    plain = [bool(moved[(times >= start) & (times <= min(end, start + 600))].any()) for start, end in events]
+    return Series(f"seed {seed}", times[kept], values[kept], events, kinds, plain)
+
+
+def _recorded(values: Floats, least: float, scale: float, whole: bool) -> Floats:
+    values = np.maximum(values, least) * scale
+    return np.round(values) if whole else values
 
 
 def _harm(chance, times, values, clean, width, step):  # type: ignore[no-untyped-def]
@@ -155,7 +166,8 @@ def _harm(chance, times, values, clean, width, step):  # type: ignore[no-untyped
     return values, [events[i] for i in order], [kinds[i] for i in order]
 
 
-def _lose(chance, values, times, step):  # type: ignore[no-untyped-def]
+def _lose(chance: np.random.Generator, values: Floats, step: int) -> tuple[Floats, NDArray[np.bool_]]:
+    """Values, some of them NaN, and which were recorded at all."""
     keep = np.ones(len(values), bool)
     which = chance.integers(4)
     if which == 1:
@@ -167,4 +179,4 @@ def _lose(chance, values, times, step):  # type: ignore[no-untyped-def]
     elif which == 3:
         keep = chance.random(len(values)) > 0.005
     keep[0] = True
-    return values[keep], times[keep]
+    return values, keep

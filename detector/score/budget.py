@@ -3,8 +3,9 @@
 What is budgeted is half hours with an alarm, so the largest surprise of each half hour is kept. The threshold comes of their body:
 surprises are sums of -log p, whose upper tail is exponential (Gumbel's class: Coles, Statistical Modeling of Extreme Values, 2001),
 so what one half hour in two and one in ten exceed says what only so many of 336 a week do. Half hours of incidents are no part of
-the body, so that a bad week does not make the next one blind. A plain count of what would have alarmed holds it in bounds: between
-what the budget has exceeded so far, for a lighter tail, and three times the budget, for a heavier one.
+the body, so that a bad week does not make the next one blind. Half hours beyond the threshold come in runs of which only the first
+alarms, and the budget is of alarms: so many more may be beyond it. A plain count of what would have alarmed holds it in bounds:
+between what the budget has exceeded so far, for a lighter tail, and three times the budget, for a heavier one.
 
 An incident is one alarm: while it lasts, only what is more surprising than its peak, which fades slowly, alarms again; after it
 the peak fades fast.
@@ -36,14 +37,16 @@ _FADE, _FADE_WITHIN = (
     0.5 ** (1 / 144),
 )  # of a peak, a half hour: half after two hours, and after three days
 _RISE = 1.25
+_LONGEST_RUN = 2.0  # half hours for an alarm, in the mean; longer runs are incidents
+_PRIOR_RUNS = 4.0  # of one half hour
 
 
 class Budget:
     """`alarms`: half hours a week."""
 
-    __slots__ = ("alarms", "all", "body", "peak", "slot", "threshold", "top", "turns")
+    __slots__ = ("alarmed", "alarms", "all", "beyond", "body", "peak", "slot", "threshold", "top", "turns")
     WHOLE: ClassVar[tuple[str, ...]] = ("slot", "turns")
-    FLOATS: ClassVar[tuple[str, ...]] = ("top", "peak", "threshold")
+    FLOATS: ClassVar[tuple[str, ...]] = ("top", "peak", "threshold", "beyond", "alarmed")
     ARRAYS: ClassVar[tuple[str, ...]] = ("all", "body")
 
     def __init__(self, alarms: float) -> None:
@@ -55,6 +58,7 @@ class Budget:
         self.top = 0.0  # largest surprise of this half hour
         self.peak = 0.0  # of the incident that goes on or has just ended; 0: none
         self.threshold = math.inf
+        self.beyond = self.alarmed = 0.0  # half hours beyond the threshold, and those of them that alarmed
 
     def judge(self, ts_ms: int, surprise: float) -> bool:
         """Whether this alarms. Times never fall."""
@@ -82,6 +86,8 @@ class Budget:
         if alarmed or not within:
             self.all[place] += 1.0
         self.body[place] += _WITHIN if within else 1.0
+        self.beyond += within
+        self.alarmed += alarmed
         if alarmed:
             self.peak = top * _RISE
         self.turns += 1
@@ -91,14 +97,17 @@ class Budget:
     def _fit(self) -> None:
         if self.turns >= _SETTLED:
             keep = _KEEP**4
+            self.beyond *= keep
+            self.alarmed *= keep
             for k in range(BINS):
                 self.body[k] *= keep
                 self.all[k] *= keep
         share = self.alarms / WEEK_SLOTS
+        run = min((self.beyond + _PRIOR_RUNS) / (self.alarmed + _PRIOR_RUNS), _LONGEST_RUN)
         body, high = (
             _exceeded(self.body, max(part - share, 0.0) / (1 - share)) for part in (_BODY, _HIGH)
         )  # the rest alarmed
-        tail = high + (high - body) / math.log(_BODY / _HIGH) * max(math.log(_HIGH / share), 0.0)
+        tail = high + (high - body) / math.log(_BODY / _HIGH) * max(math.log(_HIGH / (share * run)), 0.0)
         seen = share * self.turns
         if seen >= 1:
             tail = max(tail, _exceeded(self.all, _ALLOWED * share))

@@ -1,11 +1,11 @@
 """The scorer of one series: a value in, a judged point out.
 
     value -> stabilised -> less the habit -> distances -> rarities -> their sum -> score, alarm
-                           (season)          (here)       (tail)                  (budget)
+                           (season)       (here, window)  (tail)                  (budget)
 
 Four distances, each with its own rarity, count alike: from the level of the last days, from what the last minutes lead to expect (a
-damped Holt forecast: Gardner and McKenzie 1985), from the value before, and from the highest and lowest so far. Weights and gains are
-round numbers that nothing was tuned to.
+damped Holt forecast: Gardner and McKenzie 1985; or that of a model of the series itself, while it is better by far), from the value
+before, and from the highest and lowest so far. Weights and gains are round numbers that nothing was tuned to.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from detector.score.season import DAY_SLOTS, SLOT_MS, Season
 from detector.score.stabilise import SCALES
 from detector.score.state import Kept, freeze, thaw
 from detector.score.tail import Tail
+from detector.score.window import Window
 
-VERSION = 3  # of what the numbers of the state mean
+VERSION = 4  # of what the numbers of the state mean
 DAY_MS = 86_400_000
 _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
@@ -57,6 +58,7 @@ class Scorer:
             "_budget",
             "_drift",
             "_tails",
+            "_window",
             "_slow_gain",
             "_fade",
         ),
@@ -91,7 +93,7 @@ class Scorer:
         self.kind, self.step_s, self._ratio = kind, step_s, kind is Kind.RATIO
         self._stabilise, self._unstabilise = SCALES[kind]
         self._season, self._budget, self._drift = Season(zone, step_s), Budget(budget), Drift()
-        self._tails = [Tail() for _ in range(4)]
+        self._tails, self._window = [Tail() for _ in range(4)], Window(step_s)
         step_days = step_s * 1000 / DAY_MS
         self._slow_gain = 1 - 0.5 ** (step_days / _SLOW_DAYS)
         self._keep_peak = 0.5 ** (step_s * 1000 / DAY_MS)
@@ -127,7 +129,7 @@ class Scorer:
         return self._unstabilise(habit + (self._drift.before if before else self._slow))
 
     def _parts(self) -> list[Kept]:
-        return [self, self._season, self._budget, self._drift, *self._tails]
+        return [self, self._season, self._budget, self._drift, self._window, *self._tails]
 
     def _version(self) -> str:
         return f"{VERSION} {self.kind} {self.step_s}"
@@ -179,31 +181,26 @@ class Scorer:
         forecast = self._fast + self._trend
         slow, level, difference = r - self._slow, r - forecast, r - self._before
         sparse = _SPARSE * self._mean * max(wide, _EVEN)
-        narrow = max(widths[1] * wide, sparse, noise) + _FLOOR * self._size + 1e-12
+        least = _FLOOR * self._size + 1e-12
+        narrow = max(widths[1] * wide, sparse, noise) + least
         far = max(widths[0] * wide, narrow)
         beyond = y - self._high if y > self._high else y - self._low if y < self._low else 0.0
-        a, b = tails[0].rate(slow / far, damp), tails[1].rate(level / narrow, damp)
+        window, last, reach, gain = self._window, level, narrow, max(1.0 / (self._n + 1), _WIDTH_GAIN) * damp
+        missed = window.width
+        off = far * window.off(slow / far, level / far, gain, damp == 1.0)
+        if window.leads:
+            forecast, last, reach = r - off, off, max(missed * far, sparse, noise) + least
+        a, b = tails[0].rate(slow / far, damp), tails[1].rate(last / reach, damp)
         c = tails[2].rate(difference / max(widths[2] * wide, narrow), damp)
         d = tails[3].rate(4 * beyond / far, damp)
         surprise, budget = a + b + c + d, self._budget
         anomaly = budget.judge(ts_ms, surprise)
         self._damp = _DAMP if surprise >= budget.threshold else 1.0
         self._learn(y, r, slow, level, difference, far)
-        center, reach, back, ready = habit + forecast, _BAND * narrow, self._unstabilise, self._first + DAY_MS
+        center, reach, back, ready = habit + forecast, _BAND * reach, self._unstabilise, self._first + DAY_MS
         told = self._told(surprise)
-        return Point(
-            told / (told + _HALF),
-            back(center),
-            back(center - reach),
-            back(center + reach),
-            anomaly,
-            ts_ms < ready,
-            ready,
-            a,
-            b,
-            c,
-            d,
-        )
+        expected, lower, upper = back(center), back(center - reach), back(center + reach)
+        return Point(told / (told + _HALF), expected, lower, upper, anomaly, ts_ms < ready, ready, a, b, c, d)
 
     def _told(self, surprise: float) -> float:
         """Less of it where the last day was more surprising, and none before anything is usual."""
@@ -223,6 +220,7 @@ class Scorer:
         elif gap > _STALE_STEPS * 1000 * self.step_s:
             self._fast = self._slow + (self._fast - self._slow) * 0.5 ** (gap / 3_600_000)
             self._before, self._trend = self._fast, 0.0
+            self._window.forget()
         self._last = ts_ms
 
     def _learn(self, y: float, r: float, slow: float, level: float, difference: float, far: float) -> None:
@@ -267,6 +265,7 @@ class Scorer:
             self._turn_day(slot // DAY_SLOTS)
         self._slot = slot
         self._start, self._middle, self._end, self._width, self._caution = self._season.around(slot)
+        self._window.turn(slot, self._size)
         for tail in self._tails:
             if tail.seen >= tail.due:
                 tail.look(self._fade)

@@ -1,0 +1,147 @@
+"""What the last values lead to expect, learned of the series itself: a ridge regression over features of a window.
+
+The features are the last three distances from the level of days, and their means of ten minutes and of an hour; all are clipped, so that
+an outlier has no echo. Of each ten minutes one row is learned, of an incident none. Only sums of products are kept: they have the
+same least squares as all the rows. Once a day a model is fitted, and stays in the shadow for a day: it takes the
+place of the one in use only if it was no worse on that day, of which neither had learned. The first model expects the level of days.
+It leads, and is used, while it misses far less than the forecast that is used without it (its rival).
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from typing import ClassVar
+from zlib import crc32
+
+from detector.score.season import DAY_SLOTS
+
+_FEATURES = 5
+_SUMS = (_FEATURES + 1) * (_FEATURES + 2) // 2  # of products: a triangle
+_CLIP = 4.0  # widths
+_MINUTES_S, _HOUR_S = 600, 3600  # half-lives of the means
+_AHEAD = 0.7  # of the squares of its rival: a model that misses less leads, until it misses more than the rival
+_KEEP = 0.5 ** (1 / 14)  # of a day, for each that follows
+_FEWEST = 100.0  # rows before anything is fitted
+_RIDGE = 0.02  # of the rows
+_LEAST = 1e-9  # a series that never moves has a solution, too
+_NARROW = 0.05  # of a width: a model is believed no further
+_TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
+
+
+class Window:
+    """`width`: how far the model is usually off, in widths of the level's distances; `versions`: models that came into use; `leads`: 1 if
+    the one in use is better than its rival; `due`: when the next is fitted, in ten minutes since 1970, at another time of the day
+    for each series, so that many do not all do so at midnight."""
+
+    __slots__ = (
+        *(
+            "due",
+            "fresh",
+            "hour",
+            "leads",
+            "minutes",
+            "model",
+            "one",
+            "past",
+            "rival",
+            "rows",
+            "shadow",
+            "three",
+            "two",
+        ),
+        *("versions", "wanted", "width", "_minutes_gain", "_hour_gain"),
+    )
+    WHOLE: ClassVar[tuple[str, ...]] = ("due", "leads", "versions", "wanted")
+    FLOATS: ClassVar[tuple[str, ...]] = ("one", "two", "three", "minutes", "hour", "width", "rival", "rows")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("model", "shadow", "past", "fresh")
+
+    def __init__(self, step_s: int) -> None:
+        self._minutes_gain, self._hour_gain = (1 - 0.5 ** (step_s / half_life) for half_life in (_MINUTES_S, _HOUR_S))
+        self.model, self.shadow = (array("d", bytes(8 * _FEATURES)) for _ in range(2))
+        self.past, self.fresh = (
+            array("d", bytes(8 * _SUMS)) for _ in range(2)
+        )  # sums of products, the last day's apart
+        self.rival = self.rows = 0.0  # squares that the rival missed by in the last day; rows in all
+        self.due, self.leads, self.versions, self.wanted = -1, 0, 0, 1
+        self.width = 1.0
+        self.forget()
+
+    def forget(self) -> None:
+        """After a gap: the last minutes say nothing any more."""
+        self.one = self.two = self.three = self.minutes = self.hour = 0.0
+
+    def off(self, x: float, rival: float, gain: float, calm: bool) -> float:
+        """How far `x` is from what the model expects; then learns of it. `x`: distance from the level of days; `rival`: how far off the
+        other forecast was, both in widths of the level's; `gain`: how fast the width follows; `calm`: no incident goes on."""
+        one, two, minutes, hour, off = self.one, self.two, self.minutes, self.hour, x
+        if self.versions:
+            a, b, c, d, e = self.model
+            off -= a * one + b * two + c * self.three + d * minutes + e * hour
+        clipped = _CLIP if x > _CLIP else -_CLIP if x < -_CLIP else x
+        if calm and self.wanted:
+            self._take((one, two, self.three, minutes, hour, clipped))
+            self.rival += min(rival * rival, _CLIP * _CLIP)
+        self.three, self.two, self.one = two, one, clipped
+        self.minutes = minutes + self._minutes_gain * (clipped - minutes)
+        self.hour = hour + self._hour_gain * (clipped - hour)
+        width = self.width
+        size, most = (off if off > 0 else -off) * _TO_SIGMA, _CLIP * width
+        width += gain * ((size if size < most else most) - width)
+        self.width = width if width > _NARROW else _NARROW
+        return off
+
+    def turn(self, slot: int, first: float) -> None:
+        """Ten minutes are over, or more. `first`: any number that differs between series."""
+        self.wanted = 1
+        if self.due < 0:
+            self.due = slot + DAY_SLOTS + crc32(struct.pack("<d", first)) % DAY_SLOTS
+        elif slot >= self.due:
+            self._refit()
+            self.due = slot + DAY_SLOTS - (slot - self.due) % DAY_SLOTS
+
+    def _take(self, row: tuple[float, ...]) -> None:
+        self.wanted = 0
+        fresh, k = self.fresh, 0
+        for i, left in enumerate(row):
+            for right in row[i:]:
+                fresh[k] += left * right
+                k += 1
+        self.rows += 1
+
+    def _refit(self) -> None:
+        if any(self.shadow) and _missed(self.shadow, self.fresh) <= _missed(self.model, self.fresh):
+            self.model[:] = self.shadow
+            self.versions += 1
+        if self.versions:
+            missed = _missed(self.model, self.fresh)
+            self.leads = int(missed < (1.0 if self.leads else _AHEAD) * self.rival)
+        self.rival = 0.0
+        for k in range(_SUMS):
+            self.past[k] = self.past[k] * _KEEP + self.fresh[k]
+            self.fresh[k] = 0.0
+        if self.rows >= _FEWEST:
+            self.shadow[:] = _fitted(self.past, self.rows)
+        self.rows *= _KEEP
+
+
+def _missed(model: array[float], sums: array[float]) -> float:
+    """Sum of squares that this model leaves of the rows in these sums."""
+    signed, total, k = [*(-one for one in model), 1.0], 0.0, 0
+    for i, left in enumerate(signed):
+        for j in range(i, len(signed)):
+            total += (1 if i == j else 2) * left * signed[j] * sums[k]
+            k += 1
+    return total
+
+
+def _fitted(sums: array[float], rows: float) -> array[float]:
+    """What scikit-learn's `Ridge(alpha=_RIDGE * rows, fit_intercept=False)` finds in the rows. Importing that takes a second, in which
+    `soc score` has scored 80,000 values."""
+    import numpy as np
+
+    square = np.zeros((_FEATURES + 1, _FEATURES + 1))
+    square[np.triu_indices(_FEATURES + 1)] = sums
+    square += np.triu(square, 1).T
+    ridge = (_RIDGE * rows + _LEAST) * np.eye(_FEATURES)
+    return array("d", np.linalg.solve(square[:-1, :-1] + ridge, square[:-1, -1]).tolist())
