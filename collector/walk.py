@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 LEAST = 3  # ids in a row: two may be those of brothers
@@ -13,29 +12,23 @@ _HEADS = 4  # latest ids of an account
 _ACCOUNTS = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class CitizenId:
+class CitizenId(NamedTuple):
     """In memory only, and never shown: a log that prints one prints its kind."""
 
     kind: str
-    number: int = field(repr=False)
+    number: int
+
+    def __repr__(self) -> str:
+        return f"<{self.kind}>"
 
 
 class _Head(NamedTuple):
     """Where a walk has come to. `way`: its last step, 0 before the first; `length`: ids in a row."""
 
-    at: CitizenId
-    way: int = 0
-    length: int = 1
-
-    def on(self, asked: CitizenId) -> _Head | None:
-        """The walk with this id, if it leads there."""
-        step = asked.number - self.at.number
-        if asked == self.at:
-            return self
-        if asked.kind != self.at.kind or abs(step) > _STRIDE or step * self.way < 0:
-            return None
-        return _Head(asked, step, self.length + 1)
+    kind: str
+    number: int
+    way: int
+    length: int
 
 
 class Walks:
@@ -44,7 +37,7 @@ class Walks:
 
     def __init__(self, most: int = _ACCOUNTS) -> None:
         self._most = most
-        self._heads: OrderedDict[str, list[_Head]] = OrderedDict()  # by account
+        self._heads = OrderedDict[str, list[_Head]]()  # by account
         self._lock = threading.Lock()
 
     def follow(self, account: str, asked: CitizenId) -> int:
@@ -55,12 +48,15 @@ class Walks:
             self._heads.move_to_end(account)
             if len(self._heads) > self._most:
                 self._heads.popitem(last=False)
+            kind, number = asked
+            further = _Head(kind, number, 0, 1)
             for place, head in enumerate(heads):
-                if (further := head.on(asked)) is not None:
+                step = number - head.number
+                if -_STRIDE <= step <= _STRIDE and kind == head.kind and step * head.way >= 0:
+                    further = _Head(kind, number, step, head.length + 1) if step else head
                     del heads[place]
                     break
-            else:
-                further = _Head(asked)
             heads.append(further)
-            del heads[:-_HEADS]
+            if len(heads) > _HEADS:
+                del heads[0]
             return further.length

@@ -20,7 +20,6 @@ from soc.model.source import Source, Transport
 
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: what claims to be older is a clock that was never set
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
-_ACCOUNTS = ("user.id", "user.name", "source.ip")
 _DECODED = {"url.path", "url.query", "url.extension"}  # from their percent-encoding
 
 
@@ -98,10 +97,11 @@ def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -
 
 def _walk(fields: Fields, masked: Masked, masker: Masker) -> int:
     """How many citizen ids in a row the account has asked for with this record, else the address; 0 where none is asked for."""
-    account = next((who for name in _ACCOUNTS if (who := fields.get(name))), None)
-    subject = fields.get("govsoc.lgsp.subject")
-    asked = masked.ids.get(str(subject)) or next((id_ for token, id_ in masked.ids.items() if token != account), None)
-    return masker.walk(str(account), asked) if account and asked else 0
+    account = str(fields.get("user.id") or fields.get("user.name") or fields.get("source.ip") or "")
+    asked = masked.ids.get(str(fields.get("govsoc.lgsp.subject")))
+    if asked is None:
+        asked = next((id_ for token, id_ in masked.ids.items() if token != account), None)
+    return masker.walk(account, asked) if account and asked else 0
 
 
 def _mask_again(fields: Fields, masker: Masker, keys: Iterable[str]) -> None:
