@@ -6,7 +6,7 @@ BIN := .venv/bin
 DATA_DIR ?= data
 export PYTHONDONTWRITEBYTECODE := # where it is set, every worker and every process of the tests would compile all modules anew
 
-.PHONY: help setup setup-elasticsearch setup-sigma setup-dev servers run run-embedded run-elasticsearch test check bench dashboards dashboards-json docs lock clean
+.PHONY: help setup setup-elasticsearch setup-sigma setup-dev types unit servers run run-embedded run-elasticsearch test check bench dashboards dashboards-json docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -45,8 +45,13 @@ run-elasticsearch: setup-elasticsearch ## `make run STORE=elasticsearch`
 check: setup-dev ## format, lint, types, import contract, unit tests: under 3 minutes
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	@$(MAKE) --no-print-directory --jobs 2 types unit # at once: the tests wait now and then
+
+types: setup-dev ## of these only the types
+	$(BIN)/mypy
+
+unit: setup-dev ## of these only the tests
 	$(BIN)/pytest -m "not server and not long" -n auto --dist loadgroup
 
 servers: ## install the real servers that the tests start (Debian, root)

@@ -6,7 +6,6 @@ A route shows its permission in its signature: `account: Analyst`. Every store r
 from __future__ import annotations
 
 from collections.abc import Callable
-from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import Depends, Request, Response, Security
@@ -17,6 +16,7 @@ from api.passwords import digest, new_secret, verify
 from api.state import Here, State
 from soc.errors import Forbidden
 from soc.model.account import Account, Role
+from soc.origin import from_this_machine
 from soc.store.base import AuditEntry
 from soc.telemetry import SIGN_INS
 
@@ -120,12 +120,8 @@ def address_of(request: Request) -> str:
 
 
 def may_read_metrics(request: Request, state: Here) -> None:
-    """Metrics know no organisations: this machine may read them, and whoever sees every organisation.
-
-    A request that a proxy on this machine passed on is not from this machine.
-    """
-    forwarded = any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip"))
-    if not forwarded and _loopback(address_of(request)):
+    """Metrics know no organisations: this machine may read them, and whoever sees every organisation."""
+    if from_this_machine(address_of(request), request.headers):
         return
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     account = account_of(state, key if scheme.lower() == "bearer" else None, request.cookies.get(COOKIE))
@@ -133,10 +129,3 @@ def may_read_metrics(request: Request, state: Here) -> None:
         raise SignInNeeded("metrics are open to this machine only: send an API key as `Authorization: Bearer ...`")
     if account.scope.orgs is not None:
         raise Forbidden(f"metrics are of all organisations; {account.name} may see only some")
-
-
-def _loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import hmac
 import re
+from collections.abc import Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import NamedTuple
 
 from collector.recognise import Span, canonical, recognise
+from collector.walk import CitizenId, Walks
 from soc.errors import ConfigError
 from soc.model.event import Fields
 
@@ -22,11 +25,13 @@ _REMEMBERED = 8192  # numbers with their tokens: a citizen is named by several l
 
 class Masked(NamedTuple):
     """`text`: the line with tokens and marks. `kind_text`: the same with `<phone>` ... instead, for event ids: it does not
-    depend on the masked values. `facts`: what detection may know of the values, as `govsoc.*` fields."""
+    depend on the masked values. `facts`: what detection may know of the values, as `govsoc.*` fields. `ids`: the citizen ids behind their
+    tokens, in order; they are kept by nobody but `Masker.walk`."""
 
     text: str
     kind_text: str
     facts: Fields
+    ids: Mapping[str, CitizenId] = MappingProxyType({})
 
 
 class _Known(NamedTuple):
@@ -34,6 +39,7 @@ class _Known(NamedTuple):
 
     token: str
     facts: tuple[tuple[str, str], ...]
+    id: CitizenId | None
 
 
 _JSON_KEY_BEFORE = re.compile(r"(\\*)\"\s*:\s*$")
@@ -67,10 +73,15 @@ class Masker:
             raise ConfigError("the masking key is too short: at least 16 bytes are needed")
         self._key = key
         self._known = lru_cache(_REMEMBERED)(self._get_to_know)
+        self._walks = Walks()
 
     def token(self, kind: str, value: str) -> str:
         """The token of a `phone`, `cccd` or `cmnd` number in any spelling: what a search for the number looks for."""
         return self._known(kind, value).token
+
+    def walk(self, account: str, asked: CitizenId) -> int:
+        """How many citizen ids in a row this account has asked for; see `Walks.follow`."""
+        return self._walks.follow(account, asked)
 
     def mask(self, line: str) -> Masked:
         """One line or field value. Costs next to nothing where nothing is to be masked."""
@@ -80,9 +91,10 @@ class Masker:
         kinds: set[str] = set()
         facts: Fields = {}
         marks: dict[str, str] = {}
+        ids: dict[str, CitizenId] = {}
         count = 0
         while spans:
-            plain, text = text, self._marked(text, spans, facts, marks)
+            plain, text = text, self._marked(text, spans, facts, marks, ids)
             count += len(spans)
             kinds.update(span.kind for span in spans)
             if not any(_touches(plain, span) for span in spans):
@@ -95,18 +107,22 @@ class Masker:
         kind_text = text
         for mark, kind in marks.items():
             kind_text = kind_text.replace(mark, kind)
-        return Masked(text, kind_text, facts)
+        return Masked(text, kind_text, facts, ids)
 
-    def _marked(self, line: str, spans: list[Span], facts: Fields, marks: dict[str, str]) -> str:
-        """The line with its spans replaced; adds the facts, and each mark used with its kind."""
+    def _marked(
+        self, line: str, spans: list[Span], facts: Fields, marks: dict[str, str], ids: dict[str, CitizenId]
+    ) -> str:
+        """The line with its spans replaced; adds the facts, each mark used with its kind, and the ids behind tokens."""
         out: list[str] = []
         at = 0
         for span in spans:
             mark = _MARKS.get(span.kind)
             if mark is None:
-                mark, known = self._known(span.kind, span.value)
+                mark, known, id_ = self._known(span.kind, span.value)
                 for name, fact in known:
                     facts.setdefault(name, fact)
+                if id_ is not None:
+                    ids[mark] = id_
             marks[mark] = f"<{span.kind}>"
             quotes = _missing_quotes(line, span)
             out += line[at : span.start], quotes, mark, quotes
@@ -116,7 +132,8 @@ class Masker:
     def _get_to_know(self, kind: str, value: str) -> _Known:
         number = canonical(kind, value)
         digest = hmac.digest(self._key, f"{kind}\0{number}".encode(errors="surrogatepass"), "sha256")
-        return _Known(f"{kind}_{digest[:20].translate(_LETTERS).decode()}", _facts(kind, number))
+        id_ = CitizenId(kind, int(number)) if kind in ("cccd", "cmnd") and number.isdecimal() else None
+        return _Known(f"{kind}_{digest[:20].translate(_LETTERS).decode()}", _facts(kind, number), id_)
 
 
 def _touches(line: str, span: Span) -> bool:

@@ -6,7 +6,6 @@ import socket
 import threading
 import traceback
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
 from typing import Any
 
 import structlog
@@ -22,6 +21,7 @@ from collector.base import DeliverTo
 from collector.body import Limits, RefusedError
 from collector.ingest import Ingest, not_known
 from soc.errors import NotFound, StoreUnavailable
+from soc.origin import from_this_machine
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ def ingest_app(
         return _problem(RefusedError(503, reason)) if reason else PlainTextResponse("ready\n")
 
     def metrics(request: Request) -> Response:
-        if not _of_this_machine(request):
+        if not from_this_machine(request.client and request.client.host, request.headers):
             return _problem(RefusedError(403, "metrics are of all organisations: they are open to this machine only"))
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -155,13 +155,3 @@ def _problem(refused: RefusedError) -> Response:
 def _no_such_thing(_: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", 404)
     return _problem(RefusedError(status, "There is POST /ingest, and GET /livez, /readyz and /metrics."))
-
-
-def _of_this_machine(request: Request) -> bool:
-    """What a proxy on this machine passed on is not."""
-    if request.client is None or any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
-        return False
-    try:
-        return ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False

@@ -64,9 +64,8 @@ class Traffic:
             "lgsp.gateway": self._lgsp,
             "probe.check": self._probe,
         }
-        self._ends: dict[
-            str, dict[str, tuple[float, int]]
-        ] = {}  # unit -> target -> seconds that its certificate has left, as of
+        # Unit -> target -> seconds that its certificate has left, and as of when (ms).
+        self._ends: dict[str, dict[str, tuple[float, int]]] = {}
 
     def count(self, event: Event) -> None:
         if event.dead:

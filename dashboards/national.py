@@ -1,7 +1,7 @@
 """National overview: the wall screen that a director understands."""
 
 from dashboards.board import Board
-from dashboards.panel import Ask, Panel
+from dashboards.panel import Ask, Panel, silent
 
 _LIVE = 'sum by (unit) (soc_sources{state="live",unit=~"$unit"})'
 _MEANT = 'sum by (unit) (soc_sources{state!~"disabled|exempt",unit=~"$unit"})'
@@ -27,15 +27,7 @@ BOARD = Board(
             (Ask(f"sum({_LIVE}) / sum({_MEANT})"),),
             (0.9, 0.6),
         ),
-        Panel(
-            ("Nguồn im lặng", "Silent sources"),
-            ("Nguồn không gửi gì lâu hơn mức cho phép.", "Sources that send nothing for longer than they may."),
-            "stat",
-            "short",
-            "/coverage",
-            (Ask('sum(soc_sources{state="silent",unit=~"$unit"})'),),
-            (1, 10),
-        ),
+        silent(("Nguồn im lặng", "Silent sources")),
         Panel(
             ("Cảnh báo chưa đóng", "Alerts open"),
             ("Tất cả cảnh báo chưa có kết luận.", "All alerts that nobody has closed."),

@@ -1,7 +1,7 @@
 """Onboarding: whose logs arrive, whose never did, and what cannot be read."""
 
 from dashboards.board import Board
-from dashboards.panel import Ask, Panel
+from dashboards.panel import Ask, Panel, silent
 
 BOARD = Board(
     "onboarding",
@@ -33,15 +33,7 @@ BOARD = Board(
             "/coverage",
             (Ask('count(sum by (unit) (soc_sources{state="live"}) > 0) or vector(0)'),),
         ),
-        Panel(
-            ("Im lặng", "Silent"),
-            ("Nguồn im lặng lâu hơn mức cho phép.", "Sources silent for longer than they may be."),
-            "stat",
-            "short",
-            "/coverage",
-            (Ask('sum(soc_sources{state="silent",unit=~"$unit"})'),),
-            (1, 10),
-        ),
+        silent(("Im lặng", "Silent")),
         Panel(
             ("Chứng thư hết hạn sớm nhất", "First certificate to end"),
             (

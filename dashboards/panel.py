@@ -88,6 +88,13 @@ class Panel:
         return _SIZES[self.kind]
 
 
+def silent(title: tuple[str, str]) -> Panel:
+    """How many sources are silent, of the chosen provinces: the same figure on each dashboard that shows it."""
+    about = "Nguồn không gửi gì lâu hơn mức cho phép.", "Sources that send nothing for longer than they may."
+    ask = Ask('sum(soc_sources{state="silent",unit=~"$unit"})')
+    return Panel(title, about, "stat", "short", "/coverage", (ask,), (1, 10))
+
+
 def built(panel: Panel, at: GridPos) -> Any:
     """The builder of Grafana's panel."""
     vi, en = panel.about

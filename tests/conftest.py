@@ -12,6 +12,7 @@ import structlog
 from effort import settings  # the profiles of hypothesis
 from elastic import elastic, elastic_server, secured, secured_server  # noqa: F401 - fixtures
 from memory import use_for_tests
+from once import compiling_once
 
 from soc.model.event import Event, event_id, iso
 
@@ -20,9 +21,11 @@ use_for_tests()
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and the libraries stay until the end: the collector of garbage need not look at them again and again."""
+    """Thousands of tests and the libraries stay until the end: the collector of garbage need not look at them again and again, nor at
+    each test's few objects as often as it would."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -61,6 +64,12 @@ def _own_cache(compiled: Path) -> Iterator[None]:
     """Commands keep compiled rules for who runs them; those of the tests keep theirs apart."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(compiled))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    with compiling_once():
         yield
 
 

@@ -12,6 +12,7 @@ from collector.base import Record
 from collector.parse.registry import Context, Parser, parser_of
 from collector.parse.time import iso_time
 from collector.privacy import Masked, Masker
+from collector.walk import LEAST
 from soc.errors import ConfigError, ParseError
 from soc.model.calendar import DAY_MS
 from soc.model.event import PIPELINE_ERROR, Event, Fields, Scalar, event_id
@@ -44,7 +45,8 @@ def _context(zone: str, now_ms: int) -> Context:
 def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser: Parser | None = None) -> Event:
     """The event of one record; a dead letter where it cannot be parsed. Never raises for any bytes.
 
-    A function of the record and its source; `now_ms` decides only on the year of times without one and on times in the future.
+    A function of the record and its source; `now_ms` decides only on the year of times without one and on times in the future, and
+    only `govsoc.subject.walk` on what the masker has seen before.
     `parser` stands in for the one of the source's type.
     """
     text = record.line.decode("utf-8", "backslashreplace")
@@ -61,6 +63,8 @@ def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser
             else "implausible time: more than a day ahead of the clock"
         )
         fields["event.created"] = iso_time(now_ms)
+    if masked.ids and (length := _walk(fields, masked, masker)) >= LEAST:
+        fields["govsoc.subject.walk"] = length
     if "\\" in masked.text:
         _mask_again(fields, masker, [*fields])
     elif "%" in masked.text:
@@ -89,6 +93,15 @@ def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -
         return {}, str(error)
     except Exception as error:  # noqa: BLE001 - one record must never stop the others
         return {}, f"parser failed: {type(error).__name__}"
+
+
+def _walk(fields: Fields, masked: Masked, masker: Masker) -> int:
+    """How many citizen ids in a row the account has asked for with this record, else the address; 0 where none is asked for."""
+    account = str(fields.get("user.id") or fields.get("user.name") or fields.get("source.ip") or "")
+    asked = masked.ids.get(str(fields.get("govsoc.lgsp.subject")))
+    if asked is None:
+        asked = next((id_ for token, id_ in masked.ids.items() if token != account), None)
+    return masker.walk(account, asked) if account and asked else 0
 
 
 def _mask_again(fields: Fields, masker: Masker, keys: Iterable[str]) -> None:

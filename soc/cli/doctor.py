@@ -28,6 +28,7 @@ from soc.errors import SocError
 from soc.model.canary import Life
 from soc.model.org import EVERYTHING
 from soc.model.silence import Freshness
+from soc.origin import is_loopback
 from soc.service.process import now_ms
 from soc.service.stores import lacking, need_library, open_stores
 from soc.settings import Settings, load
@@ -134,15 +135,10 @@ def _server(settings: Settings) -> Iterator[Check]:
         yield Check("store", "ok", f"{url} answers, and has what govsoc needs")
     for fault in wrong:
         yield Check("store", "bad" if fault.bad else "warn", fault.found, fault.advice)
-    if url.startswith("http:") and not _loopback(url):
+    if url.startswith("http:") and not is_loopback(urlsplit(url.split(",")[0]).hostname or ""):
         yield Check("store", "warn", "what goes to it is not encrypted", "use https:// in store.url")
     if not settings.store.verify_certs:
         yield Check("store", "warn", "its certificate is not checked", "set store.ca_file, and store.verify_certs on")
-
-
-def _loopback(url: str) -> bool:
-    host = urlsplit(url.split(",")[0]).hostname or ""
-    return host == "localhost" or host.startswith("127.") or host == "::1"
 
 
 def _names(settings: Settings) -> Sequence[str]:

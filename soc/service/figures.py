@@ -14,12 +14,14 @@ from prometheus_client import Gauge
 
 from api.directory import Organisations
 from api.standing import standings
+from collector.traffic import OTHER
 from soc import telemetry
 from soc.complaint import Complaint
 from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import EVERYTHING, OrgKind, unit_of
 from soc.model.rule import RuleDoc
 from soc.model.silence import Freshness
+from soc.service.looking import keep_looking
 from soc.store.base import Stores
 
 log = structlog.get_logger("figures")
@@ -30,7 +32,6 @@ _AGES = {"1h": _HOUR_MS, "4h": 4 * _HOUR_MS, "1d": 24 * _HOUR_MS, "7d": 168 * _H
 _MOST_RULES = 20
 _MOST_UNITS = 100  # there are about 80; an administrator could have enrolled any number
 _MOST_INCIDENTS = 2_000
-_OTHER = "other"
 
 Rows = Mapping[tuple[str, ...], float]
 
@@ -45,14 +46,7 @@ class Figures:
     def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
         """Look again and again until told to stop, whatever one look meets."""
         complaint = Complaint(log, "figures for dashboards cannot be asked for", "figures are there again")
-        while not stop.is_set():
-            try:
-                self.look()
-                complaint.over()
-            except Exception as error:  # noqa: BLE001 - it is counted and said, and the figures must not end with it
-                telemetry.FIGURES_FAILURES.inc()
-                complaint.failed(error)
-            stop.wait(every_s)
+        keep_looking(self.look, every_s, complaint, stop, telemetry.FIGURES_FAILURES)
 
     def look(self) -> None:
         """Ask for all of them. May raise what a store raises; those that were asked before are new then, the others as they were."""
@@ -60,7 +54,7 @@ class Figures:
         rules = {rule.id: rule for rule in alerts.running()[0]}
         unclosed = Counter[tuple[str, ...]]()
         for (org, rule_id), number in alerts.unclosed(EVERYTHING).items():
-            level = rules[rule_id].level if rule_id in rules else _OTHER
+            level = rules[rule_id].level if rule_id in rules else OTHER
             unclosed[unit_of(org), level] += number
         _show(telemetry.ALERTS_OPEN, _bounded(unclosed))
         _show(
@@ -101,9 +95,9 @@ class Figures:
 def _named(rule_id: str, rule: RuleDoc | None) -> tuple[str, str, str]:
     """Id, title, and what logs it looks at: `webserver` for portals."""
     if rule is None:
-        return rule_id, rule_id, _OTHER
-    sources = {one.category or one.product or _OTHER for one in rule.logsources}
-    return rule_id, rule.title, min(sources, default=_OTHER)
+        return rule_id, rule_id, OTHER
+    sources = {one.category or one.product or OTHER for one in rule.logsources}
+    return rule_id, rule.title, min(sources, default=OTHER)
 
 
 def _bounded(rows: Counter[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
@@ -114,7 +108,7 @@ def _bounded(rows: Counter[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
     kept = {unit for unit, _ in units.most_common(_MOST_UNITS)}
     bounded = Counter[tuple[str, ...]]()
     for (unit, *rest), number in rows.items():
-        bounded[unit if unit in kept else _OTHER, *rest] += number
+        bounded[unit if unit in kept else OTHER, *rest] += number
     return bounded
 
 

@@ -81,14 +81,5 @@ class KnownTuning:
 
 def keeping(known: KnownTuning, look_s: float = _LOOK_S) -> AbstractContextManager[None]:
     """While the block runs, what people lay down is known within about `look_s`."""
-
-    def look() -> None:
-        try:
-            known.load()
-        except Exception:
-            telemetry.TUNING_FAILURES.inc()
-            raise
-
-    return looking(
-        "tuning", look, look_s, Complaint(log, "the tuning is the one last known", "the tuning is known again")
-    )
+    complaint = Complaint(log, "the tuning is the one last known", "the tuning is known again")
+    return looking("tuning", known.load, look_s, complaint, telemetry.TUNING_FAILURES)

@@ -19,6 +19,7 @@ from soc.model.calendar import DAY_MS
 from soc.model.org import EVERYTHING
 from soc.model.rule import RuleDoc
 from soc.model.silence import Freshness, Outage, Standing, outage_id
+from soc.service.looking import keep_looking
 from soc.service.tuning import read_tuning
 from soc.store.base import KEPT_DAYS, Stores
 
@@ -38,14 +39,7 @@ class Watch:
     def run(self, stop: threading.Event, every_s: float = EVERY_S) -> None:
         """Look again and again until told to stop, whatever one look meets."""
         complaint = Complaint(log, "cannot look at the sources, trying again", "the sources are looked at again")
-        while not stop.is_set():
-            try:
-                self.look()
-                complaint.over()
-            except Exception as error:  # noqa: BLE001 - it is counted and said, and the alarm must not end with it
-                telemetry.WATCH_FAILURES.inc()
-                complaint.failed(error)
-            stop.wait(every_s)
+        keep_looking(self.look, every_s, complaint, stop, telemetry.WATCH_FAILURES)
 
     def look(self) -> None:
         """One look. Repeated, it changes nothing. May raise what a store raises; then the next look does what is missing."""

@@ -123,15 +123,21 @@ def test_a_flood_in_one_organisation_makes_the_others_reload(world, flood, heard
     assert [change and change.entity for change in asyncio.run(flooded())] == heard
 
 
-def test_nothing_is_looked_at_while_nobody_watches():
+def test_nothing_is_looked_at_while_nobody_watches(world):
     async def idle():
         calls = []
-        task = asyncio.create_task(Feed(lambda: calls.append(1) or [], interval_s=0.01).run())
-        await asyncio.sleep(0.1)
+        feed = Feed(lambda: calls.append(1) or world.stores.alerts.list(AlertFilter(), EVERYTHING), interval_s=0)
+        task = asyncio.create_task(feed.run())
+        for _ in range(100):
+            await asyncio.sleep(0)
+        unwatched = len(calls)
+        with feed.watch(EVERYTHING):
+            while not calls:
+                await asyncio.sleep(0)
         task.cancel()
-        return calls
+        return unwatched
 
-    assert asyncio.run(idle()) == []
+    assert asyncio.run(idle()) == 0
 
 
 def test_a_full_house_is_refused():

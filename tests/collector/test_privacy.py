@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from collector.base import Record
 from collector.keys import KeyRing
 from collector.parse.record import to_event
-from collector.privacy import Masker
+from collector.privacy import Masked, Masker
 from collector.recognise import KEYS
 from soc.errors import ConfigError
 from soc.model.source import Source, Transport
@@ -224,7 +224,7 @@ def test_bare_json_numbers_stay_valid_json(number: str, cmnd: str) -> None:
 )
 def test_ordinary_numbers_stay(line: str) -> None:
     masked = MASKER.mask(line)
-    assert masked == (line, line, {})
+    assert masked == Masked(line, line, {})
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,9 @@ import httpx
 import orjson
 import pytest
 from readers import run_reader, wait_for
-from starlette.requests import Request
 
 from collector.body import Limits, RefusedError, elements, parts
-from collector.push import Push, _of_this_machine, ingest_app
+from collector.push import Push, ingest_app
 from soc.errors import StoreUnavailable
 
 TOKENS = {"secret-of-portal": "portal", "secret-of-otp": "otp"}
@@ -309,14 +308,6 @@ def test_metrics_are_for_this_machine_only(client) -> None:
         answer = client.get("/metrics", headers={header: "198.51.100.1"})
         assert answer.status_code == 403, "a proxy on this machine passed it on"
         assert "python_info" not in answer.text
-
-
-@pytest.mark.parametrize(
-    ("address", "may"), [("127.0.0.1", True), ("::1", True), ("198.51.100.1", False), ("x", False)]
-)
-def test_an_address_elsewhere_is_not_this_machine(address: str, may: bool) -> None:
-    scope = {"type": "http", "headers": [], "client": (address, 50_000)}
-    assert _of_this_machine(Request(scope)) is may
 
 
 def test_health_and_metrics(client) -> None:

@@ -233,6 +233,7 @@ def arrived(ruleset: RuleSet, tz, fixture, seed: int, *, delays: bool) -> list[t
     return told(run(Known(ruleset, tz), batches(order, rng, 4000), rng, watermark=delays))
 
 
+@pytest.mark.xdist_group("correlations-fixture")  # one worker: what they share takes long to make
 @pytest.mark.parametrize("delays", [False, True], ids=["permutation", "delay"])
 def test_an_order_of_the_fixture(ruleset, tz, fixture, delays: bool) -> None:
     assert len({alert for _, alert, _ in fixture[2]}) > 100

@@ -151,6 +151,9 @@ def test_few_rules_of_any_kind(data: st.DataObject) -> None:
     Judge(texts).judge(found)
 
 
+POOLED = pytest.mark.xdist_group("oracle-pool")  # one worker: what they share takes long to make
+
+
 @pytest.fixture(scope="module")
 def pool() -> tuple[list[str], list[dict[str, object]]]:
     """Fifty rules and more, and hundreds of events, each near some of the rules."""
@@ -173,6 +176,7 @@ def pool() -> tuple[list[str], list[dict[str, object]]]:
     return texts, found
 
 
+@POOLED
 def test_many_rules_and_events_together(pool) -> None:
     """So that what is remembered of one event is asked for by another, of equal classes and of unequal ones."""
     texts, found = pool
@@ -191,6 +195,7 @@ SMALL = {
 }
 
 
+@POOLED
 def test_caches_that_overflow_all_the_time(pool, monkeypatch: pytest.MonkeyPatch) -> None:
     modules = [import_module(module.name) for module in walk_packages(rules_package.__path__, "rules.")]
     changed = {name for module in modules for name in SMALL if hasattr(module, name)}
@@ -202,6 +207,7 @@ def test_caches_that_overflow_all_the_time(pool, monkeypatch: pytest.MonkeyPatch
     Judge(pool[0]).judge(pool[1], slow_of=10)
 
 
+@POOLED
 def test_the_command_says_the_same(pool, tmp_path: Path) -> None:
     texts, found = pool
     documents = [nested(fields) if number % 2 else fields for number, fields in enumerate(found)]

@@ -87,9 +87,7 @@ def test_what_has_just_begun_alarms_nobody() -> None:
 
 def test_a_slow_leak_is_a_ticket() -> None:
     levels = Levels(SLOS)
-    alarms = [
-        a for minute in range(START, START + 3 * 1440) for a in run(levels, [minute], n=10, bad=1 if minute % 5 else 0)
-    ]
+    alarms = [a for minute in range(START, START + 3 * 1440, 5) for a in run(levels, [minute], n=50, bad=4)]
     assert alarms
     assert alarms[0].severity is Severity.TICKET
 
@@ -328,10 +326,10 @@ def test_what_a_clock_ahead_has_kept_is_refused() -> None:
 def test_the_end_says_since_when() -> None:
     """To whom it was told first as a ticket, then as a page, each is told that it is over."""
     levels = Levels(only("otp-delivered"))
-    run(levels, range(START, START + 4 * 1440, 5), n=50, bad=3)
+    run(levels, range(START, START + 4 * 1440, 15), n=150, bad=9)
     alarms = run(levels, range(START + 4 * 1440, START + 4 * 1440 + 60), n=20, bad=20)
     assert alarms[-1].severity is Severity.PAGE
-    ends = run(levels, range(START + 4 * 1440 + 60, START + 9 * 1440, 5), n=50, bad=0)
+    ends = run(levels, range(START + 4 * 1440 + 60, START + 9 * 1440, 15), n=150, bad=0)
     assert [end.severity for end in ends] == [Severity.TICKET, Severity.PAGE]
     for end in ends:
         assert end.ended_at is not None

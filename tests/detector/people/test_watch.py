@@ -70,6 +70,17 @@ def test_organisations_beyond_the_room_are_counted_and_nothing_else_of_them_is_k
     assert beyond.other == sum(len(list(lookups(1, number, officers=2))) for number in (2, 3))
 
 
+def test_who_walks_through_citizen_ids_is_named_at_an_ordinary_pace():
+    """As many lookups as on any day; all that there is about it is that the ids follow each other."""
+    assert CURIOUS not in {one.entity for one in watch().feed(lookups(6, 1)) if one.at > START + 4 * DAY}
+    found = [one for one in watch().feed(lookups(6, 1, walks_on=4)) if one.entity == CURIOUS]
+    first = next(one for one in found if one.at > START + 4 * DAY)
+    assert first.at < START + 4 * DAY + 2 * HOUR, "early on the day"
+    assert any(why.field == "govsoc.subject.walk" for why in first.reasons[:3])
+    assert any("số định danh nối tiếp" in why.text["vi"] for why in first.reasons)
+    assert any("citizen ids in a row" in why.text["en"] for why in first.reasons)
+
+
 def test_a_clock_that_is_ahead_for_a_few_events_changes_nothing():
     calm, upset = watch(), watch()
     events = list(lookups(6, 1, curious_on=4))

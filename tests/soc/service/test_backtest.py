@@ -264,10 +264,17 @@ def test_a_rule_whose_list_is_not_there_is_left_out_and_said(settings, tmp_path)
         assert [fault.reason for fault in running.faults] == ["Asks: there is no list bad"]
 
 
-def test_an_interrupted_one_goes_on_where_it_was(settings, tmp_path, monkeypatch):
-    expected, outcomes = backtest(settings)
-    with open_backtest(settings, choose(settings, [], []), EVERYTHING, 2, clock) as running:
-        running.forget()
+@pytest.fixture(scope="module")
+def of_everything(history, compiled, tmp_path_factory):
+    """What all rules raised in one go, where nothing is laid down, and their outcomes."""
+    folder = tmp_path_factory.mktemp("everything")
+    (folder / "cache").symlink_to(compiled)
+    events_dir(folder).symlink_to(events_dir(history))
+    return backtest(Settings(data_dir=folder))
+
+
+def test_an_interrupted_one_goes_on_where_it_was(settings, of_everything, monkeypatch):
+    expected, outcomes = of_everything
     monkeypatch.setattr(run, "BATCH", 700)
     resumed, _ = backtest(settings, steps=2)
     assert not resumed
@@ -290,9 +297,9 @@ def test_it_is_held_against_what_was_closed(settings):
     assert all(outcome.fresh == outcome.gone == 0 for outcome in outcomes)
 
 
-def test_a_scope_is_kept_to(settings):
+def test_a_scope_is_kept_to(settings, of_everything):
     raised, _ = backtest(settings, Scope(frozenset({"ninhbinh"})))
-    everything, _ = backtest(settings)
+    everything, _ = of_everything
     in_production(settings)
     alerts = open_stores(settings).alerts.list(AlertFilter(), EVERYTHING, limit=1000).items
     assert {id_ for id_, *_ in raised} == {alert.id for alert in alerts if alert.org == "ninhbinh"}

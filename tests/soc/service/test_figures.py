@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from datetime import date
 
@@ -10,6 +11,7 @@ from opened import commit, finding, open_sqlite
 from prometheus_client import REGISTRY
 
 from soc import telemetry
+from soc.errors import StoreUnavailable
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.incident import Incident
 from soc.model.org import Organisation, OrgKind
@@ -96,3 +98,19 @@ def test_a_scrape_while_figures_change_misses_none_that_stays():
     assert seen == [2]
     assert value("soc_sources", unit="hungyen", state="silent") == 3
     assert value("soc_sources", unit="ninhbinh", state="live") is None
+
+
+def test_the_thread_looks_at_once_and_goes_on_whatever_a_look_meets(opened):
+    figures, stop, looks = Figures(opened.stores, lambda: NOW), threading.Event(), []
+
+    def look():
+        looks.append(1)
+        if len(looks) == 3:
+            stop.set()
+        raise StoreUnavailable("away") if len(looks) == 1 else ValueError("odd")
+
+    figures.look = look
+    before = telemetry.FIGURES_FAILURES._value.get()
+    figures.run(stop, every_s=0)
+    assert len(looks) == 3
+    assert telemetry.FIGURES_FAILURES._value.get() == before + 3

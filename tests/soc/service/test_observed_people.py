@@ -22,6 +22,7 @@ from soc.store.detections import SqliteDetections
 from soc.store.sqlite import open_stores
 from soc.store.unusual import SqliteUnusual
 
+pytestmark = pytest.mark.xdist_group("observed-people")  # one worker: what they share takes long to make
 DAYS = 6
 
 

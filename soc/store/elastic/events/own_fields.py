@@ -11,6 +11,7 @@ OWN: dict[str, Type] = {
     "govsoc.phone.carrier": "keyword",
     "govsoc.phone.prefix": "keyword",
     "govsoc.cccd.province": "keyword",
+    "govsoc.subject.walk": "long",
     "govsoc.web.forwarded_for": "ip",
     "govsoc.web.upstream": "keyword",
     "govsoc.web.upstream_name": "keyword",
