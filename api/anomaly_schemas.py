@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from api.anomalies import Detail, Said, Shown
+from api.anomalies import Detail, Shown
+from api.harmless import Said
 from api.schemas import Comment, In
 from soc.model.anomaly import Anomaly, Counts, Reading
 from soc.model.event import iso

@@ -13,22 +13,20 @@ from api.anomalies import (
     MOST_HOURS,
     Detail,
     Shown,
-    all_said,
     definitions,
     detail,
-    lay_down,
     reset,
-    said,
     shown_of,
     took_over,
-    withdraw,
 )
 from api.anomaly_schemas import AnomalyId, SeriesId
 from api.auth import Admin, Analyst, Viewer
 from api.console.plot import plot
 from api.console.render import local
+from api.harmless import all_said, lay_down, said, withdraw
 from api.schemas import Cursor, Name
 from api.state import Here, State
+from api.tuning.exceptions import observed
 from soc.errors import NotFound
 from soc.model.account import Account, Role
 from soc.model.anomaly import RULE_PREFIX
@@ -36,6 +34,7 @@ from soc.store.cursor import decode, encode
 
 router = APIRouter()
 _A_PAGE = 50
+_SAID = 100  # of what is said to be harmless
 _GOES_ON_MS = HOUR_MS // 2  # since its last bucket that was off
 _OF_AN_ALERT = 6
 Reason = Annotated[str, Form(min_length=1, max_length=4000)]
@@ -49,14 +48,17 @@ def anomalies_page(
     found = state.anomalies.list(account.scope, before=before, limit=_A_PAGE + 1)
     more = f"/anomalies?{urlencode({'cursor': encode(0, found[_A_PAGE - 1].id)})}" if len(found) > _A_PAGE else None
     counts = state.anomalies.counts(account.scope)
-    known = definitions(state)
+    known, harmless = definitions(state), all_said(state, account.scope)
     return state.pages.html(
         request,
         "anomalies.html",
         account=account,
         anomalies=[(one, shown_of(state, one, account.scope, known.get(one.definition))) for one in found[:_A_PAGE]],
         on=[one.id for one in found if state.clock() - one.until < _GOES_ON_MS],
-        harmless=[(one, _shown(state, account, one.harmless.series)) for one in all_said(state, account.scope)],
+        harmless=[(one, _shown(state, account, one.harmless.series)) for one in harmless[:_SAID]],
+        said=len(harmless),
+        exceptions=observed(state.stores, account.scope, RULE_PREFIX),
+        now=state.clock(),
         definitions=known,
         faults=state.anomalies.running()[1] if account.role.includes(Role.ADMIN) else [],
         series={name: sum(one.series for board, one in counts.items() if board.definition == name) for name in known},

@@ -20,7 +20,7 @@ from soc.model.incident import IncidentStatus
 
 router = APIRouter(prefix="/alerts/bulk")
 _SHOWN = 30
-Action = Literal["acknowledge", "close", "assign", "snooze", "comment"]
+Action = Literal["acknowledge", "close", "reopen", "assign", "snooze", "comment"]
 
 
 @router.get("")
@@ -68,6 +68,8 @@ def _decision(
             if verdict is None:
                 raise Refused(f"closing needs a verdict: one of {', '.join(Verdict)}")
             return Decision(status=Status.CLOSED, verdict=verdict, comment=said)
+        case "reopen":
+            return Decision(status=Status.NEW, comment=said)
         case "assign":
             return Decision(assignee=assignee or account.name, comment=said)
         case "snooze":

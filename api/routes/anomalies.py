@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.anomalies import HOUR_MS, MOST_HOURS, Shown, all_said, definitions, detail, lay_down, reset, said, withdraw
+from api.anomalies import HOUR_MS, MOST_HOURS, Shown, definitions, detail, reset
 from api.anomaly_schemas import (
     AnomalyDetail,
     AnomalyId,
@@ -20,6 +20,7 @@ from api.anomaly_schemas import (
     SeriesOut,
 )
 from api.auth import Admin, Analyst, Viewer
+from api.harmless import all_said, lay_down, said, withdraw
 from api.schemas import AlertId, Cursor, ItemsOut, Limit, Name, PageOut
 from api.state import Here
 from soc.store.cursor import decode, encode
