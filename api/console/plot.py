@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 from markupsafe import Markup
 
-from soc.model.anomaly import Reading
+from soc.model.anomaly import Reading, thinned
 
 _WIDTH, _HEIGHT, _EDGE = 640, 160, 4
 _MOST = 1280  # points; more than two a pixel say nothing
@@ -16,7 +15,7 @@ _MOST = 1280  # points; more than two a pixel say nothing
 def plot(readings: Sequence[Reading], step_ms: int, marked: tuple[int, int] | None = None, label: str = "") -> Markup:
     """`marked`: from and to which time (ms) it is an anomaly. Where a bucket is not known the line ends. Of more readings than there is
     room for, the least and the greatest of each few are drawn."""
-    shown, step_ms = _thinned(readings, step_ms)
+    shown, step_ms = thinned(readings, step_ms, _MOST)
     known = [one for one in shown if one.value is not None]
     if len(known) < 2:
         return Markup()
@@ -52,23 +51,6 @@ def plot(readings: Sequence[Reading], step_ms: int, marked: tuple[int, int] | No
         shapes.append(f'<polyline class="actual" points="{line}"/>')
     title = Markup("<title>{}</title>").format(label)
     return Markup(head) + title + Markup("".join(shapes) + "</svg>")  # noqa: S704 - numbers only
-
-
-def _thinned(readings: Sequence[Reading], step_ms: int) -> tuple[Sequence[Reading], int]:
-    """At most `_MOST`, and the time (ms) from one to the next that makes no gap."""
-    if len(readings) <= _MOST:
-        return readings, step_ms
-    each = math.ceil(2 * len(readings) / _MOST)
-    shown: list[Reading] = []
-    for at in range(0, len(readings), each):
-        known = [one for one in readings[at : at + each] if one.value is not None]
-        ends = {min(known, key=_value), max(known, key=_value)} if known else {readings[at]}
-        shown += sorted(ends)
-    return shown, step_ms * each
-
-
-def _value(one: Reading) -> float:
-    return one.value or 0.0
 
 
 def _runs(readings: Sequence[Reading], step_ms: int) -> Iterator[list[Reading]]:

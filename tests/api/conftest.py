@@ -37,7 +37,7 @@ from soc.model.source import Source, SourceHealth, Transport
 from soc.model.tuning import RuleException, exception_body
 from soc.notify.channel import Undelivered
 from soc.notify.route import Channel, Route, body_of
-from soc.service.api import BACKTEST
+from soc.service.api import SOC
 from soc.service.lists import KnownLists
 from soc.service.tuning import read_tuning
 from soc.store.anomalies import SqliteAnomalies
@@ -293,7 +293,7 @@ def jobs(world, compiled):
     """Backtests as the API process starts them, over the world's events."""
     (world.keys.directory.parent / "cache").symlink_to(compiled)
     environment = {"SOC_DATA_DIR": str(world.keys.directory.parent)}
-    jobs = Jobs(jobs_dir(world.keys.directory.parent), BACKTEST, environment)
+    jobs = Jobs(jobs_dir(world.keys.directory.parent), SOC, environment)
     yield jobs
     jobs.close()
 
