@@ -67,6 +67,7 @@ def anomalies_page(
         more=more,
         first_page=cursor is None,
         may_triage=account.role.includes(Role.ANALYST),
+        may_define=account.role.includes(Role.ADMIN),
     )
 
 
@@ -167,7 +168,7 @@ def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> lis
 
 def plot_of(found: Detail) -> str:
     one = found.anomaly
-    return plot(found.readings, found.shown.bucket_ms, (one.since, one.until), found.anomaly.definition)
+    return plot(found.readings, found.shown.bucket_ms, [(one.since, one.until)], found.anomaly.definition)
 
 
 def _shown(state: State, account: Account, series_id: str) -> Shown | None:

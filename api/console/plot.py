@@ -12,9 +12,16 @@ _WIDTH, _HEIGHT, _EDGE = 640, 160, 4
 _MOST = 1280  # points; more than two a pixel say nothing
 
 
-def plot(readings: Sequence[Reading], step_ms: int, marked: tuple[int, int] | None = None, label: str = "") -> Markup:
-    """`marked`: from and to which time (ms) it is an anomaly. Where a bucket is not known the line ends. Of more readings than there is
-    room for, the least and the greatest of each few are drawn."""
+def plot(
+    readings: Sequence[Reading],
+    step_ms: int,
+    marked: Sequence[tuple[int, int]] = (),
+    label: str = "",
+    *,
+    level_since: int | None = None,
+) -> Markup:
+    """`marked`: from and to which times (ms) it is an anomaly. `level_since`: from when on another level is usual. Where a bucket is not
+    known the line ends. Of more readings than there is room for, the least and the greatest of each few are drawn."""
     shown, step_ms = thinned(readings, step_ms, _MOST)
     known = [one for one in shown if one.value is not None]
     if len(known) < 2:
@@ -36,9 +43,15 @@ def plot(readings: Sequence[Reading], step_ms: int, marked: tuple[int, int] | No
 
     head = f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" preserveAspectRatio="none">'
     shapes = []
-    if marked is not None:
-        left, right = x(max(marked[0], first)), x(min(marked[1] + step_ms, last))
+    for since, until in marked:
+        if until + step_ms <= first or since > last:
+            continue
+        left, right = x(max(since, first)), x(min(until + step_ms, last))
         shapes.append(f'<rect class="off" x="{left:.1f}" y="0" width="{max(right - left, 1):.1f}" height="{_HEIGHT}"/>')
+    if level_since is not None and first < level_since < last:
+        shapes.append(
+            f'<line class="level" x1="{x(level_since):.1f}" x2="{x(level_since):.1f}" y1="0" y2="{_HEIGHT}"/>'
+        )
     for run in _runs(shown, step_ms):
         band = [one for one in run if one.lower == one.lower and one.upper == one.upper]
         if len(band) > 1:

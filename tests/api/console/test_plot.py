@@ -13,7 +13,7 @@ MINUTE = 60_000
 def test_eight_days_are_drawn_whole_with_their_peaks():
     readings = [Reading(n * MINUTE, 10.0, 1.0, 10.0, 5.0, 15.0, 0.0, False) for n in range(8 * 1440)]
     readings[100] = readings[100]._replace(value=15.0)
-    drawn = str(plot(readings, MINUTE, (100 * MINUTE, 110 * MINUTE)))
+    drawn = str(plot(readings, MINUTE, [(100 * MINUTE, 110 * MINUTE)]))
     (line,) = re.findall(r'class="actual" points="([^"]*)"', drawn)
     points = [tuple(map(float, one.split(","))) for one in line.split()]
     assert 600 < len(points) <= 1280
