@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from api.harmless import Said, said
 from detector.explain import query_of
+from detector.level import Level, level_of
 from detector.score.merge import RELEARNING_DAYS
 from detector.series.definition import Definition, Measure
 from soc.errors import NotFound
@@ -127,6 +128,13 @@ def took_over(state: State, shown: Shown, last: Reading | None) -> list[str]:
         and org.ended(day)
         and not org.ended(day - timedelta(days=RELEARNING_DAYS))
     ]
+
+
+def level(state: State, shown: Shown, last: Reading | None) -> Level | None:
+    """Where it stands now; None while it is learning, and where that is not known."""
+    if last is None or last.learning or shown.definition is None:
+        return None
+    return level_of(shown.definition, state.zone, *state.anomalies.since_snapshot(shown.series, last.ts + 1))
 
 
 def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:

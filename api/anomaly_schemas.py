@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from api.anomalies import Detail, Shown
 from api.harmless import Said
 from api.schemas import Comment, In
+from detector.level import Level
 from soc.model.anomaly import Anomaly, Counts, Reading
 from soc.model.event import iso
 
@@ -79,7 +80,24 @@ class HarmlessOut(BaseModel):
         )  # fmt: skip
 
 
+class LevelOut(BaseModel):
+    since: str | None = Field(
+        description="the day from which on another level is taken as usual, as it stayed for three; null: never"
+    )
+    leaning: float = Field(
+        description="how the usual has changed in three days, in changes that are usual for the series; beyond 5 or -5 it leaks"
+    )
+    usual: float = Field(description="what is usual at its last bucket")
+    before: float = Field(description="what was, three days ago")
+
+    @classmethod
+    def of(cls, one: Level) -> LevelOut:
+        since = iso(one.since)[:10] if one.since is not None else None
+        return cls(since=since, leaning=one.leaning, usual=one.usual, before=one.before)
+
+
 class SeriesDetail(SeriesOut):
+    level: LevelOut | None = Field(description="null while it is learning, and where that is not known")
     readings: list[ReadingOut]
     harmless: HarmlessOut | None
 

@@ -15,6 +15,7 @@ from api.anomalies import (
     Shown,
     definitions,
     detail,
+    level,
     reset,
     shown_of,
     took_over,
@@ -119,6 +120,7 @@ def one_series_page(
     shown = Shown(known.series, definitions(state).get(known.series.board.definition))
     end = known.last.ts + 1 if known.last else state.clock()
     readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)
+    anomalies = state.anomalies.list(account.scope, series=series_id, limit=20)
     return state.pages.html(
         request,
         "series.html",
@@ -128,9 +130,16 @@ def one_series_page(
         hours=hours,
         took_over=took_over(state, shown, known.last),
         span=(readings[0].ts, readings[-1].ts) if readings else None,
-        plot=plot(readings, shown.bucket_ms, label=shown.series.board.definition),
+        level=(stands := level(state, shown, known.last)),
+        plot=plot(
+            readings,
+            shown.bucket_ms,
+            [(one.since, one.until) for one in anomalies],
+            shown.series.board.definition,
+            level_since=stands.since if stands else None,
+        ),
         known=sum(one.value is not None for one in readings),
-        anomalies=state.anomalies.list(account.scope, series=series_id, limit=20),
+        anomalies=anomalies,
         harmless=said(state, series_id),
         may_triage=account.role.includes(Role.ANALYST),
         may_reset=account.role.includes(Role.ADMIN),

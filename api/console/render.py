@@ -26,6 +26,7 @@ from soc.model.rule import RuleDoc
 
 TEMPLATES = Path(__file__).parent / "templates"
 _FORMATS = {"vi": "%H:%M:%S %d/%m/%Y", "en": "%Y-%m-%d %H:%M:%S"}
+_DAYS = {"vi": "%d/%m/%Y", "en": "%Y-%m-%d"}
 
 
 class Pages:
@@ -83,6 +84,9 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
         """Of a time in a history, which is RFC 3339."""
         return when(int(datetime.fromisoformat(text).timestamp() * 1000))
 
+    def day(at: int) -> str:
+        return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).strftime(_DAYS[language])
+
     def ago(at: int) -> str:
         return format_timedelta(timedelta(milliseconds=at - clock()), add_direction=True, locale=locale)
 
@@ -103,6 +107,7 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
     env.globals.update(language=language, languages=LANGUAGES, title=title)
     env.filters.update(
         when=when,
+        day=day,
         local_time=local_time,
         ago=ago,
         number=lambda n: format_decimal(n, locale=locale, format="#,##0.##"),

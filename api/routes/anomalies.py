@@ -6,13 +6,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from api.anomalies import HOUR_MS, MOST_HOURS, Shown, definitions, detail, reset
+from api.anomalies import HOUR_MS, MOST_HOURS, Shown, definitions, detail, level, reset
 from api.anomaly_schemas import (
     AnomalyDetail,
     AnomalyId,
     AnomalyOut,
     BoardOut,
     HarmlessOut,
+    LevelOut,
     ReadingOut,
     ReasonIn,
     SeriesDetail,
@@ -91,14 +92,15 @@ def count_series(state: Here, account: Viewer) -> ItemsOut[BoardOut]:
 def get_series(
     series_id: SeriesId, state: Here, account: Viewer, hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 6
 ) -> SeriesDetail:
-    """With its last hours: what was, and what was expected."""
+    """With its last hours: what was, and what was expected; and where its level stands."""
     known = state.anomalies.one(series_id, account.scope)
     shown = Shown(known.series, definitions(state).get(known.series.board.definition))
     end = known.last.ts + 1 if known.last else state.clock()
     readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)
-    laid = said(state, series_id)
+    laid, stands = said(state, series_id), level(state, shown, known.last)
     return SeriesDetail(
         **SeriesOut.of(shown, known.last).model_dump(),
+        level=LevelOut.of(stands) if stands else None,
         readings=[ReadingOut.of(one) for one in readings],
         harmless=HarmlessOut.of(laid) if laid else None,
     )

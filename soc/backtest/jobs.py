@@ -2,7 +2,7 @@
 waits for one.
 
     data/backtests/jobs/<id>/   job.json        what was asked for, by whom, of which organisations
-                                text/           the text of a new or changed rule, or of definitions of series
+                                rule.yml        the text of a new or changed rule; of series, series.yml
                                 progress.json   how far it has come           written by the process
                                 outcomes.json   what came of it, once it has ended well
                                 said.txt        what it said, else
@@ -210,7 +210,7 @@ class Jobs:
 
     def _run(self, job: Job) -> None:
         place = self._folder / job.id
-        wanted = _wanted(job, place / "text")
+        wanted = _wanted(job, place)
         wanted += [part for org in job.orgs or () for part in ("--org", org)]
         with (place / "said.txt").open("wb") as said:
             self._processes[job.id] = subprocess.Popen(  # noqa: S603 - our own arguments, each checked by who calls
@@ -252,7 +252,6 @@ class Jobs:
 def _wanted(job: Job, folder: Path) -> list[str]:
     """The command, and what it is to try."""
     if job.text is not None:
-        folder.mkdir(exist_ok=True)
         (folder / f"{job.kind}.yml").write_text(job.text, encoding="utf-8")
     if job.kind is Kind.SERIES:
         return ["detector", "backtest", "--series", str(folder), f"--minutes={MOST_MINUTES}"]

@@ -33,6 +33,9 @@ from soc.store.base import AuditEntry
 from soc.whole import write_whole
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from detector.level import Level
     from detector.series.definition import Definition
 
 app = typer.Typer(help="Series of events, and what is unusual in them.", no_args_is_help=True)
@@ -91,6 +94,7 @@ def explain(
 ) -> None:
     """One bucket of a series: what was, what was expected and why, and the search for the events behind it."""
     from detector.explain import query_of
+    from detector.level import level_of
 
     settings = load(config, data_dir)
     kept = SqliteAnomalies(settings.data_dir)
@@ -101,8 +105,11 @@ def explain(
     reading = next(iter(kept.readings(one, start, start + width)), None)
     inside = next((a for a in kept.list(EVERYTHING, series=series, limit=1000) if a.since <= start <= a.until), None)
     query = query_of(definition, one, start, start + width) if definition else ""
+    zone = ZoneInfo(settings.detect.zone)
+    level = level_of(definition, zone, *kept.since_snapshot(one, start + width)) if definition and reading else None
     if json:
         print_json({"series": series, "time": iso(start), "reading": reading._asdict() if reading else None,
+                    "level": level._asdict() if level else None,
                     "anomaly": asdict(inside) if inside else None, "query": query})  # fmt: skip
         return
     out = console()
@@ -113,11 +120,22 @@ def explain(
         out.print(f"expected {_number(reading.expected)}, band {_number(reading.lower)} to {_number(reading.upper)}")
         learning = ", still learning" if reading.learning else ""
         out.print(f"score {reading.score:.3f} (at 0.5 its surprises are ten powers of ten together){learning}")
+    if level is not None:
+        _print_level(out, level)
     if inside is not None:
         out.print(f"in an anomaly since {local_time(inside.since)}, alert {inside.alert}: at its farthest {_number(inside.actual)}, "
                   f"expected {_number(inside.expected)}; {', '.join(f'{k} {v:g}' for k, v in inside.parts.items())}")  # fmt: skip
     if query:
         out.print(f"the events: {shown(query)}")
+
+
+def _print_level(out: Console, level: Level) -> None:
+    if level.since is not None:
+        out.print(f"a new level is taken as usual since {local_time(level.since)[:10]}: it had stayed for three days")
+    if level.leaning:
+        went = f"in three days the usual went from {_number(level.before)} to {_number(level.usual)}"
+        leaks = ": a slow leak" if level.leaks else ", a slow leak from 5 on"
+        out.print(f"{went}, {abs(level.leaning):.1f} times the change that chance makes{leaks}")
 
 
 @app.command()

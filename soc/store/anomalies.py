@@ -307,6 +307,11 @@ class SqliteAnomalies:
             )
             return [one for ts, data in rows if len(data) == RECORD_BYTES and (one := unpack(ts, data)) is not None]
 
+    def since_snapshot(self, series: Series, until: int) -> tuple[tuple[int, bytes] | None, list[Reading]]:
+        """What makes a series again as it was before this time (ms): its newest snapshot of before, and the readings since."""
+        snapshot = self.snapshot(series.id, until)
+        return snapshot, self.readings(series, snapshot[0] + 1 if snapshot else series.born, until)
+
     def list(
         self, scope: Scope, *, series: str = "", alert: str = "", before: str = "", limit: int = 50
     ) -> list[Anomaly]:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import random
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from soc.model.anomaly import FIELD, pack
+from detector.series.definition import Definition
+from detector.series.meter import meter_of
+from detector.track import Track
+from soc.model.anomaly import FIELD, Progress, pack
+from soc.model.event import iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
 
 NOW = 1_772_452_800_000
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 RULE = RuleDoc("anomaly-otp-delivery", "hash-anomaly", "Codes not delivered", "high", "name: otp-delivery")
 HUNGYEN = Scope(frozenset({"hungyen"}))
 
@@ -211,3 +219,36 @@ def _last_reading(world, definition, *, learning):
         db.execute(
             "UPDATE bucket SET readings = ? WHERE definition = ? AND org = 'hungyen' AND ts = ?", (row, definition, ts)
         )
+
+
+@pytest.fixture
+def moved(world, mine):
+    """The series as it is kept after 14 days at 2 % and six at 6 %; returns its scorer's day of the new level."""
+    definition = Definition.model_validate(world.anomalies.running()[0]["otp-delivery"])
+    track, chance, begins = Track(definition, meter_of(definition), ZONE), random.Random(2), NOW - 7_200_000
+    for minute in range(20 * 1440, 0, -1):
+        ts, usual = begins - minute * 60_000, 0.02 if minute > 6 * 1440 else 0.06
+        track.step(definition, ts, max(usual + chance.gauss(0, 0.01), 0.0), 400.0, 0.0)
+    progress = Progress({}, {}, {}, {(mine.series, begins - 60_000): track.dump()}, {}, [], [], [], {})
+    world.anomalies.commit(progress)
+    assert track.scorer.level_since is not None
+    return track.scorer.level_since
+
+
+def test_a_new_level_and_a_slow_leak_are_told_in_both_languages(client_of, signed_in, mine, moved):
+    series = f"/series/{mine.series}"
+    told = client_of("viewer").get(f"/api/v1{series}").json()["level"]
+    assert told["since"] == iso(moved)[:10]
+    assert 0.01 < told["usual"] < 0.08
+    browser = signed_in("viewer")
+    day = told["since"]
+    english = browser.get(f"{series}?hours=192", headers={"accept-language": "en"}).text
+    assert f"is taken as usual, since <strong>{day}</strong>" in english
+    vietnamese = browser.get(series, headers={"accept-language": "vi"}).text
+    assert f"được coi là bình thường, từ <strong>{'/'.join(reversed(day.split('-')))}</strong>" in vietnamese
+    assert client_of("outsider").get(f"/api/v1{series}").status_code == 404
+
+
+def test_what_is_not_known_of_a_level_is_left_out(client_of, signed_in, mine):
+    assert client_of("viewer").get(f"/api/v1/series/{mine.series}").json()["level"] is None
+    assert 'id="level"' not in signed_in("viewer").get(f"/series/{mine.series}").text

@@ -28,3 +28,12 @@ def test_a_gap_stays_a_gap():
         for n in range(8 * 1440)
     ]
     assert len(re.findall('class="actual"', str(plot(readings, MINUTE)))) == 2
+
+
+def test_every_anomaly_is_marked_and_a_new_level_too():
+    readings = [Reading(n * MINUTE, 10.0, 1.0, 10.0, 5.0, 15.0, 0.0, False) for n in range(1000, 1100)]
+    marked = [(900 * MINUTE, 950 * MINUTE), (1010 * MINUTE, 1020 * MINUTE), (1090 * MINUTE, 1200 * MINUTE)]
+    drawn = str(plot(readings, MINUTE, marked, level_since=1050 * MINUTE))
+    assert drawn.count('class="off"') == 2, "what was before is not drawn"
+    assert drawn.count('class="level"') == 1
+    assert "level" not in str(plot(readings, MINUTE, level_since=900 * MINUTE))

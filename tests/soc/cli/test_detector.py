@@ -9,9 +9,11 @@ from streams import MINUTE, START, receipts
 from typer.testing import CliRunner
 
 from detector.explain import rule_of
+from detector.level import Level
 from detector.series.definition import load
 from soc.buffer.sqlite import EventLog
 from soc.cli import alerts, build
+from soc.cli.context import local_time
 from soc.errors import ConfigError
 from soc.model.event import iso
 from soc.model.finding import Finding
@@ -84,6 +86,21 @@ def test_list_explain_and_reset(place):
     assert one.series.born >= START + 1559 * MINUTE
     assert one.last.learning
     kept.close()
+
+
+def test_explain_says_where_the_level_stands(place, monkeypatch):
+    kept = watch(place)
+    (anomaly,) = kept.list(EVERYTHING)
+    kept.close()
+    asked = ("explain", anomaly.series, iso(START + 1510 * MINUTE))
+    stands = json.loads(soc(place, *asked, "--json").stdout)["level"]
+    assert (stands["since"], stands["leaning"]) == (None, 0.0), "a day is too little for either"
+    assert 0 < stands["usual"] < 0.3
+    level = Level(START, -6.2, 0.1, 0.3)
+    monkeypatch.setattr("detector.level.level_of", lambda *_: level)
+    told = soc(place, *asked).stdout
+    assert f"a new level is taken as usual since {local_time(START)[:10]}" in told
+    assert "in three days the usual went from 0.3 to 0.1, 6.2 times the change that chance makes: a slow leak" in told
 
 
 def test_a_verdict_from_a_terminal_is_heard_by_the_series(place):
