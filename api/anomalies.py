@@ -61,6 +61,11 @@ class Shown:
         return self.definition.unit if self.definition else ""
 
     @property
+    def ready(self) -> int | None:
+        """When it will have learned enough for calls (ms)."""
+        return self.series.born + self.definition.learning_ms if self.definition and not self.gone else None
+
+    @property
     def bucket_ms(self) -> int:
         return self.definition.bucket_ms if self.definition else 60_000
 

@@ -49,6 +49,9 @@ class SeriesOut(BaseModel):
     other: bool = Field(description="it stands for all keys that had no room")
     unit: str
     since: str = Field(description="its first bucket")
+    ready: str | None = Field(
+        description="when it will have learned enough for calls; null when its definition is gone"
+    )
     last: ReadingOut | None = Field(description="as it was judged last")
 
     @classmethod
@@ -57,7 +60,7 @@ class SeriesOut(BaseModel):
         return cls(
             id=series.id, definition=series.board.definition, titles=dict(shown.titles), org=series.board.org,
             group=dict(shown.keys), other=shown.other, unit=shown.unit, since=iso(series.born),
-            last=ReadingOut.of(last) if last else None,
+            ready=iso(shown.ready) if shown.ready is not None else None, last=ReadingOut.of(last) if last else None,
         )  # fmt: skip
 
 

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from api.backtests import LONGEST_RULE
 from api.errors import Refused
-from detector.explain import rule_of
-from detector.series.definition import Definitions, loads
+from detector.series.definition import Definition, Definitions, loads
 from soc.backtest.jobs import Job, Kind, Report
 from soc.errors import RuleError
 from soc.model.account import Account
@@ -80,7 +81,24 @@ def text_of(state: State, name: str) -> str:
     from api.anomalies import definitions
 
     found = definitions(state).get(name)
-    return rule_of(found).text if found else ""
+    return written(found) if found else ""
+
+
+class _Readable(yaml.SafeDumper):
+    """Several lines as a block, as people write them."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Readable.add_representer(str, _text)
+
+
+def written(definition: Definition) -> str:
+    """Only what is not as it would be anyway."""
+    doc = definition.model_dump(mode="json", exclude={"path"}, exclude_defaults=True)
+    return yaml.dump(doc, Dumper=_Readable, allow_unicode=True, sort_keys=False, width=120)
 
 
 def outcome_of(report: Report) -> Mapping[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -22,15 +23,17 @@ from api.anomalies import (
 )
 from api.anomaly_schemas import AnomalyId, SeriesId
 from api.auth import Admin, Analyst, Viewer
-from api.console.plot import plot
+from api.console.plot import Drawn, drawn
 from api.console.render import local
 from api.harmless import all_said, lay_down, said, withdraw
 from api.schemas import Cursor, Name
 from api.state import Here, State
 from api.tuning.exceptions import observed
+from detector.explain import query_of
 from soc.errors import NotFound
 from soc.model.account import Account, Role
-from soc.model.anomaly import RULE_PREFIX
+from soc.model.alert import Alert
+from soc.model.anomaly import RULE_PREFIX, Anomaly, Reading
 from soc.store.cursor import decode, encode
 
 router = APIRouter()
@@ -43,11 +46,19 @@ Reason = Annotated[str, Form(min_length=1, max_length=4000)]
 
 @router.get("/anomalies")
 def anomalies_page(
-    request: Request, state: Here, account: Viewer, cursor: Annotated[Cursor, Query()] = None
+    request: Request,
+    state: Here,
+    account: Viewer,
+    definition: Annotated[Name, Query()] = "",
+    org: Annotated[Name, Query()] = "",
+    cursor: Annotated[Cursor, Query()] = None,
 ) -> Response:
-    before = decode(cursor)[1] if cursor is not None else ""
-    found = state.anomalies.list(account.scope, before=before, limit=_A_PAGE + 1)
-    more = f"/anomalies?{urlencode({'cursor': encode(0, found[_A_PAGE - 1].id)})}" if len(found) > _A_PAGE else None
+    before, org = decode(cursor)[1] if cursor is not None else "", org.strip()
+    found = state.anomalies.list(account.scope, definition=definition, org=org, before=before, limit=_A_PAGE + 1)
+    first = _address("/anomalies", definition=definition, org=org)
+    more = None
+    if len(found) > _A_PAGE:
+        more = _address("/anomalies", definition=definition, org=org, cursor=encode(0, found[_A_PAGE - 1].id))
     counts = state.anomalies.counts(account.scope)
     known, harmless = definitions(state), all_said(state, account.scope)
     return state.pages.html(
@@ -66,7 +77,11 @@ def anomalies_page(
         beyond={name: sum(one.beyond for board, one in counts.items() if board.definition == name) for name in known},
         late=sum(one.lost for one in counts.values()),
         more=more,
+        first=first,
         first_page=cursor is None,
+        definition=definition,
+        org=org,
+        alerts=_alerts(state, account, found[:_A_PAGE]),
         may_triage=account.role.includes(Role.ANALYST),
         may_define=account.role.includes(Role.ADMIN),
     )
@@ -76,7 +91,15 @@ def anomalies_page(
 def anomaly_page(anomaly_id: AnomalyId, request: Request, state: Here, account: Viewer) -> Response:
     found = detail(state, state.anomalies.anomaly(anomaly_id, account.scope), account.scope)
     may = account.role.includes(Role.ANALYST)
-    return state.pages.html(request, "anomaly.html", account=account, found=found, plot=plot_of(found), may_triage=may)
+    return state.pages.html(
+        request,
+        "anomaly.html",
+        account=account,
+        found=found,
+        plot=plot_of(found),
+        alerts=_alerts(state, account, [found.anomaly]),
+        may_triage=may,
+    )
 
 
 @router.post("/anomalies/{anomaly_id}/harmless")
@@ -98,13 +121,16 @@ def series_page(
     known = definitions(state)
     more = None
     if len(found) > _A_PAGE:
-        more = f"/series?{urlencode({'definition': definition, 'cursor': encode(0, found[_A_PAGE - 1].series.id)})}"
+        more = _address("/series", definition=definition, cursor=encode(0, found[_A_PAGE - 1].series.id))
     return state.pages.html(
         request,
         "series_list.html",
         account=account,
         series=[(Shown(one.series, known.get(one.series.board.definition)), one.last) for one in found[:_A_PAGE]],
+        title_of=known[definition].titles.model_dump() if definition in known else None,
         more=more,
+        first=_address("/series", definition=definition),
+        first_page=cursor is None,
     )
 
 
@@ -129,16 +155,16 @@ def one_series_page(
         last=known.last,
         hours=hours,
         took_over=took_over(state, shown, known.last),
-        span=(readings[0].ts, readings[-1].ts) if readings else None,
+        query=_query(shown, readings),
+        alerts=_alerts(state, account, anomalies),
         level=(stands := level(state, shown, known.last)),
-        plot=plot(
+        plot=drawn(
             readings,
             shown.bucket_ms,
             [(one.since, one.until) for one in anomalies],
             shown.series.board.definition,
             level_since=stands.since if stands else None,
         ),
-        known=sum(one.value is not None for one in readings),
         anomalies=anomalies,
         harmless=said(state, series_id),
         may_triage=account.role.includes(Role.ANALYST),
@@ -164,7 +190,7 @@ def reset_series(series_id: SeriesId, state: Here, account: Admin, reason: Reaso
     return RedirectResponse(f"/series/{series_id}", 303)
 
 
-def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> list[tuple[Detail, str]]:
+def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> list[tuple[Detail, Drawn | None]]:
     """The anomalies that an alert was made of, the newest first, each with its plot."""
     if not rule_id.startswith(RULE_PREFIX):
         return []
@@ -175,9 +201,26 @@ def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> lis
     return found
 
 
-def plot_of(found: Detail) -> str:
+def plot_of(found: Detail) -> Drawn | None:
     one = found.anomaly
-    return plot(found.readings, found.shown.bucket_ms, [(one.since, one.until)], found.anomaly.definition)
+    return drawn(found.readings, found.shown.bucket_ms, [(one.since, one.until)], found.anomaly.definition)
+
+
+def _address(path: str, **chosen: str) -> str:
+    asked = urlencode({name: value for name, value in chosen.items() if value})
+    return f"{path}?{asked}" if asked else path
+
+
+def _alerts(state: State, account: Account, anomalies: Sequence[Anomaly]) -> Mapping[str, Alert]:
+    """What has become of those that they are in."""
+    return state.stores.alerts.several(sorted({one.alert for one in anomalies}), account.scope)
+
+
+def _query(shown: Shown, readings: Sequence[Reading]) -> str:
+    """A search for the events of what is drawn; empty where that is not known."""
+    if shown.definition is None or not readings:
+        return ""
+    return query_of(shown.definition, shown.series, readings[0].ts, readings[-1].ts + shown.bucket_ms)
 
 
 def _shown(state: State, account: Account, series_id: str) -> Shown | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -10,6 +11,43 @@ from soc.model.anomaly import Reading, thinned
 
 _WIDTH, _HEIGHT, _EDGE = 640, 160, 4
 _MOST = 1280  # points; more than two a pixel say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A plot and what it lies between: values, and times (ms)."""
+
+    svg: Markup
+    low: float
+    top: float
+    since: int
+    until: int
+
+
+def drawn(
+    readings: Sequence[Reading],
+    step_ms: int,
+    marked: Sequence[tuple[int, int]] = (),
+    label: str = "",
+    *,
+    level_since: int | None = None,
+) -> Drawn | None:
+    """As `plot`; None where there is nothing to draw."""
+    svg = plot(readings, step_ms, marked, label, level_since=level_since)
+    if not svg:
+        return None
+    low, top = _extent([one for one in thinned(readings, step_ms, _MOST)[0] if one.value is not None])
+    return Drawn(svg, low, top, readings[0].ts, readings[-1].ts)
+
+
+def _extent(known: Sequence[Reading]) -> tuple[float, float]:
+    """The least and the greatest that is drawn: a band that is far wider than its middle is cut."""
+    top = max(
+        max(one.value or 0.0, min(one.upper, 4 * abs(one.expected) + 1) if one.upper == one.upper else 0.0)
+        for one in known
+    )
+    low = min(min(one.value or 0.0, one.lower) if one.lower == one.lower else one.value or 0.0 for one in known)
+    return (max(low, 0.0) if min(one.value or 0.0 for one in known) >= 0 else low), top
 
 
 def plot(
@@ -27,12 +65,7 @@ def plot(
     if len(known) < 2:
         return Markup()
     first, last = shown[0].ts, max(shown[-1].ts, shown[0].ts + 1)
-    top = max(
-        max(one.value or 0.0, min(one.upper, 4 * abs(one.expected) + 1) if one.upper == one.upper else 0.0)
-        for one in known
-    )
-    low = min(min(one.value or 0.0, one.lower) if one.lower == one.lower else one.value or 0.0 for one in known)
-    low = max(low, 0.0) if min(one.value or 0.0 for one in known) >= 0 else low
+    low, top = _extent(known)
     height = (top - low) or 1.0
 
     def x(ts: int) -> float:
@@ -43,11 +76,6 @@ def plot(
 
     head = f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" preserveAspectRatio="none">'
     shapes = []
-    for since, until in marked:
-        if until + step_ms <= first or since > last:
-            continue
-        left, right = x(max(since, first)), x(min(until + step_ms, last))
-        shapes.append(f'<rect class="off" x="{left:.1f}" y="0" width="{max(right - left, 1):.1f}" height="{_HEIGHT}"/>')
     if level_since is not None and first < level_since < last:
         shapes.append(
             f'<line class="level" x1="{x(level_since):.1f}" x2="{x(level_since):.1f}" y1="0" y2="{_HEIGHT}"/>'
@@ -60,8 +88,16 @@ def plot(
             shapes.append(f'<polygon class="band" points="{" ".join(edge)}"/>')
             middle = " ".join(f"{x(one.ts):.1f},{y(one.expected):.1f}" for one in band)
             shapes.append(f'<polyline class="expected" points="{middle}"/>')
-        line = " ".join(f"{x(one.ts):.1f},{y(one.value or 0.0):.1f}" for one in run)
+        points = [(x(one.ts), y(one.value or 0.0)) for one in run]
+        if len(points) == 1:  # alone between gaps: a line of no length is not seen
+            points = [(points[0][0] - 1, points[0][1]), (points[0][0] + 1, points[0][1])]
+        line = " ".join(f"{left:.1f},{up:.1f}" for left, up in points)
         shapes.append(f'<polyline class="actual" points="{line}"/>')
+    for since, until in marked:
+        if until + step_ms <= first or since > last:
+            continue
+        left, right = x(max(since, first)), x(min(until + step_ms, last))
+        shapes.append(f'<rect class="off" x="{left:.1f}" y="0" width="{max(right - left, 1):.1f}" height="{_HEIGHT}"/>')
     title = Markup("<title>{}</title>").format(label)
     return Markup(head) + title + Markup("".join(shapes) + "</svg>")  # noqa: S704 - numbers only
 

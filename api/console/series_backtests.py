@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from api.auth import Admin, Viewer
 from api.backtests import MOST_DAYS
 from api.console.backtests import JobId
-from api.console.plot import plot
+from api.console.plot import Drawn, drawn
 from api.errors import Refused
 from api.schemas import Name
 from api.series_backtests import LONGEST, Fault, called, faults, outcome_of, read, readings_of, start, text_of
@@ -131,6 +131,6 @@ def _page(
     )
 
 
-def _drawn(one: dict[str, Any]) -> str:
+def _drawn(one: dict[str, Any]) -> Drawn | None:
     label = " · ".join([one["definition"], one["org"], *one["key"]])
-    return plot(readings_of(one), one["step_ms"], [(since, until) for since, until in one["off"]], label)
+    return drawn(readings_of(one), one["step_ms"], [(since, until) for since, until in one["off"]], label)

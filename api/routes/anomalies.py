@@ -35,12 +35,22 @@ def list_anomalies(
     account: Viewer,
     series: Annotated[SeriesId | None, Query(description="only of this series")] = None,
     alert: Annotated[AlertId | None, Query(description="only those folded into this alert")] = None,
+    definition: Annotated[Name | None, Query(description="only of this definition")] = None,
+    org: Annotated[Name | None, Query(description="only of this organisation")] = None,
     cursor: Annotated[Cursor, Query()] = None,
     limit: Annotated[Limit, Query()] = 50,
 ) -> PageOut[AnomalyOut]:
     """Newest first."""
     before = decode(cursor)[1] if cursor is not None else ""
-    found = state.anomalies.list(account.scope, series=series or "", alert=alert or "", before=before, limit=limit + 1)
+    found = state.anomalies.list(
+        account.scope,
+        series=series or "",
+        alert=alert or "",
+        definition=definition or "",
+        org=org or "",
+        before=before,
+        limit=limit + 1,
+    )
     more = encode(0, found[limit - 1].id) if len(found) > limit else None
     return PageOut(items=[AnomalyOut.of(one) for one in found[:limit]], next=more)
 

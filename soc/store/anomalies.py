@@ -313,13 +313,22 @@ class SqliteAnomalies:
         return snapshot, self.readings(series, snapshot[0] + 1 if snapshot else series.born, until)
 
     def list(
-        self, scope: Scope, *, series: str = "", alert: str = "", before: str = "", limit: int = 50
+        self,
+        scope: Scope,
+        *,
+        series: str = "",
+        alert: str = "",
+        definition: str = "",
+        org: str = "",
+        before: str = "",
+        limit: int = 50,
     ) -> list[Anomaly]:
         """Newest first; `before`: the id of the last one of the page before."""
         if not self.there:
             return []
         where, values = _within(scope)
-        for column, value in (("series", series), ("alert", alert)):
+        asked = (("series", series), ("alert", alert), ("definition", definition), ("org", org))
+        for column, value in asked:
             if value:
                 where, values = f"{where} AND {column} = ?", [*values, value]
         with self._db.read() as db:

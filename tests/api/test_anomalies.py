@@ -10,7 +10,7 @@ import pytest
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
 from detector.track import Track
-from soc.model.anomaly import FIELD, Progress, pack
+from soc.model.anomaly import FIELD, Board, Progress, Series, pack
 from soc.model.event import iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
@@ -252,3 +252,47 @@ def test_a_new_level_and_a_slow_leak_are_told_in_both_languages(client_of, signe
 def test_what_is_not_known_of_a_level_is_left_out(client_of, signed_in, mine):
     assert client_of("viewer").get(f"/api/v1/series/{mine.series}").json()["level"] is None
     assert 'id="level"' not in signed_in("viewer").get(f"/series/{mine.series}").text
+
+
+def test_the_list_is_narrowed_and_says_what_has_become_of_the_alerts(client_of, signed_in, alert, mine):
+    client = client_of("national")
+    assert len(client.get("/api/v1/anomalies").json()["items"]) == 2
+    for where in ({"org": "hungyen"}, {"org": "hungyen", "definition": "otp-delivery"}):
+        assert [one["org"] for one in client.get("/api/v1/anomalies", params=where).json()["items"]] == ["hungyen"]
+    assert client.get("/api/v1/anomalies", params={"definition": "none-such"}).json()["items"] == []
+    assert client_of("outsider").get("/api/v1/anomalies", params={"org": "hungyen"}).json()["items"] == []
+    browser = signed_in("analyst")
+    page = browser.get("/anomalies?definition=otp-delivery&org=hungyen", headers={"accept-language": "en"}).text
+    assert f'href="/anomalies/{mine.id}"' in page
+    assert f'<a href="/alerts/{alert}"><span class="status new">New</span></a>' in page
+    assert f'href="/anomalies/{mine.id}"' not in browser.get("/anomalies?definition=none-such").text
+    closed = {"version": 0, "status": "closed", "verdict": "benign"}
+    assert client_of("analyst").patch(f"/api/v1/alerts/{alert}", json=closed).status_code == 200
+    for path in ("/anomalies", f"/anomalies/{mine.id}", f"/series/{mine.series}"):
+        assert "Closed · Benign" in browser.get(path, headers={"accept-language": "en"}).text, path
+
+
+def test_a_series_that_is_learning_says_when_it_is_ready(client_of, signed_in, world, mine):
+    board = Board("otp-delivery", "hungyen")
+    young = Series(board, ("mobifone",), 1, NOW - 600_000)
+    learning = pack(None, 0.0, 0.0, 0.0, 0.0, 0.0, True)
+    row = pack(0.02, 30.0, 0.02, 0.0, 0.1, 0.3, False) + learning
+    world.anomalies.commit(Progress({}, {}, {(board, NOW): row}, {}, {}, [young], [], [], {}))
+    told = client_of("viewer").get(f"/api/v1/series/{young.id}").json()
+    assert told["ready"] == iso(NOW - 600_000 + 86_400_000)
+    for path in ("/series", f"/series/{young.id}"):
+        page = signed_in("viewer").get(path, headers={"accept-language": "vi"}).text
+        assert 'đang học <span class="quiet">sẵn sàng ngày 03/03/2026</span>' in page, path
+    assert '<td class="n">–</td><td class="n">–</td>' in signed_in("viewer").get("/series").text, (
+        "nothing is expected yet"
+    )
+
+
+def test_closing_as_benign_says_what_it_means_to_the_series(signed_in, world, alert):
+    english = {"accept-language": "en"}
+    hint = "Its series may be as far off from now on without a call"
+    browser = signed_in("analyst")
+    assert hint in browser.get(f"/alerts/{alert}", headers=english).text
+    assert hint in browser.get(f"/alerts/bulk?rule={RULE.id}", headers=english).text
+    assert hint not in browser.get(f"/alerts/{world.fire('hungyen', 1, '198.51.100.1')}", headers=english).text
+    assert f'href="/series?definition=otp-delivery">{RULE.id}</a>' in browser.get(f"/alerts/{alert}").text

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from api.series_backtests import written
+from detector.series.definition import load, loads
 from soc.backtest.jobs import Job, Kind, new_id
 from soc.model.event import Event, event_id, iso
 from soc.model.org import EVERYTHING
@@ -189,3 +191,12 @@ def test_who_sees_no_organisation_starts_nothing(jobs):
     with pytest.raises(ConfigError, match="nothing to try it on"):
         jobs.start(Scope(frozenset()), by="x", at=1, days=3, text=TEXT, kind=Kind.SERIES)
     assert {job.by for job in jobs.recent(EVERYTHING, Kind.SERIES)} == {"admin"}
+
+
+def test_what_runs_is_shown_as_people_write_it_and_means_the_same():
+    for definition in load().by_name.values():
+        text = written(definition)
+        (again,) = loads(text, "x").by_name.values()
+        assert again.model_copy(update={"path": ""}) == definition.model_copy(update={"path": ""})
+        assert "\\u" not in text
+        assert "runbook:\n  vi: |\n" in text or "runbook" not in text
