@@ -234,6 +234,12 @@ def _parsed(model: type[Some], text: str, path: Path, faults: list[RuleError]) -
                 raise yaml.MarkedYAMLError(
                     problem="aliases (`*name`) are not used here", problem_mark=cast("yaml.Mark", event.start_mark)
                 )
+            if (
+                getattr(event, "tag", None) is not None
+            ):  # what a value is its field says; some tags even break the reader
+                raise yaml.MarkedYAMLError(
+                    problem="tags (`!name`) are not used here", problem_mark=cast("yaml.Mark", event.start_mark)
+                )
         nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
