@@ -155,7 +155,7 @@ def _alert_page(
         rule=state.rules.get(alert.rule_hash),
         unusual=(unusual := of_alert(state, account, alert.rule_id, alert.id)),
         behaving=(behaving := behaviour_of(state, account, alert.rule_id, alert.id)),
-        matched=[] if unusual or behaving else _together(findings.items),
+        matched=[] if unusual.total or behaving else _together(findings.items),
         counted=_counted(findings.items),
         late=max((str(at) for f in findings.items if (at := f.matched.get(FOUND_LATE))), default=None),
         asked=sorted({str(asked) for f in findings.items if (asked := f.matched.get(ASKED))}),

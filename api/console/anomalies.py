@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -40,7 +41,7 @@ router = APIRouter()
 _A_PAGE = 50
 _SAID = 100  # of what is said to be harmless
 _GOES_ON_MS = HOUR_MS // 2  # since its last bucket that was off
-_OF_AN_ALERT = 6
+_DRAWN, _LISTED, _LOOKED_AT = 6, 20, 200  # of an alert's anomalies
 Reason = Annotated[str, Form(min_length=1, max_length=4000)]
 
 
@@ -190,15 +191,24 @@ def reset_series(series_id: SeriesId, state: Here, account: Admin, reason: Reaso
     return RedirectResponse(f"/series/{series_id}", 303)
 
 
-def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> list[tuple[Detail, Drawn | None]]:
-    """The anomalies that an alert was made of, the newest first, each with its plot."""
+@dataclass(frozen=True, slots=True)
+class OfAlert:
+    """The anomalies that an alert was made of, the newest first: of each series the newest with its plot, and `others`. `total`: all."""
+
+    details: Sequence[tuple[Detail, Drawn | None]] = ()
+    others: Sequence[Anomaly] = ()
+    total: int = 0
+
+
+def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> OfAlert:
     if not rule_id.startswith(RULE_PREFIX):
-        return []
-    found = []
-    for one in state.anomalies.list(account.scope, alert=alert_id, limit=_OF_AN_ALERT):
-        known = detail(state, one, account.scope)
-        found.append((known, plot_of(known)))
-    return found
+        return OfAlert()
+    found = state.anomalies.list(account.scope, alert=alert_id, limit=_LOOKED_AT)
+    newest = list({one.series: one for one in reversed(found)}.values())[::-1][:_DRAWN]
+    others = [one for one in found if one not in newest][:_LISTED]
+    details = [detail(state, one, account.scope) for one in newest]
+    total = state.anomalies.how_many(account.scope, alert=alert_id)
+    return OfAlert([(one, plot_of(one)) for one in details], others, total)
 
 
 def plot_of(found: Detail) -> Drawn | None:

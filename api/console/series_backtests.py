@@ -116,7 +116,7 @@ def _page(
     days: int = _DAYS,
 ) -> Response:
     jobs = state.backtests.recent(account.scope, Kind.SERIES)
-    reports = [state.backtests.get(job.id, account.scope, Kind.SERIES) for job in jobs]
+    reports = [state.backtests.get(job.id, account.scope, Kind.SERIES, whole=False) for job in jobs]
     return state.pages.html(
         request,
         "series_backtests.html",

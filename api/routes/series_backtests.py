@@ -34,7 +34,7 @@ def start_series_backtest(body: SeriesBacktestIn, state: Here, account: Admin) -
 def list_series_backtests(state: Here, account: Viewer) -> ItemsOut[SeriesBacktestOut]:
     """Newest first, without what came of them."""
     jobs = state.backtests.recent(account.scope, Kind.SERIES)
-    reports = [state.backtests.get(job.id, account.scope, Kind.SERIES) for job in jobs]
+    reports = [state.backtests.get(job.id, account.scope, Kind.SERIES, whole=False) for job in jobs]
     return ItemsOut(items=[SeriesBacktestOut.of(report, whole=False) for report in reports])
 
 

@@ -158,13 +158,15 @@ class Jobs:
             if process := self._processes.get(job_id):
                 _end(process)
 
-    def get(self, job_id: str, scope: Scope, kind: Kind = Kind.RULE) -> Report:
-        """Raises `NotFound`, also where not all that went into it is in the scope."""
+    def get(self, job_id: str, scope: Scope, kind: Kind = Kind.RULE, *, whole: bool = True) -> Report:
+        """`whole`: with what came of it. Raises `NotFound`, also where not all that went into it is in the scope."""
         job = self._read(job_id)
         if job is None or job.kind is not kind or not job.visible(scope):
             raise NotFound(f"there is no backtest {job_id}")
         place = self._folder / job.id
         progress = _json(place / "progress.json") or {}
+        if not whole and (place / "outcomes.json").exists():
+            return Report(job, JobState.DONE, **progress)
         if (outcomes := _json(place / "outcomes.json")) is not None:
             return Report(job, JobState.DONE, outcomes=outcomes, **progress)
         process = self._processes.get(job.id)

@@ -338,9 +338,11 @@ class SqliteAnomalies:
             rows = db.execute(f"{_ANOMALY} WHERE {where} ORDER BY since DESC, id DESC LIMIT ?", [*values, limit])
             return [_anomaly_of(row) for row in rows]
 
-    def how_many(self, scope: Scope) -> int:
+    def how_many(self, scope: Scope, *, alert: str = "") -> int:
         """All anomalies that `list` would give."""
         where, values = _within(scope)
+        if alert:
+            where, values = f"{where} AND alert = ?", [*values, alert]
         row = self._db.row(f"SELECT count(*) FROM anomaly WHERE {where}", *values) if self.there else None
         return int(row[0]) if row else 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -296,3 +297,25 @@ def test_closing_as_benign_says_what_it_means_to_the_series(signed_in, world, al
     assert hint in browser.get(f"/alerts/bulk?rule={RULE.id}", headers=english).text
     assert hint not in browser.get(f"/alerts/{world.fire('hungyen', 1, '198.51.100.1')}", headers=english).text
     assert f'href="/series?definition=otp-delivery">{RULE.id}</a>' in browser.get(f"/alerts/{alert}").text
+
+
+def test_an_alert_shows_each_series_once_and_says_how_many_there_are(signed_in, world, alert, mine, monkeypatch):
+    monkeypatch.setattr("api.console.anomalies._LISTED", 2)
+    monkeypatch.setattr("api.console.anomalies._DRAWN", 1)
+    earlier = [replace(mine, since=mine.since - n * 600_000, alert=alert) for n in (1, 2, 3)]
+    earlier[1] = replace(earlier[1], series="c" * 24)
+    world.anomalies.commit(Progress({}, {}, {}, {}, {}, [], [], earlier, {}))
+    page = signed_in("viewer").get(f"/alerts/{alert}", headers={"accept-language": "en"}).text
+    assert page.count('<svg class="plot"') == 1
+    for one in (mine, *earlier[:2]):
+        assert f'href="/anomalies/{one.id}"' in page
+    assert "Also in this alert" in page
+    assert "3 / 4" in page
+
+
+def test_an_alert_whose_anomalies_are_gone_leads_nowhere_that_is_not(signed_in, world, alert):
+    with world.anomalies._db.write() as db:
+        db.execute("DELETE FROM anomaly")
+    page = signed_in("viewer").get(f"/alerts/{alert}").text
+    assert f'href="/rules/{RULE.id}"' not in page
+    assert "otp-delivery viettel" in page
