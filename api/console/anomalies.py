@@ -204,7 +204,10 @@ def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> OfA
     if not rule_id.startswith(RULE_PREFIX):
         return OfAlert()
     found = state.anomalies.list(account.scope, alert=alert_id, limit=_LOOKED_AT)
-    newest = list({one.series: one for one in reversed(found)}.values())[::-1][:_DRAWN]
+    by_series: dict[str, Anomaly] = {}
+    for one in found:
+        by_series.setdefault(one.series, one)
+    newest = list(by_series.values())[:_DRAWN]
     others = [one for one in found if one not in newest][:_LISTED]
     details = [detail(state, one, account.scope) for one in newest]
     total = state.anomalies.how_many(account.scope, alert=alert_id)

@@ -319,3 +319,12 @@ def test_an_alert_whose_anomalies_are_gone_leads_nowhere_that_is_not(signed_in, 
     page = signed_in("viewer").get(f"/alerts/{alert}").text
     assert f'href="/rules/{RULE.id}"' not in page
     assert "otp-delivery viettel" in page
+
+
+def test_an_alert_of_service_levels_leads_to_the_services(signed_in, world):
+    rule = RuleDoc("level-high-otp", "hash-level", "The budget burns", "high", "")
+    finding = Finding("f", "e" * 24, rule.id, rule.hash, "hungyen", "organization.id", "hungyen", NOW, "0" * 32, {})
+    world.detections.commit([finding], {rule.hash: rule}, {}, {}, None, NOW)
+    page = signed_in("admin").get(f"/alerts/{'e' * 24}").text
+    assert '<a href="/services">level-high-otp</a>' in page
+    assert f"/alerts/{'e' * 24}/exception" not in page, "there is no rule that one could be made for"
