@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, tzinfo
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -24,6 +25,7 @@ from api.anomalies import (
 )
 from api.anomaly_schemas import AnomalyId, SeriesId
 from api.auth import Admin, Analyst, Viewer
+from api.console.moment import moment
 from api.console.plot import Drawn, drawn
 from api.console.render import local
 from api.harmless import all_said, lay_down, said, withdraw
@@ -142,10 +144,13 @@ def one_series_page(
     state: Here,
     account: Viewer,
     hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 6,
+    until: Annotated[str, Query(max_length=40)] = "",
 ) -> Response:
+    """`until`: the end of these hours in the people's zone; empty for the last bucket."""
     known = state.anomalies.one(series_id, account.scope)
     shown = Shown(known.series, definitions(state).get(known.series.board.definition))
-    end = known.last.ts + 1 if known.last else state.clock()
+    newest = known.last.ts + 1 if known.last else state.clock()
+    end = min(max(moment(until, state.zone), MOST_HOURS * HOUR_MS), newest) if until else newest
     readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)
     anomalies = state.anomalies.list(account.scope, series=series_id, limit=20)
     return state.pages.html(
@@ -155,6 +160,9 @@ def one_series_page(
         shown=shown,
         last=known.last,
         hours=hours,
+        until=until,
+        earlier=_local(end - hours * HOUR_MS, state.zone),
+        later=_local(end + hours * HOUR_MS, state.zone) if end < newest else "",
         took_over=took_over(state, shown, known.last),
         query=_query(shown, readings),
         alerts=_alerts(state, account, anomalies),
@@ -222,6 +230,10 @@ def plot_of(found: Detail) -> Drawn | None:
 def _address(path: str, **chosen: str) -> str:
     asked = urlencode({name: value for name, value in chosen.items() if value})
     return f"{path}?{asked}" if asked else path
+
+
+def _local(at: int, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(at / 1000, zone).strftime("%Y-%m-%dT%H:%M")
 
 
 def _alerts(state: State, account: Account, anomalies: Sequence[Anomaly]) -> Mapping[str, Alert]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
 
 from api.anomalies import HOUR_MS, MOST_HOURS, Shown, definitions, detail, level, reset
 from api.anomaly_schemas import (
@@ -22,7 +23,7 @@ from api.anomaly_schemas import (
 )
 from api.auth import Admin, Analyst, Viewer
 from api.harmless import all_said, lay_down, said, withdraw
-from api.schemas import AlertId, Cursor, ItemsOut, Limit, Name, PageOut
+from api.schemas import AlertId, Cursor, ItemsOut, Limit, Name, PageOut, ms
 from api.state import Here
 from soc.store.cursor import decode, encode
 
@@ -100,12 +101,16 @@ def count_series(state: Here, account: Viewer) -> ItemsOut[BoardOut]:
 
 @router.get("/series/{series_id}")
 def get_series(
-    series_id: SeriesId, state: Here, account: Viewer, hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 6
+    series_id: SeriesId,
+    state: Here,
+    account: Viewer,
+    hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 6,
+    until: Annotated[AwareDatetime | None, Query(description="the end of these hours; without it, now")] = None,
 ) -> SeriesDetail:
-    """With its last hours: what was, and what was expected; and where its level stands."""
+    """With its last hours, or those before `until`: what was, and what was expected. And where its level stands now."""
     known = state.anomalies.one(series_id, account.scope)
     shown = Shown(known.series, definitions(state).get(known.series.board.definition))
-    end = known.last.ts + 1 if known.last else state.clock()
+    end = ms(until) or (known.last.ts + 1 if known.last else state.clock())
     readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)
     laid, stands = said(state, series_id), level(state, shown, known.last)
     return SeriesDetail(

@@ -328,3 +328,21 @@ def test_an_alert_of_service_levels_leads_to_the_services(signed_in, world):
     page = signed_in("admin").get(f"/alerts/{'e' * 24}").text
     assert '<a href="/services">level-high-otp</a>' in page
     assert f"/alerts/{'e' * 24}/exception" not in page, "there is no rule that one could be made for"
+
+
+def test_a_series_is_seen_as_it_was_earlier(client_of, signed_in, mine):
+    path = f"/series/{mine.series}"
+    wanted = {"hours": 1, "until": iso(NOW - 3_600_000)}
+    before = client_of("viewer").get(f"/api/v1{path}", params=wanted).json()["readings"]
+    assert (before[0]["time"], before[-1]["time"]) == (iso(NOW - 7_200_000), iso(NOW - 3_660_000))
+    assert client_of("viewer").get(f"/api/v1{path}", params={"until": "2026-03-02T12:00:00"}).status_code == 422
+    browser = signed_in("viewer")
+    now = browser.get(f"{path}?hours=1").text
+    assert f'href="{path}?hours=1&amp;until=2026-03-02T17%3A59"' in now
+    assert 'rel="next"' not in now
+    earlier = browser.get(f"{path}?hours=1&until=2026-03-02T17:59").text
+    assert "17:00:00 02/03/2026 … 17:58:00 02/03/2026" in earlier
+    assert f'href="{path}?hours=1&amp;until=2026-03-02T18%3A59"' in earlier
+    assert browser.get(f"{path}?until=never").status_code == 422
+    assert browser.get(f"{path}?until=9999-12-31T23:59").status_code == 200
+    assert browser.get(f"{path}?until=0001-01-01T00:00").status_code in (200, 422)

@@ -35,6 +35,7 @@ _OF_DEFINITIONS = (
     "a %s needs `field`: whose values",
     "`join` is for a conversion: a %s has no second step",
     "`within` needs `join`: the field whose value both steps share",
+    "`by_load` is for a mean in buckets of an hour (`bucket: 1h`)",
     "Extra inputs are not permitted",
     "Input should be %s",
     "Input should be a valid %s",
