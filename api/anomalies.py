@@ -1,4 +1,4 @@
-"""Anomalies and series as people see them, and what they say of them. The API and the console share it."""
+"""Anomalies and series as people see them. The API and the console share it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from api.errors import Refused
+from api.harmless import Said, said
 from detector.explain import query_of
+from detector.level import Level, level_of
 from detector.score.merge import RELEARNING_DAYS
 from detector.series.definition import Definition, Measure
-from soc.errors import ConfigError, NotFound
+from soc.errors import NotFound
 from soc.model.account import Account
-from soc.model.anomaly import RULE_PREFIX, Anomaly, Board, Reading, Series
-from soc.model.harmless import Harmless, beyond, body_of, harmless_of
+from soc.model.anomaly import Anomaly, Board, Reading, Series
 from soc.model.org import Scope
-from soc.model.policy import Policy, PolicyKind
 from soc.store.base import AuditEntry
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ MOST_HOURS = 8 * 24
 _BEFORE_MS, _AFTER_MS = 3 * HOUR_MS, HOUR_MS
 _SIMILAR = 3
 _LOOKED_AT = 200  # anomalies of the series
-_OF_AN_ALERT = 50  # series that one verdict speaks of
 NO_DEFINITION = "(gone)"
 
 
@@ -63,6 +61,11 @@ class Shown:
         return self.definition.unit if self.definition else ""
 
     @property
+    def ready(self) -> int | None:
+        """When it will have learned enough for calls (ms)."""
+        return self.series.born + self.definition.learning_ms if self.definition and not self.gone else None
+
+    @property
     def bucket_ms(self) -> int:
         return self.definition.bucket_ms if self.definition else 60_000
 
@@ -78,17 +81,6 @@ class Detail:
     similar: Sequence[Anomaly]
     query: str
     harmless: Said | None
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What is harmless of a series, and who said so."""
-
-    harmless: Harmless
-    version: int
-    by: str
-    at: int
-    reason: str
 
 
 def definitions(state: State) -> dict[str, Definition]:
@@ -143,6 +135,13 @@ def took_over(state: State, shown: Shown, last: Reading | None) -> list[str]:
     ]
 
 
+def level(state: State, shown: Shown, last: Reading | None) -> Level | None:
+    """Where it stands now; None while it is learning, and where that is not known."""
+    if last is None or last.learning or shown.definition is None:
+        return None
+    return level_of(shown.definition, state.zone, *state.anomalies.since_snapshot(shown.series, last.ts + 1))
+
+
 def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:
     """By size (how many times what was expected) and by length, both as ratios."""
 
@@ -159,77 +158,8 @@ def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:
     return sorted((one for one in others if one.id != anomaly.id), key=distance)[:_SIMILAR]
 
 
-def said(state: State, series_id: str) -> Said | None:
-    """None where nothing is said, or it was withdrawn."""
-    try:
-        return _said(state.stores.policies.get(PolicyKind.HARMLESS, series_id))
-    except NotFound:
-        return None
-
-
-def all_said(state: State, scope: Scope) -> list[Said]:
-    found = [_said(policy) for policy in state.stores.policies.list(PolicyKind.HARMLESS)]
-    return [one for one in found if one is not None and scope.allows(one.harmless.org)]
-
-
-def lay_down(state: State, account: Account, anomaly: Anomaly, reason: str) -> Said:
-    """So far off is harmless of this series from now on. Raises `Refused` when that is laid down already."""
-    versions = state.stores.policies.history(PolicyKind.HARMLESS, anomaly.series)
-    strength = beyond(anomaly.strength)
-    before = _said(versions[-1]) if versions else None
-    low = anomaly.actual < anomaly.expected
-    if before is not None and before.harmless.low == low and before.harmless.strength >= strength:
-        raise Refused("as much of this series is harmless already")
-    new = Harmless(anomaly.series, anomaly.definition, anomaly.org, strength, anomaly.alert, low)
-    _put(state, account, new, len(versions) + 1, "series.harmless", reason)
-    return Said(new, len(versions) + 1, account.name, state.clock(), reason)
-
-
-def withdraw(state: State, account: Account, series_id: str, reason: str) -> None:
-    """As if nobody had said it. Raises `NotFound`, also outside the account's scope."""
-    versions = state.stores.policies.history(PolicyKind.HARMLESS, series_id)
-    now = _said(versions[-1]) if versions else None
-    if now is None or not account.scope.allows(now.harmless.org):
-        raise NotFound(f"nothing of series {series_id} is said to be harmless")
-    _put(state, account, now.harmless, now.version + 1, "series.withdraw", reason, gone=True)
-
-
 def reset(state: State, account: Account, series_id: str, reason: str) -> None:
     """Have a series learn anew. Raises `NotFound`, also outside the account's scope."""
     state.anomalies.one(series_id, account.scope)
     state.stores.audit.record(AuditEntry(state.clock(), account.name, "series.reset", series_id, reason[:2000]))
     state.anomalies.reset(series_id, account.scope)
-
-
-def learn_from_verdict(state: State, account: Account, rule_id: str, alert_id: str) -> None:
-    """An alert that is benign moves what its series may do without a call."""
-    if not rule_id.startswith(RULE_PREFIX):
-        return
-    farthest: dict[str, Anomaly] = {}
-    for one in state.anomalies.list(account.scope, alert=alert_id, limit=_LOOKED_AT):
-        if one.series not in farthest or one.strength > farthest[one.series].strength:
-            farthest[one.series] = one
-    for one in list(farthest.values())[:_OF_AN_ALERT]:
-        try:
-            lay_down(state, account, one, f"verdict on alert {alert_id}: benign")
-        except Refused:
-            continue
-
-
-def _put(
-    state: State, account: Account, one: Harmless, version: int, action: str, reason: str, *, gone: bool = False
-) -> None:
-    now, body = state.clock(), None if gone else body_of(one)
-    side = "below" if one.low else "above"
-    detail = f"{one.definition}, up to {one.strength} half widths of its band {side} what is expected: {reason}"
-    state.stores.audit.record(AuditEntry(now, account.name, action, one.series, detail[:2000]))
-    state.stores.policies.put(Policy(PolicyKind.HARMLESS, one.series, version, body, account.name, now, reason))
-
-
-def _said(policy: Policy) -> Said | None:
-    if policy.body is None:
-        return None
-    try:
-        return Said(harmless_of(policy), policy.version, policy.by, policy.at, policy.reason)
-    except ConfigError:
-        return None

@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from api.anomalies import Detail, Said, Shown
+from api.anomalies import Detail, Shown
+from api.harmless import Said
 from api.schemas import Comment, In
+from detector.level import Level
 from soc.model.anomaly import Anomaly, Counts, Reading
 from soc.model.event import iso
 
@@ -47,6 +49,9 @@ class SeriesOut(BaseModel):
     other: bool = Field(description="it stands for all keys that had no room")
     unit: str
     since: str = Field(description="its first bucket")
+    ready: str | None = Field(
+        description="when it will have learned enough for calls; null when its definition is gone"
+    )
     last: ReadingOut | None = Field(description="as it was judged last")
 
     @classmethod
@@ -55,7 +60,7 @@ class SeriesOut(BaseModel):
         return cls(
             id=series.id, definition=series.board.definition, titles=dict(shown.titles), org=series.board.org,
             group=dict(shown.keys), other=shown.other, unit=shown.unit, since=iso(series.born),
-            last=ReadingOut.of(last) if last else None,
+            ready=iso(shown.ready) if shown.ready is not None else None, last=ReadingOut.of(last) if last else None,
         )  # fmt: skip
 
 
@@ -78,7 +83,24 @@ class HarmlessOut(BaseModel):
         )  # fmt: skip
 
 
+class LevelOut(BaseModel):
+    since: str | None = Field(
+        description="the day from which on another level is taken as usual, as it stayed for three; null: never"
+    )
+    leaning: float = Field(
+        description="how the usual has changed in three days, in changes that are usual for the series; beyond 5 or -5 it leaks"
+    )
+    usual: float = Field(description="what is usual at its last bucket")
+    before: float = Field(description="what was, three days ago")
+
+    @classmethod
+    def of(cls, one: Level) -> LevelOut:
+        since = iso(one.since)[:10] if one.since is not None else None
+        return cls(since=since, leaning=one.leaning, usual=one.usual, before=one.before)
+
+
 class SeriesDetail(SeriesOut):
+    level: LevelOut | None = Field(description="null while it is learning, and where that is not known")
     readings: list[ReadingOut]
     harmless: HarmlessOut | None
 

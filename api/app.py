@@ -28,6 +28,7 @@ from api.routes import (
     notifications,
     onboarding,
     rules,
+    series_backtests,
     services,
     session,
     sources,
@@ -70,6 +71,7 @@ def create_app(state: State) -> FastAPI:
     api = APIRouter(prefix="/api/v1", responses=errors.PROBLEMS)
     for part in (
         alerts,
+        series_backtests,  # before what a series is called
         anomaly_routes,
         entities,
         incidents,

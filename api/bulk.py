@@ -34,9 +34,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """`refused`: alert id -> why it was left as it is. `found`: what it was decided for."""
+    """`refused`: alert id -> why it was left as it is. `found`: what it was decided for. `moved`: of how many series something else is
+    harmless now."""
 
     changed: int
+    moved: int
     refused: dict[str, str]
     found: Found
 
@@ -71,10 +73,11 @@ def decide_all(
     said = f"{where} {text} {decision}"[:4000]
     state.stores.audit.record(AuditEntry(state.clock(), account.name, "alert.bulk", f"{number} alerts", said))
     refused: dict[str, str] = {}
+    moved = 0
     for alert in found.alerts:
         one = replace(decision, version=alert.triage.version)
         try:
-            decide(state.stores, account, alert.id, one, state.clock())
+            moved += decide(state, account, alert.id, one).moved
         except (Refused, Conflict, NotFound) as error:
             refused[alert.id] = str(error)
-    return Bulk(number - len(refused), refused, found)
+    return Bulk(number - len(refused), moved, refused, found)

@@ -14,12 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from api.errors import Refused
+from api.harmless import Standing, hear
 from api.triage import check_assignee, measure
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Decision, Status, Triage, Verdict
 from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.org import EVERYTHING
+from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter, Stores
 from soc.store.paging import every
 
@@ -29,7 +31,8 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One person at one moment (`now`: ms), and what they do with incidents and their alerts.
+    """One person at one moment (`now`: ms), and what they do with incidents and their alerts. `anomalies`: where verdicts are heard; None
+    for who gives none.
 
     Every act returns the incident as it is then. It raises `NotFound` (also outside the account's scope), `Refused` with the reason,
     and `Conflict` when somebody else was first. An incident that was merged stands for the one that it was merged into.
@@ -38,6 +41,7 @@ class Desk:
     stores: Stores
     account: Account
     now: int
+    anomalies: SqliteAnomalies | None = None
 
     def open(self, incident_id: str, title: str, alert_ids: Collection[str]) -> Incident:
         """A new incident from at least one alert. `incident_id`: chosen by the caller, who gives the same to do it again."""
@@ -237,6 +241,8 @@ class Desk:
             try:
                 new = self.stores.triage.change(alert.id, over, by=self.account.name, now=self.now)
                 measure(alert, new)
+                if self.anomalies is not None:
+                    hear(Standing(self.stores, self.anomalies, lambda: self.now), self.account, alert, over)
                 return new
             except Conflict:
                 alert = self.stores.alerts.get(alert.id, self.account.scope)

@@ -381,6 +381,7 @@ class BulkIn(In):
 
 class BulkOut(BaseModel):
     changed: int
+    moved: int = Field(description="series of which something else is harmless now, see `/harmless`")
     refused: dict[str, str] = Field(description="alert id: why it was left as it is")
     more: bool = Field(description="the filter finds others, beyond the latest 1,000")
     whole: bool = Field(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import NamedTuple
 
 from api.errors import Refused
+from api.harmless import Ground, hear
 from soc import telemetry
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Decision, Status, Triage, Verdict
@@ -15,11 +17,19 @@ from soc.store.base import Stores
 _LONGEST_SNOOZE_MS = 90 * DAY_MS
 
 
-def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, now: int) -> Alert:
-    """Apply the decision and return the alert as it is then.
+class Decided(NamedTuple):
+    """The alert as it is then; `moved`: of how many series something else is harmless now, see `api.harmless`."""
+
+    alert: Alert
+    moved: int
+
+
+def decide(ground: Ground, account: Account, alert_id: str, decision: Decision) -> Decided:
+    """Apply the decision; a verdict is heard by the series that the alert is about.
 
     Raises `NotFound` (also outside the account's scope), `Refused` with the reason, `Conflict` when the version is old.
     """
+    stores, now = ground.stores, ground.clock()
     alert = stores.alerts.get(alert_id, account.scope)
     _check_reopening(alert.triage, decision)
     _check_verdict(alert.triage, decision)
@@ -28,7 +38,7 @@ def decide(stores: Stores, account: Account, alert_id: str, decision: Decision, 
         check_assignee(stores, [alert.org], decision.assignee)
     new = stores.triage.change(alert_id, decision, by=account.name, now=now)
     measure(alert, new)
-    return replace(alert, triage=new)
+    return Decided(replace(alert, triage=new), hear(ground, account, alert, decision))
 
 
 def measure(alert: Alert, new: Triage) -> None:

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
-from api.anomalies import learn_from_verdict
 from api.auth import Analyst, Viewer
 from api.console.anomalies import of_alert
 from api.console.chosen import Filtered
@@ -105,9 +104,7 @@ def triage(
             decision = replace(decision, assignee=assignee.strip())
         elif action is Action.SNOOZE:
             decision = replace(decision, snoozed_until=moment(until, state.zone), reason=reason.strip() or None)
-        alert = decide(state.stores, account, alert_id, decision, state.clock())
-        if decision.verdict is Verdict.BENIGN:
-            learn_from_verdict(state, account, alert.rule_id, alert.id)
+        decide(state, account, alert_id, decision)
     except (Refused, Conflict) as error:
         return _alert_page(alert_id, request, state, account, None, error=error, said=(comment, until, reason))
     return RedirectResponse(local(back or f"/alerts/{alert_id}"), 303)
@@ -158,7 +155,7 @@ def _alert_page(
         rule=state.rules.get(alert.rule_hash),
         unusual=(unusual := of_alert(state, account, alert.rule_id, alert.id)),
         behaving=(behaving := behaviour_of(state, account, alert.rule_id, alert.id)),
-        matched=[] if unusual or behaving else _together(findings.items),
+        matched=[] if unusual.total or behaving else _together(findings.items),
         counted=_counted(findings.items),
         late=max((str(at) for f in findings.items if (at := f.matched.get(FOUND_LATE))), default=None),
         asked=sorted({str(asked) for f in findings.items if (asked := f.matched.get(ASKED))}),

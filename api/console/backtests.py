@@ -22,7 +22,7 @@ _DAYS = 30
 @router.get("")
 def backtests_page(request: Request, state: Here, account: Viewer) -> Response:
     jobs = state.backtests.recent(account.scope)
-    reports = [state.backtests.get(job.id, account.scope) for job in jobs]
+    reports = [state.backtests.get(job.id, account.scope, whole=False) for job in jobs]
     titles = {rule.id: rule for rule in state.rules.running()[0]}
     return state.pages.html(
         request, "backtests.html", account=account, reports=reports, titles=titles, text="", fault=None, days=_DAYS

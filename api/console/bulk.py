@@ -16,11 +16,12 @@ from api.state import Here, State
 from api.triage import able
 from soc.model.account import Account
 from soc.model.alert import Decision, Status, Verdict
+from soc.model.anomaly import RULE_PREFIX
 from soc.model.incident import IncidentStatus
 
 router = APIRouter(prefix="/alerts/bulk")
 _SHOWN = 30
-Action = Literal["acknowledge", "close", "assign", "snooze", "comment"]
+Action = Literal["acknowledge", "close", "reopen", "assign", "snooze", "comment"]
 
 
 @router.get("")
@@ -68,6 +69,8 @@ def _decision(
             if verdict is None:
                 raise Refused(f"closing needs a verdict: one of {', '.join(Verdict)}")
             return Decision(status=Status.CLOSED, verdict=verdict, comment=said)
+        case "reopen":
+            return Decision(status=Status.NEW, comment=said)
         case "assign":
             return Decision(assignee=assignee or account.name, comment=said)
         case "snooze":
@@ -99,6 +102,7 @@ def _page(
         chosen=chosen,
         alerts=[(alert, state.rules.get(alert.rule_hash)) for alert in found.alerts[:_SHOWN]],
         found=found,
+        anomalies=any(alert.rule_id.startswith(RULE_PREFIX) for alert in found.alerts),
         verdicts=list(Verdict),
         error=error,
         comment=comment,

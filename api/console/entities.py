@@ -12,6 +12,8 @@ from api.auth import Viewer
 from api.entities import day_of, ranked
 from api.schemas import Cursor, Name
 from api.state import Here
+from api.tuning.exceptions import observed
+from soc.model.unusual import RULE_PREFIX
 
 router = APIRouter()
 _A_PAGE = 50
@@ -49,4 +51,6 @@ def entities_page(
         after=address(day=on + timedelta(days=1)) if on < today else None,
         more=address(cursor=page.next) if page.next else None,
         first_page=cursor is None,
+        exceptions=observed(state.stores, account.scope, RULE_PREFIX),
+        now=now,
     )

@@ -63,7 +63,7 @@ def open_incident(
     incident: Annotated[str, Form(pattern="^([0-9a-f]{24})?$")] = "",
 ) -> Response:
     """A new incident from these alerts; or they join the one that is named."""
-    desk = Desk(state.stores, account, state.clock())
+    desk = Desk(state.stores, account, state.clock(), state.anomalies)
     if incident:
         return _to(desk.add(incident, alert))
     first = state.stores.alerts.get(alert[0], account.scope)
@@ -93,7 +93,7 @@ def change_incident(
     alert: _Alerts = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """One button of the page. Where it cannot be done the page says why, with the comment kept."""
-    desk = Desk(state.stores, account, state.clock())
+    desk = Desk(state.stores, account, state.clock(), state.anomalies)
     try:
         match action:
             case Action.MERGE:

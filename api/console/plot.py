@@ -2,31 +2,70 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from soc.model.anomaly import Reading
+from soc.model.anomaly import Reading, thinned
 
 _WIDTH, _HEIGHT, _EDGE = 640, 160, 4
 _MOST = 1280  # points; more than two a pixel say nothing
 
 
-def plot(readings: Sequence[Reading], step_ms: int, marked: tuple[int, int] | None = None, label: str = "") -> Markup:
-    """`marked`: from and to which time (ms) it is an anomaly. Where a bucket is not known the line ends. Of more readings than there is
-    room for, the least and the greatest of each few are drawn."""
-    shown, step_ms = _thinned(readings, step_ms)
-    known = [one for one in shown if one.value is not None]
-    if len(known) < 2:
-        return Markup()
-    first, last = shown[0].ts, max(shown[-1].ts, shown[0].ts + 1)
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A plot and what it lies between: values, and times (ms)."""
+
+    svg: Markup
+    low: float
+    top: float
+    since: int
+    until: int
+
+
+def drawn(
+    readings: Sequence[Reading],
+    step_ms: int,
+    marked: Sequence[tuple[int, int]] = (),
+    label: str = "",
+    *,
+    level_since: int | None = None,
+) -> Drawn | None:
+    """As `plot`; None where there is nothing to draw."""
+    svg = plot(readings, step_ms, marked, label, level_since=level_since)
+    if not svg:
+        return None
+    low, top = _extent([one for one in thinned(readings, step_ms, _MOST)[0] if one.value is not None])
+    return Drawn(svg, low, top, readings[0].ts, readings[-1].ts)
+
+
+def _extent(known: Sequence[Reading]) -> tuple[float, float]:
+    """The least and the greatest that is drawn: a band that is far wider than its middle is cut."""
     top = max(
         max(one.value or 0.0, min(one.upper, 4 * abs(one.expected) + 1) if one.upper == one.upper else 0.0)
         for one in known
     )
     low = min(min(one.value or 0.0, one.lower) if one.lower == one.lower else one.value or 0.0 for one in known)
-    low = max(low, 0.0) if min(one.value or 0.0 for one in known) >= 0 else low
+    return (max(low, 0.0) if min(one.value or 0.0 for one in known) >= 0 else low), top
+
+
+def plot(
+    readings: Sequence[Reading],
+    step_ms: int,
+    marked: Sequence[tuple[int, int]] = (),
+    label: str = "",
+    *,
+    level_since: int | None = None,
+) -> Markup:
+    """`marked`: from and to which times (ms) it is an anomaly. `level_since`: from when on another level is usual. Where a bucket is not
+    known the line ends. Of more readings than there is room for, the least and the greatest of each few are drawn."""
+    shown, step_ms = thinned(readings, step_ms, _MOST)
+    known = [one for one in shown if one.value is not None]
+    if len(known) < 2:
+        return Markup()
+    first, last = shown[0].ts, max(shown[-1].ts, shown[0].ts + 1)
+    low, top = _extent(known)
     height = (top - low) or 1.0
 
     def x(ts: int) -> float:
@@ -37,9 +76,10 @@ def plot(readings: Sequence[Reading], step_ms: int, marked: tuple[int, int] | No
 
     head = f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" preserveAspectRatio="none">'
     shapes = []
-    if marked is not None:
-        left, right = x(max(marked[0], first)), x(min(marked[1] + step_ms, last))
-        shapes.append(f'<rect class="off" x="{left:.1f}" y="0" width="{max(right - left, 1):.1f}" height="{_HEIGHT}"/>')
+    if level_since is not None and first < level_since < last:
+        shapes.append(
+            f'<line class="level" x1="{x(level_since):.1f}" x2="{x(level_since):.1f}" y1="0" y2="{_HEIGHT}"/>'
+        )
     for run in _runs(shown, step_ms):
         band = [one for one in run if one.lower == one.lower and one.upper == one.upper]
         if len(band) > 1:
@@ -48,27 +88,18 @@ def plot(readings: Sequence[Reading], step_ms: int, marked: tuple[int, int] | No
             shapes.append(f'<polygon class="band" points="{" ".join(edge)}"/>')
             middle = " ".join(f"{x(one.ts):.1f},{y(one.expected):.1f}" for one in band)
             shapes.append(f'<polyline class="expected" points="{middle}"/>')
-        line = " ".join(f"{x(one.ts):.1f},{y(one.value or 0.0):.1f}" for one in run)
+        points = [(x(one.ts), y(one.value or 0.0)) for one in run]
+        if len(points) == 1:  # alone between gaps: a line of no length is not seen
+            points = [(points[0][0] - 1, points[0][1]), (points[0][0] + 1, points[0][1])]
+        line = " ".join(f"{left:.1f},{up:.1f}" for left, up in points)
         shapes.append(f'<polyline class="actual" points="{line}"/>')
+    for since, until in marked:
+        if until + step_ms <= first or since > last:
+            continue
+        left, right = x(max(since, first)), x(min(until + step_ms, last))
+        shapes.append(f'<rect class="off" x="{left:.1f}" y="0" width="{max(right - left, 1):.1f}" height="{_HEIGHT}"/>')
     title = Markup("<title>{}</title>").format(label)
     return Markup(head) + title + Markup("".join(shapes) + "</svg>")  # noqa: S704 - numbers only
-
-
-def _thinned(readings: Sequence[Reading], step_ms: int) -> tuple[Sequence[Reading], int]:
-    """At most `_MOST`, and the time (ms) from one to the next that makes no gap."""
-    if len(readings) <= _MOST:
-        return readings, step_ms
-    each = math.ceil(2 * len(readings) / _MOST)
-    shown: list[Reading] = []
-    for at in range(0, len(readings), each):
-        known = [one for one in readings[at : at + each] if one.value is not None]
-        ends = {min(known, key=_value), max(known, key=_value)} if known else {readings[at]}
-        shown += sorted(ends)
-    return shown, step_ms * each
-
-
-def _value(one: Reading) -> float:
-    return one.value or 0.0
 
 
 def _runs(readings: Sequence[Reading], step_ms: int) -> Iterator[list[Reading]]:

@@ -26,6 +26,10 @@ from soc.model.rule import RuleDoc
 
 TEMPLATES = Path(__file__).parent / "templates"
 _FORMATS = {"vi": "%H:%M:%S %d/%m/%Y", "en": "%Y-%m-%d %H:%M:%S"}
+_UNITS = {
+    "vi": {"addresses": "địa chỉ", "citizens": "công dân", "seconds": "giây", "bytes": "byte"}
+}  # of what comes with govsoc
+_DAYS = {"vi": "%d/%m/%Y", "en": "%Y-%m-%d"}
 
 
 class Pages:
@@ -83,6 +87,9 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
         """Of a time in a history, which is RFC 3339."""
         return when(int(datetime.fromisoformat(text).timestamp() * 1000))
 
+    def day(at: int) -> str:
+        return datetime.fromtimestamp(at / 1000, UTC).astimezone(zone).strftime(_DAYS[language])
+
     def ago(at: int) -> str:
         return format_timedelta(timedelta(milliseconds=at - clock()), add_direction=True, locale=locale)
 
@@ -95,7 +102,9 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
             return "–"
         if unit == "share":
             return format_percent(value, format="#,##0.#%", locale=locale)
-        return f"{format_decimal(value, locale=locale, format='#,##0.#')} {unit if unit != 'events' else ''}".strip()
+        said = "" if unit == "events" else _UNITS.get(language, {}).get(unit, unit)
+        places = "#,##0.#" if abs(value) >= 1 or value == 0 else "0.###"
+        return f"{format_decimal(value, locale=locale, format=places)} {said}".strip()
 
     def title(rule: RuleDoc | None, otherwise: str) -> str:
         return in_language(rule.titles, rule.title) if rule else otherwise
@@ -103,6 +112,7 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
     env.globals.update(language=language, languages=LANGUAGES, title=title)
     env.filters.update(
         when=when,
+        day=day,
         local_time=local_time,
         ago=ago,
         number=lambda n: format_decimal(n, locale=locale, format="#,##0.##"),

@@ -17,9 +17,10 @@ from api.schemas import AlertId, Level, Name
 from api.state import Here, State
 from api.tuning import exceptions, settings
 from api.tuning.history import revisions
-from api.tuning.preview import Preview
-from soc.errors import ConfigError, Conflict, Forbidden, QueryError, SocError
-from soc.model.account import Account
+from api.tuning.preview import OBSERVED, Preview
+from soc.errors import ConfigError, Conflict, Forbidden, NotFound, QueryError, SocError
+from soc.model import anomaly, unusual
+from soc.model.account import Account, Role
 from soc.model.alert import Alert
 from soc.model.asked import number, seconds
 from soc.model.calendar import DAY_MS
@@ -31,6 +32,7 @@ from soc.model.tuning import MAX_CONDITION, MAX_REASON, OrgSetting, RuleExceptio
 
 router = APIRouter()
 _MOST_TERMS = 4
+_ABOUT = tuple(f"{field}what" for field in (anomaly.FIELD, unusual.FIELD))  # what names a series, or somebody
 _SAID = (Refused, Conflict, Forbidden, QueryError)  # what a page says itself, with the form as it was filled in
 
 RuleId = Annotated[str, Path(max_length=200)]
@@ -97,16 +99,29 @@ def _own(enabled: bool, level: str, threshold: str, timespan: str, only: str) ->
 
 @router.get("/exceptions/{exception_id}")
 def exception_page(exception_id: ExceptionId, request: Request, state: Here, account: Viewer) -> Response:
-    """Every version of it and what each changed, also when it is withdrawn."""
-    found = exceptions.versions(state.stores, exception_id, account.scope)
-    history = revisions(found, account.scope)
+    """What it hides, and every version of it with what each changed, also when it is withdrawn."""
+    return _exception_page(exception_id, request, state, account)
+
+
+def _exception_page(
+    id_: str, request: Request, state: State, account: Account, error: SocError | None = None
+) -> Response:
+    found = exceptions.versions(state.stores, id_, account.scope)
+    try:
+        laid = exceptions.get(state.stores, id_, account.scope)
+    except NotFound:
+        laid = None
     return state.pages.html(
         request,
         "exception_history.html",
+        200 if error is None else of_soc(error).status,
         account=account,
-        id=exception_id,
+        id=id_,
         rule_id=exceptions.rule_of(found),
-        history=history,
+        laid=laid,
+        history=revisions(found, account.scope),
+        error=error,
+        may_tune=account.role.includes(Role.ADMIN),
     )
 
 
@@ -125,8 +140,10 @@ def withdraw(
             raise Refused("say why: the history keeps it")
         exceptions.withdraw(state.stores, account, exception_id, version, reason.strip(), state.clock())
     except _SAID as error:
+        if rule_id.startswith(OBSERVED):
+            return _exception_page(exception_id, request, state, account, error)
         return show_rule(rule_id, request, state, account, error=error)
-    return _to_rule(rule_id, "exceptions")
+    return _to_exceptions(rule_id, exception_id)
 
 
 @router.get("/alerts/{alert_id}/exception")
@@ -175,16 +192,21 @@ def make_exception(
     try:
         if not proposed.reason:
             raise Refused("say why: the history keeps it")
-        exceptions.create(state.stores, account, proposed, now, state.zone)
+        made = exceptions.create(state.stores, account, proposed, now, state.zone)
     except _SAID as error:
         return _form(request, state, account, alert, proposed, days, error)
-    return _to_rule(alert.rule_id, "exceptions")
+    return _to_exceptions(alert.rule_id, made.exception.id)
 
 
 def suggested(alert: Alert, finding: Finding | None) -> str:
-    """The alert's entity, and what else made the rule fire: short values first, as whole fields."""
+    """The alert's entity, and what else made the rule fire: short values first, as whole fields. Of what the observer found by name what
+    it is about: its figures never come again."""
+    matched = finding.matched if finding else {}
+    about = next((name for name in _ABOUT if name in matched), None)
+    if about is not None and alert.rule_id.startswith(OBSERVED):
+        return f"{about}:{_quoted(str(matched[about]))}"[:MAX_CONDITION]
     terms = {alert.entity_field: alert.entity} if ", " not in alert.entity_field else {}
-    for name, value in sorted((finding.matched if finding else {}).items(), key=lambda pair: len(str(pair[1]))):
+    for name, value in sorted(matched.items(), key=lambda pair: len(str(pair[1]))):
         if _term(value) and not name.startswith(COUNTED) and len(terms) < _MOST_TERMS:
             terms.setdefault(name, str(value))
     return " AND ".join(f"{name}:{_quoted(value)}" for name, value in terms.items())[:MAX_CONDITION]
@@ -231,6 +253,13 @@ def _form(
 
 def _rule(state: State, alert: Alert) -> RuleDoc | None:
     return state.rules.get(alert.rule_hash)
+
+
+def _to_exceptions(rule_id: str, exception_id: str) -> Response:
+    """Where it is shown: what the observer finds has no page of a rule."""
+    if rule_id.startswith(OBSERVED):
+        return RedirectResponse(f"/exceptions/{quote(exception_id, safe='')}", 303)
+    return _to_rule(rule_id, "exceptions")
 
 
 def _to_rule(rule_id: str, part: str) -> Response:

@@ -12,7 +12,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from api.anomalies import learn_from_verdict
 from api.auth import COOKIE, Analyst, Viewer, account_of
 from api.bulk import decide_all
 from api.explain import explanation
@@ -44,7 +43,7 @@ from api.times import times
 from api.triage import decide
 from soc.errors import StoreUnavailable
 from soc.model.account import Account
-from soc.model.alert import Alert, Decision, Verdict
+from soc.model.alert import Alert, Decision
 from soc.model.calendar import DAY_MS
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
@@ -67,12 +66,18 @@ def list_alerts(state: Here, account: Viewer, wanted: Annotated[AlertsIn, Query(
 
 @router.post("/bulk")
 def change_alerts(body: BulkIn, state: Here, account: Analyst) -> BulkOut:
-    """One decision for all alerts that a filter finds, 1,000 at most. What changed meanwhile, or does not allow it, is left and named."""
+    """One decision for all alerts that a filter finds, 1,000 at most. What changed meanwhile, or does not allow it, is left and
+    named. Verdicts mean to series what they mean one by one."""
     where = body.where.where(state.clock())
     done = decide_all(state, account, where, body.where.text, body.change.decision(), body.expected)
     found = done.found
     return BulkOut(
-        changed=done.changed, refused=done.refused, more=found.more, whole=found.whole, looked_at=found.looked_at
+        changed=done.changed,
+        moved=done.moved,
+        refused=done.refused,
+        more=found.more,
+        whole=found.whole,
+        looked_at=found.looked_at,
     )
 
 
@@ -122,18 +127,15 @@ def get_alert(alert_id: AlertId, state: Here, account: Viewer) -> AlertDetail:
 def change_alert(alert_id: AlertId, change: DecisionIn, state: Here, account: Analyst) -> AlertOut:
     """Status, verdict, assignee and comment in one step. 409 when somebody changed it since `version`.
 
-    Where the alert is of an anomaly, `benign` says that so far off is harmless of its series: see `/harmless`."""
+    Where the alert is of an anomaly, `benign` says that so far off is harmless of its series: see `/harmless`. Reopening takes it back."""
     decision = change.decision(change.version)
-    alert = decide(state.stores, account, alert_id, decision, state.clock())
-    if decision.verdict is Verdict.BENIGN:
-        learn_from_verdict(state, account, alert.rule_id, alert.id)
-    return _out(state, alert)
+    return _out(state, decide(state, account, alert_id, decision).alert)
 
 
 @router.post("/{alert_id}/comments", status_code=201)
 def comment_on_alert(alert_id: AlertId, body: CommentIn, state: Here, account: Analyst) -> AlertOut:
     decision = Decision(comment=body.comment)  # no version: comments never collide
-    return _out(state, decide(state.stores, account, alert_id, decision, state.clock()))
+    return _out(state, decide(state, account, alert_id, decision).alert)
 
 
 @router.get("/{alert_id}/history")

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime
 
-from api.anomalies import HOUR_MS, MOST_HOURS, Shown, all_said, definitions, detail, lay_down, reset, said, withdraw
+from api.anomalies import HOUR_MS, MOST_HOURS, Shown, definitions, detail, level, reset
 from api.anomaly_schemas import (
     AnomalyDetail,
     AnomalyId,
     AnomalyOut,
     BoardOut,
     HarmlessOut,
+    LevelOut,
     ReadingOut,
     ReasonIn,
     SeriesDetail,
@@ -20,7 +22,8 @@ from api.anomaly_schemas import (
     SeriesOut,
 )
 from api.auth import Admin, Analyst, Viewer
-from api.schemas import AlertId, Cursor, ItemsOut, Limit, Name, PageOut
+from api.harmless import all_said, lay_down, said, withdraw
+from api.schemas import AlertId, Cursor, ItemsOut, Limit, Name, PageOut, ms
 from api.state import Here
 from soc.store.cursor import decode, encode
 
@@ -33,12 +36,22 @@ def list_anomalies(
     account: Viewer,
     series: Annotated[SeriesId | None, Query(description="only of this series")] = None,
     alert: Annotated[AlertId | None, Query(description="only those folded into this alert")] = None,
+    definition: Annotated[Name | None, Query(description="only of this definition")] = None,
+    org: Annotated[Name | None, Query(description="only of this organisation")] = None,
     cursor: Annotated[Cursor, Query()] = None,
     limit: Annotated[Limit, Query()] = 50,
 ) -> PageOut[AnomalyOut]:
     """Newest first."""
     before = decode(cursor)[1] if cursor is not None else ""
-    found = state.anomalies.list(account.scope, series=series or "", alert=alert or "", before=before, limit=limit + 1)
+    found = state.anomalies.list(
+        account.scope,
+        series=series or "",
+        alert=alert or "",
+        definition=definition or "",
+        org=org or "",
+        before=before,
+        limit=limit + 1,
+    )
     more = encode(0, found[limit - 1].id) if len(found) > limit else None
     return PageOut(items=[AnomalyOut.of(one) for one in found[:limit]], next=more)
 
@@ -88,16 +101,21 @@ def count_series(state: Here, account: Viewer) -> ItemsOut[BoardOut]:
 
 @router.get("/series/{series_id}")
 def get_series(
-    series_id: SeriesId, state: Here, account: Viewer, hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 6
+    series_id: SeriesId,
+    state: Here,
+    account: Viewer,
+    hours: Annotated[int, Query(ge=1, le=MOST_HOURS)] = 6,
+    until: Annotated[AwareDatetime | None, Query(description="the end of these hours; without it, now")] = None,
 ) -> SeriesDetail:
-    """With its last hours: what was, and what was expected."""
+    """With its last hours, or those before `until`: what was, and what was expected. And where its level stands now."""
     known = state.anomalies.one(series_id, account.scope)
     shown = Shown(known.series, definitions(state).get(known.series.board.definition))
-    end = known.last.ts + 1 if known.last else state.clock()
+    end = ms(until) or (known.last.ts + 1 if known.last else state.clock())
     readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)
-    laid = said(state, series_id)
+    laid, stands = said(state, series_id), level(state, shown, known.last)
     return SeriesDetail(
         **SeriesOut.of(shown, known.last).model_dump(),
+        level=LevelOut.of(stands) if stands else None,
         readings=[ReadingOut.of(one) for one in readings],
         harmless=HarmlessOut.of(laid) if laid else None,
     )

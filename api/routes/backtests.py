@@ -28,7 +28,7 @@ def start_backtest(body: BacktestIn, state: Here, account: Admin) -> BacktestOut
 @router.get("")
 def list_backtests(state: Here, account: Viewer) -> ItemsOut[BacktestOut]:
     """Newest first, without what came of them."""
-    reports = [state.backtests.get(job.id, account.scope) for job in state.backtests.recent(account.scope)]
+    reports = [state.backtests.get(job.id, account.scope, whole=False) for job in state.backtests.recent(account.scope)]
     return ItemsOut(items=[BacktestOut.of(report, whole=False) for report in reports])
 
 

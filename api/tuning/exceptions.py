@@ -47,6 +47,11 @@ def visible(stores: Stores, scope: Scope, rule_id: str | None = None) -> list[La
     ]
 
 
+def observed(stores: Stores, scope: Scope, prefix: str) -> list[Laid]:
+    """Those of what the observer finds (`prefix`: of the ids of its rules), which has no page of a rule."""
+    return [laid for laid in visible(stores, scope) if laid.exception.rule_id.startswith(prefix)]
+
+
 def get(stores: Stores, id_: str, scope: Scope) -> Laid:
     """Raises `NotFound`, also for what is withdrawn."""
     laid = _latest(stores, id_)

@@ -174,6 +174,14 @@ def load(folders: Iterable[Path] = (CONTENT,)) -> Definitions:
     return Definitions(*declared(Definition, folders))
 
 
+def loads(text: str, name: str) -> Definitions:
+    """As `load`, of a text that is in no folder yet; `name` is that of its file in what is said of it."""
+    found: dict[str, Definition] = {}
+    faults: list[RuleError] = []
+    _take(found, _parsed(Definition, text, Path(name), faults), Path(name), faults)
+    return Definitions(found, tuple(faults))
+
+
 def instead(now: Definitions, before: Definitions) -> Definitions:
     """What was read again, and of files that have a fault now what ran from them and is missing."""
     broken = {str(fault.path) for fault in now.faults}
@@ -187,17 +195,19 @@ def declared(model: type[Some], folders: Iterable[Path]) -> tuple[dict[str, Some
     faults: list[RuleError] = []
     for folder in folders:
         for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
-            for definition, line in _read(model, path, faults):
-                if definition.name in found:
-                    first = found[definition.name].path
-                    faults.append(RuleError(f"name: {definition.name} is there already, in {first}", path, line))
-                elif len(found) >= MAX_DEFINITIONS:
-                    faults.append(
-                        RuleError(f"more than {MAX_DEFINITIONS} definitions: this one is left out", path, line)
-                    )
-                else:
-                    found[definition.name] = definition
+            _take(found, _read(model, path, faults), path, faults)
     return found, tuple(faults)
+
+
+def _take(found: dict[str, Some], read: Iterable[tuple[Some, int]], path: Path, faults: list[RuleError]) -> None:
+    for definition, line in read:
+        if definition.name in found:
+            first = found[definition.name].path
+            faults.append(RuleError(f"name: {definition.name} is there already, in {first}", path, line))
+        elif len(found) >= MAX_DEFINITIONS:
+            faults.append(RuleError(f"more than {MAX_DEFINITIONS} definitions: this one is left out", path, line))
+        else:
+            found[definition.name] = definition
 
 
 def _read(model: type[Some], path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
@@ -207,18 +217,30 @@ def _read(model: type[Some], path: Path, faults: list[RuleError]) -> Iterator[tu
         if len(content) > MAX_FILE_BYTES:
             raise RuleError(f"is larger than {MAX_FILE_BYTES >> 10} KiB", path)
         text = content.decode("utf-8-sig")
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise yaml.MarkedYAMLError(
-                    problem="aliases (`*name`) are not used here", problem_mark=cast("yaml.Mark", event.start_mark)
-                )
-        nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
     except OSError as error:
         faults.append(RuleError(f"cannot be read: {error.strerror}", path))
     except UnicodeDecodeError:
         faults.append(RuleError("is not UTF-8 text: save it as UTF-8", path))
     except RuleError as error:
         faults.append(error)
+    else:
+        yield from _parsed(model, text, path, faults)
+
+
+def _parsed(model: type[Some], text: str, path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
+    try:
+        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise yaml.MarkedYAMLError(
+                    problem="aliases (`*name`) are not used here", problem_mark=cast("yaml.Mark", event.start_mark)
+                )
+            if (
+                getattr(event, "tag", None) is not None
+            ):  # what a value is its field says; some tags even break the reader
+                raise yaml.MarkedYAMLError(
+                    problem="tags (`!name`) are not used here", problem_mark=cast("yaml.Mark", event.start_mark)
+                )
+        nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         faults.append(RuleError(f"is not valid YAML: {error.problem}", path, mark.line + 1 if mark else None))

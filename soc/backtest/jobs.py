@@ -1,7 +1,8 @@
-"""Backtests that the console asks for: each a process of its own at a low priority, so that nobody who triages waits for one.
+"""Backtests of rules and of series that the console asks for: each a process of its own at a low priority, so that nobody who triages
+waits for one.
 
     data/backtests/jobs/<id>/   job.json        what was asked for, by whom, of which organisations
-                                rule.yml        the text of a new or changed rule
+                                rule.yml        the text of a new or changed rule; of series, series.yml
                                 progress.json   how far it has come           written by the process
                                 outcomes.json   what came of it, once it has ended well
                                 said.txt        what it said, else
@@ -25,13 +26,14 @@ from typing import Any
 
 import orjson
 
-from soc.errors import Busy, NotFound
+from soc.errors import Busy, ConfigError, NotFound
 from soc.model.asked import Bounds
 from soc.model.org import EVERYTHING, Scope
 from soc.whole import write_whole
 
 _KEPT, _KEPT_IN_ALL = 50, 300  # of the same organisations; beyond all, those go that have most
 _NICE = 10
+MOST_MINUTES = 30  # of one of series: what was found until then is what came of it
 _STOP_S = 5.0
 _SAID_CHARS = 2000
 
@@ -44,6 +46,11 @@ def new_id() -> str:
     return secrets.token_hex(12)
 
 
+class Kind(StrEnum):
+    RULE = "rule"
+    SERIES = "series"
+
+
 class JobState(StrEnum):
     RUNNING = "running"
     STOPPED = "stopped"  # may be asked for again
@@ -53,8 +60,9 @@ class JobState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`orgs` None: of all organisations. Of one that we run, exactly one of `rule_id` and `text` is there. `at`: ms since 1970, when it
-    was asked for. `threshold`, `timespan_s`: what the rule was to ask for, where that is not what holds."""
+    """`orgs` None: of all organisations. Of one that we run, exactly one of `rule_id` and `text` is there; of series it is the text, and
+    `about` names them. `at`: ms since 1970, when it was asked for. `threshold`, `timespan_s`: what the rule was to ask for, where that is
+    not what holds."""
 
     id: str
     by: str
@@ -65,6 +73,8 @@ class Job:
     text: str | None = None
     threshold: float | None = None
     timespan_s: int | None = None
+    kind: Kind = Kind.RULE
+    about: str = ""
 
     @property
     def as_it_is(self) -> bool:
@@ -92,7 +102,7 @@ class Report:
 
 
 class Jobs:
-    """`command`: `soc rules backtest` with what it needs to find the settings; `environment` is added to ours."""
+    """`command`: `soc`, with what it needs to find the settings; `environment` is added to ours."""
 
     def __init__(self, folder: Path, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._folder = folder
@@ -111,11 +121,15 @@ class Jobs:
         rule_id: str | None = None,
         text: str | None = None,
         bounds: Bounds | None = None,
+        kind: Kind = Kind.RULE,
+        about: str = "",
     ) -> Job:
-        """Raises `Busy` while another one runs."""
+        """Raises `Busy` while another one runs, of whatever kind, and `ConfigError` where there is nothing to see."""
+        if scope.orgs is not None and not scope.orgs:
+            raise ConfigError("who sees no organisation has nothing to try it on")
         orgs = None if scope.orgs is None else tuple(sorted(scope.orgs))
         asked = bounds or Bounds()
-        job = Job(new_id(), by, at, orgs, days, rule_id, text, asked.threshold, asked.timespan_s)
+        job = Job(new_id(), by, at, orgs, days, rule_id, text, asked.threshold, asked.timespan_s, kind, about)
         with self._lock:
             self._check_room()
             self._keep(job)
@@ -129,27 +143,30 @@ class Jobs:
             self._keep(job, outcomes)
             self._forget_oldest()
 
-    def resume(self, job_id: str, scope: Scope) -> None:
+    def resume(self, job_id: str, scope: Scope, kind: Kind = Kind.RULE) -> None:
         """Raises `NotFound`, and `Busy` while another one runs."""
-        report = self.get(job_id, scope)
+        report = self.get(job_id, scope, kind)
         if report.state in (JobState.STOPPED, JobState.FAILED):
             with self._lock:
                 self._check_room()
                 self._run(report.job)
 
-    def stop(self, job_id: str, scope: Scope) -> None:
+    def stop(self, job_id: str, scope: Scope, kind: Kind = Kind.RULE) -> None:
         """What it has done is kept. Raises `NotFound`."""
-        self.get(job_id, scope)
+        self.get(job_id, scope, kind)
         with self._lock:
             if process := self._processes.get(job_id):
                 _end(process)
 
-    def get(self, job_id: str, scope: Scope) -> Report:
+    def get(self, job_id: str, scope: Scope, kind: Kind = Kind.RULE, *, whole: bool = True) -> Report:
+        """`whole`: with what came of it. Raises `NotFound`, also where not all that went into it is in the scope."""
         job = self._read(job_id)
-        if job is None or not job.visible(scope):
+        if job is None or job.kind is not kind or not job.visible(scope):
             raise NotFound(f"there is no backtest {job_id}")
         place = self._folder / job.id
         progress = _json(place / "progress.json") or {}
+        if not whole and (place / "outcomes.json").exists():
+            return Report(job, JobState.DONE, **progress)
         if (outcomes := _json(place / "outcomes.json")) is not None:
             return Report(job, JobState.DONE, outcomes=outcomes, **progress)
         process = self._processes.get(job.id)
@@ -160,10 +177,10 @@ class Jobs:
             return Report(job, JobState.FAILED, reason=_last_line(place / "said.txt"), **progress)
         return Report(job, JobState.STOPPED, **progress)
 
-    def recent(self, scope: Scope) -> list[Job]:
+    def recent(self, scope: Scope, kind: Kind = Kind.RULE) -> list[Job]:
         """Newest first."""
         jobs = (self._read(place.name) for place in self._places())
-        return [job for job in jobs if job and job.visible(scope)]
+        return [job for job in jobs if job and job.kind is kind and job.visible(scope)]
 
     def latest(self, made_of: Sequence[str]) -> tuple[Job, Mapping[str, Any]] | None:
         """The last one of all organisations that has an outcome of this very rule, and that outcome.
@@ -195,14 +212,8 @@ class Jobs:
 
     def _run(self, job: Job) -> None:
         place = self._folder / job.id
-        wanted = ["--rule", job.rule_id] if job.rule_id is not None else [str(place / "rule.yml")]
-        if job.text is not None:
-            (place / "rule.yml").write_text(job.text, encoding="utf-8")
+        wanted = _wanted(job, place)
         wanted += [part for org in job.orgs or () for part in ("--org", org)]
-        if job.threshold is not None:
-            wanted.append(f"--threshold={job.threshold}")
-        if job.timespan_s is not None:
-            wanted.append(f"--window={job.timespan_s}s")
         with (place / "said.txt").open("wb") as said:
             self._processes[job.id] = subprocess.Popen(  # noqa: S603 - our own arguments, each checked by who calls
                 [*self._command, *wanted, "--days", str(job.days), "--report-to", str(place)],
@@ -217,7 +228,8 @@ class Jobs:
         if not job_id.isalnum() or (known := _json(self._folder / job_id / "job.json")) is None:
             return None
         orgs = known["orgs"]
-        return Job(**known | {"orgs": None if orgs is None else tuple(orgs)})
+        kind = Kind(known.get("kind", Kind.RULE))
+        return Job(**known | {"orgs": None if orgs is None else tuple(orgs), "kind": kind})
 
     def _places(self) -> list[Path]:
         """Newest first. Another thread or process may forget one meanwhile."""
@@ -237,6 +249,21 @@ class Jobs:
                 shutil.rmtree(places.pop(), ignore_errors=True)
         while sum(map(len, kept.values())) > _KEPT_IN_ALL:
             shutil.rmtree(max(kept.values(), key=len).pop(), ignore_errors=True)
+
+
+def _wanted(job: Job, folder: Path) -> list[str]:
+    """The command, and what it is to try."""
+    if job.text is not None:
+        (folder / f"{job.kind}.yml").write_text(job.text, encoding="utf-8")
+    if job.kind is Kind.SERIES:
+        return ["detector", "backtest", "--series", str(folder), f"--minutes={MOST_MINUTES}"]
+    wanted = ["rules", "backtest"]
+    wanted += ["--rule", job.rule_id] if job.rule_id is not None else [str(folder / f"{job.kind}.yml")]
+    if job.threshold is not None:
+        wanted.append(f"--threshold={job.threshold}")
+    if job.timespan_s is not None:
+        wanted.append(f"--window={job.timespan_s}s")
+    return wanted
 
 
 def _politely() -> None:

@@ -154,9 +154,19 @@ def _change(
     config: ConfigOption,
     data_dir: DataDirOption,
 ) -> None:
+    from api.harmless import Standing
     from api.triage import decide
+    from soc.store.anomalies import SqliteAnomalies
 
-    _, stores = stores_of(config, data_dir)
+    settings, stores = stores_of(config, data_dir)
     me = Account(caller(), Role.ADMIN, EVERYTHING)
-    alert = decide(stores, me, alert_id, Decision(status=status, verdict=verdict, comment=comment), now_ms())
-    console().print(f"{alert.id} is {status}" + (f" as {verdict}" if verdict else ""))
+    ground = Standing(stores, SqliteAnomalies(settings.data_dir), now_ms)
+    done = decide(ground, me, alert_id, Decision(status=status, verdict=verdict, comment=comment))
+    console().print(f"{done.alert.id} is {status}" + (f" as {verdict}" if verdict else ""))
+    if done.moved:
+        what = (
+            "as far off as then is harmless now"
+            if verdict is Verdict.BENIGN
+            else "what held before the verdict holds again"
+        )
+        console().print(f"{done.moved} series: {what}; the Anomalies page lists it")

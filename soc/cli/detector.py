@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
+import orjson
 import typer
 from rich.table import Table
 
+from soc.backtest.series import Cut, SeriesOutcome, plain
 from soc.cli.context import (
     ConfigOption,
     DataDirOption,
@@ -28,8 +30,12 @@ from soc.model.org import EVERYTHING, Scope
 from soc.settings import load
 from soc.store.anomalies import Known, SqliteAnomalies
 from soc.store.base import AuditEntry
+from soc.whole import write_whole
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from detector.level import Level
     from detector.series.definition import Definition
 
 app = typer.Typer(help="Series of events, and what is unusual in them.", no_args_is_help=True)
@@ -88,6 +94,7 @@ def explain(
 ) -> None:
     """One bucket of a series: what was, what was expected and why, and the search for the events behind it."""
     from detector.explain import query_of
+    from detector.level import level_of
 
     settings = load(config, data_dir)
     kept = SqliteAnomalies(settings.data_dir)
@@ -98,8 +105,11 @@ def explain(
     reading = next(iter(kept.readings(one, start, start + width)), None)
     inside = next((a for a in kept.list(EVERYTHING, series=series, limit=1000) if a.since <= start <= a.until), None)
     query = query_of(definition, one, start, start + width) if definition else ""
+    zone = ZoneInfo(settings.detect.zone)
+    level = level_of(definition, zone, *kept.since_snapshot(one, start + width)) if definition and reading else None
     if json:
         print_json({"series": series, "time": iso(start), "reading": reading._asdict() if reading else None,
+                    "level": level._asdict() if level else None,
                     "anomaly": asdict(inside) if inside else None, "query": query})  # fmt: skip
         return
     out = console()
@@ -110,6 +120,8 @@ def explain(
         out.print(f"expected {_number(reading.expected)}, band {_number(reading.lower)} to {_number(reading.upper)}")
         learning = ", still learning" if reading.learning else ""
         out.print(f"score {reading.score:.3f} (at 0.5 its surprises are ten powers of ten together){learning}")
+    if level is not None:
+        _print_level(out, level)
     if inside is not None:
         out.print(f"in an anomaly since {local_time(inside.since)}, alert {inside.alert}: at its farthest {_number(inside.actual)}, "
                   f"expected {_number(inside.expected)}; {', '.join(f'{k} {v:g}' for k, v in inside.parts.items())}")  # fmt: skip
@@ -117,42 +129,82 @@ def explain(
         out.print(f"the events: {shown(query)}")
 
 
+def _print_level(out: Console, level: Level) -> None:
+    if level.since is not None:
+        out.print(f"a new level is taken as usual since {local_time(level.since)[:10]}: it had stayed for three days")
+    if level.leaning:
+        went = f"in three days the usual went from {_number(level.before)} to {_number(level.usual)}"
+        leaks = ": a slow leak" if level.leaks else ", a slow leak from 5 on"
+        out.print(f"{went}, {abs(level.leaning):.1f} times the change that chance makes{leaks}")
+
+
 @app.command()
 def backtest(
-    days: Annotated[int, typer.Option(help="Days to look back.", min=1, max=366)] = 30,
+    days: Annotated[int, typer.Option(help="Whole days to look back.", min=1, max=366)] = 30,
     series: Annotated[
         Path | None, typer.Option(help="Folder of definitions; without it those that run.", show_default=False)
     ] = None,
     org: Annotated[list[str] | None, typer.Option(help="Only of this organisation; may be given again.")] = None,
+    minutes: Annotated[
+        int | None, typer.Option(help="End after so long, with what was found until then.", min=1, show_default=False)
+    ] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option(help="A folder for progress.json and, at the end, outcomes.json.", show_default=False),
+    ] = None,
     json: JsonOption = False,
     config: ConfigOption = None,
     data_dir: DataDirOption = None,
 ) -> None:
-    """What would have been called about in stored events. Nothing is raised or kept. The first day of each series is for learning."""
-    from soc.service.observed import anomalies_of, tried
-    from soc.service.process import now_ms
+    """What would have been called about in stored events. Nothing is raised or kept. The first day of each series is for learning, of
+    volumes 14 days. Ctrl-C is safe: the same command, the same day, goes on where it was."""
+    from detector.series.definition import load as read
+    from soc.service.observed import open_trial
+    from soc.service.observer import definitions_of
+    from soc.service.process import configure_logging, now_ms
 
-    settings, scope = load(config, data_dir), _scope(org)
-    until = now_ms() + DAY_MS
-    with tried(settings, series, scope, until - (days + 1) * DAY_MS, until) as (kept, events):
-        found, total = anomalies_of(kept, scope), kept.how_many(scope)
-        counts = kept.counts(scope).values()
-        counted, beyond = sum(one.series for one in counts), sum(one.beyond for one in counts)
-        if json:
-            print_json({"events": events, "series": counted, "beyond": beyond, "total": total,
-                        "anomalies": [asdict(one) for one in found]})  # fmt: skip
-            return
-        table = Table("since", "minutes", "what", "organisation", "actual", "expected", box=None, pad_edge=False)
-        for one in found:
-            key = shown(" + ".join(kept.one(one.series, scope).series.key))
-            table.add_row(local_time(one.since), str((one.until - one.since) // 60_000), f"{one.definition} {key}", one.org,
-                          _number(one.actual), _number(one.expected))  # fmt: skip
-    console().print(table if found else "nobody would have been called")
-    console().print(f"{len({one.alert for one in found})} alerts of {counted} series, {events} events")
-    if total > len(found):
-        console().print(f"only the newest {len(found)} of {total} anomalies are shown")
-    if beyond:
-        console().print(f"about {beyond} more keys had no room and were counted as other")
+    configure_logging()
+    settings = load(config, data_dir)
+    definitions = read([series]) if series else definitions_of(settings)
+    for fault in definitions.faults:
+        typer.echo(f"soc: left out: {fault}", err=True)
+    with open_trial(settings, definitions, _scope(org), days, now_ms) as trial:
+        for progress in trial.run(minutes * 60 if minutes else None):
+            if report_to:
+                so_far = {"done": progress.done, "total": progress.total, "events": progress.events}
+                write_whole(report_to / "progress.json", orjson.dumps(so_far))
+        outcome = trial.outcome()
+        if report_to:
+            write_whole(report_to / "outcomes.json", orjson.dumps([plain(outcome)]))
+        trial.forget()
+    if json:
+        print_json(plain(outcome))
+    else:
+        _print(outcome)
+    if definitions.faults:
+        raise typer.Exit(3)
+
+
+def _print(outcome: SeriesOutcome) -> None:
+    out = console()
+    table = Table("since", "minutes", "what", "organisation", "actual", "expected", box=None, pad_edge=False)
+    for one in reversed(outcome.anomalies):
+        anomaly, what = one.anomaly, f"{one.anomaly.definition} {shown(' + '.join(one.key))}"
+        table.add_row(local_time(anomaly.since), str((anomaly.until - anomaly.since) // 60_000), what, anomaly.org,
+                      _number(anomaly.actual), _number(anomaly.expected))  # fmt: skip
+    out.print(table if outcome.anomalies else "nobody would have been called")
+    out.print(f"{outcome.alerts} alerts of {outcome.series} series, {outcome.events} events")
+    if outcome.reached is not None:
+        out.print(f"looked at {local_time(outcome.began)} to {local_time(outcome.reached)}")
+    if outcome.learning:
+        out.print(f"{outcome.learning} series were learning to the end: nobody is called about those")
+    if outcome.total > len(outcome.anomalies):
+        out.print(f"only the newest {len(outcome.anomalies)} of {outcome.total} anomalies are shown")
+    if outcome.beyond:
+        out.print(f"about {outcome.beyond} more keys had no room and were counted as other")
+    if outcome.cut is not None:
+        why = "the time was over" if outcome.cut is Cut.TIME else "the room on the disk was used"
+        out.print(f"it ended before {local_time(outcome.until)}: {why}")
 
 
 @app.command()

@@ -62,6 +62,23 @@ def unpack(ts: int, record: bytes) -> Reading | None:
     return Reading(ts, known, weight, expected, lower, upper, score, bool(flags & _LEARNING), surge or None, harmless)
 
 
+def thinned(readings: Sequence[Reading], step_ms: int, most: int) -> tuple[Sequence[Reading], int]:
+    """At most `most`: of each few the least and the greatest; and the time (ms) from one to the next that makes no gap."""
+    if len(readings) <= most:
+        return readings, step_ms
+    each = math.ceil(2 * len(readings) / most)
+    shown: list[Reading] = []
+    for at in range(0, len(readings), each):
+        known = [one for one in readings[at : at + each] if one.value is not None]
+        ends = {min(known, key=_value), max(known, key=_value)} if known else {readings[at]}
+        shown += sorted(ends)
+    return shown, step_ms * each
+
+
+def _value(one: Reading) -> float:
+    return one.value or 0.0
+
+
 def _small(value: float) -> float:
     return max(-3e38, min(3e38, value))
 

@@ -36,7 +36,7 @@ from soc.store.unusual import SqliteUnusual
 
 log = structlog.get_logger("api")
 
-BACKTEST = (sys.executable, "-m", "soc", "rules", "backtest")
+SOC = (sys.executable, "-m", "soc")
 
 
 def api(settings: Settings, stop: threading.Event) -> None:
@@ -44,7 +44,7 @@ def api(settings: Settings, stop: threading.Event) -> None:
     serve = settings.serve
     check_port(serve.http_host, serve.http_port, "serve.http_port")
     stores = open_stores(settings)
-    jobs = Jobs(jobs_dir(settings.data_dir), BACKTEST, as_environment(settings))
+    jobs = Jobs(jobs_dir(settings.data_dir), SOC, as_environment(settings))
     keys = KeyRing(keys_dir(settings.data_dir))
     senders, writer = notify.senders(settings), notify.writer(settings)
     lists = KnownLists(stores.policies, lists_dir(settings.data_dir), now_ms)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
-
-import orjson
 
 from rules.compile.pipeline import split
 from rules.correlate.bound import asked_of
@@ -37,6 +33,7 @@ from soc.service.compiling import Databases, kept, say
 from soc.service.lists import read_lists
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.ruleset import load_rules
+from soc.service.scratch import Span, days_ago, midnight, place_of, span_of
 from soc.service.stores import open_history, open_stores, prepare
 from soc.service.tuning import read_tuning
 from soc.settings import Settings
@@ -46,15 +43,6 @@ from soc.store.detections import SqliteDetections
 from soc.store.paging import every
 
 _PAGE = 1000
-_KEPT_S = 7 * 86_400  # then what an interrupted backtest has done is forgotten
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """ms since 1970: from a local midnight to the moment at which the backtest was first started."""
-
-    since: int
-    until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +110,7 @@ def open_backtest(
         raise ConfigError("no rule to try: " + "; ".join(map(str, chosen.errors)))
     counting = _counting(chosen, bounds) if bounds and bounds.set else None
     zone = ZoneInfo(settings.detect.zone)
-    today = date.fromisoformat(local_day(clock(), zone))
-    since = _midnight(today - timedelta(days=days), zone)
+    since = days_ago(clock(), days, zone)
     with ExitStack() as cleanup:
         cleanup.enter_context(only_one(settings.data_dir, "backtest"))
         prepare(settings)
@@ -133,8 +120,7 @@ def open_backtest(
             tuning = tuning.trying(counting.id, bounds)
         lists = read_lists(stores.policies, settings.data_dir, clock)
         place = _folder(settings, chosen, scope, since, tuning, lists)
-        _tidy(place)
-        span, resumed = _span(place, since, clock)
+        span, resumed = span_of(place, since, clock)
         detections = SqliteDetections(place)
         cleanup.callback(detections.close)
         history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
@@ -200,13 +186,9 @@ def choose(settings: Settings, paths: Sequence[Path], names: Sequence[str]) -> R
 def whole_days(first: int, until: int, zone: ZoneInfo) -> tuple[date, date]:
     """The first and the last local day that lie whole in [first, until) (ms); the last before the first when there is none."""
     start = date.fromisoformat(local_day(first, zone))
-    if _midnight(start, zone) < first:
+    if midnight(start, zone) < first:
         start += timedelta(days=1)
     return start, date.fromisoformat(local_day(until, zone)) - timedelta(days=1)
-
-
-def _midnight(day: date, zone: ZoneInfo) -> int:
-    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
 def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int, tuning: Tuning, lists: Lists) -> Path:
@@ -214,20 +196,7 @@ def _folder(settings: Settings, chosen: RuleSet, scope: Scope, since: int, tunin
     what = [sorted(rule.hash for rule in chosen.rules), sorted(scope.orgs) if scope.orgs is not None else None, since,
             settings.detect.zone, settings.detect.lateness_s, tuning.about({rule.id for rule in chosen.rules}),
             lists.about({name for rule in chosen.rules for name in lists_of(rule)})]  # fmt: skip
-    return settings.data_dir / "backtests" / hashlib.blake2b(orjson.dumps(what), digest_size=12).hexdigest()
-
-
-def _span(place: Path, since: int, clock: Callable[[], int]) -> tuple[Span, bool]:
-    """As it was noted when the backtest was first started, or from now; whether it had been started before."""
-    note = place / "span.json"
-    try:
-        return Span(**orjson.loads(note.read_bytes())), True
-    except (OSError, ValueError, TypeError):
-        shutil.rmtree(place, ignore_errors=True)
-    place.mkdir(parents=True)
-    span = Span(since, clock())
-    note.write_bytes(orjson.dumps(asdict(span)))
-    return span, False
+    return place_of(settings, what)
 
 
 def _began(settings: Settings, scope: Scope, span: Span, history: History) -> int:
@@ -237,9 +206,3 @@ def _began(settings: Settings, scope: Scope, span: Span, history: History) -> in
             return span.since
     first = history.began()
     return span.until if first is None else first
-
-
-def _tidy(place: Path) -> None:
-    for other in place.parent.glob("*"):
-        if other not in (place, jobs_dir(place.parent.parent)) and other.stat().st_mtime < time.time() - _KEPT_S:
-            shutil.rmtree(other, ignore_errors=True)

@@ -1,81 +1,181 @@
-"""What `soc detector` asks: a time of a series, and what the definitions of now would have made of stored events."""
+"""`soc detector backtest`: what definitions of series would have made of stored events."""
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from detector.observe import Observer
-from detector.series.definition import Definition, load
+from detector.series.definition import Definition, Definitions
+from soc.backtest.run import Progress
+from soc.backtest.series import Cut, Found, Plot, SeriesOutcome
 from soc.errors import ConfigError
-from soc.model.anomaly import Anomaly, Series
-from soc.model.org import Scope
+from soc.locks import only_one
+from soc.model.anomaly import Anomaly, thinned
+from soc.model.finding import local_day
+from soc.model.org import EVERYTHING, Scope
 from soc.service.levels import KnownSurges
 from soc.service.merges import KnownMerges
-from soc.service.observer import KnownHarmless, definitions_of
-from soc.service.process import relax_garbage_collection
-from soc.service.stores import open_history, open_stores
+from soc.service.observer import KnownHarmless
+from soc.service.process import now_ms, relax_garbage_collection
+from soc.service.scratch import Span, days_ago, place_of, span_of
+from soc.service.stores import open_history, open_stores, prepare
 from soc.settings import Settings
-from soc.store.anomalies import SqliteAnomalies
+from soc.store.anomalies import Known, SqliteAnomalies, anomalies_file
+from soc.store.base import History
 
+MOST = 1000  # anomalies that are told
+MOST_SERIES = 5000
+MOST_PLOTS = 24
+MOST_BYTES = 1 << 30  # of disk
+_POINTS = 400  # of a plot
 _BATCH = 5000
-_COMMIT_EVENTS = 200_000
-MOST = 10_000  # anomalies that are told
+_COMMIT_EVENTS, _COMMIT_S = 200_000, 5.0
+_EVENTS, _BEGAN, _REACHED = "events", "began", "reached"  # kept with the cursor, so that they are of the same moment
+
+
+class Trial:
+    """An opened backtest of series: `run()` does the work, `outcome()` says what came of it, `forget()` removes what it has written."""
+
+    def __init__(
+        self, history: History, kept: SqliteAnomalies, observer: Observer, span: Span, zone: ZoneInfo, place: Path
+    ) -> None:
+        """Goes on where what is kept was committed."""
+        self.span = span
+        self.progress = Progress(history.total())
+        self._history, self._kept, self._observer, self._zone, self._place = history, kept, observer, zone, place
+        observer.load()
+        cursor = dict(kept.cursor())
+        self._events, self._began, self._reached = (cursor.pop(name, 0) for name in (_EVENTS, _BEGAN, _REACHED))
+        self._cursor = cursor
+        self._cut: Cut | None = None
+
+    def run(self, longest_s: float | None = None) -> Iterator[Progress]:
+        """Yields after each commit. Interrupt it anywhere: another in the same place goes on from the last. Ends when it has taken so long,
+        or so much of the disk as it may."""
+        ends = time.monotonic() + longest_s if longest_s is not None else float("inf")
+        since_commit, committed_at = 0, time.monotonic()
+        while True:
+            batch = self._history.read(self._cursor, _BATCH)
+            self._observer.feed(batch.events)
+            self._cursor = dict(batch.cursor)
+            self._note([event.ts for event in batch.events])
+            since_commit += len(batch.events)
+            now = time.monotonic()
+            if batch.events and since_commit < _COMMIT_EVENTS and now < committed_at + _COMMIT_S and now < ends:
+                continue
+            self._commit()
+            since_commit, committed_at = 0, now
+            yield self.progress
+            if not batch.events:
+                return
+            self._cut = Cut.TIME if now >= ends else Cut.ROOM if self._size() > MOST_BYTES else None
+            if self._cut:
+                return
+
+    def outcome(self) -> SeriesOutcome:
+        kept = self._kept
+        anomalies = kept.list(EVERYTHING, limit=MOST)
+        series, counts = kept.series(EVERYTHING, limit=MOST_SERIES * 2), kept.counts(EVERYTHING).values()
+        keys = {one.series.id: one.series.key for one in series}
+        first = {one.alert: one.since for one in anomalies}  # the newest come first
+        return SeriesOutcome(
+            since=self.span.since,
+            until=self.span.until,
+            began=self._began or None,
+            reached=self._reached or None,
+            cut=self._cut,
+            events=self._events,
+            definitions=tuple(
+                one.model_dump(mode="json", exclude={"path"}) for one in self._observer.definitions.values()
+            ),
+            series=sum(one.series for one in counts),
+            beyond=sum(one.beyond for one in counts),
+            late=sum(one.lost for one in counts),
+            learning=sum(one.last is not None and one.last.learning for one in series),
+            total=kept.how_many(EVERYTHING),
+            alerts=len(first),
+            by_day=dict(Counter(local_day(at, self._zone) for at in sorted(first.values()))),
+            anomalies=tuple(Found(one, keys.get(one.series, ())) for one in anomalies),
+            plots=tuple(self._plot(one, anomalies) for one in _farthest(series, anomalies)),
+        )
+
+    def forget(self) -> None:
+        shutil.rmtree(self._place, ignore_errors=True)
+
+    def _note(self, times: list[int]) -> None:
+        self._events += len(times)
+        self.progress.events += len(times)
+        self._reached = max([self._reached, *times])
+        self._began = min(times, default=0) if not self._began else min([self._began, *times])
+
+    def _commit(self) -> None:
+        noted = {_EVENTS: self._events, _BEGAN: self._began, _REACHED: self._reached}
+        self._kept.commit(self._observer.progress(self._cursor | noted))
+        self.progress.done = min(self._history.done(self._cursor), self.progress.total)
+
+    def _size(self) -> int:
+        return anomalies_file(self._place).stat().st_size
+
+    def _plot(self, one: Known, anomalies: list[Anomaly]) -> Plot:
+        series = one.series
+        definition = self._observer.definitions[series.board.definition]
+        readings = self._kept.readings(series, self.span.since, self.span.until)
+        shown, step_ms = thinned(readings, definition.bucket_ms, _POINTS)
+        off = tuple((found.since, found.until) for found in anomalies if found.series == series.id)
+        learning = one.last is None or one.last.learning
+        return Plot(series.id, *series.board, series.key, learning, step_ms, tuple(map(tuple, shown)), off)
 
 
 @contextmanager
-def tried(
-    settings: Settings, folder: Path | None, scope: Scope, since: int, until: int
-) -> Iterator[tuple[SqliteAnomalies, int]]:
-    """The anomalies that the definitions (of a folder, or those that run) find in stored events, and how many events there were.
-    Surges and what is harmless count as they are laid down now, and no more series are made than the observer makes. Nothing is kept, and
-    nobody is told. Raises `ConfigError` when no definition can be used."""
-    definitions = load([folder]) if folder else definitions_of(settings)
-    if not definitions.by_name:
+def open_trial(
+    settings: Settings, definitions: Definitions, scope: Scope, days: int, clock: Callable[[], int] = now_ms
+) -> Iterator[Trial]:
+    """Over the last `days` whole days and today, as the scope sees them. Surges and what is harmless count as they are laid down now.
+    Nothing is raised. The same again, the same day, goes on where it was stopped. Raises `ConfigError` when no definition can be used, or
+    another backtest runs."""
+    by_name = definitions.by_name
+    if not by_name:
         why = "; ".join(map(str, definitions.faults)) or "there is none"
         raise ConfigError(f"no definition of series can be used: {why}")
-    policies = open_stores(settings).policies
-    harmless, surges, merges = KnownHarmless(policies), KnownSurges(policies), KnownMerges(policies, settings)
-    harmless.load()
-    surges.load()
-    merges.load()
-    relax_garbage_collection()
-    with (
-        tempfile.TemporaryDirectory() as place,
-        closing(SqliteAnomalies(Path(place))) as kept,
-        open_history(settings, scope, since, until) as history,
-    ):
+    zone = ZoneInfo(settings.detect.zone)
+    with ExitStack() as cleanup:
+        cleanup.enter_context(only_one(settings.data_dir, "backtest"))
+        prepare(settings)
+        policies = open_stores(settings).policies
+        harmless, surges, merges = KnownHarmless(policies), KnownSurges(policies), KnownMerges(policies, settings)
+        for known in (harmless, surges, merges):
+            known.load()
+        since = days_ago(clock(), days, zone)
+        place = place_of(settings, _about(settings, by_name, scope, since, policies.revision()))
+        span, _ = span_of(place, since, clock)
+        kept = SqliteAnomalies(place)
+        cleanup.callback(kept.close)
+        history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
+        most = min(MOST_SERIES, settings.observe.most_series)
         observer = Observer(
-            definitions.by_name, ZoneInfo(settings.detect.zone), kept,
-            surges=surges, strength_of=harmless.strength, merges=merges.of, most=settings.observe.most_series,
-        )  # fmt: skip
-        cursor, events, uncommitted = dict[str, int](), 0, 0
-        while True:
-            batch = history.read(cursor, _BATCH)
-            observer.feed(batch.events)
-            cursor, events, uncommitted = (
-                dict(batch.cursor),
-                events + len(batch.events),
-                uncommitted + len(batch.events),
-            )
-            if uncommitted >= _COMMIT_EVENTS or not batch.events:
-                kept.commit(observer.progress({}))
-                uncommitted = 0
-            if not batch.events:
-                break
-        yield kept, events
+            by_name, zone, kept, surges=surges, strength_of=harmless.strength, merges=merges.of, most=most
+        )
+        relax_garbage_collection()
+        yield Trial(history, kept, observer, span, zone, place)
 
 
-def anomalies_of(kept: SqliteAnomalies, scope: Scope) -> list[Anomaly]:
-    """The oldest first; of more than `MOST` the newest."""
-    return kept.list(scope, limit=MOST)[::-1]
+def _about(
+    settings: Settings, definitions: Mapping[str, Definition], scope: Scope, since: int, revision: int
+) -> list[object]:
+    docs = [one.model_dump(mode="json", exclude={"path"}) for one in definitions.values()]
+    orgs = sorted(scope.orgs) if scope.orgs is not None else None
+    return ["series", docs, orgs, since, settings.detect.zone, settings.observe.most_series, revision]
 
 
-def named(series: Series, definition: Definition | None) -> str:
-    """A series in one line."""
-    key = " + ".join(value or "(none)" for value in series.key)
-    other = "(other)" if definition and definition.group_by and not series.key else ""
-    return f"{series.board.definition} {key or other}".strip()
+def _farthest(series: list[Known], anomalies: list[Anomaly]) -> list[Known]:
+    """Those that were farthest off come first; the others by their names."""
+    off: dict[str, float] = {}
+    for one in anomalies:
+        off[one.series] = max(one.strength, off.get(one.series, 0.0))
+    return sorted(series, key=lambda one: -off.get(one.series.id, 0.0))[:MOST_PLOTS]

@@ -307,14 +307,28 @@ class SqliteAnomalies:
             )
             return [one for ts, data in rows if len(data) == RECORD_BYTES and (one := unpack(ts, data)) is not None]
 
+    def since_snapshot(self, series: Series, until: int) -> tuple[tuple[int, bytes] | None, list[Reading]]:
+        """What makes a series again as it was before this time (ms): its newest snapshot of before, and the readings since."""
+        snapshot = self.snapshot(series.id, until)
+        return snapshot, self.readings(series, snapshot[0] + 1 if snapshot else series.born, until)
+
     def list(
-        self, scope: Scope, *, series: str = "", alert: str = "", before: str = "", limit: int = 50
+        self,
+        scope: Scope,
+        *,
+        series: str = "",
+        alert: str = "",
+        definition: str = "",
+        org: str = "",
+        before: str = "",
+        limit: int = 50,
     ) -> list[Anomaly]:
         """Newest first; `before`: the id of the last one of the page before."""
         if not self.there:
             return []
         where, values = _within(scope)
-        for column, value in (("series", series), ("alert", alert)):
+        asked = (("series", series), ("alert", alert), ("definition", definition), ("org", org))
+        for column, value in asked:
             if value:
                 where, values = f"{where} AND {column} = ?", [*values, value]
         with self._db.read() as db:
@@ -324,9 +338,11 @@ class SqliteAnomalies:
             rows = db.execute(f"{_ANOMALY} WHERE {where} ORDER BY since DESC, id DESC LIMIT ?", [*values, limit])
             return [_anomaly_of(row) for row in rows]
 
-    def how_many(self, scope: Scope) -> int:
+    def how_many(self, scope: Scope, *, alert: str = "") -> int:
         """All anomalies that `list` would give."""
         where, values = _within(scope)
+        if alert:
+            where, values = f"{where} AND alert = ?", [*values, alert]
         row = self._db.row(f"SELECT count(*) FROM anomaly WHERE {where}", *values) if self.there else None
         return int(row[0]) if row else 0
 

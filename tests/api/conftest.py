@@ -22,7 +22,7 @@ from api.passwords import digest, hash_password
 from api.state import state_of
 from collector.keys import KeyRing
 from detector.series.definition import load as load_definitions
-from soc.backtest.jobs import Job, Jobs, jobs_dir
+from soc.backtest.jobs import Job, Jobs, Kind, jobs_dir
 from soc.buffer.base import Buffer
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
@@ -37,7 +37,7 @@ from soc.model.source import Source, SourceHealth, Transport
 from soc.model.tuning import RuleException, exception_body
 from soc.notify.channel import Undelivered
 from soc.notify.route import Channel, Route, body_of
-from soc.service.api import BACKTEST
+from soc.service.api import SOC
 from soc.service.lists import KnownLists
 from soc.service.tuning import read_tuning
 from soc.store.anomalies import SqliteAnomalies
@@ -95,6 +95,7 @@ class World:
     events: dict[str, list[Event]] = field(default_factory=dict)
     now: int = NOW
     job: str = "ab" * 12  # a backtest of Hưng Yên's that has ended
+    series_job: str = "cd" * 12  # and one of series
     tests: list[str] = field(default_factory=list)  # routes that a test was sent to
 
     def clock(self) -> int:
@@ -248,11 +249,12 @@ def fill(world: World) -> None:
         world.lay_down_route(org)
     observe(world)
     world.stores.health.report([SourceHealth("hungyen-portal", NOW - 2000, NOW - 1000, 1200, 3, 12.5)])
-    job = Job(world.job, "admin", NOW, ("hungyen",), 30, "web-sqli")
-    place = jobs_dir(world.keys.directory.parent) / job.id
-    place.mkdir(parents=True)
-    (place / "job.json").write_bytes(orjson.dumps(asdict(job)))
-    (place / "outcomes.json").write_bytes(b"[]")
+    series = Job(world.series_job, "admin", NOW, ("hungyen",), 30, text="name: x", kind=Kind.SERIES, about="x")
+    for job in (Job(world.job, "admin", NOW, ("hungyen",), 30, "web-sqli"), series):
+        place = jobs_dir(world.keys.directory.parent) / job.id
+        place.mkdir(parents=True)
+        (place / "job.json").write_bytes(orjson.dumps(asdict(job)))
+        (place / "outcomes.json").write_bytes(b"[]")
 
 
 @pytest.fixture(scope="session")
@@ -293,7 +295,7 @@ def jobs(world, compiled):
     """Backtests as the API process starts them, over the world's events."""
     (world.keys.directory.parent / "cache").symlink_to(compiled)
     environment = {"SOC_DATA_DIR": str(world.keys.directory.parent)}
-    jobs = Jobs(jobs_dir(world.keys.directory.parent), BACKTEST, environment)
+    jobs = Jobs(jobs_dir(world.keys.directory.parent), SOC, environment)
     yield jobs
     jobs.close()
 

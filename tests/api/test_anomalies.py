@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
 import pytest
 
-from soc.model.anomaly import FIELD, pack
+from detector.series.definition import Definition
+from detector.series.meter import meter_of
+from detector.track import Track
+from soc.model.anomaly import FIELD, Board, Progress, Series, pack
+from soc.model.event import iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
 
 NOW = 1_772_452_800_000
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 RULE = RuleDoc("anomaly-otp-delivery", "hash-anomaly", "Codes not delivered", "high", "name: otp-delivery")
 HUNGYEN = Scope(frozenset({"hungyen"}))
 
@@ -211,3 +220,129 @@ def _last_reading(world, definition, *, learning):
         db.execute(
             "UPDATE bucket SET readings = ? WHERE definition = ? AND org = 'hungyen' AND ts = ?", (row, definition, ts)
         )
+
+
+@pytest.fixture
+def moved(world, mine):
+    """The series as it is kept after 14 days at 2 % and six at 6 %; returns its scorer's day of the new level."""
+    definition = Definition.model_validate(world.anomalies.running()[0]["otp-delivery"])
+    track, chance, begins = Track(definition, meter_of(definition), ZONE), random.Random(2), NOW - 7_200_000
+    for minute in range(20 * 1440, 0, -1):
+        ts, usual = begins - minute * 60_000, 0.02 if minute > 6 * 1440 else 0.06
+        track.step(definition, ts, max(usual + chance.gauss(0, 0.01), 0.0), 400.0, 0.0)
+    progress = Progress({}, {}, {}, {(mine.series, begins - 60_000): track.dump()}, {}, [], [], [], {})
+    world.anomalies.commit(progress)
+    assert track.scorer.level_since is not None
+    return track.scorer.level_since
+
+
+def test_a_new_level_and_a_slow_leak_are_told_in_both_languages(client_of, signed_in, mine, moved):
+    series = f"/series/{mine.series}"
+    told = client_of("viewer").get(f"/api/v1{series}").json()["level"]
+    assert told["since"] == iso(moved)[:10]
+    assert 0.01 < told["usual"] < 0.08
+    browser = signed_in("viewer")
+    day = told["since"]
+    english = browser.get(f"{series}?hours=192", headers={"accept-language": "en"}).text
+    assert f"is taken as usual, since <strong>{day}</strong>" in english
+    vietnamese = browser.get(series, headers={"accept-language": "vi"}).text
+    assert f"được coi là bình thường, từ <strong>{'/'.join(reversed(day.split('-')))}</strong>" in vietnamese
+    assert client_of("outsider").get(f"/api/v1{series}").status_code == 404
+
+
+def test_what_is_not_known_of_a_level_is_left_out(client_of, signed_in, mine):
+    assert client_of("viewer").get(f"/api/v1/series/{mine.series}").json()["level"] is None
+    assert 'id="level"' not in signed_in("viewer").get(f"/series/{mine.series}").text
+
+
+def test_the_list_is_narrowed_and_says_what_has_become_of_the_alerts(client_of, signed_in, alert, mine):
+    client = client_of("national")
+    assert len(client.get("/api/v1/anomalies").json()["items"]) == 2
+    for where in ({"org": "hungyen"}, {"org": "hungyen", "definition": "otp-delivery"}):
+        assert [one["org"] for one in client.get("/api/v1/anomalies", params=where).json()["items"]] == ["hungyen"]
+    assert client.get("/api/v1/anomalies", params={"definition": "none-such"}).json()["items"] == []
+    assert client_of("outsider").get("/api/v1/anomalies", params={"org": "hungyen"}).json()["items"] == []
+    browser = signed_in("analyst")
+    page = browser.get("/anomalies?definition=otp-delivery&org=hungyen", headers={"accept-language": "en"}).text
+    assert f'href="/anomalies/{mine.id}"' in page
+    assert f'<a href="/alerts/{alert}"><span class="status new">New</span></a>' in page
+    assert f'href="/anomalies/{mine.id}"' not in browser.get("/anomalies?definition=none-such").text
+    closed = {"version": 0, "status": "closed", "verdict": "benign"}
+    assert client_of("analyst").patch(f"/api/v1/alerts/{alert}", json=closed).status_code == 200
+    for path in ("/anomalies", f"/anomalies/{mine.id}", f"/series/{mine.series}"):
+        assert "Closed · Benign" in browser.get(path, headers={"accept-language": "en"}).text, path
+
+
+def test_a_series_that_is_learning_says_when_it_is_ready(client_of, signed_in, world, mine):
+    board = Board("otp-delivery", "hungyen")
+    young = Series(board, ("mobifone",), 1, NOW - 600_000)
+    learning = pack(None, 0.0, 0.0, 0.0, 0.0, 0.0, True)
+    row = pack(0.02, 30.0, 0.02, 0.0, 0.1, 0.3, False) + learning
+    world.anomalies.commit(Progress({}, {}, {(board, NOW): row}, {}, {}, [young], [], [], {}))
+    told = client_of("viewer").get(f"/api/v1/series/{young.id}").json()
+    assert told["ready"] == iso(NOW - 600_000 + 86_400_000)
+    for path in ("/series", f"/series/{young.id}"):
+        page = signed_in("viewer").get(path, headers={"accept-language": "vi"}).text
+        assert 'đang học <span class="quiet">sẵn sàng ngày 03/03/2026</span>' in page, path
+    assert '<td class="n">–</td><td class="n">–</td>' in signed_in("viewer").get("/series").text, (
+        "nothing is expected yet"
+    )
+
+
+def test_closing_as_benign_says_what_it_means_to_the_series(signed_in, world, alert):
+    english = {"accept-language": "en"}
+    hint = "Its series may be as far off from now on without a call"
+    browser = signed_in("analyst")
+    assert hint in browser.get(f"/alerts/{alert}", headers=english).text
+    assert hint in browser.get(f"/alerts/bulk?rule={RULE.id}", headers=english).text
+    assert hint not in browser.get(f"/alerts/{world.fire('hungyen', 1, '198.51.100.1')}", headers=english).text
+    assert f'href="/series?definition=otp-delivery">{RULE.id}</a>' in browser.get(f"/alerts/{alert}").text
+
+
+def test_an_alert_shows_each_series_once_and_says_how_many_there_are(signed_in, world, alert, mine, monkeypatch):
+    monkeypatch.setattr("api.console.anomalies._LISTED", 2)
+    monkeypatch.setattr("api.console.anomalies._DRAWN", 1)
+    earlier = [replace(mine, since=mine.since - n * 600_000, alert=alert) for n in (1, 2, 3)]
+    earlier[1] = replace(earlier[1], series="c" * 24)
+    world.anomalies.commit(Progress({}, {}, {}, {}, {}, [], [], earlier, {}))
+    page = signed_in("viewer").get(f"/alerts/{alert}", headers={"accept-language": "en"}).text
+    assert page.count('<svg class="plot"') == 1
+    for one in (mine, *earlier[:2]):
+        assert f'href="/anomalies/{one.id}"' in page
+    assert "Also in this alert" in page
+    assert "3 / 4" in page
+
+
+def test_an_alert_whose_anomalies_are_gone_leads_nowhere_that_is_not(signed_in, world, alert):
+    with world.anomalies._db.write() as db:
+        db.execute("DELETE FROM anomaly")
+    page = signed_in("viewer").get(f"/alerts/{alert}").text
+    assert f'href="/rules/{RULE.id}"' not in page
+    assert "otp-delivery viettel" in page
+
+
+def test_an_alert_of_service_levels_leads_to_the_services(signed_in, world):
+    rule = RuleDoc("level-high-otp", "hash-level", "The budget burns", "high", "")
+    finding = Finding("f", "e" * 24, rule.id, rule.hash, "hungyen", "organization.id", "hungyen", NOW, "0" * 32, {})
+    world.detections.commit([finding], {rule.hash: rule}, {}, {}, None, NOW)
+    page = signed_in("admin").get(f"/alerts/{'e' * 24}").text
+    assert '<a href="/services">level-high-otp</a>' in page
+    assert f"/alerts/{'e' * 24}/exception" not in page, "there is no rule that one could be made for"
+
+
+def test_a_series_is_seen_as_it_was_earlier(client_of, signed_in, mine):
+    path = f"/series/{mine.series}"
+    wanted = {"hours": 1, "until": iso(NOW - 3_600_000)}
+    before = client_of("viewer").get(f"/api/v1{path}", params=wanted).json()["readings"]
+    assert (before[0]["time"], before[-1]["time"]) == (iso(NOW - 7_200_000), iso(NOW - 3_660_000))
+    assert client_of("viewer").get(f"/api/v1{path}", params={"until": "2026-03-02T12:00:00"}).status_code == 422
+    browser = signed_in("viewer")
+    now = browser.get(f"{path}?hours=1").text
+    assert f'href="{path}?hours=1&amp;until=2026-03-02T17%3A59"' in now
+    assert 'rel="next"' not in now
+    earlier = browser.get(f"{path}?hours=1&until=2026-03-02T17:59").text
+    assert "17:00:00 02/03/2026 … 17:58:00 02/03/2026" in earlier
+    assert f'href="{path}?hours=1&amp;until=2026-03-02T18%3A59"' in earlier
+    assert browser.get(f"{path}?until=never").status_code == 422
+    assert browser.get(f"{path}?until=9999-12-31T23:59").status_code == 200
+    assert browser.get(f"{path}?until=0001-01-01T00:00").status_code in (200, 422)

@@ -202,6 +202,9 @@ def test_what_came_of_it_outlives_the_process_that_asked(tmp_path):
     job = jobs.start(EVERYTHING, by="lan", at=5, days=3, text=RULE)
     (tmp_path / job.id / "outcomes.json").write_bytes(orjson.dumps([]))
     assert Jobs(tmp_path, (), {}).get(job.id, EVERYTHING).state == "done"
+    (tmp_path / job.id / "outcomes.json").write_bytes(orjson.dumps([{"much": 1}]))
+    brief = Jobs(tmp_path, (), {}).get(job.id, EVERYTHING, whole=False)
+    assert (brief.state, brief.outcomes) == ("done", ())
     for nonsense in ("..", "../x", "", "x/../y"):
         with pytest.raises(Exception, match="there is no backtest"):
             jobs.get(nonsense, EVERYTHING)

@@ -25,7 +25,7 @@ def send(client, change, expected, **where):
 
 def test_every_alert_that_the_filter_finds_and_no_other(client_of, world, scans):
     answer = send(client_of("analyst"), CLOSE, 7, text="198.51.100")
-    assert answer.json() == {"changed": 7, "refused": {}, "more": False, "whole": True, "looked_at": 8}
+    assert answer.json() == {"changed": 7, "moved": 0, "refused": {}, "more": False, "whole": True, "looked_at": 8}
     for id_ in scans:
         assert world.stores.alerts.get(id_, EVERYTHING).triage.status is Status.CLOSED
         assert [line.field for line in world.stores.triage.history(id_)] == ["status", "verdict", "comment"]
@@ -81,7 +81,7 @@ def test_what_is_snoozed_or_of_a_rule_in_test_is_decided_where_it_was_shown_and_
 def test_looking_for_words_ends_and_that_is_said(client_of, signed_in, scans, monkeypatch):
     monkeypatch.setattr(bulk, "MOST_LOOKED_AT", 5)
     assert send(client_of("analyst"), {"comment": "x"}, 5, text="198.51.100").json() == {
-        "changed": 5, "refused": {}, "more": False, "whole": False, "looked_at": 5,
+        "changed": 5, "moved": 0, "refused": {}, "more": False, "whole": False, "looked_at": 5,
     }  # fmt: skip
     page = signed_in("analyst").get("/alerts/bulk?text=198.51.100", headers=ENGLISH).text
     assert "Only the latest 5 alerts were looked at" in page

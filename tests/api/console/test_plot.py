@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from api.console.plot import plot
+from api.console.plot import drawn, plot
 from soc.model.anomaly import Reading
 
 MINUTE = 60_000
@@ -13,7 +13,7 @@ MINUTE = 60_000
 def test_eight_days_are_drawn_whole_with_their_peaks():
     readings = [Reading(n * MINUTE, 10.0, 1.0, 10.0, 5.0, 15.0, 0.0, False) for n in range(8 * 1440)]
     readings[100] = readings[100]._replace(value=15.0)
-    drawn = str(plot(readings, MINUTE, (100 * MINUTE, 110 * MINUTE)))
+    drawn = str(plot(readings, MINUTE, [(100 * MINUTE, 110 * MINUTE)]))
     (line,) = re.findall(r'class="actual" points="([^"]*)"', drawn)
     points = [tuple(map(float, one.split(","))) for one in line.split()]
     assert 600 < len(points) <= 1280
@@ -28,3 +28,24 @@ def test_a_gap_stays_a_gap():
         for n in range(8 * 1440)
     ]
     assert len(re.findall('class="actual"', str(plot(readings, MINUTE)))) == 2
+
+
+def test_every_anomaly_is_marked_and_a_new_level_too():
+    readings = [Reading(n * MINUTE, 10.0, 1.0, 10.0, 5.0, 15.0, 0.0, False) for n in range(1000, 1100)]
+    marked = [(900 * MINUTE, 950 * MINUTE), (1010 * MINUTE, 1020 * MINUTE), (1090 * MINUTE, 1200 * MINUTE)]
+    drawn = str(plot(readings, MINUTE, marked, level_since=1050 * MINUTE))
+    assert drawn.count('class="off"') == 2, "what was before is not drawn"
+    assert drawn.count('class="level"') == 1
+    assert "level" not in str(plot(readings, MINUTE, level_since=900 * MINUTE))
+
+
+def test_a_bucket_alone_between_gaps_is_seen_and_the_scale_is_said():
+    readings = [Reading(n * MINUTE, float(n == 50) if n < 40 or n == 50 or n > 60 else None, 1.0, 0.2, 0.0, 0.5, 0.0, False)
+                for n in range(100)]  # fmt: skip
+    found = drawn(readings, MINUTE, [(50 * MINUTE, 50 * MINUTE)])
+    lines = re.findall(r'class="actual" points="([^"]*)"', str(found.svg))
+    assert len(lines) == 3
+    assert len({one.split(",")[0] for one in lines[1].split()}) == 2, "it has a length"
+    assert (found.low, found.top, found.since, found.until) == (0.0, 1.0, 0, 99 * MINUTE)
+    assert str(found.svg).index('class="band"') < str(found.svg).index('class="off"'), "the band hides no anomaly"
+    assert drawn(readings[:1], MINUTE) is None

@@ -22,6 +22,30 @@ VI = {"accept-language": "vi"}
 NOW = 1_772_452_800_000
 TRANSLATED = [language for language in LANGUAGES if language != "en"]
 
+# What is wrong with a definition of series, by Pydantic and by `detector.series.definition`.
+_OF_DEFINITIONS = (
+    "is there twice",
+    "a definition is a mapping of fields to values",
+    "is not valid YAML: %s",
+    "has a value that cannot be read: %s",
+    "%s is there already, in %s",
+    "is no search expression: %s",
+    "is no field of an event",
+    "a %s needs `hit`: which events are counted over those of `where`",
+    "a %s needs `field`: whose values",
+    "`join` is for a conversion: a %s has no second step",
+    "`within` needs `join`: the field whose value both steps share",
+    "`by_load` is for a mean in buckets of an hour (`bucket: 1h`)",
+    "Extra inputs are not permitted",
+    "Input should be %s",
+    "Input should be a valid %s",
+    "Input should be greater than %s",
+    "Input should be greater than or equal to %s",
+    "Input should be less than %s",
+    "Input should be less than or equal to %s",
+    "String should match pattern %s",
+    "Tuple should have at most %s items after validation, not %s",
+)
 # What is said by other programs, or put together where no template can be read from the code.
 FROM_ELSEWHERE = {
     *("true positive", "false positive", "benign", "pending", "sent"),
@@ -47,6 +71,8 @@ FROM_ELSEWHERE = {
     "what is laid down for %s does not fit it: %s",
     "the condition that narrows it %s: %s",
     "another threshold or window can be tried for one rule that counts events: name it alone",
+    *_OF_DEFINITIONS,
+    "who sees no organisation has nothing to try it on",
     "a group outgrew its bound: %s events kept, %s forgotten",
     "something broke here; the service's log has the details under the request id",
     "another site asked for this change: do it from the console itself",

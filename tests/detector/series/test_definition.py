@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from detector.series.definition import CONTENT, MAX_FILE_BYTES, load
+from detector.series.definition import CONTENT, MAX_FILE_BYTES, load, loads
 from detector.series.meter import meter_of
 
 GOOD = """
@@ -91,3 +91,10 @@ def test_a_quantile_is_shown_in_its_unit(tmp_path):
     for ms in range(1, 22):
         meter.add(cell, {"event.duration": ms * 1_000_000})
     assert meter.value(cell) == (pytest.approx(11.0), 21.0)
+
+
+@pytest.mark.parametrize("value", ["!!timestamp x", "!!bool x", "!!int ''", "!!set {a}", "!own x", "!!binary 'zz'"])
+def test_a_text_with_a_tag_is_refused_with_its_line(value):
+    (fault,) = loads(f"name: x\nunit: {value}\n", "mine.yml").faults
+    assert (fault.path, fault.line) == ("mine.yml", 2)
+    assert "tags" in fault.reason

@@ -8,17 +8,22 @@ import pytest
 from streams import MINUTE, START, receipts
 from typer.testing import CliRunner
 
+from detector.explain import rule_of
+from detector.level import Level
 from detector.series.definition import load
 from soc.buffer.sqlite import EventLog
-from soc.cli import build
+from soc.cli import alerts, build
+from soc.cli.context import local_time
 from soc.errors import ConfigError
 from soc.model.event import iso
+from soc.model.finding import Finding
 from soc.model.harmless import Harmless, body_of
 from soc.model.org import EVERYTHING
 from soc.model.policy import Policy, PolicyKind
 from soc.service.observer import Watching
 from soc.settings import Settings
 from soc.store.anomalies import SqliteAnomalies
+from soc.store.detections import SqliteDetections
 from soc.store.sqlite import events_dir, open_stores
 
 LOST = {"viettel": (1500, 1530, 0.4)}
@@ -81,6 +86,42 @@ def test_list_explain_and_reset(place):
     assert one.series.born >= START + 1559 * MINUTE
     assert one.last.learning
     kept.close()
+
+
+def test_explain_says_where_the_level_stands(place, monkeypatch):
+    kept = watch(place)
+    (anomaly,) = kept.list(EVERYTHING)
+    kept.close()
+    asked = ("explain", anomaly.series, iso(START + 1510 * MINUTE))
+    stands = json.loads(soc(place, *asked, "--json").stdout)["level"]
+    assert (stands["since"], stands["leaning"]) == (None, 0.0), "a day is too little for either"
+    assert 0 < stands["usual"] < 0.3
+    level = Level(START, -6.2, 0.1, 0.3)
+    monkeypatch.setattr("detector.level.level_of", lambda *_: level)
+    told = soc(place, *asked).stdout
+    assert f"a new level is taken as usual since {local_time(START)[:10]}" in told
+    assert "in three days the usual went from 0.3 to 0.1, 6.2 times the change that chance makes: a slow leak" in told
+
+
+def test_a_verdict_from_a_terminal_is_heard_by_the_series(place):
+    kept = watch(place)
+    (anomaly,) = kept.list(EVERYTHING)
+    kept.close()
+    definition = load([place / "series"]).by_name["delivery"]
+    rule = rule_of(definition)
+    finding = Finding(
+        "f", anomaly.alert, rule.id, rule.hash, "hungyen", "govsoc.otp.carrier", "viettel", anomaly.since, "e", {}
+    )
+    SqliteDetections(place).commit([finding], {rule.hash: rule}, {}, {}, None, anomaly.until)
+    words = ["--data-dir", str(place)]
+    told = CliRunner().invoke(alerts.app, ["close", anomaly.alert, "--verdict", "benign", *words]).stdout
+    assert "1 series: as far off as then is harmless now" in told
+    policies = open_stores(place).policies
+    (policy,) = policies.list(PolicyKind.HARMLESS)
+    assert (policy.id, policy.body["alert"]) == (anomaly.series, anomaly.alert)
+    told = CliRunner().invoke(alerts.app, ["reopen", anomaly.alert, *words]).stdout
+    assert "1 series: what held before the verdict holds again" in told
+    assert policies.list(PolicyKind.HARMLESS) == []
 
 
 def test_a_backtest_says_what_would_have_been_called_and_keeps_nothing(place, monkeypatch):

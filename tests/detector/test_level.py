@@ -1,0 +1,75 @@
+"""The level of a series, read from what is kept of it: as its own scorer has it."""
+
+from __future__ import annotations
+
+import random
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from detector.level import level_of
+from detector.series.definition import loads
+from detector.series.meter import meter_of
+from detector.track import Track
+from soc.model.anomaly import Reading
+from soc.model.calendar import DAY_MS
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+START = 1_767_200_400_000  # 2026-01-01T00:00:00+07:00
+STEP = 600_000
+(DEFINITION,) = loads(
+    """
+name: latency
+system: lgsp
+titles: {vi: a, en: a}
+dataset: d
+measure: mean
+field: event.duration
+bucket: 10m
+""",
+    "x.yml",
+).by_name.values()
+
+
+def followed(days: int, value):
+    """A track over so many days, its snapshot of an hour before the end, and the readings since."""
+    track, chance = Track(DEFINITION, meter_of(DEFINITION), ZONE), random.Random(3)
+    readings, snapshot = [], None
+    last = days * DAY_MS // STEP
+    for n in range(last):
+        ts = START + n * STEP
+        actual = value(n * STEP / DAY_MS) * (1 + chance.gauss(0, 0.05))
+        track.step(DEFINITION, ts, actual, 20.0, 0.0)
+        if n == last - 7:
+            snapshot = ts, track.dump()
+        if n > last - 7:
+            readings.append(Reading(ts, actual, 20.0, 0, 0, 0, 0.0, False))
+    return track, snapshot, readings
+
+
+def test_a_new_level_that_has_come_to_stay_is_told_with_its_day():
+    track, snapshot, readings = followed(20, lambda day: 100.0 if day < 14 else 300.0)
+    level = level_of(DEFINITION, ZONE, snapshot, readings)
+    assert level.since == track.scorer.level_since
+    assert abs(level.since - (START + 14 * DAY_MS)) <= DAY_MS
+    assert level.usual == pytest.approx(300, rel=0.1)
+    steady, snapshot, readings = followed(20, lambda _: 100.0)
+    level = level_of(DEFINITION, ZONE, snapshot, readings)
+    assert (level.since, level.leaks) == (None, False)
+    assert level.leaning == steady.scorer.leaning
+
+
+def test_a_slow_leak_is_told():
+    track, snapshot, readings = followed(18, lambda day: 100.0 * 1.15 ** max(0.0, day - 14))
+    level = level_of(DEFINITION, ZONE, snapshot, readings)
+    assert level.leaning == track.scorer.leaning
+    assert level.leaks
+    assert level.usual > level.before
+
+
+def test_what_is_not_known_is_not_told():
+    _, snapshot, readings = followed(3, lambda _: 100.0)
+    assert level_of(DEFINITION, ZONE, None, readings) is None, "an hour: it is learning"
+    assert level_of(DEFINITION, ZONE, snapshot, []) is None
+    assert level_of(DEFINITION, ZONE, (snapshot[0], b"xx" + snapshot[1][2:]), readings) is None, "of another version"
+    assert level_of(DEFINITION, ZONE, snapshot, readings * 200) is None

@@ -1,0 +1,108 @@
+"""Backtests of series: interrupted anywhere they end as if undisturbed, and where they are cut they say so."""
+
+from __future__ import annotations
+
+import pytest
+from streams import MINUTE, START, receipts
+
+from detector.series.definition import loads
+from soc.backtest.series import Cut, plain
+from soc.buffer.sqlite import EventLog
+from soc.errors import ConfigError
+from soc.model.org import EVERYTHING, Scope
+from soc.service import observed
+from soc.settings import Settings
+from soc.store.sqlite import events_dir
+
+DAY_MS = 86_400_000
+LOST = {"viettel": (1500, 1530, 0.4)}
+OWN = """
+name: delivery
+system: otp
+titles: {vi: "Không đến", en: "Not delivered"}
+dataset: otp.gateway
+where: govsoc.otp.event:dlr
+group_by: [govsoc.otp.carrier]
+measure: ratio
+hit: event.outcome:failure
+direction: high
+"""
+
+
+@pytest.fixture
+def settings(tmp_path):
+    log = EventLog(events_dir(tmp_path))
+    log.append(list(receipts(1560, 15, 1, LOST)))
+    log.close()
+    return Settings(data_dir=tmp_path)
+
+
+def opened(settings, scope=EVERYTHING, text=OWN):
+    return observed.open_trial(settings, loads(text, "own.yml"), scope, 5, lambda: START + 2 * DAY_MS)
+
+
+def test_it_says_what_it_looked_at_and_draws_what_was_off(settings):
+    with opened(settings) as trial:
+        for _ in trial.run():
+            pass
+        found = trial.outcome()
+        trial.forget()
+    assert (found.events, found.series, found.total, found.alerts, found.cut) == (1560 * 15, 5, 1, 1, None)
+    assert START <= found.began < START + MINUTE
+    assert START + 1559 * MINUTE <= found.reached <= START + 1560 * MINUTE
+    (anomaly,) = found.anomalies
+    assert anomaly.key == ("viettel",)
+    assert len(found.plots) == 5
+    first = found.plots[0]
+    assert (first.key, first.off) == (("viettel",), ((anomaly.anomaly.since, anomaly.anomaly.until),))
+    assert 200 < len(first.readings) <= 400
+    assert sum(found.by_day.values()) == 1
+    assert [place.name for place in (settings.data_dir / "backtests").glob("*")] == []
+
+
+def test_what_is_interrupted_goes_on_and_ends_as_if_undisturbed(settings, monkeypatch):
+    with opened(settings) as trial:
+        list(trial.run())
+        whole = plain(trial.outcome())
+        trial.forget()
+    monkeypatch.setattr(observed, "_COMMIT_EVENTS", 5000)
+    with opened(settings) as trial:
+        steps = trial.run()
+        next(steps)
+        next(steps)
+        steps.close()
+    with opened(settings) as trial:
+        assert 0 < sum(1 for _ in trial.run()) < 5, "not from the beginning"
+        assert plain(trial.outcome()) == whole
+        trial.forget()
+
+
+def test_one_that_takes_too_long_or_too_much_room_says_so(settings, monkeypatch):
+    monkeypatch.setattr(observed, "_COMMIT_EVENTS", 5000)
+    with opened(settings) as trial:
+        assert sum(1 for _ in trial.run(longest_s=0.0)) == 1
+        cut = trial.outcome()
+        trial.forget()
+    assert (cut.cut, cut.events) == (Cut.TIME, 5000)
+    assert cut.reached < START + 1500 * MINUTE < cut.until
+    monkeypatch.setattr(observed, "MOST_BYTES", 1)
+    with opened(settings) as trial:
+        list(trial.run())
+        assert trial.outcome().cut is Cut.ROOM
+        trial.forget()
+
+
+def test_only_what_the_scope_sees_is_looked_at(settings):
+    with opened(settings, Scope(frozenset({"ninhbinh"}))) as trial:
+        list(trial.run())
+        found = trial.outcome()
+        trial.forget()
+    assert (found.events, found.series, found.began, found.reached) == (0, 0, None, None)
+
+
+def test_one_at_a_time_and_none_of_nothing(settings):
+    with opened(settings), pytest.raises(ConfigError, match="already running"), opened(settings):
+        pass
+    bad = OWN.replace("measure: ratio\n", "")
+    with pytest.raises(ConfigError, match=r"can be used: own\.yml:2: measure"), opened(settings, text=bad):
+        pass
