@@ -48,6 +48,12 @@ class Usual:
         self.single = self.joint = 1.0
         self.off = self.room = self.taken = 0.0  # of the buckets that are being taken together
 
+    def copy(self) -> Usual:
+        one = Usual()
+        for name in self.KEPT:
+            setattr(one, name, getattr(self, name))
+        return one
+
     @property
     def spread(self) -> float:
         return self.single if self.single > self.joint else self.joint

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from detector.episode import Call, threshold
+from detector.evidence import Usual, learn
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
 from detector.track import Track
@@ -85,6 +86,67 @@ def test_a_doubled_latency_is_a_call_within_five_minutes(seed):
         series.see(minute, values[38], 40)
     assert series.minutes
     assert DAY + 60 <= series.minutes[0] <= DAY + 64
+
+
+def known(series: Watched) -> list[float]:
+    usual = series.track.episode.usual
+    return [getattr(usual, name) for name in usual.KEPT]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_incident_does_not_widen_what_it_is_measured_by(seed):
+    """Five receipts a minute bring their evidence slowly, and each of them is farther off than any before."""
+    series, rng = Watched(definition("ratio", direction="high")), Random(seed)
+    usual = {}
+    for minute in range(DAY + 120):
+        usual[START + minute * MINUTE] = known(series)
+        ratio(series, rng, range(minute, minute + 1), 0.02 if minute < DAY + 60 else 0.3, 5)
+        if series.calls:
+            break
+    assert known(series) == usual[series.calls[0].began]
+    assert series.calls[0].ts > series.calls[0].began
+
+
+def test_what_began_and_called_nobody_is_learned():
+    what = definition("ratio", direction="high")
+    series, all_of_it = Watched(what), Usual()
+    shares = [0.0] * (DAY + 60) + [0.05, 0.05] + [0.0] * 20
+    began = 0
+    for minute, share in enumerate(shares):
+        before = known(series)
+        series.see(minute, share, 20.0)
+        learn(all_of_it, what, share, 20.0, 0.0)
+        if series.track.episode.began:
+            began += 1
+            assert known(series) == before
+    assert began
+    assert not series.calls
+    assert known(series) == [getattr(all_of_it, name) for name in Usual.KEPT]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_no_call_is_no_begin_of_one(seed):
+    """Where a rise alone is worth a call, minutes without any failure are no part of the episode."""
+    series, rng = Watched(definition("ratio", direction="high")), Random(seed)
+    ratio(series, rng, range(DAY + 45), 0.02, 5)
+    ratio(series, rng, range(DAY + 45, DAY + 75), 0.3, 5)
+    assert series.calls[0].began >= START + (DAY + 45 - 10) * MINUTE
+
+
+@pytest.mark.parametrize("measure", ["ratio", "count", "quantile", "mean"])
+def test_a_restart_in_the_middle_of_an_episode_changes_nothing(measure):
+    series, other, rng = Watched(definition(measure)), Watched(definition(measure)), Random(4)
+    zone, meter = ZoneInfo("Asia/Ho_Chi_Minh"), meter_of(series.what)
+    learning = WEEKS if measure == "count" else DAY
+    for minute in range(learning + 120):
+        off = 1.5 if minute > learning + 60 else 1.0
+        value = 0.1 * off * rng.random() if measure == "ratio" else poisson(rng, 40 * off)
+        for one in (series, other):
+            one.see(minute, value, 20.0)
+        if minute > learning:
+            other.track = Track.load(other.track.dump(), other.what, meter, zone)
+            assert other.track.dump() == series.track.dump()
+    assert other.calls == series.calls
 
 
 def few(series: Watched, rng: Random, minutes: range, slow: float = 1.0) -> None:
