@@ -45,8 +45,8 @@ FAULTS = (
 WITHIN_MIN = {"otp_loss": 3.0, "lgsp_slow": 5.0, "slow_leak": 3 * 1440.0}  # the goals
 # The feature of the truth -> the definitions and the objectives that measure it.
 MEASURED_BY = {
-    "otp.delivery_ratio": ("otp-delivery", "otp-delivery-hourly", "otp-delivered"),
-    "otp.delivery_latency": ("otp-delivery-time", "otp-in-time"),
+    "otp.delivery_ratio": ("otp-delivery", "otp-arrival", "otp-delivery-hourly", "otp-delivered"),
+    "otp.delivery_latency": ("otp-delivery-time", "otp-arrival", "otp-in-time"),
     "otp.verify_ratio": ("otp-verification",),
     "lgsp.latency": ("lgsp-latency", "lgsp-fast"),
     "lgsp.error_ratio": ("lgsp-failures", "lgsp-failures-hourly", "lgsp-refusals", "lgsp-answered"),
@@ -117,7 +117,7 @@ def _stored(entries: Iterable[Entry], datasets: set[str]) -> Iterator[Stored]:
 
 def _step(run: Run, closed: Closed, tracks: dict[Key, Track], incidents: list[Incident]) -> None:
     board, definition = closed.board, closed.board.definition
-    known = (closed.start + board.width + GRACE_MS - run.start) / MINUTE_MS
+    known = (closed.start + board.width + definition.within_ms + GRACE_MS - run.start) / MINUTE_MS
     for slot, (value, weight) in closed.readings or ():
         key = Key(definition.system, definition.name, board.keys[slot] or ())
         track = tracks.get(key) or tracks.setdefault(key, Track(definition, board.meter, ZONE_NAME))
