@@ -27,7 +27,7 @@ _CHANGES = {
     Measure.REPEATS: 0.12,
 }  # fmt: skip
 _KEPT = ("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn")
-_STATE = struct.Struct("<4d7q7d7d")
+_STATE = struct.Struct(f"<4d7q{2 * len(Usual.KEPT)}d")
 
 
 class Call(NamedTuple):
@@ -148,7 +148,7 @@ class Episode:
         called = self.called
         self._end(ts)
         if not definition.measure.is_share:
-            self.usual.mass = min(self.usual.mass, 1.0)
+            self.usual.level = self.usual.mass = 0.0
         elif called and ts - called >= _NORMAL_MS:
             self.usual.level = self.usual.mass = 0.0
             self.relearn = ts + _HOUR_MS

@@ -149,11 +149,11 @@ def test_a_restart_in_the_middle_of_an_episode_changes_nothing(measure):
     assert other.calls == series.calls
 
 
-def few(series: Watched, rng: Random, minutes: range, slow: float = 1.0) -> None:
+def few(series: Watched, rng: Random, minutes: range, slow: float = 1.0, calls: float = 9) -> None:
     """Some nine calls a minute that take about 400 ms, and a little more or less in each hour."""
     for minute in minutes:
         hour = 0.05 * math.sin(minute // 60)
-        values = [rng.lognormvariate(6 + hour + math.log(slow), 0.45) for _ in range(poisson(rng, 9))]
+        values = [rng.lognormvariate(6 + hour + math.log(slow), 0.45) for _ in range(poisson(rng, calls))]
         mean = math.exp(sum(map(math.log, values)) / len(values)) if values else None
         series.see(minute, mean, len(values))
 
@@ -169,6 +169,31 @@ def test_a_doubled_mean_of_few_is_mostly_a_call_within_five_minutes():
         delays.append(series.minutes[0] - DAY - 60)
     assert sorted(delays)[2] <= 4
     assert max(delays) <= 10
+
+
+@pytest.mark.parametrize("calls", [2.0, 4.0])
+def test_a_doubled_mean_of_a_handful_is_not_taken_for_usual_before_it_is_called(calls):
+    """Each bucket says little of the last hour where it has few values. 18 calls hold the evidence, and chance wants some more."""
+    delays = []
+    for seed in range(8):
+        series, rng = Watched(definition("mean", direction="high")), Random(seed)
+        few(series, rng, range(DAY + 60), calls=calls)
+        few(series, rng, range(DAY + 60, DAY + 120), slow=2.0, calls=calls)
+        delays.append(series.minutes[0] - DAY - 59 if series.calls else 60)
+    assert sorted(delays)[4] <= 36 / calls
+    assert max(delays) <= 60 / calls
+
+
+def test_of_many_values_two_buckets_are_enough():
+    """A duration that is far off is so by all its values: it is not five buckets that are asked for, but five events."""
+    for measure, more in (("mean", {}), ("quantile", {"quantile": 0.95})):
+        series, rng = Watched(definition(measure, direction="high", **more)), Random(1)
+        for minute in range(DAY + 70):
+            slow = math.log(3) if minute >= DAY + 60 else 0.0
+            values = sorted(rng.lognormvariate(6 + slow, 0.45) for _ in range(100))
+            value = values[95] if measure == "quantile" else math.exp(sum(map(math.log, values)) / 100)
+            series.see(minute, value, 100)
+        assert series.minutes[0] == DAY + 61
 
 
 @pytest.mark.long
