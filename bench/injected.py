@@ -48,7 +48,7 @@ MEASURED_BY = {
     "otp.delivery_ratio": ("otp-delivery", "otp-arrival", "otp-delivery-hourly", "otp-delivered"),
     "otp.delivery_latency": ("otp-delivery-time", "otp-arrival", "otp-in-time"),
     "otp.verify_ratio": ("otp-verification",),
-    "lgsp.latency": ("lgsp-latency", "lgsp-fast"),
+    "lgsp.latency": ("lgsp-latency", "lgsp-latency-hourly", "lgsp-latency-tail", "lgsp-fast"),
     "lgsp.error_ratio": ("lgsp-failures", "lgsp-failures-hourly", "lgsp-refusals", "lgsp-answered"),
     "lgsp.duplicates": ("lgsp-duplicates", "lgsp-calls"),
     "portal.error_ratio": ("portal-errors", "portal-errors-hourly", "portal-answered"),

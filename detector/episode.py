@@ -12,6 +12,7 @@ import struct
 from typing import NamedTuple
 
 from detector.evidence import Seen, Usual, learn, see
+from detector.load import Load
 from detector.series.definition import Definition, Direction, Measure
 
 _HOUR_MS = 3_600_000
@@ -20,6 +21,7 @@ _CALM_DAYS = 1000  # days of a series without an incident, in which chance may c
 _CAUTION = 4.0  # real series hang together from one bucket to the next, which the formula does not know
 _DOUBT = 0.4  # of the evidence for a call: from here on nothing is learned
 _LONGEST_MS = _HOUR_MS  # after that, what was usual before says little about now
+_LEAK_MS = 7 * 24 * _HOUR_MS  # what is usual for weeks holds longer
 _NORMAL_MS = 24 * _HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * _HOUR_MS  # what comes back within this time goes on with the alert before
 _CHANGES = {
@@ -27,7 +29,8 @@ _CHANGES = {
     Measure.REPEATS: 0.12,
 }  # fmt: skip
 _KEPT = ("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn")
-_STATE = struct.Struct(f"<4d7q{2 * len(Usual.KEPT)}d")
+_NUMBERS = len(Usual().numbers())
+_STATE = struct.Struct(f"<4d7q{2 * _NUMBERS}d")
 
 
 class Call(NamedTuple):
@@ -76,7 +79,7 @@ class Episode:
         if learning or ts < self.relearn:
             learn(self.usual, definition, value, weight, season)
             return None
-        if self.began and ts - self.began >= max(_LONGEST_MS, 12 * definition.bucket_ms):
+        if self.began and ts - self.began >= _longest(definition):
             self._go_on(definition, ts)
         change, enough = definition.page.change or _CHANGES[definition.measure], threshold(definition)
         above, below = see(self.usual, definition, change, value, weight, season)
@@ -119,11 +122,11 @@ class Episode:
         """Learn, on trial. The level of volumes and durations is the last hour's, which they are compared with at once."""
         self.trial = self.trial or self.usual.copy()
         learn(self.trial, definition, value, weight, season)
-        if not definition.measure.is_share:
+        if _follows(definition):
             self.usual.level, self.usual.mass = self.trial.level, self.trial.mass
 
     def dump(self) -> bytes:
-        usual = [getattr(one, name) for one in (self.usual, self.trial or self.usual) for name in Usual.KEPT]
+        usual = [*self.usual.numbers(), *(self.trial or self.usual).numbers()]
         return _STATE.pack(*(getattr(self, name) for name in _KEPT), *usual)
 
     @classmethod
@@ -132,12 +135,8 @@ class Episode:
         values = _STATE.unpack(data)
         for name, value in zip(_KEPT, values, strict=False):
             setattr(one, name, value)
-        one.trial = Usual()
-        at = len(_KEPT)
-        for usual in (one.usual, one.trial):
-            for name, value in zip(Usual.KEPT, values[at : at + len(Usual.KEPT)], strict=True):
-                setattr(usual, name, value)
-            at += len(Usual.KEPT)
+        numbers = values[len(_KEPT) :]
+        one.usual, one.trial = Usual.of(numbers[:_NUMBERS]), Usual.of(numbers[_NUMBERS:])
         if not one.began:
             one.trial = None
         return one
@@ -147,11 +146,12 @@ class Episode:
         about for a day is learned anew."""
         called = self.called
         self._end(ts)
-        if not definition.measure.is_share:
+        if _follows(definition):
             self.usual.level = self.usual.mass = 0.0
-        elif called and ts - called >= _NORMAL_MS:
+        elif called and ts - called >= max(_NORMAL_MS, _longest(definition)):
             self.usual.level = self.usual.mass = 0.0
-            self.relearn = ts + _HOUR_MS
+            self.usual.load = Load()
+            self.relearn = ts + max(_HOUR_MS, 60 * definition.bucket_ms if definition.by_load else 0)
 
     def _again(self, ts: int, sign: int) -> int:
         """What ended a short while ago has come back: it is the same alert."""
@@ -172,6 +172,16 @@ class Episode:
 def is_harmless(strength: float, least: float) -> bool:
     """Both negative below what is expected: what is harmless on one side says nothing of the other."""
     return strength * least > 0 and abs(strength) < abs(least)
+
+
+def _follows(definition: Definition) -> bool:
+    """Whether it is compared with the last hour, so that nothing stays unusual for long."""
+    return not definition.measure.is_share and not definition.by_load
+
+
+def _longest(definition: Definition) -> int:
+    """How long (ms) evidence may add up, against what was usual before it began to."""
+    return _LEAK_MS if definition.by_load else max(_LONGEST_MS, 12 * definition.bucket_ms)
 
 
 def _add(sum_: float, evidence: float, most: float, enough: float) -> float:

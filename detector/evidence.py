@@ -8,8 +8,10 @@ vary more than the textbook's: the ratio is divided by how much more this one di
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from detector.load import Load
 from detector.series.definition import Definition, Measure
 
 _SLOW = 0.5 ** (1 / 1440)  # of ratios: half after 1,440 buckets
@@ -25,6 +27,7 @@ _WIDTH = 3.5  # of the band, in standard deviations
 _PRIOR_EVENTS = 50.0
 _LEAST_SHARE = 0.005
 _LEAST_SPREAD = 0.0025  # of logarithms: 5 %
+_LEAST_OF_MEANS = 0.0004  # of however many values: 2 %
 _MOST_REACH = 300.0  # of a logarithm: what floats hold
 _MEMORY = 5.0  # buckets, or values, before an offset means something
 _MOST_OFF = 5.0  # times the season, of one bucket
@@ -48,18 +51,29 @@ class Usual:
     together, which is more where they hang together. Of quantiles these are the variance of the logarithm, of means that of the
     logarithm of one value."""
 
-    __slots__ = KEPT = ("joint", "level", "mass", "off", "room", "seen", "single", "taken")
+    KEPT = ("joint", "level", "mass", "off", "room", "seen", "single", "taken")
+    __slots__ = (*KEPT, "load")
 
     def __init__(self) -> None:
         self.level = self.mass = 0.0
         self.single = self.joint = 1.0
         self.seen = 0.0  # buckets that both were learned from
         self.off = self.room = self.taken = 0.0  # of the buckets that are being taken together
+        self.load = Load()
 
     def copy(self) -> Usual:
-        one = Usual()
-        for name in self.KEPT:
-            setattr(one, name, getattr(self, name))
+        return Usual.of(self.numbers())
+
+    def numbers(self) -> list[float]:
+        return [*(getattr(self, name) for name in self.KEPT), *(getattr(self.load, name) for name in Load.KEPT)]
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Usual:
+        one = cls()
+        for name, number in zip(cls.KEPT, numbers, strict=False):
+            setattr(one, name, number)
+        for name, number in zip(Load.KEPT, numbers[len(cls.KEPT) :], strict=True):
+            setattr(one.load, name, number)
         return one
 
     @property
@@ -78,7 +92,10 @@ def see(
         return _share(usual, change, value, weight)
     if definition.measure in _DURATIONS:
         values = _values(definition, weight)
-        above, below = (_duration(usual, change, value, season, sign, values) for sign in (1, -1))
+        above, below = (
+            _duration(usual, change, value, _usual_duration(usual, definition, weight, season, sign), sign, values)
+            for sign in (1, -1)
+        )
         high, low = _beyond(definition, weight)
         return above._replace(excess=high), below._replace(excess=low)
     return _count(usual, change, value, season, 1), _count(usual, change, value, season, -1)
@@ -94,7 +111,11 @@ def learn(usual: Usual, definition: Definition, value: float, weight: float, sea
         return
     if definition.measure in _DURATIONS:
         values = _values(definition, weight)
-        _spread(usual, values * math.log(max(value, 1e-9) / _last_hour(usual, season)), values, _LEAST_SPREAD)
+        expected = _usual_duration(usual, definition, weight, season, 0)
+        _spread(usual, values * math.log(max(value, 1e-9) / expected), values, _LEAST_SPREAD)
+        if definition.by_load:
+            usual.load.learn(definition.bucket_ms, value, values)
+            return
         off = math.log(min(max(value / max(season, 1e-9), 1 / _MOST_OFF), _MOST_OFF))
         usual.level = usual.level * _HOUR + off * values
         usual.mass = usual.mass * _HOUR + values
@@ -141,12 +162,20 @@ def _count(usual: Usual, change: float, value: float, season: float, sign: int) 
     return Seen(expected, max(expected - reach, 0.0), expected + reach, evidence, abs(value - expected))
 
 
-def _duration(usual: Usual, change: float, value: float, season: float, sign: int, values: float) -> Seen:
-    expected = max(_farther(_last_hour(usual, season), season, sign), 1e-9)
+def _duration(usual: Usual, change: float, value: float, expected: float, sign: int, values: float) -> Seen:
+    """`values`: of how many it is the mean, where the spread is that of one."""
     off, shift = math.log(max(value, 1e-9) / expected), math.log(1 + change)
-    spread = max(usual.spread / values, _LEAST_SPREAD)
+    spread = max(usual.spread / values, _LEAST_OF_MEANS)
     reach = math.exp(min(_WIDTH * math.sqrt(spread), _MOST_REACH))
     return Seen(expected, expected / reach, expected * reach, shift / spread * (sign * off - shift / 2), 1.0)
+
+
+def _usual_duration(usual: Usual, definition: Definition, events: float, season: float, sign: int) -> float:
+    """`sign`: looked at from this side; 0: from neither."""
+    if definition.by_load:
+        return max(usual.load.expected(max(events, 1.0)) or season, 1e-9)
+    lately = _last_hour(usual, season)
+    return max(_farther(lately, season, sign) if sign else lately, 1e-9)
 
 
 def _farther(lately: float, season: float, sign: int) -> float:

@@ -326,6 +326,53 @@ def test_a_leak_of_two_percent_a_day_is_a_call_within_three_days():
     assert 20 < found <= 23.1
 
 
+HOURLY = definition("mean", direction="high", bucket="1h", by_load=True, page={"change": 0.05})
+
+
+def hours(series: Watched, rng: Random, of: range, longer_each_day: float = 0.0, longer: float = 0.0) -> None:
+    """Some three thousand calls a day, half of that at weekends, which take 20 % longer at the busiest hours than at night."""
+    for hour in of:
+        busy = day(hour * 60) * (0.5 if hour // 24 % 7 > 4 else 1.0) * rng.lognormvariate(0, 0.08)
+        events = poisson(rng, 230 * busy)
+        leak = 1 + longer + longer_each_day * (hour - of.start) / 24
+        logarithm = rng.gauss(math.log(300 * (1 + 0.2 * busy) * leak), 0.45 / math.sqrt(max(events, 1)))
+        series.see(hour * 60, math.exp(logarithm) if events else None, events)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_latency_that_leaks_two_percent_a_day_is_a_call_within_days(seed):
+    """Three days, of working days; days differ by more, and most of that is load."""
+    series, rng = Watched(HOURLY), Random(seed)
+    hours(series, rng, range(21 * 24))
+    assert not series.calls
+    hours(series, rng, range(21 * 24, 26 * 24), longer_each_day=0.02)
+    assert 22 * 1440 < series.minutes[0] <= (24 * 24 + 12) * 60
+    assert series.calls[0].actual > series.calls[0].expected
+
+
+def test_latency_that_stays_longer_for_a_week_is_the_new_normal():
+    series, rng = Watched(HOURLY), Random(3)
+    hours(series, rng, range(22 * 24))
+    hours(series, rng, range(22 * 24, 40 * 24), longer=0.1)
+    assert len({call.since for call in series.calls}) == 1
+    assert 28 * 1440 < max(series.minutes) < 30 * 1440
+
+
+def test_a_restart_in_a_leak_changes_nothing():
+    series, rng = Watched(HOURLY), Random(5)
+    hours(series, rng, range(21 * 24))
+    hours(series, rng, range(21 * 24, 23 * 24), longer_each_day=0.02)
+    assert series.track.episode.began
+    data = series.track.dump()
+    other = Watched(HOURLY)
+    other.track = Track.load(data, HOURLY, meter_of(HOURLY), ZoneInfo("Asia/Ho_Chi_Minh"))
+    assert other.track.dump() == data
+    hours(series, Random(6), range(23 * 24, 26 * 24), longer_each_day=0.05)
+    hours(other, Random(6), range(23 * 24, 26 * 24), longer_each_day=0.05)
+    assert other.calls == series.calls
+    assert other.track.dump() == series.track.dump()
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(4))
 def test_chance_calls_at_most_once_in_a_thousand_days_of_a_series(seed):
