@@ -66,7 +66,9 @@ class Track:
 
     def go_back(self) -> None:
         """The clock had been ahead: what was going on is over, whatever it was. What was learned stays."""
+        usual = self.episode.usual
         self.episode, self.leaned = Episode(), 0
+        self.episode.usual = usual
 
     def dump(self) -> bytes:
         episode = self.episode.dump()

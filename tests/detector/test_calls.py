@@ -255,6 +255,16 @@ def test_what_comes_back_is_the_same_alert_and_what_comes_much_later_another():
     assert len({call.since for call in series.calls}) == 2
 
 
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_a_clock_that_goes_back_calls_nobody(share):
+    """What was going on is over; what is usual is still known."""
+    series, rng = Watched(definition("ratio")), Random(4)
+    ratio(series, rng, range(DAY + 60), share)
+    series.track.go_back()
+    ratio(series, rng, range(DAY + 10, DAY + 120), share)
+    assert not series.calls
+
+
 def test_what_stays_for_a_day_is_the_new_normal():
     series, rng = Watched(definition("ratio", direction="high")), Random(7)
     ratio(series, rng, range(DAY + 60), 0.02)
