@@ -13,9 +13,10 @@ from detector.series.definition import Definition, load
 from soc.errors import ConfigError
 from soc.model.anomaly import Anomaly, Series
 from soc.model.org import Scope
+from soc.service.declared import definitions_of
+from soc.service.harmless import KnownHarmless
 from soc.service.levels import KnownSurges
 from soc.service.merges import KnownMerges
-from soc.service.observer import KnownHarmless, definitions_of
 from soc.service.process import relax_garbage_collection
 from soc.service.stores import open_history, open_stores
 from soc.settings import Settings
