@@ -91,13 +91,8 @@ def see(
     if definition.measure.is_share:
         return _share(usual, change, value, weight)
     if definition.measure in _DURATIONS:
-        values = _values(definition, weight)
-        above, below = (
-            _duration(usual, change, value, _usual_duration(usual, definition, weight, season, sign), sign, values)
-            for sign in (1, -1)
-        )
-        high, low = _beyond(definition, weight)
-        return above._replace(excess=high), below._replace(excess=low)
+        above, below = (_duration(usual, definition, change, value, weight, season, sign) for sign in (1, -1))
+        return above, below
     return _count(usual, change, value, season, 1), _count(usual, change, value, season, -1)
 
 
@@ -132,11 +127,11 @@ def _values(definition: Definition, weight: float) -> float:
     return max(weight, 1.0) if definition.measure is Measure.MEAN else 1.0
 
 
-def _beyond(definition: Definition, weight: float) -> tuple[float, float]:
-    """How many values a duration that is off speaks of, above and below: a mean of all, a quantile of those beyond it."""
+def _beyond(definition: Definition, weight: float, sign: int) -> float:
+    """How many values a duration that is off speaks of: a mean of all, a quantile of those beyond it."""
     if definition.measure is Measure.MEAN:
-        return weight, weight
-    return max(weight * (1 - definition.quantile), 1.0), max(weight * definition.quantile, 1.0)
+        return weight
+    return max(weight * (1 - definition.quantile if sign > 0 else definition.quantile), 1.0)
 
 
 def _share(usual: Usual, change: float, hits: float, weight: float) -> tuple[Seen, Seen]:
@@ -162,12 +157,15 @@ def _count(usual: Usual, change: float, value: float, season: float, sign: int) 
     return Seen(expected, max(expected - reach, 0.0), expected + reach, evidence, abs(value - expected))
 
 
-def _duration(usual: Usual, change: float, value: float, expected: float, sign: int, values: float) -> Seen:
-    """`values`: of how many it is the mean, where the spread is that of one."""
+def _duration(
+    usual: Usual, definition: Definition, change: float, value: float, weight: float, season: float, sign: int
+) -> Seen:
+    expected = _usual_duration(usual, definition, weight, season, sign)
     off, shift = math.log(max(value, 1e-9) / expected), math.log(1 + change)
-    spread = max(usual.spread / values, _LEAST_OF_MEANS)
+    spread = max(usual.spread / _values(definition, weight), _LEAST_OF_MEANS)
     reach = math.exp(min(_WIDTH * math.sqrt(spread), _MOST_REACH))
-    return Seen(expected, expected / reach, expected * reach, shift / spread * (sign * off - shift / 2), 1.0)
+    evidence = shift / spread * (sign * off - shift / 2)
+    return Seen(expected, expected / reach, expected * reach, evidence, _beyond(definition, weight, sign))
 
 
 def _usual_duration(usual: Usual, definition: Definition, events: float, season: float, sign: int) -> float:
