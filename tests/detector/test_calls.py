@@ -342,8 +342,8 @@ HOURLY = definition("mean", direction="high", bucket="1h", by_load=True, page={"
 def hours(series: Watched, rng: Random, of: range, longer_each_day: float = 0.0, longer: float = 0.0) -> None:
     """Some three thousand calls a day, half of that at weekends, which take 20 % longer at the busiest hours than at night."""
     for hour in of:
-        busy = day(hour * 60) * (0.5 if hour // 24 % 7 > 4 else 1.0) * rng.lognormvariate(0, 0.08)
-        events = poisson(rng, 230 * busy)
+        busy = day(hour * 60) * (0.5 if hour // 24 % 7 > 4 else 1.0) * Random(hour // 24).lognormvariate(0, 0.06)
+        events = poisson(rng, 230 * busy * rng.lognormvariate(0, 0.08))
         leak = 1 + longer + longer_each_day * (hour - of.start) / 24
         logarithm = rng.gauss(math.log(300 * (1 + 0.2 * busy) * leak), 0.45 / math.sqrt(max(events, 1)))
         series.see(hour * 60, math.exp(logarithm) if events else None, events)
@@ -358,6 +358,13 @@ def test_latency_that_leaks_two_percent_a_day_is_a_call_within_days(seed):
     hours(series, rng, range(21 * 24, 26 * 24), longer_each_day=0.02)
     assert 22 * 1440 < series.minutes[0] <= (24 * 24 + 12) * 60
     assert series.calls[0].actual > series.calls[0].expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_load_alone_is_no_leak(seed):
+    series = Watched(HOURLY)
+    hours(series, Random(seed), range(120 * 24))
+    assert not series.calls
 
 
 def test_latency_that_stays_longer_for_a_week_is_the_new_normal():
