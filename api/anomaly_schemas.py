@@ -149,7 +149,7 @@ class BoardOut(BaseModel):
     org: str
     series: int
     beyond: int = Field(description="about how many keys had no room and are counted as other")
-    late: int = Field(description="events that came too late for any bucket")
+    late: int = Field(description="events that no bucket took: too late, or no room for their ids")
 
     @classmethod
     def of(cls, definition: str, org: str, counts: Counts) -> BoardOut:

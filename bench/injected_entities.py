@@ -19,7 +19,8 @@ from statistics import mean, median
 
 import orjson
 
-from bench.injected import HELD_OUT, LEARNING_DAYS, midnight
+from bench.injected import HELD_OUT, midnight
+from bench.injected_judge import LEARNING_DAYS
 from soc.simulator import Incident, Planned, Rates, World
 from soc.simulator.behaviours import USUAL_HOUR
 from soc.simulator.calendar import day_kind

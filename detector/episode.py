@@ -1,7 +1,8 @@
 """When a series that is not as expected is worth a call: evidence that sums up (`detector/evidence.py`), until chance cannot explain it.
 
 A scorer says of one point how surprising it is, and soon takes what goes on for the new normal. An episode holds on to what was usual
-before it began, and compares with that until it is over.
+before it began, and compares with that until it is over. What it learns meanwhile is on trial: it is taken over where the episode ends and
+nobody was called, and forgotten where somebody was, so that an incident does not widen what it is measured by.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import struct
 from typing import NamedTuple
 
 from detector.evidence import Seen, Usual, learn, see
+from detector.load import Load
 from detector.series.definition import Definition, Direction, Measure
 
 _HOUR_MS = 3_600_000
@@ -19,6 +21,7 @@ _CALM_DAYS = 1000  # days of a series without an incident, in which chance may c
 _CAUTION = 4.0  # real series hang together from one bucket to the next, which the formula does not know
 _DOUBT = 0.4  # of the evidence for a call: from here on nothing is learned
 _LONGEST_MS = _HOUR_MS  # after that, what was usual before says little about now
+_LEAK_MS = 7 * 24 * _HOUR_MS  # what is usual for weeks holds longer
 _NORMAL_MS = 24 * _HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * _HOUR_MS  # what comes back within this time goes on with the alert before
 _CHANGES = {
@@ -26,7 +29,8 @@ _CHANGES = {
     Measure.REPEATS: 0.12,
 }  # fmt: skip
 _KEPT = ("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn")
-_STATE = struct.Struct("<4d7q7d")
+_NUMBERS = len(Usual().numbers())
+_STATE = struct.Struct(f"<4d7q{2 * _NUMBERS}d")
 
 
 class Call(NamedTuple):
@@ -45,10 +49,11 @@ class Call(NamedTuple):
 
 
 class Episode:
-    __slots__ = (*_KEPT, "usual")
+    __slots__ = (*_KEPT, "trial", "usual")
 
     def __init__(self) -> None:
         self.usual = Usual()
+        self.trial: Usual | None = None  # what is usual and what was learned since it began; None: it has not begun
         self.high = self.low = 0.0  # evidence so far
         self.began = 0  # when it began to sum up; 0: it does not
         self.run = 0  # buckets since
@@ -74,20 +79,23 @@ class Episode:
         if learning or ts < self.relearn:
             learn(self.usual, definition, value, weight, season)
             return None
-        if self.began and ts - self.began >= max(_LONGEST_MS, 12 * definition.bucket_ms):
+        if self.began and ts - self.began >= _longest(definition):
             self._go_on(definition, ts)
         change, enough = definition.page.change or _CHANGES[definition.measure], threshold(definition)
         above, below = see(self.usual, definition, change, value, weight, season)
         most = enough / 2  # one bucket alone calls nobody
-        self.high = _add(self.high, above.evidence, most, enough)
-        self.low = _add(self.low, below.evidence, most, enough)
-        if max(self.high, self.low) < enough * _DOUBT:  # what is learned from has to hold what chance does, too
-            learn(self.usual, definition, value, weight, season)
+        if definition.direction is not Direction.LOW:  # what is no call is no episode either: it may be the new normal
+            self.high = _add(self.high, above.evidence, most, enough)
+        if definition.direction is not Direction.HIGH:
+            self.low = _add(self.low, below.evidence, most, enough)
         if not self.high and not self.low:
             self._end(ts)
+            learn(self.usual, definition, value, weight, season)
             return None
         self.began = self.began or ts
         self.run += 1
+        if max(self.high, self.low) < enough * _DOUBT:  # what is learned from has to hold what chance does, too
+            self._try(definition, value, weight, season)
         up = self.high >= self.low
         return self._judge(definition, ts, value, above if up else below, 1 if up else -1, enough, least_strength)
 
@@ -95,7 +103,7 @@ class Episode:
         self, definition: Definition, ts: int, value: float, seen: Seen, sign: int, enough: float, least_strength: float
     ) -> Call | None:
         """Whether this bucket, which the evidence is mostly about, is worth a call."""
-        if seen.evidence <= 0 or definition.direction is (Direction.LOW if sign > 0 else Direction.HIGH):
+        if seen.evidence <= 0:
             return None
         edge = seen.upper if sign > 0 else seen.lower
         strength = abs(value - seen.expected) / max(abs(edge - seen.expected), 1e-12)
@@ -110,8 +118,15 @@ class Episode:
             self.called, self.sign = self._again(ts, sign) or self.began, sign
         return Call(ts, self.called, self.began, self.run, value, seen.expected, seen.lower, seen.upper, strength)
 
+    def _try(self, definition: Definition, value: float, weight: float, season: float) -> None:
+        """Learn, on trial. The level of volumes and durations is the last hour's, which they are compared with at once."""
+        self.trial = self.trial or self.usual.copy()
+        learn(self.trial, definition, value, weight, season)
+        if _follows(definition):
+            self.usual.level, self.usual.mass = self.trial.level, self.trial.mass
+
     def dump(self) -> bytes:
-        usual = (getattr(self.usual, name) for name in Usual.KEPT)
+        usual = [*self.usual.numbers(), *(self.trial or self.usual).numbers()]
         return _STATE.pack(*(getattr(self, name) for name in _KEPT), *usual)
 
     @classmethod
@@ -120,8 +135,10 @@ class Episode:
         values = _STATE.unpack(data)
         for name, value in zip(_KEPT, values, strict=False):
             setattr(one, name, value)
-        for name, value in zip(Usual.KEPT, values[len(_KEPT) :], strict=True):
-            setattr(one.usual, name, value)
+        numbers = values[len(_KEPT) :]
+        one.usual, one.trial = Usual.of(numbers[:_NUMBERS]), Usual.of(numbers[_NUMBERS:])
+        if not one.began:
+            one.trial = None
         return one
 
     def _go_on(self, definition: Definition, ts: int) -> None:
@@ -129,11 +146,12 @@ class Episode:
         about for a day is learned anew."""
         called = self.called
         self._end(ts)
-        if not definition.measure.is_share:
-            self.usual.mass = min(self.usual.mass, 1.0)
-        elif called and ts - called >= _NORMAL_MS:
+        if _follows(definition):
             self.usual.level = self.usual.mass = 0.0
-            self.relearn = ts + _HOUR_MS
+        elif called and ts - called >= max(_NORMAL_MS, _longest(definition)):
+            self.usual.level = self.usual.mass = 0.0
+            self.usual.load = Load()
+            self.relearn = ts + max(_HOUR_MS, 60 * definition.bucket_ms if definition.by_load else 0)
 
     def _again(self, ts: int, sign: int) -> int:
         """What ended a short while ago has come back: it is the same alert."""
@@ -144,6 +162,9 @@ class Episode:
             return
         if self.called:
             self.over, self.before = ts, self.called
+        elif self.trial is not None:
+            self.usual = self.trial
+        self.trial = None
         self.began = self.run = self.called = 0
         self.high = self.low = self.excess = self.strength = 0.0
 
@@ -151,6 +172,16 @@ class Episode:
 def is_harmless(strength: float, least: float) -> bool:
     """Both negative below what is expected: what is harmless on one side says nothing of the other."""
     return strength * least > 0 and abs(strength) < abs(least)
+
+
+def _follows(definition: Definition) -> bool:
+    """Whether it is compared with the last hour, so that nothing stays unusual for long."""
+    return not definition.measure.is_share and not definition.by_load
+
+
+def _longest(definition: Definition) -> int:
+    """How long (ms) evidence may add up, against what was usual before it began to."""
+    return _LEAK_MS if definition.by_load else max(_LONGEST_MS, 12 * definition.bucket_ms)
 
 
 def _add(sum_: float, evidence: float, most: float, enough: float) -> float:

@@ -8,21 +8,30 @@ vary more than the textbook's: the ratio is divided by how much more this one di
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from detector.load import Load
 from detector.series.definition import Definition, Measure
 
 _SLOW = 0.5 ** (1 / 1440)  # of ratios: half after 1,440 buckets
+_HOUR = 1 - 1 / 60  # of durations: the last 60 buckets
 _SPREAD_GAIN = 0.01
 _JOINT = 10  # buckets
+_JOINT_GAIN = (
+    0.02  # there are so few of them that a faster one is mostly chance, which the larger of both takes for unrest
+)
 _OFFSET_GAIN = 0.1
 _OUTLIER = 9.0  # times the usual square of a distance
 _WIDTH = 3.5  # of the band, in standard deviations
 _PRIOR_EVENTS = 50.0
 _LEAST_SHARE = 0.005
 _LEAST_SPREAD = 0.0025  # of logarithms: 5 %
+_LEAST_OF_MEANS = 0.0004  # of however many values: 2 %
 _MOST_REACH = 300.0  # of a logarithm: what floats hold
-_MEMORY = 5.0  # buckets before an offset means something
+_MEMORY = 5.0  # buckets, or values, before an offset means something
+_MOST_OFF = 5.0  # times the season, of one bucket
+_DURATIONS = (Measure.QUANTILE, Measure.MEAN)
 
 
 class Seen(NamedTuple):
@@ -36,17 +45,36 @@ class Seen(NamedTuple):
 
 
 class Usual:
-    """What is usual of one series. `level`: of ratios the hits, else how far the last hour is from the season, as a factor; `mass`: of
-    ratios the events, else how many buckets are in it; `single`, `joint`: how much more than the textbook's it varies, from bucket to
-    bucket and over `_JOINT` of them together, which is more where they hang together. Of quantiles these are the variance of the
-    logarithm, of means that of the logarithm of one value."""
+    """What is usual of one series. `mass`: of ratios the events, of durations the values, of volumes how many buckets are in `level`,
+    which is the hits of those events; how far those values are from the season, as logarithms, added up; how far the last buckets are,
+    as a factor. `single`, `joint`: how much more than the textbook's it varies, from bucket to bucket and over `_JOINT` of them
+    together, which is more where they hang together. Of quantiles these are the variance of the logarithm, of means that of the
+    logarithm of one value."""
 
-    __slots__ = KEPT = ("joint", "level", "mass", "off", "room", "single", "taken")
+    KEPT = ("joint", "level", "mass", "off", "room", "seen", "single", "taken")
+    __slots__ = (*KEPT, "load")
 
     def __init__(self) -> None:
         self.level = self.mass = 0.0
         self.single = self.joint = 1.0
+        self.seen = 0.0  # buckets that both were learned from
         self.off = self.room = self.taken = 0.0  # of the buckets that are being taken together
+        self.load = Load()
+
+    def copy(self) -> Usual:
+        return Usual.of(self.numbers())
+
+    def numbers(self) -> list[float]:
+        return [*(getattr(self, name) for name in self.KEPT), *(getattr(self.load, name) for name in Load.KEPT)]
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Usual:
+        one = cls()
+        for name, number in zip(cls.KEPT, numbers, strict=False):
+            setattr(one, name, number)
+        for name, number in zip(Load.KEPT, numbers[len(cls.KEPT) :], strict=True):
+            setattr(one.load, name, number)
+        return one
 
     @property
     def spread(self) -> float:
@@ -60,39 +88,50 @@ def see(
 
     What is usual by the hour of the week or by the last hour is usual: what returns to the season after an hour below it is no rise.
     """
-    match definition.measure:
-        case Measure.RATIO | Measure.CONVERSION | Measure.REPEATS:
-            return _share(usual, change, value, weight)
-        case Measure.QUANTILE:
-            return _duration(usual, change, value, season, 1), _duration(usual, change, value, season, -1)
-        case Measure.MEAN:
-            values = max(weight, 1.0)
-            return _duration(usual, change, value, season, 1, values), _duration(
-                usual, change, value, season, -1, values
-            )
-        case _:
-            return _count(usual, change, value, season, 1), _count(usual, change, value, season, -1)
+    if definition.measure.is_share:
+        return _share(usual, change, value, weight)
+    if definition.measure in _DURATIONS:
+        above, below = (_duration(usual, definition, change, value, weight, season, sign) for sign in (1, -1))
+        return above, below
+    return _count(usual, change, value, season, 1), _count(usual, change, value, season, -1)
 
 
 def learn(usual: Usual, definition: Definition, value: float, weight: float, season: float) -> None:
-    match definition.measure:
-        case Measure.RATIO | Measure.CONVERSION | Measure.REPEATS:
-            share = _usual_share(usual)
-            if weight > 0:
-                _spread(usual, weight * (value - share), weight * share * (1 - share), 1.0)
-            usual.level = usual.level * _SLOW + value * weight
-            usual.mass = usual.mass * _SLOW + weight
-        case Measure.MEAN:
-            off = math.log(max(value, 1e-9) / _level(usual, season))
-            _spread(usual, weight * off, max(weight, 1.0), _LEAST_SPREAD)
-            _move(usual, value, season)
-        case Measure.QUANTILE:
-            _spread(usual, math.log(max(value, 1e-9) / _level(usual, season)), 1.0, _LEAST_SPREAD)
-            _move(usual, value, season)
-        case _:
-            expected = max(_level(usual, season), 0.5)
-            _spread(usual, value - expected, expected, 1.0)
-            _move(usual, value, season)
+    if definition.measure.is_share:
+        share = _usual_share(usual)
+        if weight > 0:
+            _spread(usual, weight * (value - share), weight * share * (1 - share), 1.0)
+        usual.level = usual.level * _SLOW + value * weight
+        usual.mass = usual.mass * _SLOW + weight
+        return
+    if definition.measure in _DURATIONS:
+        values = _values(definition, weight)
+        expected = _usual_duration(usual, definition, weight, season, 0)
+        _spread(usual, values * math.log(max(value, 1e-9) / expected), values, _LEAST_SPREAD)
+        if definition.by_load:
+            usual.load.learn(definition.bucket_ms, value, values)
+            return
+        off = math.log(min(max(value / max(season, 1e-9), 1 / _MOST_OFF), _MOST_OFF))
+        usual.level = usual.level * _HOUR + off * values
+        usual.mass = usual.mass * _HOUR + values
+        return
+    expected = max(_level(usual, season), 0.5)
+    _spread(usual, value - expected, expected, 1.0)
+    usual.mass = min(usual.mass + 1, 1e9)
+    factor = min(max(value / max(season, 0.5), 1 / _MOST_OFF), _MOST_OFF)
+    usual.level += max(_OFFSET_GAIN, 1 / usual.mass) * (factor - usual.level)
+
+
+def _values(definition: Definition, weight: float) -> float:
+    """Of how many values the spread of a duration is to be divided by: that of a quantile is its own already."""
+    return max(weight, 1.0) if definition.measure is Measure.MEAN else 1.0
+
+
+def _beyond(definition: Definition, weight: float, sign: int) -> float:
+    """How many values a duration that is off speaks of: a mean of all, a quantile of those beyond it."""
+    if definition.measure is Measure.MEAN:
+        return weight
+    return max(weight * (1 - definition.quantile if sign > 0 else definition.quantile), 1.0)
 
 
 def _share(usual: Usual, change: float, hits: float, weight: float) -> tuple[Seen, Seen]:
@@ -111,25 +150,35 @@ def _bernoulli(share: float, weight: float, before: float, after: float) -> floa
 
 
 def _count(usual: Usual, change: float, value: float, season: float, sign: int) -> Seen:
-    expected = max(_farther(usual, season, sign), 0.5)
+    expected = max(_farther(_level(usual, season), season, sign), 0.5)
     reach = _WIDTH * math.sqrt(usual.spread * expected)
     then = expected * (1 + change) ** sign
     evidence = (min(value, 1e12) * math.log(then / expected) - (then - expected)) / usual.spread
     return Seen(expected, max(expected - reach, 0.0), expected + reach, evidence, abs(value - expected))
 
 
-def _duration(usual: Usual, change: float, value: float, season: float, sign: int, values: float = 1.0) -> Seen:
-    """`values`: of how many it is the mean, where the spread is that of one."""
-    expected = _farther(usual, season, sign)
+def _duration(
+    usual: Usual, definition: Definition, change: float, value: float, weight: float, season: float, sign: int
+) -> Seen:
+    expected = _usual_duration(usual, definition, weight, season, sign)
     off, shift = math.log(max(value, 1e-9) / expected), math.log(1 + change)
-    spread = max(usual.spread / values, _LEAST_SPREAD)
+    spread = max(usual.spread / _values(definition, weight), _LEAST_OF_MEANS)
     reach = math.exp(min(_WIDTH * math.sqrt(spread), _MOST_REACH))
-    return Seen(expected, expected / reach, expected * reach, shift / spread * (sign * off - shift / 2), 1.0)
+    evidence = shift / spread * (sign * off - shift / 2)
+    return Seen(expected, expected / reach, expected * reach, evidence, _beyond(definition, weight, sign))
 
 
-def _farther(usual: Usual, season: float, sign: int) -> float:
-    """The season's or the last hour's, whichever forgives more on this side."""
-    return max(_level(usual, season), season, 1e-9) if sign > 0 else max(min(_level(usual, season), season), 1e-9)
+def _usual_duration(usual: Usual, definition: Definition, events: float, season: float, sign: int) -> float:
+    """`sign`: looked at from this side; 0: from neither."""
+    if definition.by_load:
+        return max(usual.load.expected(max(events, 1.0)) or season, 1e-9)
+    lately = _last_hour(usual, season)
+    return max(_farther(lately, season, sign) if sign else lately, 1e-9)
+
+
+def _farther(lately: float, season: float, sign: int) -> float:
+    """The season's or the last buckets', whichever forgives more on this side."""
+    return max(lately, season) if sign > 0 else min(lately, season)
 
 
 def _usual_share(usual: Usual) -> float:
@@ -138,25 +187,25 @@ def _usual_share(usual: Usual) -> float:
     return min(max(share, _LEAST_SHARE), 1 - _LEAST_SHARE)
 
 
+def _last_hour(usual: Usual, season: float) -> float:
+    """Of durations: each value counts alike, and they are drawn to the season while they are few."""
+    return max(season, 1e-9) * math.exp(usual.level / (usual.mass + _MEMORY))
+
+
 def _level(usual: Usual, season: float) -> float:
     return max(season, 1e-9) * (usual.level if usual.mass >= _MEMORY else 1.0)
 
 
-def _move(usual: Usual, value: float, season: float) -> None:
-    usual.mass = min(usual.mass + 1, 1e9)
-    gain = max(_OFFSET_GAIN, 1 / usual.mass)
-    factor = min(max(value / max(season, 0.5), 0.2), 5.0)
-    usual.level += gain * (factor - usual.level)
-
-
 def _spread(usual: Usual, off: float, variance: float, least: float) -> None:
     """`off`: how far a bucket was off; `variance`: of the textbook, for it."""
-    usual.single = _towards(usual.single, off * off / variance, _SPREAD_GAIN, least)
+    usual.seen += 1
+    usual.single = _towards(usual.single, off * off / variance, max(_SPREAD_GAIN, 1 / usual.seen), least)
     usual.off += off
     usual.room += variance
     usual.taken += 1
     if usual.taken >= _JOINT:
-        usual.joint = _towards(usual.joint, usual.off * usual.off / usual.room, _SPREAD_GAIN * _JOINT / 2, least)
+        gain = max(_JOINT_GAIN, _JOINT / usual.seen)
+        usual.joint = _towards(usual.joint, usual.off * usual.off / usual.room, gain, least)
         usual.off = usual.room = usual.taken = 0.0
 
 

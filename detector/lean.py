@@ -29,7 +29,7 @@ def lean(definition: Definition, scorer: Scorer, leaned: int, ts: int) -> tuple[
     if definition.direction is (Direction.LOW if leaning > 0 else Direction.HIGH):
         return leaned, None
     was, now = scorer.usual(ts, before=True), scorer.usual(ts)
-    least = _CHANGES[definition.measure] * (abs(was) if definition.measure in (Measure.QUANTILE, Measure.MEAN) else 1.0)
+    least = _CHANGES[definition.measure] * (1.0 if definition.measure.is_share else abs(was))
     if abs(now - was) < least or (now > was) != (leaning > 0):
         return leaned, None
     half = abs(now - was) / abs(leaning) * _ENOUGH

@@ -19,16 +19,14 @@ import structlog
 from detector.correct import corrected
 from detector.episode import Call
 from detector.explain import finding_of
-from detector.heir import Merges, ended_before, heir
-from detector.rows import Rows
+from detector.following import Following, Told, place_of, step
+from detector.heir import Merges
 from detector.score import Point
 from detector.series.aggregate import LATENESS_MS, MOST_SERIES, Aggregator
 from detector.series.board import Board, Closed, series_of
 from detector.series.definition import Definition, Measure
-from detector.series.key import Key
 from detector.together import Together
 from detector.track import Track
-from soc.errors import ConfigError
 from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, half, pack, series_id
 from soc.model.anomaly import Board as Place
 from soc.model.event import Stored
@@ -41,7 +39,6 @@ _SNAPSHOT_EVERY = 60  # buckets
 _MOST_CORRECTED = 500  # series of a board that are judged again when a bucket is closed
 _TOGETHER = ("", "together")
 _VOLUMES = (Measure.COUNT, Measure.DISTINCT)
-_Told = tuple[float | None, float]  # surge, what is harmless
 
 
 class Observer:
@@ -61,15 +58,12 @@ class Observer:
     ) -> None:
         self.definitions = definitions
         self.corrected = 0  # buckets of series that late events have changed
-        self._zone, self._kept = zone, kept
+        self._kept = kept
         self._surges: Expected = surges or Surges()
-        self._strength_of, self._merges = strength_of, merges
+        self._strength_of = strength_of
         self._aggregator = Aggregator(definitions, most=most)
         self._together = Together()
-        self._tracks: dict[Place, list[tuple[Series, Track] | None]] = {}
-        self._rows = Rows(kept)
-        self._series: list[Series] = []
-        self._gone: list[str] = []
+        self._following = Following(zone, kept, merges)
         self._anomalies: dict[str, Anomaly] = {}
 
     def load(self, *, resting: bool = False) -> list[Place]:
@@ -81,8 +75,8 @@ class Observer:
         lanes = {key: msgspec.msgpack.decode(data) for key, data in saved.items()}
         anew = self._aggregator.load(lanes, resting=resting)
         for board in self._aggregator.boards():
-            self._load_board(board)
-        return [_place(board) for board in anew]
+            self._following.load(board)
+        return [place_of(board) for board in anew]
 
     def feed(self, events: Iterable[Stored]) -> list[Finding]:
         """What these events bring about, in their order."""
@@ -97,26 +91,27 @@ class Observer:
     @property
     def closing(self) -> bool:
         """Whether buckets were closed since the last commit."""
-        return bool(self._rows.changed)
+        return bool(self._following.rows.changed)
 
     def progress(self, cursor: Mapping[str, int]) -> Progress:
         """Everything since the last time that this was asked."""
+        rows = self._following.rows
         lanes: dict[tuple[str, str], Any] = {**self._aggregator.dump(), _TOGETHER: self._together.dump()}
         done = Progress(
             cursor,
             {key: msgspec.msgpack.encode(data) for key, data in lanes.items()},
-            self._rows.changed,
-            self._rows.snapshots,
-            self._rows.void,
-            self._series,
-            self._gone,
+            rows.changed,
+            rows.snapshots,
+            rows.void,
+            self._following.begun,
+            self._following.gone,
             list(self._anomalies.values()),
-            {_place(one): Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
-            {_place(one): one.closed_to for one in self._aggregator.boards()},
-            self._rows.back,
+            {place_of(one): Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
+            {place_of(one): one.closed_to for one in self._aggregator.boards()},
+            rows.back,
         )
-        self._rows = Rows(self._kept)
-        self._series, self._gone, self._anomalies = [], [], {}
+        self._following.committed()
+        self._anomalies = {}
         return done
 
     def reset(self, series: str) -> bool:
@@ -125,13 +120,13 @@ class Observer:
             for slot, key in series_of(board):
                 if series_id(board.definition.name, board.org, key) == series:
                     board.born[slot] = board.heard[slot] = board.closed_to
-                    self._followed(board)
+                    self._following.of(board)
                     return True
         return False
 
     @property
     def boards(self) -> set[Place]:
-        return set(self._tracks)
+        return self._following.boards
 
     @property
     def lanes(self) -> set[tuple[str, str]]:
@@ -139,16 +134,15 @@ class Observer:
         return self._aggregator.lanes()
 
     def tracks(self) -> Iterable[tuple[Series, Track]]:
-        for some in self._tracks.values():
-            yield from (one for one in some if one is not None)
+        return self._following
 
     def _judge(self, closed: Closed) -> list[Finding]:
         board, start = closed.board, closed.start
         called = self._correct(board, closed.late) if closed.late else []
-        self._join(board, start)
+        self._following.join(board, start)
         if closed.readings is None:
             return self._say(board, called)
-        place, tracks = _place(board), self._followed(board)
+        place, tracks = place_of(board), self._following.of(board)
         row = bytearray()
         turn = start // board.width
         for slot, (value, weight) in closed.readings:
@@ -157,40 +151,40 @@ class Observer:
             series, track = known
             try:
                 told = self._told(board, series, start)
-                point, call = _step(board, track, start, value, weight, told)
+                point, call = step(board, track, start, value, weight, told)
             except ArithmeticError as error:
                 log.warning("a series begins anew: its values cannot be judged", series=series.id, reason=str(error))
-                track = Track(board.definition, board.meter, self._zone)
+                track = self._following.new(board)
                 tracks[slot] = (series, track)
-                self._rows.invalidate(series.id, 0)
+                self._following.rows.invalidate(series.id, 0)
                 continue
-            self._rows.place(row, slot, _record(value, weight, point, told))
+            self._following.rows.place(row, slot, _record(value, weight, point, told))
             if call is not None:
                 called.append((series, call, point))
             if (turn + slot) % _SNAPSHOT_EVERY == 0:
-                self._rows.snapshots[series.id, start] = track.dump()
-        self._rows.put(place, start, bytes(row))
+                self._following.rows.snapshots[series.id, start] = track.dump()
+        self._following.rows.put(place, start, bytes(row))
         return self._say(board, called)
 
     def _go_back(self, board: Board, to: int) -> None:
         """What was judged of a time that has not come yet is void. Tracks have learned of it, and are written down as they are: rows cannot
         make them again."""
-        place = _place(board)
-        self._rows.go_back(place, to)
+        place = place_of(board)
+        self._following.rows.go_back(place, to)
         self._together.go_back(board.org, board.definition.system, to)
-        tracks = self._followed(board)
+        tracks = self._following.of(board)
         for slot, known in enumerate(tracks):
             if known is None:
                 continue
             series, track = known
-            self._rows.invalidate(series.id, to)
+            self._following.rows.invalidate(series.id, to)
             if series.born >= to:
-                tracks[slot] = (series, Track(board.definition, board.meter, self._zone))
+                tracks[slot] = (series, self._following.new(board))
             else:
                 track.go_back()
-                self._rows.snapshots[series.id, to - 1] = track.dump()
+                self._following.rows.snapshots[series.id, to - 1] = track.dump()
 
-    def _told(self, board: Board, series: Series, start: int) -> _Told:
+    def _told(self, board: Board, series: Series, start: int) -> Told:
         """What people say now; it is kept with the row, and holds for it whatever they say later."""
         surge = self._surge(board, series, start) if board.definition.measure in _VOLUMES else None
         return half(surge) if surge else None, half(self._strength_of(series.id))
@@ -221,60 +215,12 @@ class Observer:
         )  # fmt: skip
         self._anomalies[f"{new.id} {call.ts}"] = new
 
-    def _followed(self, board: Board) -> list[tuple[Series, Track] | None]:
-        """The tracks of a board, one a slot; those of new series are made, those of vanished ones forgotten."""
-        place = _place(board)
-        tracks = self._tracks.setdefault(place, [])
-        while len(tracks) < len(board.keys):
-            tracks.append(None)
-        for slot, key in enumerate(board.keys):
-            known = tracks[slot]
-            if known is not None and known[0].key == key and known[0].born == board.born[slot]:
-                continue
-            if known is not None:
-                self._gone.append(known[0].id)
-                self._rows.invalidate(known[0].id, 0)
-                tracks[slot] = None
-            if key is not None:
-                series = Series(place, key, slot, board.born[slot])
-                ended = ended_before(self._merges(board.org), series.born)
-                track = heir(board.definition, board.meter, self._zone, self._parts(board, ended, key))
-                if track is not None:
-                    self._rows.snapshots[series.id, series.born - 1] = track.dump()
-                tracks[slot] = (series, track or Track(board.definition, board.meter, self._zone))
-                self._series.append(series)
-        return tracks
-
-    def _parts(self, board: Board, orgs: Sequence[str], key: Key) -> list[Track]:
-        """The series of other organisations that are of the same."""
-        some = (self._tracks.get(Place(board.definition.name, org), ()) for org in orgs)
-        return [one[1] for tracks in some for one in tracks if one is not None and one[0].key == key]
-
-    def _join(self, board: Board, start: int) -> None:
-        """Series that are there already when others end in their organisation go on with the sum. What came before cannot be corrected
-        any more: it would be judged again without them."""
-        ended = [code for at, code in self._merges(board.org) if start <= at < start + board.width]
-        if not ended:
-            return
-        tracks = self._followed(board)
-        for slot, known in enumerate(tracks):
-            if known is None or known[0].born >= start:
-                continue
-            series, own = known
-            parts = self._parts(board, ended, series.key)
-            track = heir(board.definition, board.meter, self._zone, [own, *parts]) if parts else None
-            if track is not None:
-                tracks[slot] = (series, track)
-                self._rows.invalidate(series.id, start)
-                self._rows.snapshots[series.id, start - 1] = track.dump()
-                board.floor = start
-
     def _correct(self, board: Board, late: Mapping[tuple[int, int], Sequence[int]]) -> list[tuple[Series, Call, Point]]:
         """Closed buckets get what came late, and their series are judged again from there."""
         by_slot: dict[int, dict[int, Sequence[int]]] = {}
         for (start, slot), cell in late.items():
             by_slot.setdefault(slot, {})[start] = cell
-        tracks, called = self._followed(board), []
+        tracks, called = self._following.of(board), []
         for slot, cells in list(by_slot.items())[:_MOST_CORRECTED]:
             known = tracks[slot]
             if known is not None:
@@ -286,10 +232,10 @@ class Observer:
         self, board: Board, series: Series, cells: Mapping[int, Sequence[int]]
     ) -> list[tuple[Series, Call, Point]]:
         first = min(cells)
-        track, since = self._before(board, series, first)
+        track, since = self._following.before(board, series, first)
         called = []
         last, saved = since, b""
-        for reading, change in self._rows.again(series, since):
+        for reading, change in self._following.rows.again(series, since):
             if reading.ts >= first and not saved:
                 saved = track.dump()  # the next late event need not go back further than this one
             value, weight = reading.value, reading.weight
@@ -297,66 +243,21 @@ class Observer:
                 value, weight = corrected(board.definition, value, weight, cells[reading.ts])
                 self.corrected += 1
             told = reading.surge, reading.harmless
-            point, call = _step(board, track, reading.ts, value, weight, told)
+            point, call = step(board, track, reading.ts, value, weight, told)
             if reading.ts >= first:
                 change(_record(value, weight, point, told))
                 if call is not None:
                     called.append((series, call, point))
             else:
                 last = reading.ts
-        self._rows.invalidate(series.id, first)
+        self._following.rows.invalidate(series.id, first)
         if saved and last > since:
-            self._rows.snapshots[series.id, last] = saved
-        self._tracks[series.board][series.slot] = (series, track)
+            self._following.rows.snapshots[series.id, last] = saved
+        self._following.put(series, track)
         return called
 
-    def _before(self, board: Board, series: Series, start: int) -> tuple[Track, int]:
-        """The track as it was before this bucket or earlier, and the time (ms) of the last bucket in it."""
-        found = self._rows.snapshot(series.id, start)
-        if found is not None and found[0] >= series.born - 1:
-            try:
-                return Track.load(found[1], board.definition, board.meter, self._zone), found[0]
-            except ConfigError:
-                pass  # of another version: all its rows once more
-        return Track(board.definition, board.meter, self._zone), 0
 
-    def _load_board(self, board: Board) -> None:
-        place = _place(board)
-        tracks: list[tuple[Series, Track] | None] = [None] * len(board.keys)
-        since: list[int] = [0] * len(board.keys)
-        snapshots = self._kept.snapshots(place)
-        for slot, key in series_of(board):
-            series = Series(place, key, slot, board.born[slot])
-            track = Track(board.definition, board.meter, self._zone)
-            if series.id in snapshots and snapshots[series.id][0] >= series.born - 1:
-                try:
-                    track = Track.load(snapshots[series.id][1], board.definition, board.meter, self._zone)
-                    since[slot] = snapshots[series.id][0]
-                except ConfigError:
-                    since[slot] = series.born - 1
-            else:
-                since[slot] = series.born - 1
-            tracks[slot] = (series, track)
-        self._tracks[place] = tracks
-        oldest = min((since[slot] for slot, _ in series_of(board)), default=0)
-        for reading, slot in self._rows.of_board(place, oldest):
-            known = tracks[slot] if slot < len(tracks) else None
-            if known is not None and reading.ts > since[slot]:
-                _step(board, known[1], reading.ts, reading.value, reading.weight, (reading.surge, reading.harmless))
-
-
-def _place(board: Board) -> Place:
-    return Place(board.definition.name, board.org)
-
-
-def _step(
-    board: Board, track: Track, start: int, value: float | None, weight: float, told: _Told
-) -> tuple[Point, Call | None]:
-    surge, harmless = told
-    return track.step(board.definition, start, value, weight, harmless, surge=surge)
-
-
-def _record(value: float | None, weight: float, point: Point, told: _Told) -> bytes:
+def _record(value: float | None, weight: float, point: Point, told: Told) -> bytes:
     return pack(value, weight, point.expected, point.lower, point.upper, point.score, point.learning, *told)
 
 

@@ -15,7 +15,7 @@ from soc.errors import ConfigError
 from soc.model.calendar import DAY_MS
 
 ALARMS_A_WEEK = 4.0  # half hours; only what an episode makes of them is shown to anybody
-_VERSION, _HEIR = b"T2", b"T3"
+_VERSION, _HEIR = b"T6", b"T7"
 
 
 class Track:
@@ -66,7 +66,9 @@ class Track:
 
     def go_back(self) -> None:
         """The clock had been ahead: what was going on is over, whatever it was. What was learned stays."""
+        usual = self.episode.usual
         self.episode, self.leaned = Episode(), 0
+        self.episode.usual = usual
 
     def dump(self) -> bytes:
         episode = self.episode.dump()

@@ -139,7 +139,8 @@ SERIES_BEYOND = Gauge(
     "soc_observer_series_beyond", "About how many more there would be, counted as other for want of room."
 )
 SERIES_LOST = Total(
-    "soc_observer_late_events_total", "Events too late for any bucket, or with a time not to be believed."
+    "soc_observer_late_events_total",
+    "Events that no bucket took: too late, no room for their ids, or a time not to be believed.",
 )
 SERIES_FAULTS = Gauge("soc_observer_definition_faults", "What is wrong with definitions of series and of entities.")
 ANOMALIES = Counter("soc_observer_findings_total", "Buckets of anomalies that were handed to the detector.")

@@ -137,16 +137,16 @@ class Aggregator:
             board.add(ts, fields, self._lateness)
 
     def _due(self, place: _Watched) -> int:
-        return min(board.closed_to + board.width for board in place.boards) + self._grace
+        return min(board.waits_to for board in place.boards) + self._grace
 
     def _turn(self, place: _Watched) -> Iterator[Closed]:
         lane = place.lane
         reached = lane.newest - self._grace
         for board in place.boards:
-            while board.closed_to + board.width <= reached:
-                known = not lane.silent(board.closed_to, board.closed_to + board.width)
+            while board.waits_to <= reached:
+                known = not lane.silent(board.closed_to, board.waits_to)
                 yield board.close(known)
-                if not known and not board.cells:
+                if not known and board.empty:
                     board.skip_to(self._next_known(board, lane, reached))
         place.close_at = self._due(place)
         lane.forget(min(board.closed_to for board in place.boards) - self._lateness)

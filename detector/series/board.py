@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from datasketches import hll_sketch
 
 from detector.series.definition import Definition, Measure
+from detector.series.join import Joined, joined_of
 from detector.series.key import OTHER, Key, key_of
 from detector.series.meter import Meter, Reading, meter_of
 from soc.model.calendar import DAY_MS
@@ -46,6 +47,7 @@ class Board:
         self.width = definition.bucket_ms
         self.meter: Meter = meter_of(definition)
         self.where = _where(definition)
+        self.joined = joined_of(definition)
         self.keys: list[Key | None] = []
         self.slots: dict[Key, int] = {}
         self.heard: list[int] = []  # per slot: the newest bucket with an event
@@ -66,6 +68,9 @@ class Board:
         if self.where is not None and not self.where(fields):
             return
         start = ts - ts % self.width
+        if self.joined is not None:
+            self._add_joined(self.joined, start, ts, fields)
+            return
         if start < self.closed_to:
             self._add_late(start, fields, lateness_ms)
             return
@@ -84,7 +89,8 @@ class Board:
         """The next bucket. `known`: its source spoke all through it."""
         start = self.closed_to
         self.closed_to = start + self.width
-        cells, late = self.cells.pop(start, {}), self.late
+        cells = self.cells.pop(start, {}) if self.joined is None else self.joined.close(self.closed_to)
+        late = self.late
         self.late = {}
         if not known:
             self.few.clear()
@@ -95,6 +101,8 @@ class Board:
         self.closed_to = max(self.closed_to, start - start % self.width)
         for old in [one for one in self.cells if one < self.closed_to]:
             del self.cells[old]
+        if self.joined is not None:
+            self.joined.close(self.closed_to)
 
     def go_back_to(self, ts: int) -> Closed:
         """The clock of the events was wrong, and is right now."""
@@ -103,9 +111,20 @@ class Board:
         self.few.clear()
         self.lost += sum(events for _, events in self.late.values())
         self.late.clear()
+        self.lost += self.joined.clear() if self.joined is not None else 0
         self.heard = [min(one, self.closed_to) for one in self.heard]
         self.born = [min(one, self.closed_to) for one in self.born]
         return Closed(self, self.closed_to, None, {}, back=True)
+
+    @property
+    def waits_to(self) -> int:
+        """The time (ms) at which all that belongs to the next bucket has come."""
+        return self.closed_to + self.width + self.definition.within_ms
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is known of open buckets."""
+        return not self.cells and (self.joined is None or self.joined.empty)
 
     @property
     def keys_beyond(self) -> int:
@@ -138,6 +157,7 @@ class Board:
             "lost": self.lost,
             "cells": cells,
             "late": late,
+            "joined": self.joined.dump() if self.joined is not None else [],
             "beyond": beyond,
             "slots": slots,
         }
@@ -149,6 +169,8 @@ class Board:
         self.cells = {start: {slot: self.meter.load(cell) for slot, cell in some} for start, some in saved["cells"]}
         self.few = {slot: (since, self.meter.load(cell)) for slot, since, cell in saved["few"]}
         self.late = {(start, slot): [hits, events] for start, slot, hits, events in saved["late"]}
+        if self.joined is not None:
+            self.joined.load(saved.get("joined", []))
         self.beyond = hll_sketch.deserialize(saved["beyond"]) if saved["beyond"] else None
 
     def _readings(self, start: int, cells: dict[int, Any]) -> list[tuple[int, Reading]]:
@@ -176,6 +198,20 @@ class Board:
         if reading[0] is None:
             self.few[slot] = (since, cell)
         return reading
+
+    def _add_joined(self, joined: Joined, start: int, ts: int, fields: Fields) -> None:
+        id_ = joined.id_of(fields)
+        if id_ is None:
+            return
+        if not joined.asks(fields):
+            counted = joined.answer(id_, ts)
+        elif start < self.closed_to:
+            counted = False
+        else:
+            slot = self._slot(self._key(fields), start)
+            self.heard[slot] = max(self.heard[slot], start)
+            counted = joined.ask(id_, ts, slot)
+        self.lost += not counted
 
     def _add_late(self, start: int, fields: Fields, lateness_ms: int) -> None:
         if not self.meter.additive or start < max(self.closed_to - lateness_ms, self.floor):

@@ -28,6 +28,7 @@ MAX_DEFINITIONS = 500
 MAX_FIELDS = 4  # that one series groups by
 MOST_SERIES = 5_000  # of one definition in one organisation
 _BUCKETS = {"1m": 60, "5m": 300, "10m": 600, "15m": 900, "30m": 1800, "1h": 3600}
+_WITHIN = {"10s": 10, "20s": 20, "30s": 30, "1m": 60, "2m": 120, "5m": 300, "10m": 600}
 _FIELD = re.compile(r"[a-z@][\w.@-]{0,119}")
 
 
@@ -117,6 +118,12 @@ class Definition(Named):
     measure: Measure
     hit: Query | None = None
     field: FieldName | None = None
+    join: FieldName | None = None
+    """Of a conversion: the id that both steps share. Then an event of `where` is a hit where one of `hit` has its id, `within` a time."""
+    within: Literal["10s", "20s", "30s", "1m", "2m", "5m", "10m"] | None = None
+    """1m where nothing is said."""
+    by_load: bool = False
+    """Of a mean in buckets of an hour: what is usual follows from how many events a bucket has, as the last weeks had it."""
     quantile: float = Field(0.95, gt=0, lt=1)
     scale: float = Field(1.0, gt=0, le=1e12)
     """What the values of a quantile or a mean are multiplied by: 1e-6 shows nanoseconds as milliseconds."""
@@ -133,6 +140,12 @@ class Definition(Named):
             raise ValueError(f"a {self.measure} needs `hit`: which events are counted over those of `where`")
         if self.measure in (Measure.QUANTILE, Measure.MEAN, Measure.DISTINCT, Measure.REPEATS) and self.field is None:
             raise ValueError(f"a {self.measure} needs `field`: whose values")
+        if self.join is not None and self.measure is not Measure.CONVERSION:
+            raise ValueError(f"`join` is for a conversion: a {self.measure} has no second step")
+        if self.by_load and (self.measure is not Measure.MEAN or self.bucket != "1h"):
+            raise ValueError("`by_load` is for a mean in buckets of an hour (`bucket: 1h`)")
+        if self.join is None and self.within is not None:
+            raise ValueError("`within` needs `join`: the field whose value both steps share")
         return self
 
     @property
@@ -140,8 +153,16 @@ class Definition(Named):
         return _BUCKETS[self.bucket] * 1000
 
     @property
+    def within_ms(self) -> int:
+        """How long a bucket waits for what belongs to it; 0 where nothing is joined."""
+        return _WITHIN[self.within or "1m"] * 1000 if self.join is not None else 0
+
+    @property
     def learning_ms(self) -> int:
-        """From its first value until somebody may be called: volumes are other on weekends, which have to be seen twice."""
+        """From its first value until somebody may be called: volumes are other on weekends, which have to be seen twice; and each week
+        has its own load, of which three say what is usual."""
+        if self.by_load:
+            return 21 * DAY_MS
         return 14 * DAY_MS if self.measure in (Measure.COUNT, Measure.DISTINCT) else DAY_MS
 
     @property
@@ -155,7 +176,9 @@ class Definition(Named):
         what = self.model_dump_json(
             include={"dataset", "where", "group_by", "measure", "hit", "field", "quantile", "scale", "bucket"}
         )
-        return hashlib.blake2b(what.encode(), digest_size=8).hexdigest()
+        joined = f"{self.join} {self.within_ms}" if self.join is not None else ""
+        by_load = "by load" if self.by_load else ""
+        return hashlib.blake2b((what + joined + by_load).encode(), digest_size=8).hexdigest()
 
 
 Some = TypeVar("Some", bound=Named)

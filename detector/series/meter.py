@@ -1,7 +1,6 @@
 """What is kept of the events of one series in one bucket. A cell is small, and goes to bytes and back without loss.
 
-Quantiles are t-digests and distinct values HyperLogLogs of Apache DataSketches. Its KLL draws lots when it compacts, so that the same
-events read again would give another value; its t-digest does not.
+Quantiles are t-digests (`values.py`) and distinct values HyperLogLogs of Apache DataSketches.
 """
 
 from __future__ import annotations
@@ -11,17 +10,16 @@ import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from datasketches import hll_sketch, tdigest_double
+from datasketches import hll_sketch
 
 from detector.score import Kind
 from detector.series.definition import Definition, Measure
+from detector.series.values import Values
 from soc.model.event import Fields
 from soc.query.evaluate import predicate
 from soc.query.parse import parse
 
 _FEWEST = 10  # values that a quantile is taken of, and as many as it takes for one of them to be beyond it
-_TDIGEST_K = 100
-_LOOSE = 512
 _LEAST_MEANT = 1e-9  # of what a geometric mean is taken: what is less is as good as 0
 _MOST_VALUES = 2_000  # of a bucket, that are known again
 _HLL_K = 10  # 1,024 registers: 3 % off
@@ -128,65 +126,27 @@ class Quantile:
         self._field, self._quantile, self._scale = field, quantile, scale
         self._fewest = max(_FEWEST, math.ceil(1 / (1 - quantile)))
 
-    def new(self) -> _Values:
-        return _Values()
+    def new(self) -> Values:
+        return Values()
 
-    def add(self, cell: _Values, fields: Fields) -> None:
+    def add(self, cell: Values, fields: Fields) -> None:
         value = fields.get(self._field)
         if isinstance(value, int | float) and -1e300 < value < 1e300:
-            cell.loose.append(value * self._scale)
-            if len(cell.loose) >= _LOOSE:
-                cell.settle()
+            cell.add(value * self._scale)
 
-    def value(self, cell: _Values) -> Reading:
+    def value(self, cell: Values) -> Reading:
         weight = cell.weight
         return (cell.quantile(self._quantile) if weight >= self._fewest else None), weight
 
-    def join(self, older: _Values, cell: _Values) -> None:
+    def join(self, older: Values, cell: Values) -> None:
         if older.digest is None:  # else it was enough
             cell.loose[:0] = older.loose
 
-    def dump(self, cell: _Values) -> list[Any]:
-        return [bytes(cell.digest.serialize()) if cell.digest is not None else None, cell.loose]
+    def dump(self, cell: Values) -> list[Any]:
+        return cell.dump()
 
-    def load(self, data: list[Any]) -> _Values:
-        cell = _Values()
-        cell.digest = tdigest_double.deserialize(data[0]) if data[0] is not None else None
-        cell.loose = list(data[1])
-        return cell
-
-
-class _Values:
-    """A digest, and values that are not in it yet: it is fed in portions of one size, because writing a digest down compresses it,
-    and when that happens must not change what it says."""
-
-    __slots__ = ("digest", "loose")
-
-    def __init__(self) -> None:
-        self.digest: tdigest_double | None = None
-        self.loose: list[float] = []
-
-    @property
-    def weight(self) -> float:
-        return float(len(self.loose) + (self.digest.get_total_weight() if self.digest is not None else 0))
-
-    def settle(self) -> None:
-        self.digest = self._whole()
-        self.loose = []
-
-    def quantile(self, share: float) -> float:
-        if self.digest is None:  # few enough to be exact
-            return sorted(self.loose)[min(int(share * len(self.loose)), len(self.loose) - 1)]
-        return float(self._whole().get_quantile(share))
-
-    def _whole(self) -> tdigest_double:
-        whole = tdigest_double(_TDIGEST_K)
-        if self.digest is not None:
-            whole.merge(self.digest)
-        for value in self.loose:
-            whole.update(value)
-        whole.compress()
-        return whole
+    def load(self, data: list[Any]) -> Values:
+        return Values.load(data)
 
 
 class Mean:

@@ -160,7 +160,7 @@ def backtest(
     volumes 14 days. Ctrl-C is safe: the same command, the same day, goes on where it was."""
     from detector.series.definition import load as read
     from soc.service.observed import open_trial
-    from soc.service.observer import definitions_of
+    from soc.service.declared import definitions_of
     from soc.service.process import configure_logging, now_ms
 
     configure_logging()

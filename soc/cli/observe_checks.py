@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from detector.health.definition import CONTENT
 from detector.health.definition import load as objectives
 from soc.cli.check import Check
+from soc.service.declared import definitions_of
 from soc.service.levels import slo_dir
-from soc.service.observer import definitions_of
 from soc.service.people import declared
 from soc.settings import Settings
 

@@ -146,7 +146,8 @@ class Anomaly:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Of one board: its series, about how many keys had no room and are counted as other, and events that came too late for any bucket."""
+    """Of one board: its series, about how many keys had no room and are counted as other, and events that no bucket
+    took: too late, or no room for their ids."""
 
     series: int
     beyond: int

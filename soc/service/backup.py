@@ -27,9 +27,9 @@ from soc import __version__
 from soc.backtest.jobs import jobs_dir
 from soc.errors import ConfigError, StoreUnavailable
 from soc.locks import only_one
+from soc.service.declared import series_dir
 from soc.service.levels import slo_dir
 from soc.service.lists import lists_dir
-from soc.service.observer import series_dir
 from soc.service.people import people_dir
 from soc.service.ruleset import rules_dir
 from soc.settings import Settings

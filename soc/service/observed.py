@@ -19,9 +19,9 @@ from soc.locks import only_one
 from soc.model.anomaly import Anomaly, thinned
 from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
+from soc.service.harmless import KnownHarmless
 from soc.service.levels import KnownSurges
 from soc.service.merges import KnownMerges
-from soc.service.observer import KnownHarmless
 from soc.service.process import now_ms, relax_garbage_collection
 from soc.service.scratch import Span, days_ago, place_of, span_of
 from soc.service.stores import open_history, open_stores, prepare

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -23,30 +22,28 @@ from detector.health.alarm import Alarm
 from detector.health.tell import finding_of, rule_of
 from detector.heir import Merges
 from detector.observe import Observer
-from detector.series.definition import CONTENT, Definitions, instead, load
+from detector.series.definition import Definitions, instead
 from soc import telemetry
 from soc.buffer.base import Batch, Readable
 from soc.complaint import Complaint
-from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.model.anomaly import Board
 from soc.model.event import Stored
 from soc.model.finding import Finding
-from soc.model.harmless import harmless_of
-from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.surge import Expected
+from soc.service.declared import declared_in, definitions_of
 from soc.service.handover import ANOMALIES, hand_over, waiting
-from soc.service.levels import KnownSurges, LevelsOf, slo_dir
+from soc.service.harmless import KnownHarmless
+from soc.service.levels import KnownSurges, LevelsOf
 from soc.service.looking import looking
 from soc.service.merges import KnownMerges
-from soc.service.people import PeopleOf, people_dir
+from soc.service.people import PeopleOf
 from soc.service.process import check_port, now_ms, open_event_log, relax_garbage_collection
 from soc.service.stamps import Files
 from soc.service.stores import open_stores, prepare
 from soc.settings import Settings
 from soc.store.anomalies import SqliteAnomalies
-from soc.store.base import PolicyStore
 
 log = structlog.get_logger("observer")
 
@@ -54,25 +51,6 @@ _RETRY_S = 1.0
 _LOOK_S = 1.0
 _EVENTS_A_COMMIT = 200_000  # at most, however quickly they come
 _MOST_WAITING = 1000  # files that the detector has not taken
-
-
-def series_dir(data_dir: Path) -> Path:
-    return data_dir / "series"
-
-
-def definitions_of(settings: Settings) -> Definitions:
-    """What the settings name, or what comes with govsoc and what administrators have added."""
-    return load(_series_folders(settings))
-
-
-def _series_folders(settings: Settings) -> Sequence[Path]:
-    return settings.observe.series or (series_dir(settings.data_dir), CONTENT)
-
-
-def declared_in(settings: Settings) -> list[Path]:
-    """Everything that an administrator writes for the observer: series, kinds of entities, objectives."""
-    people = settings.observe.people or [people_dir(settings.data_dir)]
-    return [*_series_folders(settings), *people, slo_dir(settings.data_dir)]
 
 
 def observer(settings: Settings, stop: threading.Event) -> None:
@@ -89,33 +67,13 @@ def observer(settings: Settings, stop: threading.Event) -> None:
             return
         policies = open_stores(settings).policies
         harmless, surges, merges = KnownHarmless(policies), KnownSurges(policies), KnownMerges(policies, settings)
-        harmless.load()
-        surges.load()
-        merges.load()
-        cleanup.enter_context(
-            looking(
-                "surges",
-                surges.load,
-                _LOOK_S,
-                Complaint(log, "surges are as last known", "they are known again"),
-            )
-        )
-        cleanup.enter_context(
-            looking(
-                "harmless",
-                harmless.load,
-                _LOOK_S,
-                Complaint(log, "what is harmless is as last known", "it is known again"),
-            )
-        )
-        cleanup.enter_context(
-            looking(
-                "merges",
-                merges.load,
-                _LOOK_S,
-                Complaint(log, "organisations are as last known", "they are known again"),
-            )
-        )
+        for name, known, stale, again in (
+            ("surges", surges, "surges are as last known", "they are known again"),
+            ("harmless", harmless, "what is harmless is as last known", "it is known again"),
+            ("merges", merges, "organisations are as last known", "they are known again"),
+        ):
+            known.load()
+            cleanup.enter_context(looking(name, known.load, _LOOK_S, Complaint(log, stale, again)))
         server, _ = start_http_server(observe.http_port, observe.http_host)
         cleanup.callback(server.server_close)
         cleanup.callback(server.shutdown)
@@ -125,31 +83,6 @@ def observer(settings: Settings, stop: threading.Event) -> None:
         relax_garbage_collection()
         log.info("observing", metrics=f"http://{observe.http_host}:{observe.http_port}/metrics")
         watching.run(stop)
-
-
-class KnownHarmless:
-    """What people said is harmless, as last known."""
-
-    def __init__(self, policies: PolicyStore) -> None:
-        self._policies = policies
-        self._revision: int | None = None
-        self._strengths: dict[str, float] = {}
-
-    def strength(self, series: str) -> float:
-        return self._strengths.get(series, 0.0)
-
-    def load(self) -> None:
-        """Raises what the store raises; then nothing has changed."""
-        revision = self._policies.revision()
-        if revision == self._revision:
-            return
-        found = {}
-        for policy in self._policies.list(PolicyKind.HARMLESS):
-            try:
-                found[policy.id] = harmless_of(policy).signed
-            except ConfigError as error:
-                log.warning("a policy cannot be read", reason=str(error))
-        self._strengths, self._revision = found, revision
 
 
 class Watching:

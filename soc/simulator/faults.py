@@ -8,9 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
-from soc.errors import ConfigError
-from soc.simulator import lgsp, otp
+from soc.simulator import otp
 from soc.simulator.episode import Effect, Episode, Incident, Scene
+from soc.simulator.fault import each, fault, one_of
+from soc.simulator.lgsp_faults import (
+    lgsp_certificate,
+    lgsp_duplicates,
+    lgsp_link_flaps,
+    lgsp_quota,
+    lgsp_slow,
+    lgsp_timeouts,
+    slow_leak,
+)
 from soc.simulator.line import DAY_MS, FILES, MINUTE_MS, Entry
 from soc.simulator.people import CARRIERS, Citizen
 
@@ -19,27 +28,9 @@ _PORTAL, _OTP, _LGSP = (
     frozenset({"otp.gateway"}),
     frozenset({"lgsp.gateway"}),
 )
-PROVIDERS = tuple(dict.fromkeys(service.provider for service in lgsp.SERVICES))
-# Provider -> the system of domain.md that it is.
-SYSTEMS = {
-    "CSDLQG-DANCU": "dancu",
-    "HOTICH-BTP": "hotich",
-    "DATDAI-HY": "datdai",
-    "BHXH-VN": "csdlqg",
-    "TRUCVB": "vanban",
-}
 _BIG = tuple(name for name, (share, _) in CARRIERS.items() if share > 0.1)
 _RETRY_AFTER_MS = 60_000
 _WHO = ("phone", "carrier", "account", "client_ip")
-Change = Callable[[Entry], Iterable[Entry]]
-
-
-def one_of(value: str, of: Iterable[str], rng: Random, what: str, choose: Iterable[str] | None = None) -> str:
-    """`value` if it is one of them, one by chance if it is empty. Raises `ConfigError`."""
-    known = tuple(of)
-    if value and value not in known:
-        raise ConfigError(f"{what} {value!r} is unknown: choose one of {', '.join(known)}")
-    return value or rng.choice(tuple(choose or known))
 
 
 def lose(entries: list[Entry], rng: Random, carrier: str, start: int, end: int, share: float = 1.0) -> list[Entry]:
@@ -61,19 +52,6 @@ def lose(entries: list[Entry], rng: Random, carrier: str, start: int, end: int, 
     return kept
 
 
-def _each(start: int, end: int, change: Change) -> Callable[[list[Entry]], list[Entry]]:
-    """A change of single entries of a session."""
-    return lambda entries: [
-        new for entry in entries for new in (change(entry) if start <= entry.at < end else (entry,))
-    ]
-
-
-def _fault(kind: str, effect: Effect, feature: str, system: str = "", expect: str = "anomaly", **who: str) -> Episode:
-    named = {name.replace("__", "."): value for name, value in who.items()}
-    stream = min(effect.streams)
-    return Episode(Incident(kind, effect.start, effect.end, stream, named, feature, system, expect), effect=effect)
-
-
 def otp_loss(
     at: int, rng: Random, _scene: Scene, *, minutes: float = 60, carrier: str = "", share: float = 0.3
 ) -> Episode:
@@ -89,7 +67,7 @@ def otp_loss(
             after += lose(otp.attempt(first.at + _RETRY_AFTER_MS, rng, who, 2), rng, carrier, at, end, share)
         return after
 
-    return _fault("otp_loss", Effect(at, end, _OTP, change), "otp.delivery_ratio", govsoc__otp__carrier=carrier)
+    return fault("otp_loss", Effect(at, end, _OTP, change), "otp.delivery_ratio", govsoc__otp__carrier=carrier)
 
 
 def otp_late_codes(
@@ -109,7 +87,7 @@ def otp_late_codes(
             changed.append(entry._replace(at=entry.at + late_ms, fields=f))
         return changed
 
-    return _fault("otp_late_codes", Effect(at, end, _OTP, change), "otp.delivery_latency", govsoc__otp__carrier=carrier)
+    return fault("otp_late_codes", Effect(at, end, _OTP, change), "otp.delivery_latency", govsoc__otp__carrier=carrier)
 
 
 def otp_verify_failures(at: int, rng: Random, _scene: Scene, *, minutes: float = 60, share: float = 0.4) -> Episode:
@@ -121,110 +99,7 @@ def otp_verify_failures(at: int, rng: Random, _scene: Scene, *, minutes: float =
             entry = entry._replace(fields=entry.fields | {"status": "wrong"})
         return (entry,)
 
-    return _fault("otp_verify_failures", Effect(at, end, _OTP, _each(at, end, change)), "otp.verify_ratio")
-
-
-def _of(provider: str, rng: Random) -> tuple[str, str]:
-    provider = one_of(provider, PROVIDERS, rng, "provider")
-    return provider, SYSTEMS.get(provider, "lgsp")
-
-
-def slower(entry: Entry, factor: float) -> Entry:
-    """An LGSP call whose provider took longer."""
-    f = entry.fields
-    more = int(int(str(f["backend_ms"])) * (factor - 1))
-    took = {"backend_ms": int(str(f["backend_ms"])) + more, "duration_ms": int(str(f["duration_ms"])) + more}
-    return entry._replace(fields=f | took)
-
-
-def lgsp_slow(
-    at: int, rng: Random, _scene: Scene, *, minutes: float = 120, provider: str = "", factor: float = 2
-) -> Episode:
-    """A provider takes several times as long to answer."""
-    (provider, system), end = _of(provider, rng), at + int(minutes * MINUTE_MS)
-
-    def change(entry: Entry) -> Iterable[Entry]:
-        if entry.fields["provider"] == provider and entry.fields["status"] != 504:
-            entry = slower(entry, factor)
-        return (entry,)
-
-    effect = Effect(at, end, _LGSP, _each(at, end, change))
-    return _fault("lgsp_slow", effect, "lgsp.latency", system, govsoc__lgsp__provider=provider)
-
-
-def _failing(
-    kind: str, at: int, minutes: float, rng: Random, share: float, status: int, who: dict[str, str],
-    reason: tuple[str, str] | None = None, when: Callable[[int], bool] = lambda _at: True,
-) -> Episode:  # fmt: skip
-    """A share of the calls that have these fields fails. `when`: at which ms it is so."""
-    end = at + int(minutes * MINUTE_MS)
-
-    def change(entry: Entry) -> Iterable[Entry]:
-        f = entry.fields
-        if when(entry.at) and all(f[name] == value for name, value in who.items()) and rng.random() < share:
-            f = dict(f)
-            lgsp.refuse(f, rng, status, reason)
-            entry = entry._replace(fields=f)
-        return (entry,)
-
-    effect = Effect(at, end, _LGSP, _each(at, end, change))
-    system = SYSTEMS.get(who.get("provider", ""), "lgsp")
-    named = {f"govsoc__lgsp__{name}": value for name, value in who.items()}
-    return _fault(kind, effect, "lgsp.error_ratio", system, **named)
-
-
-def lgsp_timeouts(
-    at: int, rng: Random, _scene: Scene, *, minutes: float = 60, provider: str = "", share: float = 0.4
-) -> Episode:
-    """A provider does not answer a share of the calls in time."""
-    return _failing("lgsp_timeouts", at, minutes, rng, share, 504, {"provider": _of(provider, rng)[0]})
-
-
-def lgsp_certificate(at: int, rng: Random, _scene: Scene, *, minutes: float = 90, provider: str = "") -> Episode:
-    """A provider's certificate has expired."""
-    reason = ("101503", "SSLHandshakeException: PKIX path validation failed: certificate expired")
-    return _failing("lgsp_certificate", at, minutes, rng, 1.0, 500, {"provider": _of(provider, rng)[0]}, reason)
-
-
-def lgsp_quota(
-    at: int, rng: Random, _scene: Scene, *, minutes: float = 60, consumer: str = "CU-DVC", share: float = 0.5
-) -> Episode:
-    """A consumer is throttled."""
-    consumer = one_of(consumer, lgsp.CONSUMERS, rng, "consumer")
-    return _failing("lgsp_quota", at, minutes, rng, share, 429, {"consumer": consumer})
-
-
-def lgsp_link_flaps(
-    at: int,
-    rng: Random,
-    _scene: Scene,
-    *,
-    minutes: float = 60,
-    provider: str = "",
-    every_s: float = 240,
-    down_s: float = 90,
-) -> Episode:
-    """The line to a provider goes down and comes back, again and again."""
-
-    def down(when: int) -> bool:
-        return (when - at) % int(every_s * 1000) < down_s * 1000
-
-    return _failing("lgsp_link_flaps", at, minutes, rng, 1.0, 502, {"provider": _of(provider, rng)[0]}, when=down)
-
-
-def lgsp_duplicates(
-    at: int, rng: Random, _scene: Scene, *, minutes: float = 60, consumer: str = "CU-DVC", share: float = 0.5
-) -> Episode:
-    """A consumer sends a share of its calls twice: the same correlation id within a second."""
-    consumer, end = one_of(consumer, lgsp.CONSUMERS, rng, "consumer"), at + int(minutes * MINUTE_MS)
-
-    def change(entry: Entry) -> Iterable[Entry]:
-        yield entry
-        if entry.fields["consumer"] == consumer and rng.random() < share:
-            yield entry._replace(at=entry.at + rng.randrange(200, 900))
-
-    effect = Effect(at, end, _LGSP, _each(at, end, change))
-    return _fault("lgsp_duplicates", effect, "lgsp.duplicates", govsoc__lgsp__consumer=consumer)
+    return fault("otp_verify_failures", Effect(at, end, _OTP, each(at, end, change)), "otp.verify_ratio")
 
 
 def portal_errors(at: int, rng: Random, _scene: Scene, *, minutes: float = 30, share: float = 0.3) -> Episode:
@@ -236,7 +111,7 @@ def portal_errors(at: int, rng: Random, _scene: Scene, *, minutes: float = 30, s
             entry = entry._replace(fields=entry.fields | {"status": rng.choice((500, 502, 502, 503)), "size": 157})
         return (entry,)
 
-    return _fault("portal_errors", Effect(at, end, _PORTAL, _each(at, end, change)), "portal.error_ratio", "portal")
+    return fault("portal_errors", Effect(at, end, _PORTAL, each(at, end, change)), "portal.error_ratio", "portal")
 
 
 def portal_slow(at: int, rng: Random, _scene: Scene, *, minutes: float = 60, factor: float = 3) -> Episode:
@@ -249,37 +124,7 @@ def portal_slow(at: int, rng: Random, _scene: Scene, *, minutes: float = 60, fac
             entry = entry._replace(fields=entry.fields | {"seconds": took})
         return (entry,)
 
-    return _fault("portal_slow", Effect(at, end, _PORTAL, _each(at, end, change)), "portal.latency", "portal")
-
-
-def slow_leak(
-    at: int,
-    rng: Random,
-    _scene: Scene,
-    *,
-    days: float = 7,
-    provider: str = "",
-    measure: str = "success",
-    percent: float = 2,
-) -> Episode:
-    """A provider gets a little worse each day: `percent` more of its calls fail, or take that much longer."""
-    (provider, system), end = _of(provider, rng), at + int(days * DAY_MS)
-    one_of(measure, ("success", "latency"), rng, "measure")
-
-    def change(entry: Entry) -> Iterable[Entry]:
-        f, worse = entry.fields, percent / 100 * (entry.at - at) / DAY_MS
-        if f["provider"] == provider:
-            if measure == "latency":
-                entry = slower(entry, 1 + worse)
-            elif f["status"] == 200 and rng.random() < worse:
-                f = dict(f)
-                lgsp.refuse(f, rng, 500)
-                entry = entry._replace(fields=f)
-        return (entry,)
-
-    feature = "lgsp.latency" if measure == "latency" else "lgsp.error_ratio"
-    effect = Effect(at, end, _LGSP, _each(at, end, change))
-    return _fault("slow_leak", effect, feature, system, govsoc__lgsp__provider=provider)
+    return fault("portal_slow", Effect(at, end, _PORTAL, each(at, end, change)), "portal.latency", "portal")
 
 
 def clock_skew(
@@ -291,8 +136,8 @@ def clock_skew(
     def change(entry: Entry) -> Iterable[Entry]:
         return (entry._replace(clock=int(seconds * 1000)),) if entry.stream == stream else (entry,)
 
-    effect = Effect(at, end, frozenset({stream}), _each(at, end, change))
-    return _fault("clock_skew", effect, "clock_skew")
+    effect = Effect(at, end, frozenset({stream}), each(at, end, change))
+    return fault("clock_skew", effect, "clock_skew")
 
 
 def collector_outage(
@@ -301,8 +146,8 @@ def collector_outage(
     """Nothing of a source arrives, whatever its system does: a silent source, not an anomaly."""
     stream, end = one_of(stream, FILES, rng, "stream"), at + int(minutes * MINUTE_MS)
     streams = _PORTAL if stream in _PORTAL else frozenset({stream})
-    effect = Effect(at, end, streams, _each(at, end, lambda entry: () if entry.stream == stream else (entry,)))
-    return _fault("collector_outage", effect, "silence", expect="silent")
+    effect = Effect(at, end, streams, each(at, end, lambda entry: () if entry.stream == stream else (entry,)))
+    return fault("collector_outage", effect, "silence", expect="silent")
 
 
 # Option of `surge` -> the sessions that there are more of.
@@ -329,8 +174,8 @@ def merge(
             entry = entry._replace(fields=entry.fields | {"consumer_org": into})
         return (entry,)
 
-    effect = Effect(at, end, _LGSP, _each(at, end, change))
-    return _fault("merge", effect, "lgsp.calls", expect="none", govsoc__lgsp__consumer_org=commune)
+    effect = Effect(at, end, _LGSP, each(at, end, change))
+    return fault("merge", effect, "lgsp.calls", expect="none", govsoc__lgsp__consumer_org=commune)
 
 
 FAULTS: dict[str, Callable[..., Episode]] = {

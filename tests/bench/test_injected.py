@@ -6,8 +6,9 @@ from datetime import date
 
 import pytest
 
-from bench.injected import Alarm, Key, Run, judge, midnight, observe, weeks_of
+from bench.injected import midnight, observe
 from bench.injected_entities import Tally
+from bench.injected_judge import Alarm, Key, Run, judge, weeks_of
 from soc.simulator import Incident, Planned, Rates
 from soc.simulator.line import DAY_MS, HOUR_MS, MINUTE_MS
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from detector.episode import Call, threshold
+from detector.evidence import Usual, learn
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
 from detector.track import Track
@@ -87,11 +88,72 @@ def test_a_doubled_latency_is_a_call_within_five_minutes(seed):
     assert DAY + 60 <= series.minutes[0] <= DAY + 64
 
 
-def few(series: Watched, rng: Random, minutes: range, slow: float = 1.0) -> None:
+def known(series: Watched) -> list[float]:
+    usual = series.track.episode.usual
+    return [getattr(usual, name) for name in usual.KEPT]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_incident_does_not_widen_what_it_is_measured_by(seed):
+    """Five receipts a minute bring their evidence slowly, and each of them is farther off than any before."""
+    series, rng = Watched(definition("ratio", direction="high")), Random(seed)
+    usual = {}
+    for minute in range(DAY + 120):
+        usual[START + minute * MINUTE] = known(series)
+        ratio(series, rng, range(minute, minute + 1), 0.02 if minute < DAY + 60 else 0.3, 5)
+        if series.calls:
+            break
+    assert known(series) == usual[series.calls[0].began]
+    assert series.calls[0].ts > series.calls[0].began
+
+
+def test_what_began_and_called_nobody_is_learned():
+    what = definition("ratio", direction="high")
+    series, all_of_it = Watched(what), Usual()
+    shares = [0.0] * (DAY + 60) + [0.05, 0.05] + [0.0] * 20
+    began = 0
+    for minute, share in enumerate(shares):
+        before = known(series)
+        series.see(minute, share, 20.0)
+        learn(all_of_it, what, share, 20.0, 0.0)
+        if series.track.episode.began:
+            began += 1
+            assert known(series) == before
+    assert began
+    assert not series.calls
+    assert known(series) == [getattr(all_of_it, name) for name in Usual.KEPT]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_no_call_is_no_begin_of_one(seed):
+    """Where a rise alone is worth a call, minutes without any failure are no part of the episode."""
+    series, rng = Watched(definition("ratio", direction="high")), Random(seed)
+    ratio(series, rng, range(DAY + 45), 0.02, 5)
+    ratio(series, rng, range(DAY + 45, DAY + 75), 0.3, 5)
+    assert series.calls[0].began >= START + (DAY + 45 - 10) * MINUTE
+
+
+@pytest.mark.parametrize("measure", ["ratio", "count", "quantile", "mean"])
+def test_a_restart_in_the_middle_of_an_episode_changes_nothing(measure):
+    series, other, rng = Watched(definition(measure)), Watched(definition(measure)), Random(4)
+    zone, meter = ZoneInfo("Asia/Ho_Chi_Minh"), meter_of(series.what)
+    learning = WEEKS if measure == "count" else DAY
+    for minute in range(learning + 120):
+        off = 1.5 if minute > learning + 60 else 1.0
+        value = 0.1 * off * rng.random() if measure == "ratio" else poisson(rng, 40 * off)
+        for one in (series, other):
+            one.see(minute, value, 20.0)
+        if minute > learning:
+            other.track = Track.load(other.track.dump(), other.what, meter, zone)
+            assert other.track.dump() == series.track.dump()
+    assert other.calls == series.calls
+
+
+def few(series: Watched, rng: Random, minutes: range, slow: float = 1.0, calls: float = 9) -> None:
     """Some nine calls a minute that take about 400 ms, and a little more or less in each hour."""
     for minute in minutes:
         hour = 0.05 * math.sin(minute // 60)
-        values = [rng.lognormvariate(6 + hour + math.log(slow), 0.45) for _ in range(poisson(rng, 9))]
+        values = [rng.lognormvariate(6 + hour + math.log(slow), 0.45) for _ in range(poisson(rng, calls))]
         mean = math.exp(sum(map(math.log, values)) / len(values)) if values else None
         series.see(minute, mean, len(values))
 
@@ -107,6 +169,31 @@ def test_a_doubled_mean_of_few_is_mostly_a_call_within_five_minutes():
         delays.append(series.minutes[0] - DAY - 60)
     assert sorted(delays)[2] <= 4
     assert max(delays) <= 10
+
+
+@pytest.mark.parametrize("calls", [2.0, 4.0])
+def test_a_doubled_mean_of_a_handful_is_not_taken_for_usual_before_it_is_called(calls):
+    """Each bucket says little of the last hour where it has few values. 18 calls hold the evidence, and chance wants some more."""
+    delays = []
+    for seed in range(8):
+        series, rng = Watched(definition("mean", direction="high")), Random(seed)
+        few(series, rng, range(DAY + 60), calls=calls)
+        few(series, rng, range(DAY + 60, DAY + 120), slow=2.0, calls=calls)
+        delays.append(series.minutes[0] - DAY - 59 if series.calls else 60)
+    assert sorted(delays)[4] <= 36 / calls
+    assert max(delays) <= 60 / calls
+
+
+def test_of_many_values_two_buckets_are_enough():
+    """A duration that is far off is so by all its values: it is not five buckets that are asked for, but five events."""
+    for measure, more in (("mean", {}), ("quantile", {"quantile": 0.95})):
+        series, rng = Watched(definition(measure, direction="high", **more)), Random(1)
+        for minute in range(DAY + 70):
+            slow = math.log(3) if minute >= DAY + 60 else 0.0
+            values = sorted(rng.lognormvariate(6 + slow, 0.45) for _ in range(100))
+            value = values[95] if measure == "quantile" else math.exp(sum(map(math.log, values)) / 100)
+            series.see(minute, value, 100)
+        assert series.minutes[0] == DAY + 61
 
 
 @pytest.mark.long
@@ -166,6 +253,16 @@ def test_what_comes_back_is_the_same_alert_and_what_comes_much_later_another():
         ratio(series, rng, range(at, at + minutes), share)
         at += minutes
     assert len({call.since for call in series.calls}) == 2
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_a_clock_that_goes_back_calls_nobody(share):
+    """What was going on is over; what is usual is still known."""
+    series, rng = Watched(definition("ratio")), Random(4)
+    ratio(series, rng, range(DAY + 60), share)
+    series.track.go_back()
+    ratio(series, rng, range(DAY + 10, DAY + 120), share)
+    assert not series.calls
 
 
 def test_what_stays_for_a_day_is_the_new_normal():
@@ -237,6 +334,60 @@ def test_a_leak_of_two_percent_a_day_is_a_call_within_three_days():
             found = quarter / 96
     assert found is not None
     assert 20 < found <= 23.1
+
+
+HOURLY = definition("mean", direction="high", bucket="1h", by_load=True, page={"change": 0.05})
+
+
+def hours(series: Watched, rng: Random, of: range, longer_each_day: float = 0.0, longer: float = 0.0) -> None:
+    """Some three thousand calls a day, half of that at weekends, which take 20 % longer at the busiest hours than at night."""
+    for hour in of:
+        busy = day(hour * 60) * (0.5 if hour // 24 % 7 > 4 else 1.0) * Random(hour // 24).lognormvariate(0, 0.06)
+        events = poisson(rng, 230 * busy * rng.lognormvariate(0, 0.08))
+        leak = 1 + longer + longer_each_day * (hour - of.start) / 24
+        logarithm = rng.gauss(math.log(300 * (1 + 0.2 * busy) * leak), 0.45 / math.sqrt(max(events, 1)))
+        series.see(hour * 60, math.exp(logarithm) if events else None, events)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_latency_that_leaks_two_percent_a_day_is_a_call_within_days(seed):
+    """Three days, of working days; days differ by more, and most of that is load."""
+    series, rng = Watched(HOURLY), Random(seed)
+    hours(series, rng, range(21 * 24))
+    assert not series.calls
+    hours(series, rng, range(21 * 24, 26 * 24), longer_each_day=0.02)
+    assert 22 * 1440 < series.minutes[0] <= (24 * 24 + 12) * 60
+    assert series.calls[0].actual > series.calls[0].expected
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_load_alone_is_no_leak(seed):
+    series = Watched(HOURLY)
+    hours(series, Random(seed), range(120 * 24))
+    assert not series.calls
+
+
+def test_latency_that_stays_longer_for_a_week_is_the_new_normal():
+    series, rng = Watched(HOURLY), Random(3)
+    hours(series, rng, range(22 * 24))
+    hours(series, rng, range(22 * 24, 40 * 24), longer=0.1)
+    assert len({call.since for call in series.calls}) == 1
+    assert 28 * 1440 < max(series.minutes) < 30 * 1440
+
+
+def test_a_restart_in_a_leak_changes_nothing():
+    series, rng = Watched(HOURLY), Random(5)
+    hours(series, rng, range(21 * 24))
+    hours(series, rng, range(21 * 24, 23 * 24), longer_each_day=0.02)
+    assert series.track.episode.began
+    data = series.track.dump()
+    other = Watched(HOURLY)
+    other.track = Track.load(data, HOURLY, meter_of(HOURLY), ZoneInfo("Asia/Ho_Chi_Minh"))
+    assert other.track.dump() == data
+    hours(series, Random(6), range(23 * 24, 26 * 24), longer_each_day=0.05)
+    hours(other, Random(6), range(23 * 24, 26 * 24), longer_each_day=0.05)
+    assert other.calls == series.calls
+    assert other.track.dump() == series.track.dump()
 
 
 @pytest.mark.long

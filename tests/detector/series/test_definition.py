@@ -44,6 +44,11 @@ def test_all_that_come_with_govsoc_are_whole():
         ("measure: count\npage: {change: -1}", 7, "page.change"),
         ("measure: count\nmeasure: count", 7, "twice"),
         ("measure: count\nmax_series: 1000000", 7, "max_series"),
+        ("measure: mean\nfield: a\nby_load: true", 2, "`by_load` is for a mean in buckets of an hour"),
+        ("measure: count\nbucket: 1h\nby_load: true", 2, "`by_load` is for a mean in buckets of an hour"),
+        ("measure: count\njoin: id", 2, "`join` is for a conversion"),
+        ("measure: count\nwithin: 30s", 2, "`within` needs `join`"),
+        ("measure: conversion\nhit: a:b\njoin: id\nwithin: 45s", 9, "within"),
         ("measure: &a count\nunit: *a", 7, "aliases"),
     ],
 )

@@ -15,8 +15,9 @@ from soc.model.anomaly import RECORD_BYTES, Board, half
 from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
 from soc.model.surge import Surge, Surges
+from soc.service.declared import declared_in
 from soc.service.handover import take
-from soc.service.observer import Watching, declared_in
+from soc.service.observer import Watching
 from soc.service.stamps import Files
 from soc.settings import Observe, Settings
 from soc.store.anomalies import SqliteAnomalies

@@ -1,0 +1,162 @@
+"""Conversions joined by an id: as a slow reference says, in whatever order the events of a moment come, and in bounded memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from streams import MINUTE, START, stored
+
+from detector.series import join
+from detector.series.aggregate import Aggregator
+from detector.series.definition import Definition
+
+WITHIN = 30_000
+MINUTES = 12
+
+
+def definition(**more: object) -> Definition:
+    base = {
+        "name": "sent", "system": "xx", "titles": {"vi": "x", "en": "x"}, "dataset": "d", "measure": "conversion",
+        "where": "step:ask", "hit": "step:answer AND ok:true", "join": "id", "within": "30s", "group_by": ["carrier"],
+    }  # fmt: skip
+    return Definition.model_validate(base | more)
+
+
+Drawn = tuple[int, str, str, str, bool]  # ms, step, id, carrier, ok
+drawn_events = st.lists(
+    st.tuples(
+        st.integers(0, MINUTES * MINUTE), st.sampled_from(("ask", "answer")), st.sampled_from([f"r{n}" for n in range(12)]),
+        st.sampled_from(("a", "b")), st.booleans(),
+    ),
+    max_size=80,
+)  # fmt: skip
+
+
+def stream(drawn: list[Drawn]) -> list:
+    """With an event a second of something else, so that the source is never silent and all buckets are closed."""
+    beats = [(second * 1000, "beat", "", "", True) for second in range((MINUTES + 4) * 60)]
+    return [
+        stored(START + at, n, "d", step=step, id=id_ or None, carrier=carrier if step == "ask" else None, ok=ok)
+        for n, (at, step, id_, carrier, ok) in sorted(enumerate([*drawn, *beats]), key=lambda one: one[1][0])
+    ]
+
+
+def first_of_each(drawn: list[Drawn]) -> list[Drawn]:
+    """Each id is asked for once, as ids are."""
+    asked, kept = set(), []
+    for one in sorted(drawn):
+        if one[1] == "ask" and one[2] in asked:
+            continue
+        if one[1] == "ask":
+            asked.add(one[2])
+        kept.append(one)
+    return kept
+
+
+def reference(drawn: list[Drawn]) -> dict[tuple[int, str], tuple[int, int]]:
+    found: dict[tuple[int, str], list[int]] = defaultdict(lambda: [0, 0])
+    for at, step, id_, carrier, _ in drawn:
+        if step == "ask":
+            answers = [t for t, s, i, _, ok in drawn if s == "answer" and i == id_ and ok]
+            cell = found[at // MINUTE, carrier]
+            cell[0] += any(abs(t - at) <= WITHIN for t in answers)
+            cell[1] += 1
+    return {key: (hits, events) for key, (hits, events) in found.items()}
+
+
+def closed(events: list, aggregator: Aggregator | None = None) -> dict[tuple[int, str], tuple[int, int]]:
+    found = {}
+    for one in (aggregator or Aggregator({"sent": definition()})).feed(events):
+        for slot, (value, weight) in one.readings or []:
+            if value is not None:
+                key = one.board.keys[slot]
+                assert key is not None
+                found[(one.start - START) // MINUTE, key[0]] = (round(value * weight), round(weight))
+    return found
+
+
+def without_the_first(found: dict[tuple[int, str], tuple[int, int]]) -> dict[tuple[int, str], tuple[int, int]]:
+    """The bucket in which a source began is not whole."""
+    return {key: value for key, value in found.items() if key[0]}
+
+
+@settings(max_examples=60, deadline=None)
+@given(drawn_events, st.randoms(use_true_random=False))
+def test_as_a_slow_reference_says_in_any_order_of_a_moment(drawn, rng: Random):
+    drawn = first_of_each(drawn)
+    expected = without_the_first(reference(drawn))
+    events = stream(drawn)
+    assert without_the_first(closed(events)) == expected
+    events.sort(key=lambda one: one.ts + rng.randrange(10_000))
+    assert without_the_first(closed(events)) == expected
+
+
+@settings(max_examples=30, deadline=None)
+@given(drawn_events, st.integers(0, 1000))
+def test_a_restart_changes_nothing(drawn, cut):
+    events = stream(first_of_each(drawn))
+    whole = closed(events)
+    before = Aggregator({"sent": definition()})
+    found = closed(events[:cut], before)
+    after = Aggregator({"sent": definition()})
+    after.load({key: msgspec.msgpack.decode(msgspec.msgpack.encode(one)) for key, one in before.dump().items()})
+    assert found | closed(events[cut:], after) == whole
+
+
+def test_memory_is_bounded_and_what_had_no_room_is_said(monkeypatch):
+    monkeypatch.setattr(join, "MOST_OPEN", 50)
+    drawn = [(MINUTE + n * 100, "ask", f"r{n}", "a", True) for n in range(200)]
+    aggregator = Aggregator({"sent": definition()})
+    found = closed(stream(drawn), aggregator)
+    (board,) = aggregator.boards()
+    assert found[1, "a"] == (0, 50)
+    assert board.lost == 150
+    assert board.empty
+
+
+def test_answers_to_nothing_are_forgotten():
+    drawn = [(n * 1000, "answer", f"r{n}", "", True) for n in range(600)]
+    aggregator = Aggregator({"sent": definition()})
+    closed(stream(drawn), aggregator)
+    (board,) = aggregator.boards()
+    assert board.empty
+    assert not board.slots
+
+
+def test_what_comes_after_its_bucket_is_said_and_what_has_no_id_is_no_part_of_it():
+    events = stream([(MINUTE, "ask", "", "a", True)])
+    events.append(stored(START + 2 * MINUTE, 9_999, "d", step="ask", id="late", carrier="a"))
+    aggregator = Aggregator({"sent": definition()})
+    assert not closed(events, aggregator)
+    (board,) = aggregator.boards()
+    assert board.lost == 1
+    assert not board.slots
+
+
+def test_what_a_series_means_changes_with_how_it_is_joined():
+    plain = definition().model_copy(update={"join": None})
+    assert len({plain.hash, definition().hash, definition(within="1m").hash, definition(join="other").hash}) == 4
+    assert definition(within=None).hash == definition(within="1m").hash
+
+
+@pytest.mark.parametrize("more", [{}, {"join": None, "within": None}])
+def test_a_definition_is_read_again_as_it_was_published(more):
+    one = definition(**more)
+    assert Definition.model_validate(one.model_dump(mode="json")) == one
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bucket_waits_as_long_as_answers_may_take(seed):
+    """The last moment of a bucket is asked for as fairly as its first."""
+    rng, drawn = Random(seed), []
+    for n in range(300):
+        at = MINUTE + rng.randrange(5 * MINUTE)
+        drawn += [(at, "ask", f"r{n}", "a", True), (at + rng.randrange(WITHIN), "answer", f"r{n}", "", True)]
+    found = closed(stream(drawn))
+    assert all(hits == events for hits, events in found.values())
+    assert sum(events for _, events in found.values()) == 300
