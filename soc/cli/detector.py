@@ -159,8 +159,8 @@ def backtest(
     """What would have been called about in stored events. Nothing is raised or kept. The first day of each series is for learning, of
     volumes 14 days. Ctrl-C is safe: the same command, the same day, goes on where it was."""
     from detector.series.definition import load as read
-    from soc.service.observed import open_trial
     from soc.service.declared import definitions_of
+    from soc.service.observed import open_trial
     from soc.service.process import configure_logging, now_ms
 
     configure_logging()
