@@ -40,6 +40,14 @@ def _together(child: Scorer, levels: Sequence[float]) -> float:
     return stabilise(math.fsum(unstabilise(level) for level in levels), 1.0)
 
 
+def _width_together(child: Scorer, levels: Sequence[float], widths: Sequence[float]) -> float:
+    """Of the sum of what is so wide at these levels: squares of widths add up on the scale of the values."""
+    stabilise, unstabilise = SCALES[child.kind]
+    sizes = [unstabilise(level + width) - unstabilise(level) for level, width in zip(levels, widths, strict=True)]
+    total = math.fsum(unstabilise(level) for level in levels)
+    return stabilise(total + math.hypot(*sizes), 1.0) - stabilise(total, 1.0)
+
+
 def _inherit_habit(child: Scorer, parents: Sequence[Scorer]) -> None:
     season = child._season
     levels = [_together(child, [one._slow + one._season.day[k] for one in parents]) for k in range(DAY_SLOTS)]
@@ -57,9 +65,10 @@ def _inherit_habit(child: Scorer, parents: Sequence[Scorer]) -> None:
 
 def _inherit_level(child: Scorer, parents: Sequence[Scorer]) -> None:
     child._fast = child._before = child._slow
+    levels = [one._slow for one in parents]
     for k in range(len(child._widths)):
-        child._widths[k] = math.hypot(*(one._widths[k] for one in parents))
-    child._mean = math.hypot(*(one._mean for one in parents))
+        child._widths[k] = _width_together(child, levels, [one._widths[k] for one in parents])
+    child._mean = _width_together(child, levels, [one._mean for one in parents])
     child._size = _together(child, [one._size for one in parents])
     child._high = _together(child, [one._high for one in parents])
     child._low = _together(child, [one._low for one in parents])

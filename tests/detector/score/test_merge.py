@@ -71,8 +71,7 @@ def test_what_is_expected_of_both_is_the_sum_of_what_was_expected_of_each(kind: 
         assert point.learning
     assert sum(off) / len(off) < 12, "the noise of the level itself is eight"
     assert not any(beyond), "the highest and lowest of both are no news"
-    if kind is Kind.GAUGE:
-        assert 3.5 * 20 < reach[0] < 1.5 * 3.5 * 20, "the noise of both is the root of the sum of squares"
+    assert 3.5 * 20 < reach[0] < 1.5 * 3.5 * 20, "the noise of both is the root of the sum of squares"
     assert alarms <= 2
     assert child.step(START + (DAYS + 14) * DAY * STEP_MS - 2 * STEP_MS, None).learning
     assert not child.step(START + (DAYS + 15) * DAY * STEP_MS, 400.0).learning
