@@ -23,17 +23,20 @@ _EVERY = 120  # points between two looks at the counts
 _MINUS_LOG10 = -1 / math.log(10)
 
 
-class Tail:
-    """Counts and, made of them now and then, the surprise at each edge: 0 to BINS - 1 above zero, the others below."""
+_TABLE = 2 * BINS  # where it begins
 
-    __slots__ = ("counts", "due", "seen", "table", "total")
+
+class Tail:
+    """Counts, 0 to BINS - 1 above zero, the next BINS below; and, made of them now and then, the surprise at each edge likewise (all in
+    one array, of which a server holds hundreds of thousands)."""
+
+    __slots__ = ("due", "kept", "seen", "total")
     WHOLE: ClassVar[tuple[str, ...]] = ()
     FLOATS: ClassVar[tuple[str, ...]] = ("due", "seen", "total")
-    ARRAYS: ClassVar[tuple[str, ...]] = ("counts", "table")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("kept",)
 
     def __init__(self) -> None:
-        self.counts = array("f", bytes(8 * BINS))
-        self.table = array("f", bytes(8 * BINS))
+        self.kept = array("f", bytes(16 * BINS))
         self.seen = 0.0  # points since the last look
         self.total = 0.0
         self.due = 30.0
@@ -51,21 +54,23 @@ class Tail:
         if k >= BINS - 1:
             k = BINS - 2
         at = k + BINS if distance < 0 else k
-        self.counts[at] += weight
-        low = self.table[at]
-        return low + (place - k) * (self.table[at + 1] - low)
+        kept = self.kept
+        kept[at] += weight
+        low = kept[_TABLE + at]
+        return low + (place - k) * (kept[_TABLE + at + 1] - low)
 
     def look(self, keep: float) -> None:
         """Make the table anew, and let the counts fade to this share."""
-        counts, table, total = self.counts, self.table, self.total + _PRIOR_POINTS
+        kept, total = self.kept, self.total + _PRIOR_POINTS
         for side in (0, BINS):
             beyond = 0.0
             for k in range(BINS - 1, -1, -1):
-                beyond += counts[side + k]
-                table[side + k] = math.log(min((beyond + _PRIOR_POINTS * _PRIOR[k]) / total, 0.5)) * _MINUS_LOG10
+                beyond += kept[side + k]
+                share = (beyond + _PRIOR_POINTS * _PRIOR[k]) / total
+                kept[_TABLE + side + k] = math.log(min(share, 0.5)) * _MINUS_LOG10
         if keep < 1.0:
             for k in range(2 * BINS):
-                counts[k] *= keep
+                kept[k] *= keep
             self.total *= keep
         self.seen = 0.0
         self.due = float(_EVERY) if self.total >= _EVERY else self.total + 30.0

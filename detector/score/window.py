@@ -58,10 +58,8 @@ class Window:
 
     def __init__(self, step_s: int) -> None:
         self._minutes_gain, self._hour_gain = (1 - 0.5 ** (step_s / half_life) for half_life in (_MINUTES_S, _HOUR_S))
-        self.model, self.shadow = (array("d", bytes(8 * _FEATURES)) for _ in range(2))
-        self.past, self.fresh = (
-            array("d", bytes(8 * _SUMS)) for _ in range(2)
-        )  # sums of products, the last day's apart
+        self.model, self.shadow = (array("f", bytes(4 * _FEATURES)) for _ in range(2))
+        self.past, self.fresh = (array("f", bytes(4 * _SUMS)) for _ in range(2))  # of products, the last day's apart
         self.rival = self.rows = 0.0  # squares that the rival missed by in the last day; rows in all
         self.due, self.leads, self.versions, self.wanted = -1, 0, 0, 1
         self.width = 1.0
@@ -144,4 +142,4 @@ def _fitted(sums: array[float], rows: float) -> array[float]:
     square[np.triu_indices(_FEATURES + 1)] = sums
     square += np.triu(square, 1).T
     ridge = (_RIDGE * rows + _LEAST) * np.eye(_FEATURES)
-    return array("d", np.linalg.solve(square[:-1, :-1] + ridge, square[:-1, -1]).tolist())
+    return array("f", np.linalg.solve(square[:-1, :-1] + ridge, square[:-1, -1]).tolist())
