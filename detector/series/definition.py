@@ -27,7 +27,7 @@ MAX_FILE_BYTES = 256 << 10
 MAX_DEFINITIONS = 500
 MAX_FIELDS = 4  # that one series groups by
 MOST_SERIES = 5_000  # of one definition in one organisation
-_BUCKETS = {"1m": 60, "5m": 300, "10m": 600, "15m": 900, "30m": 1800, "1h": 3600}
+_BUCKETS = {"30s": 30, "1m": 60, "5m": 300, "10m": 600, "15m": 900, "30m": 1800, "1h": 3600}
 _WITHIN = {"10s": 10, "20s": 20, "30s": 30, "1m": 60, "2m": 120, "5m": 300, "10m": 600}
 _FIELD = re.compile(r"[a-z@][\w.@-]{0,119}")
 
@@ -128,7 +128,7 @@ class Definition(Named):
     scale: float = Field(1.0, gt=0, le=1e12)
     """What the values of a quantile or a mean are multiplied by: 1e-6 shows nanoseconds as milliseconds."""
     unit: str = Field("", max_length=20)
-    bucket: Literal["1m", "5m", "10m", "15m", "30m", "1h"] = "1m"
+    bucket: Literal["30s", "1m", "5m", "10m", "15m", "30m", "1h"] = "1m"
     direction: Direction = Direction.BOTH
     severity: Literal["low", "medium", "high", "critical"] = "medium"
     max_series: int = Field(500, ge=1, le=MOST_SERIES)
