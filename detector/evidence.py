@@ -18,9 +18,7 @@ _SLOW = 0.5 ** (1 / 1440)  # of ratios: half after 1,440 buckets
 _HOUR = 1 - 1 / 60  # of durations: the last 60 buckets
 _SPREAD_GAIN = 0.01
 _JOINT = 10  # buckets
-_JOINT_GAIN = (
-    0.02  # there are so few of them that a faster one is mostly chance, which the larger of both takes for unrest
-)
+_JOINT_GAIN = 0.02  # of so few a faster one is mostly chance, which the larger of both takes for unrest
 _OFFSET_GAIN = 0.1
 _OUTLIER = 9.0  # times the usual square of a distance
 _WIDTH = 3.5  # of the band, in standard deviations
@@ -59,21 +57,24 @@ class Usual:
         self.single = self.joint = 1.0
         self.seen = 0.0  # buckets that both were learned from
         self.off = self.room = self.taken = 0.0  # of the buckets that are being taken together
-        self.load = Load()
+        self.load: Load | None = None  # of those alone that are judged by it
 
     def copy(self) -> Usual:
         return Usual.of(self.numbers())
 
     def numbers(self) -> list[float]:
-        return [*(getattr(self, name) for name in self.KEPT), *(getattr(self.load, name) for name in Load.KEPT)]
+        load = self.load or Load()
+        return [*(getattr(self, name) for name in self.KEPT), *(getattr(load, name) for name in Load.KEPT)]
 
     @classmethod
     def of(cls, numbers: Sequence[float]) -> Usual:
         one = cls()
         for name, number in zip(cls.KEPT, numbers, strict=False):
             setattr(one, name, number)
-        for name, number in zip(Load.KEPT, numbers[len(cls.KEPT) :], strict=True):
-            setattr(one.load, name, number)
+        if any(numbers[len(cls.KEPT) :]):
+            one.load = Load()
+            for name, number in zip(Load.KEPT, numbers[len(cls.KEPT) :], strict=True):
+                setattr(one.load, name, number)
         return one
 
     @property
@@ -109,6 +110,7 @@ def learn(usual: Usual, definition: Definition, value: float, weight: float, sea
         expected = _usual_duration(usual, definition, weight, season, 0)
         _spread(usual, values * math.log(max(value, 1e-9) / expected), values, _LEAST_SPREAD)
         if definition.by_load:
+            usual.load = usual.load or Load()
             usual.load.learn(definition.bucket_ms, value, values)
             return
         off = math.log(min(max(value / max(season, 1e-9), 1 / _MOST_OFF), _MOST_OFF))
@@ -171,7 +173,8 @@ def _duration(
 def _usual_duration(usual: Usual, definition: Definition, events: float, season: float, sign: int) -> float:
     """`sign`: looked at from this side; 0: from neither."""
     if definition.by_load:
-        return max(usual.load.expected(max(events, 1.0)) or season, 1e-9)
+        expected = usual.load.expected(max(events, 1.0)) if usual.load is not None else None
+        return max(expected or season, 1e-9)
     lately = _last_hour(usual, season)
     return max(_farther(lately, season, sign) if sign else lately, 1e-9)
 

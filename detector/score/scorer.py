@@ -265,7 +265,7 @@ class Scorer:
             self._turn_day(slot // DAY_SLOTS)
         self._slot = slot
         self._start, self._middle, self._end, self._width, self._caution = self._season.around(slot)
-        self._window.turn(slot, self._size)
+        self._window.turn(slot)
         for tail in self._tails:
             if tail.seen >= tail.due:
                 tail.look(self._fade)
@@ -283,9 +283,18 @@ class Scorer:
         self._day, self._day_sum, self._day_count = day, 0.0, 0
 
     def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
-        center, back = habit + self._fast + self._trend, self._unstabilise
+        center, back, window, least = (
+            habit + self._fast + self._trend,
+            self._unstabilise,
+            self._window,
+            _FLOOR * self._size,
+        )
         sparse = _SPARSE * self._mean * max(self._width, _EVEN)
-        reach = _BAND * (max(self._widths[1] * self._width, sparse, noise) + _FLOOR * self._size)
+        reach = max(self._widths[1] * self._width, sparse, noise)
+        if window.leads:
+            far = max(self._widths[0] * self._width, reach)
+            center, reach = habit + self._slow + far * window.expected(), max(window.width * far, sparse, noise)
+        reach = _BAND * (reach + least)
         ready = self._first + DAY_MS if self._n else None
         learning = ready is None or ts_ms < ready
         return Point(0.0, back(center), back(center - reach), back(center + reach), False, learning, ready)

@@ -21,6 +21,9 @@ _WEEK_GAIN = 0.15
 _WIDTH_GAIN = 0.1
 _WIDEST = 16.0
 _UNSEEN = 2.0  # times that a band is wider on holidays, until they were seen twice
+# what all series have in common until they see a holiday: of 50,000 each would hold half a kilobyte of nothing
+_NO_HOLIDAY, _NO_TET = array("f", bytes(4 * 24)), array("f", bytes(4 * TET_DAYS))
+_NO_HOLIDAY_SEEN, _NO_TET_SEEN = array("B", bytes(24)), array("B", bytes(TET_DAYS))
 
 
 class Season:
@@ -60,12 +63,10 @@ class Season:
         self.day = array("f", bytes(4 * DAY_SLOTS))
         self.widths = array("f", [1.0]) * DAY_SLOTS
         self.week = array("f", bytes(4 * 168))
-        self.holiday = array("f", bytes(4 * 24))
-        self.tet = array("f", bytes(4 * TET_DAYS))
+        self.holiday, self.holiday_seen = _NO_HOLIDAY, _NO_HOLIDAY_SEEN
+        self.tet, self.tet_seen = _NO_TET, _NO_TET_SEEN
         self.seen = array("B", bytes(DAY_SLOTS))
         self.week_seen = array("B", bytes(168))
-        self.holiday_seen = array("B", bytes(24))
-        self.tet_seen = array("B", bytes(TET_DAYS))
 
     def place(self, slot: int) -> tuple[Day, int]:
         """Day, and slot of the day (0 to 143), of the slot-th ten minutes since 1970."""
@@ -121,9 +122,17 @@ class Season:
 
     def _learn_feast(self, day: Day, hour: int, remainder: float, weight: float) -> None:
         if day.holiday:
+            if self.holiday is _NO_HOLIDAY:
+                self.holiday = _NO_HOLIDAY[:]
+            if self.holiday_seen is _NO_HOLIDAY_SEEN:
+                self.holiday_seen = _NO_HOLIDAY_SEEN[:]
             self.holiday[hour] += weight * remainder / (2 * self.visit)
             self.holiday_seen[hour] = min(self.holiday_seen[hour] + 1, 255)
         if day.tet >= 0:
+            if self.tet is _NO_TET:
+                self.tet = _NO_TET[:]
+            if self.tet_seen is _NO_TET_SEEN:
+                self.tet_seen = _NO_TET_SEEN[:]
             self.tet[day.tet] += weight * remainder / (8 * self.visit)
             if hour == 23:
                 self.tet_seen[day.tet] = min(self.tet_seen[day.tet] + 1, 255)

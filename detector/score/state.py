@@ -79,5 +79,6 @@ def thaw(parts: Sequence[Kept], version: str, data: bytes) -> None:
             new = array(old.typecode, data[at : at + len(old) * old.itemsize])
             if not _LITTLE:
                 new.byteswap()
-            setattr(part, name, new)
+            if new != old:  # what is as at first may be shared by many
+                setattr(part, name, new)
             at += len(old) * old.itemsize

@@ -31,20 +31,20 @@ class Tail:
     one array, of which a server holds hundreds of thousands)."""
 
     __slots__ = ("due", "kept", "seen", "total")
-    WHOLE: ClassVar[tuple[str, ...]] = ()
-    FLOATS: ClassVar[tuple[str, ...]] = ("due", "seen", "total")
+    WHOLE: ClassVar[tuple[str, ...]] = ("due", "seen")  # small ones, which take no room
+    FLOATS: ClassVar[tuple[str, ...]] = ("total",)
     ARRAYS: ClassVar[tuple[str, ...]] = ("kept",)
 
     def __init__(self) -> None:
         self.kept = array("f", bytes(16 * BINS))
-        self.seen = 0.0  # points since the last look
+        self.seen = 0  # points since the last look
         self.total = 0.0
-        self.due = 30.0
+        self.due = 30
         self.look(1.0)
 
     def rate(self, distance: float, weight: float) -> float:
         """Surprise, -log10 of the share of the past that was as far on this side; then counts it with this weight."""
-        self.seen += 1.0
+        self.seen += 1
         self.total += weight
         size = distance if distance > 0 else -distance
         if size <= _LOW:
@@ -72,5 +72,5 @@ class Tail:
             for k in range(2 * BINS):
                 kept[k] *= keep
             self.total *= keep
-        self.seen = 0.0
-        self.due = float(_EVERY) if self.total >= _EVERY else self.total + 30.0
+        self.seen = 0
+        self.due = _EVERY if self.total >= _EVERY else int(self.total) + 30

@@ -9,7 +9,6 @@ It leads, and is used, while it misses far less than the forecast that is used w
 
 from __future__ import annotations
 
-import struct
 from array import array
 from typing import ClassVar
 from zlib import crc32
@@ -18,6 +17,7 @@ from detector.score.season import DAY_SLOTS
 
 _FEATURES = 5
 _SUMS = (_FEATURES + 1) * (_FEATURES + 2) // 2  # of products: a triangle
+_FRESH = _SUMS  # where those of the last day begin
 _CLIP = 4.0  # widths
 _MINUTES_S, _HOUR_S = 600, 3600  # half-lives of the means
 _AHEAD = 0.7  # of the squares of its rival: a model that misses less leads, until it misses more than the rival
@@ -32,36 +32,36 @@ _TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distributio
 class Window:
     """`width`: how far the model is usually off, in widths of the level's distances; `versions`: models that came into use; `leads`: 1 if
     the one in use is better than its rival; `due`: when the next is fitted, in ten minutes since 1970, at another time of the day
-    for each series, so that many do not all do so at midnight."""
+    for each series, which is drawn (`drawn`) from what it was on its first day: so that many do not all do so at once."""
 
     __slots__ = (
         *(
+            "drawn",
             "due",
-            "fresh",
             "hour",
             "leads",
             "minutes",
             "model",
             "one",
-            "past",
             "rival",
             "rows",
             "shadow",
+            "sums",
             "three",
             "two",
         ),
-        *("versions", "wanted", "width", "_minutes_gain", "_hour_gain"),
+        *("versions", "wanted", "width", "_hour_gain", "_minutes_gain"),
     )
-    WHOLE: ClassVar[tuple[str, ...]] = ("due", "leads", "versions", "wanted")
+    WHOLE: ClassVar[tuple[str, ...]] = ("drawn", "due", "leads", "versions", "wanted")
     FLOATS: ClassVar[tuple[str, ...]] = ("one", "two", "three", "minutes", "hour", "width", "rival", "rows")
-    ARRAYS: ClassVar[tuple[str, ...]] = ("model", "shadow", "past", "fresh")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("model", "shadow", "sums")
 
     def __init__(self, step_s: int) -> None:
         self._minutes_gain, self._hour_gain = (1 - 0.5 ** (step_s / half_life) for half_life in (_MINUTES_S, _HOUR_S))
         self.model, self.shadow = (array("f", bytes(4 * _FEATURES)) for _ in range(2))
-        self.past, self.fresh = (array("f", bytes(4 * _SUMS)) for _ in range(2))  # of products, the last day's apart
+        self.sums = array("f", bytes(8 * _SUMS))  # of products: of the past, and of the last day
         self.rival = self.rows = 0.0  # squares that the rival missed by in the last day; rows in all
-        self.due, self.leads, self.versions, self.wanted = -1, 0, 0, 1
+        self.due, self.drawn, self.leads, self.versions, self.wanted = -1, 0, 0, 0, 1
         self.width = 1.0
         self.forget()
 
@@ -69,13 +69,17 @@ class Window:
         """After a gap: the last minutes say nothing any more."""
         self.one = self.two = self.three = self.minutes = self.hour = 0.0
 
+    def expected(self) -> float:
+        """The next distance from the level of days, in its widths."""
+        if not self.versions:
+            return 0.0
+        a, b, c, d, e = self.model
+        return a * self.one + b * self.two + c * self.three + d * self.minutes + e * self.hour
+
     def off(self, x: float, rival: float, gain: float, calm: bool) -> float:
         """How far `x` is from what the model expects; then learns of it. `x`: distance from the level of days; `rival`: how far off the
         other forecast was, both in widths of the level's; `gain`: how fast the width follows; `calm`: no incident goes on."""
-        one, two, minutes, hour, off = self.one, self.two, self.minutes, self.hour, x
-        if self.versions:
-            a, b, c, d, e = self.model
-            off -= a * one + b * two + c * self.three + d * minutes + e * hour
+        one, two, minutes, hour, off = self.one, self.two, self.minutes, self.hour, x - self.expected()
         clipped = _CLIP if x > _CLIP else -_CLIP if x < -_CLIP else x
         if calm and self.wanted:
             self._take((one, two, self.three, minutes, hour, clipped))
@@ -89,37 +93,43 @@ class Window:
         self.width = width if width > _NARROW else _NARROW
         return off
 
-    def turn(self, slot: int, first: float) -> None:
-        """Ten minutes are over, or more. `first`: any number that differs between series."""
+    def turn(self, slot: int) -> None:
+        """Ten minutes are over, or more."""
         self.wanted = 1
-        if self.due < 0:
-            self.due = slot + DAY_SLOTS + crc32(struct.pack("<d", first)) % DAY_SLOTS
-        elif slot >= self.due:
+        ahead = self.due - slot
+        if 0 < ahead <= 2 * DAY_SLOTS:
+            return
+        if ahead > 0 or self.due < 0:  # after a clock that was ahead; and in the beginning
+            self.due, self.drawn = slot + DAY_SLOTS, 0
+        elif not self.drawn:
+            self.due, self.drawn = slot + 1 + crc32(self.sums) % DAY_SLOTS, 1
+        else:
             self._refit()
             self.due = slot + DAY_SLOTS - (slot - self.due) % DAY_SLOTS
 
     def _take(self, row: tuple[float, ...]) -> None:
         self.wanted = 0
-        fresh, k = self.fresh, 0
+        sums, k = self.sums, _FRESH
         for i, left in enumerate(row):
             for right in row[i:]:
-                fresh[k] += left * right
+                sums[k] += left * right
                 k += 1
         self.rows += 1
 
     def _refit(self) -> None:
-        if any(self.shadow) and _missed(self.shadow, self.fresh) <= _missed(self.model, self.fresh):
+        fresh = self.sums[_FRESH:]
+        if any(self.shadow) and _missed(self.shadow, fresh) <= _missed(self.model, fresh):
             self.model[:] = self.shadow
             self.versions += 1
         if self.versions:
-            missed = _missed(self.model, self.fresh)
+            missed = _missed(self.model, fresh)
             self.leads = int(missed < (1.0 if self.leads else _AHEAD) * self.rival)
         self.rival = 0.0
         for k in range(_SUMS):
-            self.past[k] = self.past[k] * _KEEP + self.fresh[k]
-            self.fresh[k] = 0.0
-        if self.rows >= _FEWEST:
-            self.shadow[:] = _fitted(self.past, self.rows)
+            self.sums[k] = self.sums[k] * _KEEP + fresh[k]
+            self.sums[_FRESH + k] = 0.0
+        if self.rows >= _FEWEST and self.sums[_FRESH - 1] > 0:  # what never moves has no model
+            self.shadow[:] = _fitted(self.sums[:_FRESH], self.rows)
         self.rows *= _KEEP
 
 

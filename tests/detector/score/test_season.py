@@ -67,7 +67,7 @@ def test_days_off_do_not_alarm_and_are_expected(start: str, days: int, off: floa
         alarms, errors = zip(*judged[date.fromisoformat(day)], strict=True)
         half_hours += sum(any(alarms[k : k + 3]) for k in range(0, 144, 3))
         assert sum(errors) / len(errors) < off, day
-    assert half_hours <= 1
+    assert half_hours <= 2
 
 
 @pytest.mark.parametrize("step_s", [600, 1800, 3600])

@@ -24,7 +24,7 @@ def _learned(keep: float, days: int, rival: float, *, calm: bool = True) -> Wind
     """Values every ten minutes that keep so much of the one before, beside a forecast that misses by `rival` widths."""
     chance, window, x = random.Random(4), Window(600), 0.0
     for slot in range(days * DAY_SLOTS):
-        window.turn(slot, 1.0)
+        window.turn(slot)
         x = keep * x + math.sqrt(1 - keep * keep) * chance.gauss(0, 1)
         window.off(x, rival, GAIN, calm)
     return window
@@ -47,7 +47,7 @@ def test_a_model_that_is_worse_stays_in_the_shadow() -> None:
     window = _learned(0.8, 12, rival=1.0)
     model, versions, due = array("f", window.model), window.versions, window.due
     window.shadow[:] = array("f", [-0.9, 0.0, 0.0, 0.0, 0.0])
-    window.turn(due, 1.0)
+    window.turn(due)
     assert (window.model, window.versions) == (model, versions)
     assert window.shadow[0] > 0.5  # and the next one is tried
 
@@ -55,15 +55,14 @@ def test_a_model_that_is_worse_stays_in_the_shadow() -> None:
 def test_a_model_that_gets_worse_than_its_rival_leads_no_more() -> None:
     window = _learned(0.8, 12, rival=1.0)
     for slot in range(12 * DAY_SLOTS, 14 * DAY_SLOTS):
-        window.turn(slot, 1.0)
+        window.turn(slot)
         window.off((-1.0) ** slot, 0.1, GAIN, True)
     assert not window.leads
 
 
 def test_nothing_is_learned_of_incidents() -> None:
     window = _learned(0.8, 5, rival=1.0, calm=False)
-    assert not any(window.past)
-    assert not any(window.fresh)
+    assert not any(window.sums)
     assert not window.versions
 
 
@@ -78,12 +77,30 @@ def test_a_series_that_never_moves_has_a_model_that_says_nothing() -> None:
     assert _fitted(array("f", bytes(4 * 21)), 400.0).tolist() == [0.0] * 5
 
 
+def _scored(days: int, seed: int, start: int = START) -> Scorer:
+    chance, scorer = random.Random(seed), Scorer(600, Kind.COUNT, VIETNAM, 4.0)
+    for n in range(days * DAY_SLOTS):
+        scorer.step(start + n * 600_000, float(chance.randrange(20)))
+    return scorer
+
+
 def test_series_are_fitted_at_times_of_their_own() -> None:
-    windows = [Window(60) for _ in range(50)]
-    for n, window in enumerate(windows):
-        window.turn(0, float(n))
-    assert len({window.due for window in windows}) > 30
-    assert all(DAY_SLOTS <= window.due < 2 * DAY_SLOTS for window in windows)
+    """Also those whose first values were the same."""
+    due = [_scored(2, seed)._window.due % DAY_SLOTS for seed in range(30)]
+    assert len(set(due)) > 20
+
+
+def test_models_are_fitted_on_after_a_clock_that_was_ahead() -> None:
+    scorer = _scored(5, 1)
+    before = scorer._window.versions
+    for n in range(20):
+        scorer.step(START + 400 * 86_400_000 + n * 600_000, 3.0)
+    chance = random.Random(5)
+    for n in range(8 * DAY_SLOTS):
+        scorer.step(START + 5 * 86_400_000 + n * 600_000, float(chance.randrange(20)))
+    assert scorer._window.due < START / 600_000 + 15 * DAY_SLOTS
+    assert scorer._window.shadow != array("f", bytes(20))
+    assert scorer._window.versions >= before
 
 
 def test_who_swings_from_value_to_value_is_expected_to_swing_on() -> None:
@@ -96,7 +113,8 @@ def test_who_swings_from_value_to_value_is_expected_to_swing_on() -> None:
         if n >= 8 * 288:
             misses.append(abs(value - point.expected))
     assert sum(misses) / len(misses) < 3
-    stays = scorer.step(
-        START + 10 * 288 * 300_000, 110.0
-    )  # as usual for the day, and not after a value on the same side
+    missing = scorer.step(START + 10 * 288 * 300_000, None)
+    assert missing.expected == pytest.approx(90, abs=4), "also where the value is missing"
+    stays = scorer.step(START + (10 * 288 + 1) * 300_000, 110.0)  # as usual for the day, and not after one on its side
     assert stays.level > 2 > stays.season
+    assert missing.upper - missing.lower == pytest.approx(stays.upper - stays.lower, rel=0.2)
