@@ -139,7 +139,8 @@ def level(state: State, shown: Shown, last: Reading | None) -> Level | None:
     """Where it stands now; None while it is learning, and where that is not known."""
     if last is None or last.learning or shown.definition is None:
         return None
-    return level_of(shown.definition, state.zone, *state.anomalies.since_snapshot(shown.series, last.ts + 1))
+    kept = state.anomalies.since_snapshot(shown.series, last.ts + 1)
+    return level_of(shown.definition, state.zone, shown.series.born, *kept)
 
 
 def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:

@@ -88,15 +88,16 @@ class LevelOut(BaseModel):
         description="the day from which on another level is taken as usual, as it stayed for three; null: never"
     )
     leaning: float = Field(
-        description="how the usual has changed in three days, in changes that are usual for the series; beyond 5 or -5 it leaks"
+        description="how the usual has changed in three days, in changes that are usual for the series"
     )
+    leaks: bool = Field(description="whether that is a slow leak, about which somebody is called")
     usual: float = Field(description="what is usual at its last bucket")
     before: float = Field(description="what was, three days ago")
 
     @classmethod
     def of(cls, one: Level) -> LevelOut:
         since = iso(one.since)[:10] if one.since is not None else None
-        return cls(since=since, leaning=one.leaning, usual=one.usual, before=one.before)
+        return cls(since=since, leaning=one.leaning, leaks=one.leaks, usual=one.usual, before=one.before)
 
 
 class SeriesDetail(SeriesOut):

@@ -24,14 +24,21 @@ def lean(definition: Definition, scorer: Scorer, leaned: int, ts: int) -> tuple[
     leaning = scorer.leaning
     if -_OVER < leaning < _OVER:
         return 0, None
-    if leaned or -_ENOUGH < leaning < _ENOUGH or definition.measure not in _CHANGES:
-        return leaned, None
-    if definition.direction is (Direction.LOW if leaning > 0 else Direction.HIGH):
+    if leaned:
         return leaned, None
     was, now = scorer.usual(ts, before=True), scorer.usual(ts)
-    least = _CHANGES[definition.measure] * (1.0 if definition.measure.is_share else abs(was))
-    if abs(now - was) < least or (now > was) != (leaning > 0):
+    if not leaks(definition, leaning, was, now):
         return leaned, None
     half = abs(now - was) / abs(leaning) * _ENOUGH
     buckets = _SPAN_MS // definition.bucket_ms
     return ts, Call(ts, ts, ts - _SPAN_MS, buckets, now, was, was - half, was + half, abs(leaning) / _ENOUGH)
+
+
+def leaks(definition: Definition, leaning: float, was: float, now: float) -> bool:
+    """Whether it is worth a call that the usual went from `was` to `now` in three days, `leaning` times what is usual for the series."""
+    if -_ENOUGH < leaning < _ENOUGH or definition.measure not in _CHANGES:
+        return False
+    if definition.direction is (Direction.LOW if leaning > 0 else Direction.HIGH):
+        return False
+    least = _CHANGES[definition.measure] * (1.0 if definition.measure.is_share else abs(was))
+    return abs(now - was) >= least and (now > was) == (leaning > 0)

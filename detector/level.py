@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import NamedTuple
 
+from detector.lean import leaks
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
 from detector.track import Track
@@ -13,30 +14,28 @@ from soc.errors import ConfigError
 from soc.model.anomaly import Reading
 
 _MOST_AGAIN = 1000  # buckets; snapshots are closer together
-LEAK = 5.0  # beyond it somebody is called, see `lean`
 
 
 class Level(NamedTuple):
     """`since`: from when on (ms, a day's precision) another level is taken as usual, after it had stayed for three days; None: never.
-    `leaning`: how `usual` has changed from `before`, of three days ago, in changes that are usual for the series; 0 in its first days."""
+    `leaning`: how `usual` has changed from `before`, of three days ago, in changes that are usual for the series; 0 in its first days.
+    `leaks`: whether that is worth a call."""
 
     since: int | None
     leaning: float
     usual: float
     before: float
-
-    @property
-    def leaks(self) -> bool:
-        """No chance makes so much."""
-        return abs(self.leaning) >= LEAK
+    leaks: bool
 
 
 def level_of(
-    definition: Definition, zone: tzinfo, snapshot: tuple[int, bytes] | None, readings: Sequence[Reading]
+    definition: Definition, zone: tzinfo, born: int, snapshot: tuple[int, bytes] | None, readings: Sequence[Reading]
 ) -> Level | None:
-    """After the last of the readings, which are all since the snapshot, or since the series began. None where that is not known: the
-    series is learning, or what is kept of it is of another version."""
+    """After the last of the readings, which are all since the snapshot, or since the series was born (ms). None where that is not known:
+    the series is learning, what came before is not kept any more, or it is of another version."""
     if not readings or len(readings) > _MOST_AGAIN:
+        return None
+    if snapshot is None and readings[0].ts > born + definition.bucket_ms:
         return None
     meter = meter_of(definition)
     try:
@@ -48,4 +47,5 @@ def level_of(
     if point.learning:
         return None
     scorer, at = track.scorer, readings[-1].ts
-    return Level(scorer.level_since, scorer.leaning, scorer.usual(at), scorer.usual(at, before=True))
+    leaning, now, was = scorer.leaning, scorer.usual(at), scorer.usual(at, before=True)
+    return Level(scorer.level_since, leaning, now, was, leaks(definition, leaning, was, now))

@@ -106,7 +106,11 @@ def explain(
     inside = next((a for a in kept.list(EVERYTHING, series=series, limit=1000) if a.since <= start <= a.until), None)
     query = query_of(definition, one, start, start + width) if definition else ""
     zone = ZoneInfo(settings.detect.zone)
-    level = level_of(definition, zone, *kept.since_snapshot(one, start + width)) if definition and reading else None
+    level = (
+        level_of(definition, zone, one.born, *kept.since_snapshot(one, start + width))
+        if definition and reading
+        else None
+    )
     if json:
         print_json({"series": series, "time": iso(start), "reading": reading._asdict() if reading else None,
                     "level": level._asdict() if level else None,
@@ -134,7 +138,7 @@ def _print_level(out: Console, level: Level) -> None:
         out.print(f"a new level is taken as usual since {local_time(level.since)[:10]}: it had stayed for three days")
     if level.leaning:
         went = f"in three days the usual went from {_number(level.before)} to {_number(level.usual)}"
-        leaks = ": a slow leak" if level.leaks else ", a slow leak from 5 on"
+        leaks = ": a slow leak" if level.leaks else ""
         out.print(f"{went}, {abs(level.leaning):.1f} times the change that chance makes{leaks}")
 
 

@@ -96,7 +96,7 @@ def test_explain_says_where_the_level_stands(place, monkeypatch):
     stands = json.loads(soc(place, *asked, "--json").stdout)["level"]
     assert (stands["since"], stands["leaning"]) == (None, 0.0), "a day is too little for either"
     assert 0 < stands["usual"] < 0.3
-    level = Level(START, -6.2, 0.1, 0.3)
+    level = Level(START, -6.2, 0.1, 0.3, leaks=True)
     monkeypatch.setattr("detector.level.level_of", lambda *_: level)
     told = soc(place, *asked).stdout
     assert f"a new level is taken as usual since {local_time(START)[:10]}" in told
