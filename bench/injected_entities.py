@@ -19,7 +19,7 @@ from statistics import mean, median
 
 import orjson
 
-from bench.injected import HELD_OUT, midnight
+from bench.injected import HELD_OUT, label, midnight
 from bench.injected_judge import LEARNING_DAYS
 from soc.simulator import Incident, Planned, Rates, World
 from soc.simulator.behaviours import USUAL_HOUR
@@ -167,8 +167,7 @@ def main(seeds: tuple[int, ...] = HELD_OUT) -> list[tuple[str, str]]:
     for seed in seeds:
         for scene in SCENES:
             tally.add(*shown(scene, seed))
-    told = "seeds, all held out" if min(seeds) > 100 else "seeds for trying"
-    return [(told, ", ".join(map(str, seeds))), *tally.report()]
+    return [(label(seeds), ", ".join(map(str, seeds))), *tally.report()]
 
 
 if __name__ == "__main__":

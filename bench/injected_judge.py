@@ -37,10 +37,12 @@ class Key(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """`minute` since the begin in which it is known: when its bucket is closed."""
+    """Minutes since the begin. `minute`: in which it is known, when its bucket is closed; `began`: the end of the first bucket of what
+    goes on. What had begun before a fault is of something else, and does not find it."""
 
     minute: float
     key: Key
+    began: float
 
 
 @dataclass
@@ -69,7 +71,7 @@ def judge(run: Run, alarms: list[Alarm]) -> tuple[list[Found], dict[str, list[fl
     expected = [one for one in run.incidents if one.expect == "anomaly"]
     false: dict[str, list[float]] = defaultdict(list)
     last: dict[str, float] = {}
-    for minute, key in sorted(alarms):
+    for minute, key, _ in sorted(alarms):
         of = key.component
         if any(
             begin <= minute <= end + AFTER_MIN for begin, end in (_span(run, i) for i in expected if i.component == of)
@@ -89,7 +91,9 @@ def _found(run: Run, incident: Incident, alarms: list[Alarm]) -> Found:
     begin, end = _span(run, incident)
     measured_by = MEASURED_BY[incident.feature]
     of = sorted(
-        alarm for alarm in alarms if alarm.key.component == incident.component and begin < alarm.minute <= end + 5
+        alarm
+        for alarm in alarms
+        if alarm.key.component == incident.component and begin < alarm.began and begin < alarm.minute <= end + 5
     )
     if end - begin > 1440:  # whatever alarms in the days of a leak need not be about it
         of = [alarm for alarm in of if alarm.key.definition in measured_by]
@@ -116,12 +120,14 @@ class Tally:
     false: dict[str, list[int]] = field(
         default_factory=lambda: defaultdict(list)
     )  # of each kind of week, each component
+    beside: int = 0  # of what calls on for long after a fault, too
     announced: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, run: Run, alarms: list[Alarm], is_quiet: bool) -> None:
         found, wrong = judge(run, alarms)
         self.found += found
         if not is_quiet:
+            self.beside += sum(map(len, wrong.values()))
             return
         for kind, week in weeks_of(run):
             self.false[kind] += [
@@ -140,6 +146,7 @@ class Tally:
         yield "  recall", f"{len(caught) / max(len(self.found), 1):.2f} ({len(caught)} of {len(self.found)})"
         named = sum(one.named for one in caught)
         yield "  injected feature among the first three", f"{named / max(len(caught), 1):.2f} of those found"
+        yield "  false incidents beside faults", str(self.beside)
         for kind, counts in self.false.items():
             mean = f"{sum(counts) / len(counts):.2f} ({sum(counts)} in {len(counts)})"
             yield f"  false incidents a component and {kind} week", mean

@@ -3,6 +3,10 @@
 A scorer says of one point how surprising it is, and soon takes what goes on for the new normal. An episode holds on to what was usual
 before it began, and compares with that until it is over. What it learns meanwhile is on trial: it is taken over where the episode ends and
 nobody was called, and forgotten where somebody was, so that an incident does not widen what it is measured by.
+
+Once somebody was called, an episode is over when the sum is gone, or when another sum, of what speaks for the usual and against what the
+episode has shown, is as large as was needed to call. The first sum alone would wait for days: it grows by a change just worth a call,
+of which an ordinary bucket of a few events says next to nothing.
 """
 
 from __future__ import annotations
@@ -24,13 +28,29 @@ _LONGEST_MS = _HOUR_MS  # after that, what was usual before says little about no
 _LEAK_MS = 7 * 24 * _HOUR_MS  # what is usual for weeks holds longer
 _NORMAL_MS = 24 * _HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * _HOUR_MS  # what comes back within this time goes on with the alert before
+_MOST_SHOWN = 10.0  # times the usual
 _CHANGES = {
     Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.MEAN: 0.6, Measure.DISTINCT: 0.8,
     Measure.REPEATS: 0.12,
 }  # fmt: skip
-_KEPT = ("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn")
+_KEPT = (
+    "high",
+    "low",
+    "excess",
+    "strength",
+    "began",
+    "run",
+    "called",
+    "over",
+    "sign",
+    "before",
+    "relearn",
+    "calm",
+    "far",
+    "room",
+)
 _NUMBERS = len(Usual().numbers())
-_STATE = struct.Struct(f"<4d7q{2 * _NUMBERS}d")
+_STATE = struct.Struct(f"<4d7q3d{2 * _NUMBERS}d")
 
 
 class Call(NamedTuple):
@@ -62,6 +82,10 @@ class Episode:
         self.before = self.sign = 0  # the first bucket of its alert, and its sign
         self.relearn = 0  # until then nobody is called: what goes on for a day is the new normal
         self.excess = self.strength = 0.0
+        self.calm = 0.0  # evidence since the call that it is over
+        self.far = self.room = (
+            0.0  # how far off the buckets in doubt were, each event alike, and how many events that were
+        )
 
     def step(
         self,
@@ -96,8 +120,18 @@ class Episode:
         self.run += 1
         if max(self.high, self.low) < enough * _DOUBT:  # what is learned from has to hold what chance does, too
             self._try(definition, value, weight, season)
-        up = self.high >= self.low
-        return self._judge(definition, ts, value, above if up else below, 1 if up else -1, enough, least_strength)
+        seen, sign = (above, 1) if self.high >= self.low else (below, -1)
+        if max(self.high, self.low) >= enough * _DOUBT:
+            self._measure(definition, value, weight, seen.expected)
+        if self.called:
+            shown = max(change, self._shown(definition, sign))
+            sides = see(self.usual, definition, shown, value, weight, season)
+            self.calm = _add(self.calm, -sides[sign < 0].evidence, most, enough)
+            if self.calm >= enough:
+                self._end(ts)
+                learn(self.usual, definition, value, weight, season)
+                return None
+        return self._judge(definition, ts, value, seen, sign, enough, least_strength)
 
     def _judge(
         self, definition: Definition, ts: int, value: float, seen: Seen, sign: int, enough: float, least_strength: float
@@ -116,7 +150,21 @@ class Episode:
             if is_harmless(sign * self.strength, least_strength):
                 return None
             self.called, self.sign = self._again(ts, sign) or self.began, sign
+        elif seen.lower <= value <= seen.upper:
+            return None  # many such may have been worth the call, but each is as usual
         return Call(ts, self.called, self.began, self.run, value, seen.expected, seen.lower, seen.upper, strength)
+
+    def _measure(self, definition: Definition, value: float, weight: float, expected: float) -> None:
+        times = math.log(min(max(value / max(expected, 1e-9), 1 / _MOST_SHOWN), _MOST_SHOWN))
+        off = value - expected if definition.measure.is_share else times
+        events = 1.0 if definition.measure in (Measure.COUNT, Measure.DISTINCT) else max(weight, 1.0)
+        self.far += off * events
+        self.room += events
+
+    def _shown(self, definition: Definition, sign: int) -> float:
+        """The change to this side that the buckets in doubt had on average."""
+        mean = sign * self.far / self.room if self.room else 0.0
+        return mean if definition.measure.is_share else math.expm1(mean)
 
     def _try(self, definition: Definition, value: float, weight: float, season: float) -> None:
         """Learn, on trial. The level of volumes and durations is the last hour's, which they are compared with at once."""
@@ -167,6 +215,7 @@ class Episode:
         self.trial = None
         self.began = self.run = self.called = 0
         self.high = self.low = self.excess = self.strength = 0.0
+        self.calm = self.far = self.room = 0.0
 
 
 def is_harmless(strength: float, least: float) -> bool:

@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar, cast
+from typing import Annotated, Literal, TypeVar
 
-import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from detector.series.document import parsed, read
 from detector.series.key import CLASS
 from soc.errors import QueryError, RuleError
 from soc.model.calendar import DAY_MS
 from soc.query.parse import parse
 
 CONTENT = Path(__file__).parent.parent / "content"
-MAX_FILE_BYTES = 256 << 10
 MAX_DEFINITIONS = 500
 MAX_FIELDS = 4  # that one series groups by
 MOST_SERIES = 5_000  # of one definition in one organisation
@@ -201,7 +200,7 @@ def loads(text: str, name: str) -> Definitions:
     """As `load`, of a text that is in no folder yet; `name` is that of its file in what is said of it."""
     found: dict[str, Definition] = {}
     faults: list[RuleError] = []
-    _take(found, _parsed(Definition, text, Path(name), faults), Path(name), faults)
+    _take(found, parsed(Definition, text, Path(name), faults), Path(name), faults)
     return Definitions(found, tuple(faults))
 
 
@@ -218,12 +217,12 @@ def declared(model: type[Some], folders: Iterable[Path]) -> tuple[dict[str, Some
     faults: list[RuleError] = []
     for folder in folders:
         for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
-            _take(found, _read(model, path, faults), path, faults)
+            _take(found, read(model, path, faults), path, faults)
     return found, tuple(faults)
 
 
-def _take(found: dict[str, Some], read: Iterable[tuple[Some, int]], path: Path, faults: list[RuleError]) -> None:
-    for definition, line in read:
+def _take(found: dict[str, Some], some: Iterable[tuple[Some, int]], path: Path, faults: list[RuleError]) -> None:
+    for definition, line in some:
         if definition.name in found:
             first = found[definition.name].path
             faults.append(RuleError(f"name: {definition.name} is there already, in {first}", path, line))
@@ -231,92 +230,3 @@ def _take(found: dict[str, Some], read: Iterable[tuple[Some, int]], path: Path, 
             faults.append(RuleError(f"more than {MAX_DEFINITIONS} definitions: this one is left out", path, line))
         else:
             found[definition.name] = definition
-
-
-def _read(model: type[Some], path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
-        if len(content) > MAX_FILE_BYTES:
-            raise RuleError(f"is larger than {MAX_FILE_BYTES >> 10} KiB", path)
-        text = content.decode("utf-8-sig")
-    except OSError as error:
-        faults.append(RuleError(f"cannot be read: {error.strerror}", path))
-    except UnicodeDecodeError:
-        faults.append(RuleError("is not UTF-8 text: save it as UTF-8", path))
-    except RuleError as error:
-        faults.append(error)
-    else:
-        yield from _parsed(model, text, path, faults)
-
-
-def _parsed(model: type[Some], text: str, path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
-    try:
-        for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise yaml.MarkedYAMLError(
-                    problem="aliases (`*name`) are not used here", problem_mark=cast("yaml.Mark", event.start_mark)
-                )
-            if (
-                getattr(event, "tag", None) is not None
-            ):  # what a value is its field says; some tags even break the reader
-                raise yaml.MarkedYAMLError(
-                    problem="tags (`!name`) are not used here", problem_mark=cast("yaml.Mark", event.start_mark)
-                )
-        nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        faults.append(RuleError(f"is not valid YAML: {error.problem}", path, mark.line + 1 if mark else None))
-    except (yaml.YAMLError, RecursionError) as error:
-        faults.append(RuleError(f"is not valid YAML: {error}", path))
-    else:
-        for node in nodes:
-            if node is not None:
-                yield from _of(model, node, path, faults)
-
-
-def _of(model: type[Some], node: yaml.Node, path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
-    line = node.start_mark.line + 1
-    if not isinstance(node, yaml.MappingNode):
-        faults.append(RuleError("a definition is a mapping of fields to values", path, line))
-        return
-    twice = _twice(node)
-    if twice is not None:
-        faults.append(RuleError(f"{twice.value}: is there twice", path, twice.start_mark.line + 1))
-        return
-    try:
-        data = yaml.CSafeLoader("").construct_document(node)
-        yield model.model_validate({**data, "path": str(path)}), line
-    except ValidationError as error:
-        for fault in error.errors():
-            names = [part for part in fault["loc"] if isinstance(part, str)]
-            said = fault["msg"].removeprefix("Value error, ")
-            where = _line(node, names)
-            faults.append(RuleError(f"{'.'.join(map(str, fault['loc']))}: {said}".removeprefix(": "), path, where))
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        faults.append(RuleError(f"has a value that cannot be read: {error}", path, line))
-
-
-def _twice(node: yaml.MappingNode) -> yaml.ScalarNode | None:
-    seen: set[str] = set()
-    for key, value in node.value:
-        if not isinstance(key, yaml.ScalarNode):
-            continue  # no field has such a name, which is said of the whole
-        if key.value in seen:
-            return key
-        seen.add(key.value)
-        if isinstance(value, yaml.MappingNode) and (inner := _twice(value)) is not None:
-            return inner
-    return None
-
-
-def _line(node: yaml.Node, names: list[str]) -> int:
-    """Of the deepest of these keys that is there."""
-    line = node.start_mark.line
-    for name in names:
-        pairs = node.value if isinstance(node, yaml.MappingNode) else []
-        pair = next(((key, value) for key, value in pairs if key.value == name), None)
-        if pair is None:
-            break
-        line, node = pair[0].start_mark.line, pair[1]
-    return line + 1

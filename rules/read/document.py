@@ -13,6 +13,7 @@ import yaml
 from rules.read.file import read
 from rules.rule import Place
 from soc.errors import RuleError
+from soc.nesting import events
 
 MAX_DEPTH = 40
 MAX_ALIASES = 200
@@ -170,18 +171,11 @@ def _of_part(text: str, above: int, path: str, errors: list[RuleError]) -> Itera
 
 def _check_shape(text: str) -> None:
     """Refuse deep nesting and alias bombs while they are still a stream of events, before anything is built from them."""
-    depth = aliases = 0
-    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        elif isinstance(event, yaml.AliasEvent):
-            aliases += 1
+    aliases = 0
+    for event in events(text, MAX_DEPTH):
+        aliases += isinstance(event, yaml.AliasEvent)
         problem = None
-        if depth > MAX_DEPTH:
-            problem = f"nested deeper than {MAX_DEPTH} levels"
-        elif aliases > MAX_ALIASES:
+        if aliases > MAX_ALIASES:
             problem = f"more than {MAX_ALIASES} aliases"
         elif isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
             problem = f"a text of {len(event.value)} characters; at most {MAX_SCALAR} are allowed"

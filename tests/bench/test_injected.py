@@ -6,9 +6,10 @@ from datetime import date
 
 import pytest
 
-from bench.injected import midnight, observe
+from bench.injected import HELD_OUT, label, midnight, observe
 from bench.injected_entities import Tally
 from bench.injected_judge import Alarm, Key, Run, judge, weeks_of
+from bench.injected_judge import Tally as Calls
 from soc.simulator import Incident, Planned, Rates
 from soc.simulator.line import DAY_MS, HOUR_MS, MINUTE_MS
 
@@ -25,7 +26,7 @@ def incident(begin: int, end: int, expect: str = "anomaly", kind: str = "otp_los
 
 def judged(alarms: dict[Key, list[int]], incidents: list[Incident]):
     run = Run(START, 21, incidents)
-    return judge(run, [Alarm(minute, key) for key, minutes in alarms.items() for minute in minutes])
+    return judge(run, [Alarm(minute, key, minute) for key, minutes in alarms.items() for minute in minutes])
 
 
 def test_an_alarm_within_an_incident_finds_it():
@@ -39,6 +40,29 @@ def test_an_alarm_before_or_after_does_not_find_it(minute):
     [found], false = judged({LOSS: [minute]}, [incident(1000, 1060)])
     assert found.delay_min is None
     assert len(false["otp"]) == (minute < 1000)  # what alarms soon after is its end
+
+
+def test_what_began_before_a_fault_does_not_find_it():
+    run = Run(START, 21, [incident(1000, 1060)])
+    old, new = Alarm(1003, LOSS, 700), Alarm(1010, VERIFY, 1001)
+    [found], _ = judge(run, [old])
+    assert found.delay_min is None
+    [found], _ = judge(run, [old, new])
+    assert (found.delay_min, found.named) == (10, False)
+
+
+def test_what_calls_on_long_after_a_fault_is_counted():
+    tally = Calls()
+    run = Run(START, 21, [incident(1000, 1060)])
+    tally.add(run, [Alarm(minute, LOSS, 1001) for minute in (1003, 1200, 1500, 1550, 2900)], is_quiet=False)
+    assert dict(tally.report())["  false incidents beside faults"] == "2"
+
+
+def test_only_seeds_that_nobody_looked_at_are_called_held_out():
+    assert "held out" in label(HELD_OUT)
+    for spent in (1, 101, 102):
+        assert spent not in HELD_OUT
+        assert "held out" not in label((*HELD_OUT, spent))
 
 
 def test_an_alarm_of_another_component_is_false():

@@ -339,11 +339,13 @@ def test_a_leak_of_two_percent_a_day_is_a_call_within_three_days():
 HOURLY = definition("mean", direction="high", bucket="1h", by_load=True, page={"change": 0.05})
 
 
-def hours(series: Watched, rng: Random, of: range, longer_each_day: float = 0.0, longer: float = 0.0) -> None:
+def hours(
+    series: Watched, rng: Random, of: range, longer_each_day: float = 0.0, longer: float = 0.0, peak: float = 230
+) -> None:
     """Some three thousand calls a day, half of that at weekends, which take 20 % longer at the busiest hours than at night."""
     for hour in of:
         busy = day(hour * 60) * (0.5 if hour // 24 % 7 > 4 else 1.0) * Random(hour // 24).lognormvariate(0, 0.06)
-        events = poisson(rng, 230 * busy * rng.lognormvariate(0, 0.08))
+        events = poisson(rng, peak * busy * rng.lognormvariate(0, 0.08))
         leak = 1 + longer + longer_each_day * (hour - of.start) / 24
         logarithm = rng.gauss(math.log(300 * (1 + 0.2 * busy) * leak), 0.45 / math.sqrt(max(events, 1)))
         series.see(hour * 60, math.exp(logarithm) if events else None, events)
@@ -365,6 +367,30 @@ def test_load_alone_is_no_leak(seed):
     series = Watched(HOURLY)
     hours(series, Random(seed), range(120 * 24))
     assert not series.calls
+
+
+@pytest.mark.parametrize("peak", [200, 400, 700])
+@pytest.mark.parametrize("seed", range(3))
+def test_an_incident_that_is_over_calls_nobody_any_more(seed, peak):
+    """An ordinary hour of few calls says little against a change of five percent, and much against the doubling that was seen."""
+    series, rng = Watched(HOURLY), Random(seed)
+    hours(series, rng, range(29 * 24), peak=peak)
+    assert not series.calls
+    at = 29 * 24 + 10  # on a Tuesday
+    hours(series, rng, range(at - 10, at), peak=peak)
+    hours(series, rng, range(at, at + 2), longer=1.0, peak=peak)
+    hours(series, rng, range(at + 2, 36 * 24), peak=peak)
+    assert at * 60 <= series.minutes[0] < (at + 2) * 60
+    assert series.minutes[-1] < (at + 5) * 60
+    assert not series.track.episode.called
+
+
+def test_once_called_a_bucket_within_its_band_is_no_call():
+    series, rng = Watched(HOURLY), Random(2)
+    hours(series, rng, range(21 * 24))
+    hours(series, rng, range(21 * 24, 26 * 24), longer_each_day=0.05)
+    assert len(series.calls) > 5
+    assert all(call.actual > call.upper for call in series.calls[1:])
 
 
 def test_latency_that_stays_longer_for_a_week_is_the_new_normal():

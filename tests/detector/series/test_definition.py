@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from detector.series.definition import CONTENT, MAX_FILE_BYTES, load, loads
+from detector.series.definition import CONTENT, load, loads
+from detector.series.document import MAX_FILE_BYTES
 from detector.series.meter import meter_of
 
 GOOD = """
@@ -80,6 +81,14 @@ def test_no_file_stops_anything(tmp_path, text):
     found = of(tmp_path, text)
     assert not found.by_name
     assert found.faults
+
+
+@pytest.mark.parametrize("text", ["[" * 24_000 + "]" * 24_000, "? " * 24_000, "- " * 24_000, "{a: " * 12_000])
+def test_a_deep_text_is_a_fault_and_not_the_end_of_the_process(text):
+    """Building it would follow its nesting on the stack of C."""
+    (fault,) = loads(text, "deep.yml").faults
+    assert "nested deeper than 16 levels" in fault.reason
+    assert fault.line == 1
 
 
 def test_of_two_with_one_name_the_first_holds(tmp_path):

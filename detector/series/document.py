@@ -1,0 +1,102 @@
+"""YAML of definitions, read with limits: each document as a model, with its line, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar, cast
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from soc.errors import RuleError
+from soc.nesting import events
+
+MAX_FILE_BYTES = 256 << 10
+MAX_DEPTH = 16
+
+Some = TypeVar("Some", bound=BaseModel)
+
+
+def read(model: type[Some], path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
+        if len(content) > MAX_FILE_BYTES:
+            raise RuleError(f"is larger than {MAX_FILE_BYTES >> 10} KiB", path)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        faults.append(RuleError(f"cannot be read: {error.strerror}", path))
+    except UnicodeDecodeError:
+        faults.append(RuleError("is not UTF-8 text: save it as UTF-8", path))
+    except RuleError as error:
+        faults.append(error)
+    else:
+        yield from parsed(model, text, path, faults)
+
+
+def parsed(model: type[Some], text: str, path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
+    try:
+        for event in events(text, MAX_DEPTH):
+            at = cast("yaml.Mark", event.start_mark)
+            if isinstance(event, yaml.AliasEvent):
+                raise yaml.MarkedYAMLError(problem="aliases (`*name`) are not used here", problem_mark=at)
+            if getattr(event, "tag", None) is not None:  # what a value is its field says; some even break the reader
+                raise yaml.MarkedYAMLError(problem="tags (`!name`) are not used here", problem_mark=at)
+        nodes = list(yaml.compose_all(text, Loader=yaml.CSafeLoader))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        faults.append(RuleError(f"is not valid YAML: {error.problem}", path, mark.line + 1 if mark else None))
+    except (yaml.YAMLError, RecursionError) as error:
+        faults.append(RuleError(f"is not valid YAML: {error}", path))
+    else:
+        for node in nodes:
+            if node is not None:
+                yield from _of(model, node, path, faults)
+
+
+def _of(model: type[Some], node: yaml.Node, path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
+    line = node.start_mark.line + 1
+    if not isinstance(node, yaml.MappingNode):
+        faults.append(RuleError("a definition is a mapping of fields to values", path, line))
+        return
+    twice = _twice(node)
+    if twice is not None:
+        faults.append(RuleError(f"{twice.value}: is there twice", path, twice.start_mark.line + 1))
+        return
+    try:
+        data = yaml.CSafeLoader("").construct_document(node)
+        yield model.model_validate({**data, "path": str(path)}), line
+    except ValidationError as error:
+        for fault in error.errors():
+            names = [part for part in fault["loc"] if isinstance(part, str)]
+            said = fault["msg"].removeprefix("Value error, ")
+            where = _line(node, names)
+            faults.append(RuleError(f"{'.'.join(map(str, fault['loc']))}: {said}".removeprefix(": "), path, where))
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        faults.append(RuleError(f"has a value that cannot be read: {error}", path, line))
+
+
+def _twice(node: yaml.MappingNode) -> yaml.ScalarNode | None:
+    seen: set[str] = set()
+    for key, value in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            continue  # no field has such a name, which is said of the whole
+        if key.value in seen:
+            return key
+        seen.add(key.value)
+        if isinstance(value, yaml.MappingNode) and (inner := _twice(value)) is not None:
+            return inner
+    return None
+
+
+def _line(node: yaml.Node, names: list[str]) -> int:
+    """Of the deepest of these keys that is there."""
+    line = node.start_mark.line
+    for name in names:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        pair = next(((key, value) for key, value in pairs if key.value == name), None)
+        if pair is None:
+            break
+        line, node = pair[0].start_mark.line, pair[1]
+    return line + 1
