@@ -320,10 +320,12 @@ class SqliteAnomalies:
         alert: str = "",
         definition: str = "",
         org: str = "",
+        since: int | None = None,
+        until: int | None = None,
         before: str = "",
         limit: int = 50,
     ) -> list[Anomaly]:
-        """Newest first; `before`: the id of the last one of the page before."""
+        """Newest first; `since`, `until` (ms): what has some of this time; `before`: the id of the last one of the page before."""
         if not self.there:
             return []
         where, values = _within(scope)
@@ -331,6 +333,10 @@ class SqliteAnomalies:
         for column, value in asked:
             if value:
                 where, values = f"{where} AND {column} = ?", [*values, value]
+        if since is not None:
+            where, values = f"{where} AND until >= ?", [*values, since]
+        if until is not None:
+            where, values = f"{where} AND since < ?", [*values, until]
         with self._db.read() as db:
             if before:
                 place = db.execute("SELECT since, id FROM anomaly WHERE id = ?", (before,)).fetchone()
