@@ -83,7 +83,7 @@ class Trial:
         anomalies = kept.list(EVERYTHING, limit=MOST)
         series, counts = kept.series(EVERYTHING, limit=MOST_SERIES * 2), kept.counts(EVERYTHING).values()
         keys = {one.series.id: one.series.key for one in series}
-        first = {one.alert: one.since for one in anomalies}  # the newest come first
+        begins = kept.begins(EVERYTHING)
         return SeriesOutcome(
             since=self.span.since,
             until=self.span.until,
@@ -99,8 +99,8 @@ class Trial:
             late=sum(one.lost for one in counts),
             learning=sum(one.last is not None and one.last.learning for one in series),
             total=kept.how_many(EVERYTHING),
-            alerts=len(first),
-            by_day=dict(Counter(local_day(at, self._zone) for at in sorted(first.values()))),
+            alerts=len(begins),
+            by_day=dict(Counter(local_day(at, self._zone) for at in begins)),
             anomalies=tuple(Found(one, keys.get(one.series, ())) for one in anomalies),
             plots=tuple(self._plot(one, anomalies) for one in _farthest(series, anomalies)),
         )

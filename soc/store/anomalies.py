@@ -352,6 +352,15 @@ class SqliteAnomalies:
         row = self._db.row(f"SELECT count(*) FROM anomaly WHERE {where}", *values) if self.there else None
         return int(row[0]) if row else 0
 
+    def begins(self, scope: Scope) -> list[int]:
+        """When each alert that there was began (ms), the first ones first."""
+        where, values = _within(scope)
+        if not self.there:
+            return []
+        with self._db.read() as db:
+            rows = db.execute(f"SELECT min(since) FROM anomaly WHERE {where} GROUP BY alert ORDER BY 1", values)
+            return [at for (at,) in rows]
+
     def anomaly(self, anomaly_id: str, scope: Scope) -> Anomaly:
         """Raises `NotFound`, also outside the scope."""
         if self.there:

@@ -60,6 +60,20 @@ def test_it_says_what_it_looked_at_and_draws_what_was_off(settings):
     assert [place.name for place in (settings.data_dir / "backtests").glob("*")] == []
 
 
+def test_days_are_counted_of_all_anomalies_not_of_those_that_are_told(tmp_path, monkeypatch):
+    log = EventLog(events_dir(tmp_path))
+    log.append(list(receipts(3060, 15, 1, {"viettel": (1500, 1530, 0.4), "mobifone": (3000, 3030, 0.4)})))
+    log.close()
+    monkeypatch.setattr(observed, "MOST", 1)
+    settings = Settings(data_dir=tmp_path)
+    with observed.open_trial(settings, loads(OWN, "own.yml"), EVERYTHING, 5, lambda: START + 3 * DAY_MS) as trial:
+        list(trial.run())
+        found = trial.outcome()
+        trial.forget()
+    assert (len(found.anomalies), found.total, found.alerts) == (1, 2, 2)
+    assert list(found.by_day.values()) == [1, 1]
+
+
 def test_what_is_interrupted_goes_on_and_ends_as_if_undisturbed(settings, monkeypatch):
     with opened(settings) as trial:
         list(trial.run())
