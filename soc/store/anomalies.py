@@ -352,7 +352,7 @@ class SqliteAnomalies:
         row = self._db.row(f"SELECT count(*) FROM anomaly WHERE {where}", *values) if self.there else None
         return int(row[0]) if row else 0
 
-    def begins(self, scope: Scope) -> list[int]:
+    def begins(self, scope: Scope) -> Sequence[int]:
         """When each alert that there was began (ms), the first ones first."""
         where, values = _within(scope)
         if not self.there:

@@ -9,8 +9,11 @@ from detector.series.definition import loads
 from soc.backtest.series import Cut, plain
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
+from soc.model.harmless import Harmless, body_of
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.service import observed
+from soc.service.stores import open_stores
 from soc.settings import Settings
 from soc.store.sqlite import events_dir
 
@@ -89,6 +92,30 @@ def test_what_is_interrupted_goes_on_and_ends_as_if_undisturbed(settings, monkey
         assert 0 < sum(1 for _ in trial.run()) < 5, "not from the beginning"
         assert plain(trial.outcome()) == whole
         trial.forget()
+
+
+def test_other_policies_do_not_make_it_begin_anew_and_of_the_others_the_latest_is_kept(settings, monkeypatch):
+    monkeypatch.setattr(observed, "_COMMIT_EVENTS", 5000)
+    policies = open_stores(settings).policies
+
+    def places():
+        return {place.name for place in (settings.data_dir / "backtests").glob("*")}
+
+    def stopped(text=OWN):
+        before = places()
+        with opened(settings, text=text) as trial:
+            next(trial.run())
+        return places() - before
+
+    (first,) = stopped()
+    policies.put(Policy(PolicyKind.RULE, "r", 1, {"stage": "live"}, "lan", START, ""))
+    assert stopped() == set()
+    harmless = body_of(Harmless("a" * 24, "delivery", "hungyen", 3.0, "b" * 24))
+    policies.put(Policy(PolicyKind.HARMLESS, "a" * 24, 1, harmless, "lan", START, ""))
+    (second,) = stopped()
+    assert places() == {first, second}
+    (third,) = stopped(OWN.replace("name: delivery", "name: other"))
+    assert places() == {second, third}
 
 
 def test_one_that_takes_too_long_or_too_much_room_says_so(settings, monkeypatch):
