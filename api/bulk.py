@@ -6,16 +6,19 @@ import time
 from dataclasses import dataclass, replace
 
 from api.errors import Refused
+from api.harmless import doubt
 from api.queue import matching
 from api.state import State
 from api.triage import decide
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
-from soc.model.alert import Alert, Decision
+from soc.model.alert import Alert, Decision, Verdict
+from soc.model.anomaly import RULE_PREFIX
 from soc.store.base import AlertFilter, AuditEntry
 from soc.store.paging import every
 
 MOST = 1000
+MOST_SERIES = 2000  # that hear the verdicts of one decision
 MOST_LOOKED_AT = 20_000
 LONGEST_S = 10.0
 _PAGE = 500
@@ -73,11 +76,20 @@ def decide_all(
     said = f"{where} {text} {decision}"[:4000]
     state.stores.audit.record(AuditEntry(state.clock(), account.name, "alert.bulk", f"{number} alerts", said))
     refused: dict[str, str] = {}
-    moved = 0
+    moved, left, unheard = doubt(state, account, found.alerts, decision), MOST_SERIES, 0
     for alert in found.alerts:
         one = replace(decision, version=alert.triage.version)
         try:
-            moved += decide(state, account, alert.id, one).moved
+            done = decide(state, account, alert.id, one, most=left, doubted=True)
         except (Refused, Conflict, NotFound) as error:
             refused[alert.id] = str(error)
+        else:
+            moved, left, unheard = (
+                moved + done.moved,
+                left - done.of,
+                unheard + (left == 0 and alert.rule_id.startswith(RULE_PREFIX)),
+            )
+    if unheard and decision.verdict is Verdict.BENIGN:
+        said = f"{MOST_SERIES} series have heard of it: the series of {unheard} more alerts have not"
+        state.stores.audit.record(AuditEntry(state.clock(), account.name, "series.harmless", "bulk", said))
     return Bulk(number - len(refused), moved, refused, found)

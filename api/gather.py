@@ -97,7 +97,7 @@ class Gatherer:
     def _join(self, incident_id: str, alerts: Sequence[Alert], now: int) -> int:
         """How many of them joined; those that may not are tried alone, so that they keep no other out."""
         try:
-            Desk(self._stores, ROBOT, now).add(incident_id, [alert.id for alert in alerts])
+            Desk(self._stores, ROBOT, now, None).add(incident_id, [alert.id for alert in alerts])
         except (Conflict, NotFound, Refused):  # a person was first
             return sum(self._join(incident_id, [alert], now) for alert in alerts) if len(alerts) > 1 else 0
         return len(alerts)

@@ -5,9 +5,10 @@ A verdict is heard wherever it is given: on one alert or on many at once, throug
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from api.errors import Refused
 from soc.errors import ConfigError, Conflict, NotFound
@@ -23,7 +24,9 @@ from soc.store.base import AuditEntry, Stores
 MOST_OF_AN_ALERT = 500  # series that one verdict speaks of
 _A_PAGE = 500  # anomalies
 _MOST_PAGES = 20
-_TAKEN_BACK = " is not benign"
+_TRIES = 2  # where two speak of a series at once
+_TAKEN_BACK = re.compile(r"alert [0-9a-f]+ is not benign")
+_BY_VERDICT = re.compile(r"verdict on alert [0-9a-f]+: benign")
 
 
 class Ground(Protocol):
@@ -37,6 +40,13 @@ class Ground(Protocol):
 
     @property
     def clock(self) -> Callable[[], int]: ...
+
+
+class Heard(NamedTuple):
+    """Of how many series something else is harmless now, of so many that were looked at."""
+
+    moved: int = 0
+    of: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +86,25 @@ def all_said(ground: Ground, scope: Scope) -> list[Said]:
 
 def lay_down(ground: Ground, account: Account, anomaly: Anomaly, reason: str) -> Said:
     """So far off is harmless of this series from now on. Raises `Refused` when that is laid down already."""
+    _check_own_words(reason)
+    return _lay_down(ground, account, anomaly, reason)
+
+
+def _lay_down(ground: Ground, account: Account, anomaly: Anomaly, reason: str, since: int | None = None) -> Said:
+    """`since`: not where somebody has spoken of the series from then on (ms)."""
     versions = ground.stores.policies.history(PolicyKind.HARMLESS, anomaly.series)
-    strength = beyond(anomaly.strength)
-    before = _said(versions[-1]) if versions else None
-    low = anomaly.actual < anomaly.expected
-    if before is not None and before.harmless.low == low and before.harmless.strength >= strength:
+    if since is not None and _spoken_at(versions) >= since:
+        raise Refused("somebody has spoken of this series since")
+    before, new = _said(versions[-1]) if versions else None, _harmless(anomaly)
+    if before is not None and before.harmless.low == new.low and before.harmless.strength >= new.strength:
         raise Refused("as much of this series is harmless already")
-    new = Harmless(anomaly.series, anomaly.definition, anomaly.org, strength, anomaly.alert, low)
     _put(ground, account, new, len(versions) + 1, "series.harmless", reason)
     return Said(new, len(versions) + 1, account.name, ground.clock(), reason)
 
 
 def withdraw(ground: Ground, account: Account, series_id: str, reason: str) -> None:
     """As if nobody had said it. Raises `NotFound`, also outside the account's scope."""
+    _check_own_words(reason)
     versions = ground.stores.policies.history(PolicyKind.HARMLESS, series_id)
     now = _said(versions[-1]) if versions else None
     if now is None or not account.scope.allows(now.harmless.org):
@@ -96,37 +112,61 @@ def withdraw(ground: Ground, account: Account, series_id: str, reason: str) -> N
     _put(ground, account, now.harmless, now.version + 1, "series.withdraw", reason, gone=True)
 
 
-def hear(ground: Ground, account: Account, alert: Alert, decision: Decision) -> int:
-    """What a decision that has been made means to the series of an alert (`alert`: as it was before); returns of how many something else
-    holds now.
+def doubt(ground: Ground, account: Account, alerts: Collection[Alert], decision: Decision) -> int:
+    """What holds by benign verdicts on these alerts is taken back where the decision ends them; returns of how many series.
 
-    One that is benign says that as far off as they were is harmless. When it is no longer, what held before holds again; what somebody has
-    said of a series since, or says at the same moment, stays.
+    To be called before it is made: a kill in between means a call too many, not one too few. What held before holds again, and what other
+    verdicts say that stand; what somebody has said of a series since, or says at the same moment, stays.
     """
-    if not alert.rule_id.startswith(RULE_PREFIX):
-        return 0
-    if decision.verdict is Verdict.BENIGN:
-        return _believe(ground, account, alert.id)
     reopened = decision.status is not None and decision.status is not Status.CLOSED
-    if alert.triage.verdict is Verdict.BENIGN and (reopened or decision.verdict is not None):
-        return _doubt(ground, account, alert.id)
-    return 0
+    if decision.verdict is Verdict.BENIGN or not (reopened or decision.verdict is not None):
+        return 0
+    doubted = {alert.id for alert in alerts if alert.triage.verdict is Verdict.BENIGN and _observed(alert)}
+    return _doubt(ground, account, doubted) if doubted else 0
 
 
-def _believe(ground: Ground, account: Account, alert_id: str) -> int:
+def believe(
+    ground: Ground,
+    account: Account,
+    alert: Alert,
+    decision: Decision,
+    most: int | None = None,
+    since: int | None = None,
+) -> Heard:
+    """A decision that is benign, once it is made, says of the series of an alert that as far off as they were is harmless.
+
+    `most`: series. `since`: those stay of which somebody has spoken from then on (ms).
+    """
+    if decision.verdict is not Verdict.BENIGN or not _observed(alert):
+        return Heard()
+    return _believe(ground, account, alert.id, MOST_OF_AN_ALERT if most is None else most, since)
+
+
+def _observed(alert: Alert) -> bool:
+    return alert.rule_id.startswith(RULE_PREFIX)
+
+
+def _believe(ground: Ground, account: Account, alert_id: str, most: int, since: int | None) -> Heard:
     farthest, whole = _farthest(ground, account, alert_id)
-    moved = 0
-    for one in farthest[:MOST_OF_AN_ALERT]:
-        try:
-            lay_down(ground, account, one, _by_verdict(alert_id))
-            moved += 1
-        except (Refused, Conflict):
-            continue
-    if len(farthest) > MOST_OF_AN_ALERT or not whole:
+    most = min(most, MOST_OF_AN_ALERT)
+    moved = sum(_believed(ground, account, one, since) for one in farthest[:most])
+    if len(farthest) > most or not whole:
         of = f"{len(farthest)}" if whole else f"more than {len(farthest)}"
-        detail = f"only {MOST_OF_AN_ALERT} of its {of} series, those that were farthest off, are harmless now"
+        detail = f"only {most} of its {of} series, those that were farthest off, are harmless now"
         ground.stores.audit.record(AuditEntry(ground.clock(), account.name, "series.harmless", alert_id, detail))
-    return moved
+    return Heard(moved, len(farthest[:most]))
+
+
+def _believed(ground: Ground, account: Account, one: Anomaly, since: int | None) -> bool:
+    for _ in range(_TRIES):
+        try:
+            _lay_down(ground, account, one, _by_verdict(one.alert), since)
+            return True
+        except Refused:
+            return False
+        except Conflict:
+            continue
+    return False
 
 
 def _farthest(ground: Ground, account: Account, alert_id: str) -> tuple[list[Anomaly], bool]:
@@ -145,38 +185,82 @@ def _farthest(ground: Ground, account: Account, alert_id: str) -> tuple[list[Ano
     return ordered, len(page) < _A_PAGE
 
 
-def _doubt(ground: Ground, account: Account, alert_id: str) -> int:
-    """What holds by verdicts on this alert is taken back."""
+def _doubt(ground: Ground, account: Account, doubted: Collection[str]) -> int:
     moved = 0
     for policy in ground.stores.policies.list(PolicyKind.HARMLESS):
         now = _said(policy)
-        if now is None or now.harmless.alert != alert_id or not account.scope.allows(now.harmless.org):
+        if now is None or now.harmless.alert not in doubted or not account.scope.allows(now.harmless.org):
             continue
-        versions = ground.stores.policies.history(PolicyKind.HARMLESS, policy.id)
-        before = _still(ground, versions)
-        if before == now.harmless:
-            continue  # somebody said it themselves
-        try:
-            reason = f"alert {alert_id}{_TAKEN_BACK}"
-            what, gone = before or now.harmless, before is None
-            _put(ground, account, what, len(versions) + 1, "series.withdraw", reason, gone=gone)
-            moved += 1
-        except Conflict:
-            continue
+        for _ in range(_TRIES):
+            try:
+                moved += _take_back(ground, account, policy.id, doubted)
+                break
+            except Conflict:
+                continue
     return moved
 
 
-def _still(ground: Ground, versions: Sequence[Policy]) -> Harmless | None:
+def _take_back(ground: Ground, account: Account, series: str, doubted: Collection[str]) -> bool:
+    versions = ground.stores.policies.history(PolicyKind.HARMLESS, series)
+    now = _said(versions[-1])
+    if now is None or now.harmless.alert not in doubted:
+        return False  # meanwhile
+    before = _still(ground, versions, doubted)
+    if before == now.harmless:
+        return False  # somebody said it themselves
+    before = _covered(ground, account, series, before, doubted, _spoken_at(versions))
+    reason = f"alert {now.harmless.alert} is not benign"
+    what, gone = before or now.harmless, before is None
+    _put(ground, account, what, len(versions) + 1, "series.withdraw", reason, gone=gone)
+    return True
+
+
+def _still(ground: Ground, versions: Sequence[Policy], doubted: Collection[str]) -> Harmless | None:
     """What was said last and is not taken back: by somebody, or by a verdict that stands."""
     for policy in reversed(versions):
         one = _said(policy)
-        if policy.reason.endswith(_TAKEN_BACK):
+        if _TAKEN_BACK.fullmatch(policy.reason):
             continue  # it says again what was said before
         if one is None:
             return None
-        if policy.reason != _by_verdict(one.harmless.alert) or _benign(ground, one.harmless.alert):
+        alert = one.harmless.alert
+        if policy.reason != _by_verdict(alert) or (alert not in doubted and _benign(ground, alert)):
             return one.harmless
     return None
+
+
+def _covered(
+    ground: Ground, account: Account, series: str, before: Harmless | None, doubted: Collection[str], spoken_at: int
+) -> Harmless | None:
+    """`before`, or what is farther off by a verdict that stands and was given after anybody last spoke: while more was harmless, it had
+    nothing to say."""
+    found = ground.anomalies.list(account.scope, series=series, limit=_A_PAGE)
+    alerts = ground.stores.alerts.several(sorted({one.alert for one in found} - set(doubted)), EVERYTHING)
+    given = {
+        id_
+        for id_, alert in alerts.items()
+        if alert.triage.verdict is Verdict.BENIGN and (alert.triage.closed_at or 0) > spoken_at and _benign(ground, id_)
+    }
+    for one in sorted((one for one in found if one.alert in given), key=lambda one: -one.strength):
+        new = _harmless(one)
+        if before is None or (new.low == before.low and new.strength > before.strength):
+            return new
+    return before
+
+
+def _spoken_at(versions: Sequence[Policy]) -> int:
+    """When a person last said something of the series themselves (ms); -1: never."""
+    return max((one.at for one in versions if not _ours(one.reason)), default=-1)
+
+
+def _ours(reason: str) -> bool:
+    """Verdicts write so."""
+    return bool(_TAKEN_BACK.fullmatch(reason) or _BY_VERDICT.fullmatch(reason))
+
+
+def _check_own_words(reason: str) -> None:
+    if _ours(reason):
+        raise Refused("verdicts write such a reason: say it in other words")
 
 
 def _benign(ground: Ground, alert_id: str) -> bool:
@@ -184,6 +268,11 @@ def _benign(ground: Ground, alert_id: str) -> bool:
         return ground.stores.alerts.get(alert_id, EVERYTHING).triage.verdict is Verdict.BENIGN
     except NotFound:
         return True  # of an alert that is not kept any more the verdict stands
+
+
+def _harmless(anomaly: Anomaly) -> Harmless:
+    low = anomaly.actual < anomaly.expected
+    return Harmless(anomaly.series, anomaly.definition, anomaly.org, beyond(anomaly.strength), anomaly.alert, low)
 
 
 def _by_verdict(alert_id: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from api.errors import Refused
-from api.harmless import Standing, hear
+from api.harmless import Standing, believe, doubt
 from api.triage import check_assignee, measure
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
@@ -41,7 +41,7 @@ class Desk:
     stores: Stores
     account: Account
     now: int
-    anomalies: SqliteAnomalies | None = None
+    anomalies: SqliteAnomalies | None
 
     def open(self, incident_id: str, title: str, alert_ids: Collection[str]) -> Incident:
         """A new incident from at least one alert. `incident_id`: chosen by the caller, who gives the same to do it again."""
@@ -104,7 +104,9 @@ class Desk:
             check_assignee(self.stores, incident.orgs, decision.assignee)
         if decision.status is IncidentStatus.CLOSED:
             closed = Decision(status=Status.CLOSED, verdict=decision.verdict)
-            self._settle(self._members(incident.id), incident.id, _is_open, closed)
+            members = self._members(incident.id)
+            self._settle(members, incident.id, _is_open, closed)
+            self._hear_again(members, closed)
         elif decision.status is IncidentStatus.OPEN and incident.verdict is not None:
             again = Decision(status=Status.NEW)
             self._settle(self._members(incident.id), incident.id, lambda t: t.verdict is incident.verdict, again)
@@ -232,6 +234,16 @@ class Desk:
         for alert in alerts:
             self._change(alert, lambda t: t.incident == incident_id and wanted(t), decision)
 
+    def _hear_again(self, alerts: Iterable[Alert], decision: Decision) -> None:
+        """By the series of those that had the verdict already: the act may have ended before it was heard."""
+        if ground := self._ground():
+            for alert in alerts:
+                if alert.triage.verdict is decision.verdict:
+                    believe(ground, self.account, alert, decision, since=alert.triage.closed_at)
+
+    def _ground(self) -> Standing | None:
+        return Standing(self.stores, self.anomalies, lambda: self.now) if self.anomalies is not None else None
+
     def _change(self, alert: Alert, wanted: Callable[[Triage], bool], decision: Decision) -> Triage:
         """Change the triage if that is wanted of the one that is there, which is returned; again where somebody else was first."""
         for _ in range(_TRIES):
@@ -239,10 +251,12 @@ class Desk:
                 return alert.triage
             over = replace(decision, version=alert.triage.version)
             try:
+                if ground := self._ground():
+                    doubt(ground, self.account, [alert], over)
                 new = self.stores.triage.change(alert.id, over, by=self.account.name, now=self.now)
                 measure(alert, new)
-                if self.anomalies is not None:
-                    hear(Standing(self.stores, self.anomalies, lambda: self.now), self.account, alert, over)
+                if ground:
+                    believe(ground, self.account, alert, over)
                 return new
             except Conflict:
                 alert = self.stores.alerts.get(alert.id, self.account.scope)

@@ -96,7 +96,7 @@ class SeriesOutcomeOut(BaseModel):
     beyond: int = Field(description="about how many keys had no room and were counted as other")
     late: int = Field(description="events that no bucket took")
     learning: int = Field(description="series that were learning to the end")
-    total: int = Field(description="anomalies; `alerts` are made of the newest 1,000")
+    total: int = Field(description="anomalies; `alerts` are made of the newest 1,000, `by_day` of all")
     alerts: list[CalledOut] = Field(description="the newest first")
     by_day: dict[str, int]
     plots: list[TriedOut] = Field(description="those that were farthest off first, 24 at most")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from api.errors import Refused
-from api.harmless import Ground, hear
+from api.harmless import Ground, Heard, believe, doubt
 from soc import telemetry
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Decision, Status, Triage, Verdict
@@ -18,14 +18,25 @@ _LONGEST_SNOOZE_MS = 90 * DAY_MS
 
 
 class Decided(NamedTuple):
-    """The alert as it is then; `moved`: of how many series something else is harmless now, see `api.harmless`."""
+    """The alert as it is then; `moved`: of how many series something else is harmless now, of `of` that its verdict speaks of."""
 
     alert: Alert
     moved: int
+    of: int
 
 
-def decide(ground: Ground, account: Account, alert_id: str, decision: Decision) -> Decided:
-    """Apply the decision; a verdict is heard by the series that the alert is about.
+def decide(
+    ground: Ground,
+    account: Account,
+    alert_id: str,
+    decision: Decision,
+    *,
+    most: int | None = None,
+    doubted: bool = False,
+) -> Decided:
+    """Apply the decision; a verdict is heard by the series that the alert is about: when it is given once it is kept, and when it is taken
+    back before, so that a kill in between leaves no series quiet. One that is given again is heard again. `most`: series that hear it.
+    `doubted`: that it is taken back they have heard.
 
     Raises `NotFound` (also outside the account's scope), `Refused` with the reason, `Conflict` when the version is old.
     """
@@ -36,9 +47,12 @@ def decide(ground: Ground, account: Account, alert_id: str, decision: Decision) 
     _check_snooze(alert.triage, decision, now)
     if decision.assignee:
         check_assignee(stores, [alert.org], decision.assignee)
+    seen = decision.version in (None, alert.triage.version)  # else `change` refuses
+    back = doubt(ground, account, [alert], decision) if seen and not doubted else 0
     new = stores.triage.change(alert_id, decision, by=account.name, now=now)
     measure(alert, new)
-    return Decided(replace(alert, triage=new), hear(ground, account, alert, decision))
+    heard = believe(ground, account, alert, decision, most) if most != 0 else Heard()
+    return Decided(replace(alert, triage=new), back + heard.moved, heard.of)
 
 
 def measure(alert: Alert, new: Triage) -> None:

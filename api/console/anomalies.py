@@ -41,6 +41,7 @@ from soc.store.cursor import decode, encode
 
 router = APIRouter()
 _A_PAGE = 50
+_MARKED = 1000  # anomalies in a plot
 _SAID = 100  # of what is said to be harmless
 _GOES_ON_MS = HOUR_MS // 2  # since its last bucket that was off
 _DRAWN, _LISTED, _LOOKED_AT = 6, 20, 200  # of an alert's anomalies
@@ -153,6 +154,9 @@ def one_series_page(
     end = min(max(moment(until, state.zone), MOST_HOURS * HOUR_MS), newest) if until else newest
     readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)
     anomalies = state.anomalies.list(account.scope, series=series_id, limit=20)
+    marked = state.anomalies.list(
+        account.scope, series=series_id, since=end - hours * HOUR_MS, until=end, limit=_MARKED
+    )
     return state.pages.html(
         request,
         "series.html",
@@ -170,7 +174,7 @@ def one_series_page(
         plot=drawn(
             readings,
             shown.bucket_ms,
-            [(one.since, one.until) for one in anomalies],
+            [(one.since, one.until) for one in marked],
             shown.series.board.definition,
             level_since=stands.since if stands else None,
         ),

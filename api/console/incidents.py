@@ -154,7 +154,7 @@ def _page(
         alerts=[(alert, state.rules.get(alert.rule_hash)) for alert in alerts.items],
         more=f"/incidents/{incident_id}?cursor={alerts.next}" if alerts.next else None,
         others=[other for other in others if other.id != incident_id],
-        history=Desk(stores, account, state.clock()).history(incident_id),
+        history=Desk(stores, account, state.clock(), state.anomalies).history(incident_id),
         verdicts=list(Verdict),
         error=error,
         comment=comment,

@@ -50,7 +50,10 @@ def series_backtests_page(
 @router.post("/check")
 def check_text(request: Request, state: Here, account: Admin, text: Text = "") -> Response:
     """What is wrong, while it is being written."""
-    found = read(text)
+    try:
+        found = read(text)
+    except Refused as error:
+        return _page(request, state, account, text, error=str(error))
     wrong = faults(found)
     return _page(request, state, account, text, faults=wrong, good=() if wrong else tuple(found.by_name))
 

@@ -31,7 +31,7 @@ from soc.model.asked import Bounds
 from soc.model.org import EVERYTHING, Scope
 from soc.whole import write_whole
 
-_KEPT, _KEPT_IN_ALL = 50, 300  # of the same organisations; beyond all, those go that have most
+_KEPT, _KEPT_IN_ALL = 50, 300  # of the same kind and organisations; beyond all, those go that have most
 _NICE = 10
 MOST_MINUTES = 30  # of one of series: what was found until then is what came of it
 _STOP_S = 5.0
@@ -240,10 +240,10 @@ class Jobs:
         return [place for _, place in sorted(found, reverse=True)]
 
     def _forget_oldest(self) -> None:
-        kept: dict[tuple[str, ...] | None, list[Path]] = {}
+        kept: dict[tuple[Kind, tuple[str, ...] | None], list[Path]] = {}
         for place in self._places():
             job = self._read(place.name)
-            kept.setdefault(job.orgs if job else (), []).append(place)
+            kept.setdefault((job.kind, job.orgs) if job else (Kind.RULE, ()), []).append(place)
         for places in kept.values():
             while len(places) > _KEPT:
                 shutil.rmtree(places.pop(), ignore_errors=True)

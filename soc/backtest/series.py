@@ -44,7 +44,7 @@ class SeriesOutcome:
     """Times are ms. `since`, `until`: what was asked for; `began`, `reached`: the first and the last event that was looked at, None
     where there is none. `beyond`: about how many keys had no room and were counted as other; `late`: events that no
     bucket took. `learning`: series that were learning to the end. `anomalies`: the newest of `total`; those of one alert are one
-    call. `by_day`: alerts of each local day that has some. `plots`: those that were farthest off, of `series`.
+    call. `alerts`, `by_day`: all, and those of each local day that has some. `plots`: those that were farthest off, of `series`.
     """
 
     since: int

@@ -19,6 +19,7 @@ from soc.locks import only_one
 from soc.model.anomaly import Anomaly, thinned
 from soc.model.finding import local_day
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import PolicyKind
 from soc.service.harmless import KnownHarmless
 from soc.service.levels import KnownSurges
 from soc.service.merges import KnownMerges
@@ -27,7 +28,7 @@ from soc.service.scratch import Span, days_ago, place_of, span_of
 from soc.service.stores import open_history, open_stores, prepare
 from soc.settings import Settings
 from soc.store.anomalies import Known, SqliteAnomalies, anomalies_file
-from soc.store.base import History
+from soc.store.base import History, PolicyStore
 
 MOST = 1000  # anomalies that are told
 MOST_SERIES = 5000
@@ -36,6 +37,7 @@ MOST_BYTES = 1 << 30  # of disk
 _POINTS = 400  # of a plot
 _BATCH = 5000
 _COMMIT_EVENTS, _COMMIT_S = 200_000, 5.0
+_COUNTS = (PolicyKind.HARMLESS, PolicyKind.SURGE, PolicyKind.ORGANISATION)
 _EVENTS, _BEGAN, _REACHED = "events", "began", "reached"  # kept with the cursor, so that they are of the same moment
 
 
@@ -83,7 +85,7 @@ class Trial:
         anomalies = kept.list(EVERYTHING, limit=MOST)
         series, counts = kept.series(EVERYTHING, limit=MOST_SERIES * 2), kept.counts(EVERYTHING).values()
         keys = {one.series.id: one.series.key for one in series}
-        first = {one.alert: one.since for one in anomalies}  # the newest come first
+        begins = kept.begins(EVERYTHING)
         return SeriesOutcome(
             since=self.span.since,
             until=self.span.until,
@@ -99,8 +101,8 @@ class Trial:
             late=sum(one.lost for one in counts),
             learning=sum(one.last is not None and one.last.learning for one in series),
             total=kept.how_many(EVERYTHING),
-            alerts=len(first),
-            by_day=dict(Counter(local_day(at, self._zone) for at in sorted(first.values()))),
+            alerts=len(begins),
+            by_day=dict(Counter(local_day(at, self._zone) for at in begins)),
             anomalies=tuple(Found(one, keys.get(one.series, ())) for one in anomalies),
             plots=tuple(self._plot(one, anomalies) for one in _farthest(series, anomalies)),
         )
@@ -152,7 +154,8 @@ def open_trial(
         for known in (harmless, surges, merges):
             known.load()
         since = days_ago(clock(), days, zone)
-        place = place_of(settings, _about(settings, by_name, scope, since, policies.revision()))
+        place = place_of(settings, _about(settings, by_name, scope, since, policies))
+        _forget_others(place)
         span, _ = span_of(place, since, clock)
         kept = SqliteAnomalies(place)
         cleanup.callback(kept.close)
@@ -166,11 +169,20 @@ def open_trial(
 
 
 def _about(
-    settings: Settings, definitions: Mapping[str, Definition], scope: Scope, since: int, revision: int
+    settings: Settings, definitions: Mapping[str, Definition], scope: Scope, since: int, policies: PolicyStore
 ) -> list[object]:
+    """All that it depends on; of what is laid down nothing else, so that other work in between does not make it begin anew."""
     docs = [one.model_dump(mode="json", exclude={"path"}) for one in definitions.values()]
     orgs = sorted(scope.orgs) if scope.orgs is not None else None
-    return ["series", docs, orgs, since, settings.detect.zone, settings.observe.most_series, revision]
+    laid = [[one.kind, one.id, one.body] for kind in _COUNTS for one in policies.list(kind)]
+    return ["series", docs, orgs, since, settings.detect.zone, settings.observe.most_series, laid]
+
+
+def _forget_others(place: Path) -> None:
+    """What other trials have left, but for the latest: each may have a gigabyte, and none runs beside this one."""
+    others = [one for one in place.parent.glob("*") if one != place and anomalies_file(one).exists()]
+    for other in sorted(others, key=lambda one: anomalies_file(one).stat().st_mtime)[:-1]:
+        shutil.rmtree(other, ignore_errors=True)
 
 
 def _farthest(series: list[Known], anomalies: list[Anomaly]) -> list[Known]:

@@ -320,10 +320,12 @@ class SqliteAnomalies:
         alert: str = "",
         definition: str = "",
         org: str = "",
+        since: int | None = None,
+        until: int | None = None,
         before: str = "",
         limit: int = 50,
     ) -> list[Anomaly]:
-        """Newest first; `before`: the id of the last one of the page before."""
+        """Newest first; `since`, `until` (ms): what has some of this time; `before`: the id of the last one of the page before."""
         if not self.there:
             return []
         where, values = _within(scope)
@@ -331,6 +333,10 @@ class SqliteAnomalies:
         for column, value in asked:
             if value:
                 where, values = f"{where} AND {column} = ?", [*values, value]
+        if since is not None:
+            where, values = f"{where} AND until >= ?", [*values, since]
+        if until is not None:
+            where, values = f"{where} AND since < ?", [*values, until]
         with self._db.read() as db:
             if before:
                 place = db.execute("SELECT since, id FROM anomaly WHERE id = ?", (before,)).fetchone()
@@ -345,6 +351,15 @@ class SqliteAnomalies:
             where, values = f"{where} AND alert = ?", [*values, alert]
         row = self._db.row(f"SELECT count(*) FROM anomaly WHERE {where}", *values) if self.there else None
         return int(row[0]) if row else 0
+
+    def begins(self, scope: Scope) -> Sequence[int]:
+        """When each alert that there was began (ms), the first ones first."""
+        where, values = _within(scope)
+        if not self.there:
+            return []
+        with self._db.read() as db:
+            rows = db.execute(f"SELECT min(since) FROM anomaly WHERE {where} GROUP BY alert ORDER BY 1", values)
+            return [at for (at,) in rows]
 
     def anomaly(self, anomaly_id: str, scope: Scope) -> Anomaly:
         """Raises `NotFound`, also outside the scope."""

@@ -17,6 +17,7 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
+from soc.store.anomalies import _keep_anomalies
 
 NOW = 1_772_452_800_000
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -346,3 +347,12 @@ def test_a_series_is_seen_as_it_was_earlier(client_of, signed_in, mine):
     assert browser.get(f"{path}?until=never").status_code == 422
     assert browser.get(f"{path}?until=9999-12-31T23:59").status_code == 200
     assert browser.get(f"{path}?until=0001-01-01T00:00").status_code in (200, 422)
+
+
+def test_the_plot_marks_each_anomaly_of_its_time_however_many_came_later(signed_in, world, mine):
+    since = NOW - 7_200_000
+    later = [replace(mine, since=NOW + number, until=NOW + number, at=NOW) for number in range(25)]
+    with world.anomalies._db.write() as db:
+        _keep_anomalies(db, [replace(mine, since=since, until=since + 600_000, at=since), *later])
+    page = signed_in("viewer").get(f"/series/{mine.series}?hours=1&until=2026-03-02T18:00").text
+    assert page.count('class="off"') == 1

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import orjson
 import pytest
 
-from soc.backtest.jobs import Job, Jobs, new_id
+from soc.backtest.jobs import Job, Jobs, Kind, new_id
 from soc.model.event import Event, event_id, iso
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
@@ -184,6 +184,16 @@ def test_those_of_one_organisation_do_not_push_out_those_of_another(tmp_path):
         jobs.ended(Job(new_id(), "lan", number, (f"org{number % 6}",), 3, "r"), [])
     assert jobs.recent(Scope(frozenset({"ninhbinh"}))) == [theirs], "also when there are too many in all"
     assert len(jobs.recent(EVERYTHING)) == 300
+
+
+def test_tries_of_series_do_not_push_out_those_of_rules(tmp_path):
+    jobs = Jobs(tmp_path, (), {})
+    rule = Job(new_id(), "minh", 0, None, 3, "r")
+    jobs.ended(rule, [{"made_of": ["hash"]}])
+    for at in range(1, 53):
+        jobs.ended(Job(new_id(), "lan", at, None, 3, text="x", kind=Kind.SERIES), [])
+    assert jobs.latest(["hash"]) == (rule, {"made_of": ["hash"]})
+    assert len(jobs.recent(EVERYTHING, Kind.SERIES)) == 50
 
 
 def test_one_that_fails_says_why(tmp_path):

@@ -31,7 +31,7 @@ def fire(world, org="hungyen", entity="203.0.113.7", field="source.ip", day="202
 
 @pytest.fixture
 def desk(world):
-    desk = Desk(world.stores, world.stores.accounts.get("analyst"), world.now)
+    desk = Desk(world.stores, world.stores.accounts.get("analyst"), world.now, None)
     desk.open(INCIDENT, "Quét", [world.alerts["hungyen"]])
     return desk
 
@@ -70,7 +70,7 @@ def test_what_a_person_took_out_stays_out(world, desk):
 
 def test_what_was_there_when_it_was_opened_was_left_out_on_purpose(world):
     new = fire(world)
-    Desk(world.stores, world.stores.accounts.get("analyst"), world.now + 2000).open(
+    Desk(world.stores, world.stores.accounts.get("analyst"), world.now + 2000, None).open(
         INCIDENT, "Quét", [world.alerts["hungyen"]]
     )
     assert Gatherer(world.stores).look(world.now) == 0
@@ -121,7 +121,7 @@ def test_what_could_not_be_written_is_tried_again(world, desk):
 
 def test_one_that_cannot_join_does_not_keep_the_others_out(world, desk):
     other, late = "b" * 24, fire(world, entity="203.0.113.8", day="first")
-    Desk(world.stores, desk.account, world.now + 2000).open(other, "Khác", [late])
+    Desk(world.stores, desk.account, world.now + 2000, None).open(other, "Khác", [late])
     world.now += 3000
     mine, theirs = fire(world), fire(world, entity="203.0.113.8")
     close = IncidentDecision(status=IncidentStatus.CLOSED, verdict=Verdict.BENIGN)

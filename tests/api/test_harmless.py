@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from api.harmless import Standing
+from api.incidents import Desk
+from api.triage import decide
+from soc.errors import Conflict
+from soc.model.alert import Decision, Status, Verdict
 from soc.model.anomaly import FIELD, Anomaly
 from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.incident import IncidentDecision, IncidentStatus
 from soc.model.org import Scope
+from soc.model.policy import PolicyKind
 from soc.model.rule import RuleDoc
 
 NOW = 1_772_452_800_000
@@ -97,6 +104,111 @@ def test_what_somebody_said_themselves_outlives_the_verdict(client_of, world, al
     assert said.status_code == 201
     patch(analyst, f"alerts/{mine[0]}", {"status": "new"}, 1)
     assert strengths(analyst) == {farther.series: 5.5}
+
+
+def test_what_somebody_has_withdrawn_stays_withdrawn_whatever_they_wrote(client_of, alerts):
+    mine, _ = alerts
+    analyst = client_of("analyst")
+    patch(analyst, f"alerts/{mine[0]}", CLOSE)
+    (series,) = strengths(analyst)
+    place = f"/api/v1/series/{series}/withdraw"
+    ours = analyst.post(place, json={"reason": f"alert {mine[0]} is not benign"})
+    assert ours.status_code == 422, "so verdicts alone write"
+    assert analyst.post(place, json={"reason": "This was an attack, it is not benign"}).status_code == 204
+    patch(analyst, f"alerts/{mine[1]}", CLOSE)
+    assert strengths(analyst) == {series: 5.5}
+    patch(analyst, f"alerts/{mine[1]}", {"status": "new"}, 1)
+    assert strengths(analyst) == {}
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_verdict_that_stands_holds_whichever_was_given_first(client_of, alerts, order):
+    mine, _ = alerts
+    analyst = client_of("analyst")
+    for place in order:
+        patch(analyst, f"alerts/{mine[place]}", CLOSE)
+    (series,) = strengths(analyst)
+    patch(analyst, f"alerts/{mine[1]}", {"status": "new"}, 1)
+    assert strengths(analyst) == {series: 3.3}, "as the other alert says, also where it had nothing to add"
+    patch(analyst, f"alerts/{mine[0]}", {"status": "new"}, 1)
+    assert strengths(analyst) == {}
+
+
+def test_of_two_verdicts_at_the_same_moment_both_are_heard(client_of, world, alerts, monkeypatch):
+    mine, _ = alerts
+    put, tries = world.stores.policies.put, []
+
+    def first_too_late(policy):
+        tries.append(policy)
+        if len(tries) == 1:
+            raise Conflict("somebody else was first")
+        put(policy)
+
+    monkeypatch.setattr(type(world.stores.policies), "put", lambda _, policy: first_too_late(policy))
+    patch(client_of("analyst"), f"alerts/{mine[0]}", CLOSE)
+    assert list(strengths(client_of("analyst")).values()) == [3.3]
+
+
+class KillError(Exception):
+    """As if the process had ended there."""
+
+
+def killed_at(monkeypatch, where, act):
+    def killed(*_, **__):
+        raise KillError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(*where, killed)
+        with pytest.raises(KillError):
+            act()
+
+
+def test_what_is_cut_short_between_verdict_and_series_is_mended_by_doing_it_again(
+    client_of, world, alerts, monkeypatch
+):
+    mine, _ = alerts
+    analyst, me = client_of("analyst"), world.stores.accounts.get("analyst")
+    ground = Standing(world.stores, world.anomalies, lambda: world.now)
+    benign = Decision(status=Status.CLOSED, verdict=Verdict.BENIGN)
+    killed_at(monkeypatch, ("api.triage.believe",), lambda: decide(ground, me, mine[0], benign))
+    assert strengths(analyst) == {}
+    decide(ground, me, mine[0], benign)
+    assert list(strengths(analyst).values()) == [3.3]
+    change = (type(world.stores.triage), "change")
+    killed_at(monkeypatch, change, lambda: decide(ground, me, mine[0], Decision(status=Status.NEW)))
+    assert strengths(analyst) == {}, "a call too many, not one too few"
+
+
+def test_an_incident_closed_again_is_heard_but_not_over_what_somebody_said_since(client_of, world, alerts, monkeypatch):
+    mine, _ = alerts
+    analyst, me = client_of("analyst"), world.stores.accounts.get("analyst")
+    made = analyst.post("/api/v1/incidents", json={"title": "Viettel", "alerts": mine[1:]}).json()
+    close = IncidentDecision(status=IncidentStatus.CLOSED, verdict=Verdict.BENIGN)
+    desk = Desk(world.stores, me, world.now, world.anomalies)
+    killed_at(monkeypatch, ("api.incidents.believe",), lambda: desk.decide(made["id"], close))
+    assert strengths(analyst) == {}
+    desk.decide(made["id"], close)
+    assert sorted(strengths(analyst).values()) == [2.2, 5.5]
+    assert analyst.post(f"/api/v1/series/{'c' * 24}/withdraw", json={"reason": "an attack"}).status_code == 204
+    desk.decide(made["id"], close)
+    assert list(strengths(analyst).values()) == [5.5]
+
+
+def test_a_bulk_asks_once_what_holds_and_ends_at_so_many_series(client_of, world, alerts, monkeypatch):
+    monkeypatch.setattr("api.bulk.MOST_SERIES", 1)
+    analyst = client_of("analyst")
+    assert bulk(analyst, CLOSE, 3)["moved"] == 1
+    assert len(strengths(analyst)) == 1
+    (cut,) = [one for one in world.stores.audit.list(action="series.harmless").items if one.target == "bulk"]
+    assert "the series of 2 more alerts have not" in cut.detail
+    monkeypatch.undo()
+    bulk(analyst, CLOSE, 3)
+    asked = []
+    list_ = type(world.stores.policies).list
+    monkeypatch.setattr(type(world.stores.policies), "list", lambda self, kind: asked.append(kind) or list_(self, kind))
+    assert bulk(analyst, {"status": "new"}, 3)["moved"] == 2
+    assert asked.count(PolicyKind.HARMLESS) == 1
+    assert strengths(analyst) == {}
 
 
 def test_other_verdicts_say_nothing(client_of, alerts):

@@ -251,7 +251,7 @@ def test_every_route_is_in_the_table(app):
 
 @pytest.fixture(autouse=True)
 def theirs(world, lists_dir, anomaly_db):
-    desk = Desk(world.stores, world.stores.accounts.get("national"), world.now)
+    desk = Desk(world.stores, world.stores.accounts.get("national"), world.now, None)
     assert [world.fire("hungyen", 1, f"198.51.100.{n}") for n in (1, 2, 4)] == [JOINED, FREE, FREE_TOO]
     desk.open(INCIDENT, "hungyen", [JOINED])
     desk.open(OTHER, "hungyen", [world.fire("hungyen", 1, "198.51.100.3")])

@@ -140,6 +140,13 @@ def test_everything_that_is_wrong_is_told_with_line_and_field(client_of, signed_
     assert "# &lt;b&gt;" in tried.text, "what was written is kept"
 
 
+def test_too_many_definitions_are_told_while_they_are_written(signed_in):
+    text = "---".join(TEXT.replace("delivery", f"delivery{n}") for n in range(21))
+    told = signed_in("admin").post("/series/backtests/check", data={"text": text}, headers=ENGLISH)
+    assert told.status_code == 200, "the browser shows no other answer"
+    assert "at most 20" in told.text
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -36,7 +36,7 @@ class Case:
     new: str
 
     def desk(self, account=LAN, stores=None):
-        return Desk(stores or self.stores, account, NOON + 5)
+        return Desk(stores or self.stores, account, NOON + 5, None)
 
     def members(self):
         """By incident, the places of its alerts in `alerts`: as the lists say, checked against what each alert says."""

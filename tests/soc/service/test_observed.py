@@ -9,8 +9,11 @@ from detector.series.definition import loads
 from soc.backtest.series import Cut, plain
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
+from soc.model.harmless import Harmless, body_of
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.service import observed
+from soc.service.stores import open_stores
 from soc.settings import Settings
 from soc.store.sqlite import events_dir
 
@@ -60,6 +63,20 @@ def test_it_says_what_it_looked_at_and_draws_what_was_off(settings):
     assert [place.name for place in (settings.data_dir / "backtests").glob("*")] == []
 
 
+def test_days_are_counted_of_all_anomalies_not_of_those_that_are_told(tmp_path, monkeypatch):
+    log = EventLog(events_dir(tmp_path))
+    log.append(list(receipts(3060, 15, 1, {"viettel": (1500, 1530, 0.4), "mobifone": (3000, 3030, 0.4)})))
+    log.close()
+    monkeypatch.setattr(observed, "MOST", 1)
+    settings = Settings(data_dir=tmp_path)
+    with observed.open_trial(settings, loads(OWN, "own.yml"), EVERYTHING, 5, lambda: START + 3 * DAY_MS) as trial:
+        list(trial.run())
+        found = trial.outcome()
+        trial.forget()
+    assert (len(found.anomalies), found.total, found.alerts) == (1, 2, 2)
+    assert list(found.by_day.values()) == [1, 1]
+
+
 def test_what_is_interrupted_goes_on_and_ends_as_if_undisturbed(settings, monkeypatch):
     with opened(settings) as trial:
         list(trial.run())
@@ -75,6 +92,30 @@ def test_what_is_interrupted_goes_on_and_ends_as_if_undisturbed(settings, monkey
         assert 0 < sum(1 for _ in trial.run()) < 5, "not from the beginning"
         assert plain(trial.outcome()) == whole
         trial.forget()
+
+
+def test_other_policies_do_not_make_it_begin_anew_and_of_the_others_the_latest_is_kept(settings, monkeypatch):
+    monkeypatch.setattr(observed, "_COMMIT_EVENTS", 5000)
+    policies = open_stores(settings).policies
+
+    def places():
+        return {place.name for place in (settings.data_dir / "backtests").glob("*")}
+
+    def stopped(text=OWN):
+        before = places()
+        with opened(settings, text=text) as trial:
+            next(trial.run())
+        return places() - before
+
+    (first,) = stopped()
+    policies.put(Policy(PolicyKind.RULE, "r", 1, {"stage": "live"}, "lan", START, ""))
+    assert stopped() == set()
+    harmless = body_of(Harmless("a" * 24, "delivery", "hungyen", 3.0, "b" * 24))
+    policies.put(Policy(PolicyKind.HARMLESS, "a" * 24, 1, harmless, "lan", START, ""))
+    (second,) = stopped()
+    assert places() == {first, second}
+    (third,) = stopped(OWN.replace("name: delivery", "name: other"))
+    assert places() == {second, third}
 
 
 def test_one_that_takes_too_long_or_too_much_room_says_so(settings, monkeypatch):

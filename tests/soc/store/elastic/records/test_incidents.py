@@ -43,7 +43,7 @@ def alerts_of(opened, make_event, number, many):
 def test_killed_at_any_request_the_act_is_finished_by_doing_it_again(opened, elastic, make_event, act, answered):
     for at in count(1):
         a, (one, two) = alerts_of(opened, make_event, at, 2), (f"{at:020x}{n:04x}" for n in (1, 2))
-        desk = Desk(opened.stores, LAN, NOON)
+        desk = Desk(opened.stores, LAN, NOON, None)
         desk.open(two, "Sự cố", [a[1]])
         if act == "merge":
             desk.open(one, "Sự cố khác", [a[0]])
@@ -53,7 +53,7 @@ def test_killed_at_any_request_the_act_is_finished_by_doing_it_again(opened, ela
 
         with mortal(elastic.url, at, answered) as client:
             with suppress(Killed):
-                work(Desk(open_stores(client), LAN, NOON))
+                work(Desk(open_stores(client), LAN, NOON, None))
             whole = client.at > 0
         held = [opened.stores.alerts.get(id_, EVERYTHING).triage.incident for id_ in a]
         assert held[0] in (one, two, None)
