@@ -24,7 +24,6 @@ from soc.cli.context import (
     stores_of,
     time_of,
 )
-from soc.model.calendar import DAY_MS
 from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
 from soc.settings import load
@@ -57,7 +56,8 @@ def list_(
     kept = SqliteAnomalies(settings.data_dir)
     found = kept.series(_scope(org), definition=definition, limit=limit)
     known = {name: _definition(kept, name) for name in {one.series.board.definition for one in found}}
-    states = {one.series.id: _state(one, known[one.series.board.definition]) for one in found}
+    zone = ZoneInfo(settings.detect.zone)
+    states = {one.series.id: _state(kept, zone, one, known[one.series.board.definition]) for one in found}
     if json:
         for one in found:
             last = one.last._asdict() if one.last else None
@@ -72,7 +72,7 @@ def list_(
             one.series.id,
             what,
             one.series.board.org,
-            _state(one, known.get(one.series.board.definition)),
+            states[one.series.id],
             _number(actual),
             _number(expected),
         )
@@ -229,10 +229,13 @@ def _scope(orgs: list[str] | None) -> Scope:
     return Scope(frozenset(orgs)) if orgs else EVERYTHING
 
 
-def _state(one: Known, definition: Definition | None) -> str:
+def _state(kept: SqliteAnomalies, zone: ZoneInfo, one: Known, definition: Definition | None) -> str:
+    from detector.ready import ready_of
+
     if one.last is not None and not one.last.learning:
         return "watched"
-    return f"learning, ready on {local_time(one.series.born + (definition.learning_ms if definition else DAY_MS))}"
+    ready = ready_of(definition, zone, one.series, one.last, kept) if definition else None
+    return "learning" if ready is None else f"learning, ready on {local_time(ready)}"
 
 
 def _number(value: float | None) -> str:

@@ -346,3 +346,18 @@ def test_a_series_is_seen_as_it_was_earlier(client_of, signed_in, mine):
     assert browser.get(f"{path}?until=never").status_code == 422
     assert browser.get(f"{path}?until=9999-12-31T23:59").status_code == 200
     assert browser.get(f"{path}?until=0001-01-01T00:00").status_code in (200, 422)
+
+
+def test_a_series_that_learns_anew_names_no_day_that_is_over(client_of, signed_in, world):
+    """As after an upgrade: it was born long ago, and what had been learned is of another version."""
+    board = Board("otp-delivery", "hungyen")
+    old = Series(board, ("mobifone",), 1, NOW - 100 * 86_400_000)
+    row = pack(0.02, 30.0, 0.02, 0.0, 0.1, 0.3, False) + pack(0.02, 30.0, 0.02, 0.0, 0.1, 0.0, True)
+    world.anomalies.commit(
+        Progress({}, {}, {(board, NOW): row}, {(old.id, NOW - 60_000): b"T1"}, {}, [old], [], [], {})
+    )
+    assert client_of("viewer").get(f"/api/v1/series/{old.id}").json()["ready"] is None
+    for path in ("/series", f"/series/{old.id}"):
+        page = signed_in("viewer").get(path, headers={"accept-language": "en"}).text
+        assert "learning" in page
+        assert "ready on" not in page, path
