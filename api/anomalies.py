@@ -19,6 +19,7 @@ from detector.series.definition import Definition, Measure
 from soc.errors import NotFound
 from soc.model.account import Account
 from soc.model.anomaly import Anomaly, Board, Reading, Series
+from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
 from soc.store.anomalies import Known
 from soc.store.base import AuditEntry
@@ -62,6 +63,11 @@ class Shown:
     @property
     def unit(self) -> str:
         return self.definition.unit if self.definition else ""
+
+    @property
+    def learning_days(self) -> int:
+        """From its first value until somebody may be called; 0 where that is not known."""
+        return self.definition.learning_ms // DAY_MS if self.definition else 0
 
     @property
     def bucket_ms(self) -> int:

@@ -34,6 +34,7 @@ from api.schemas import Cursor, Name
 from api.state import Here, State
 from api.tuning.exceptions import observed
 from detector.explain import query_of
+from detector.series.definition import LEARNING_DAYS
 from soc.errors import NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert
@@ -73,6 +74,7 @@ def anomalies_page(
         on=[one.id for one in found if state.clock() - one.until < _GOES_ON_MS],
         harmless=[(one, _shown(state, account, one.harmless.series)) for one in harmless[:_SAID]],
         said=len(harmless),
+        learning_days=LEARNING_DAYS,
         exceptions=observed(state.stores, account.scope, RULE_PREFIX),
         now=state.clock(),
         definitions=known,

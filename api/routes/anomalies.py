@@ -134,6 +134,6 @@ def withdraw_harmless(series_id: SeriesId, body: ReasonIn, state: Here, account:
 @router.post("/series/{series_id}/reset", status_code=202)
 def reset_series(series_id: SeriesId, body: ReasonIn, state: Here, account: Admin) -> Response:
     """It learns anew from its next bucket on, within a second or when the observer is started. Until it has learned it calls
-    nobody: volumes 14 days, other measures one."""
+    nobody: volumes 14 days, means by load 21, other measures one."""
     reset(state, account, series_id, body.reason)
     return Response(status_code=202)

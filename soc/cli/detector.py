@@ -24,6 +24,7 @@ from soc.cli.context import (
     stores_of,
     time_of,
 )
+from soc.model.calendar import DAY_MS
 from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
 from soc.settings import load
@@ -157,7 +158,7 @@ def backtest(
     data_dir: DataDirOption = None,
 ) -> None:
     """What would have been called about in stored events. Nothing is raised or kept. The first day of each series is for learning, of
-    volumes 14 days. Ctrl-C is safe: the same command, the same day, goes on where it was."""
+    volumes 14 days, of means by load 21. Ctrl-C is safe: the same command, the same day, goes on where it was."""
     from detector.series.definition import load as read
     from soc.service.declared import definitions_of
     from soc.service.observed import open_trial
@@ -168,6 +169,10 @@ def backtest(
     definitions = read([series]) if series else definitions_of(settings)
     for fault in definitions.faults:
         typer.echo(f"soc: left out: {fault}", err=True)
+    for one in definitions.by_name.values():
+        if one.learning_ms >= days * DAY_MS:
+            why = f"it learns for {one.learning_ms // DAY_MS} d, and {days} d are looked at"
+            typer.echo(f"soc: nobody is called about {one.name}: {why}", err=True)
     with open_trial(settings, definitions, _scope(org), days, now_ms) as trial:
         for progress in trial.run(minutes * 60 if minutes else None):
             if report_to:

@@ -361,3 +361,12 @@ def test_a_series_that_learns_anew_names_no_day_that_is_over(client_of, signed_i
         page = signed_in("viewer").get(path, headers={"accept-language": "en"}).text
         assert "learning" in page
         assert "ready on" not in page, path
+
+
+def test_a_page_says_how_long_its_series_learns_and_the_empty_list_how_long_each_does(signed_in, world, mine):
+    page = signed_in("admin").get(f"/series/{mine.series}", headers={"accept-language": "en"}).text
+    assert "Until it has, it calls nobody. That takes: 1 day." in page
+    with world.anomalies._db.write() as db:
+        db.execute("DELETE FROM anomaly")
+    page = signed_in("viewer").get("/anomalies", headers={"accept-language": "en"}).text
+    assert "volumes 14, means by load 21, other measures 1." in page
