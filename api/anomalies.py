@@ -13,12 +13,15 @@ from pydantic import ValidationError
 from api.harmless import Said, said
 from detector.explain import query_of
 from detector.level import Level, level_of
+from detector.ready import ready_of
 from detector.score.merge import RELEARNING_DAYS
 from detector.series.definition import Definition, Measure
 from soc.errors import NotFound
 from soc.model.account import Account
 from soc.model.anomaly import Anomaly, Board, Reading, Series
+from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
+from soc.store.anomalies import Known
 from soc.store.base import AuditEntry
 
 if TYPE_CHECKING:
@@ -35,11 +38,12 @@ NO_DEFINITION = "(gone)"
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A series with its definition; None where that runs no more. `gone`: the series has vanished, and what it was grouped by is not
-    known any more."""
+    known any more. `ready`: when it will have learned enough for calls (ms); None where it has, and where that is not known."""
 
     series: Series
     definition: Definition | None
     gone: bool = False
+    ready: int | None = None
 
     @property
     def titles(self) -> Mapping[str, str]:
@@ -61,9 +65,9 @@ class Shown:
         return self.definition.unit if self.definition else ""
 
     @property
-    def ready(self) -> int | None:
-        """When it will have learned enough for calls (ms)."""
-        return self.series.born + self.definition.learning_ms if self.definition and not self.gone else None
+    def learning_days(self) -> int:
+        """From its first value until somebody may be called; 0 where that is not known."""
+        return self.definition.learning_ms // DAY_MS if self.definition else 0
 
     @property
     def bucket_ms(self) -> int:
@@ -117,6 +121,11 @@ def shown_of(state: State, anomaly: Anomaly, scope: Scope, definition: Definitio
         return Shown(state.anomalies.one(anomaly.series, scope).series, definition)
     except NotFound:
         return Shown(Series(Board(anomaly.definition, anomaly.org), (), 0, 0), definition, gone=True)
+
+
+def shown_with_ready(state: State, known: Known, definition: Definition | None) -> Shown:
+    ready = ready_of(definition, state.zone, known.series, known.last, state.anomalies) if definition else None
+    return Shown(known.series, definition, ready=ready)
 
 
 def took_over(state: State, shown: Shown, last: Reading | None) -> list[str]:

@@ -50,7 +50,7 @@ class SeriesOut(BaseModel):
     unit: str
     since: str = Field(description="its first bucket")
     ready: str | None = Field(
-        description="when it will have learned enough for calls; null when its definition is gone"
+        description="when it will have learned enough for calls; null where it has, and where that is not known"
     )
     last: ReadingOut | None = Field(description="as it was judged last")
 

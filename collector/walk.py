@@ -37,26 +37,25 @@ class Walks:
 
     def __init__(self, most: int = _ACCOUNTS) -> None:
         self._most = most
-        self._heads = OrderedDict[str, list[_Head]]()  # by account
+        self._heads = OrderedDict[int, list[_Head]]()  # by hash of the account: names may be of any length
         self._lock = threading.Lock()
 
     def follow(self, account: str, asked: CitizenId) -> int:
         """How many ids in a row, up or down in steps of ten at most, this account has asked for with this one; 1: it walks not. A few
-        others in between, as of ordinary work, end no walk."""
+        others in between, as of ordinary work, end no walk, nor does what is delivered again."""
+        key = hash(account)
         with self._lock:
-            heads = self._heads.setdefault(account, [])
-            self._heads.move_to_end(account)
+            heads = self._heads.setdefault(key, [])
+            self._heads.move_to_end(key)
             if len(self._heads) > self._most:
                 self._heads.popitem(last=False)
             kind, number = asked
-            further = _Head(kind, number, 0, 1)
-            for place, head in enumerate(heads):
+            further, others = _Head(kind, number, 0, 1), []
+            for head in heads:
                 step = number - head.number
-                if -_STRIDE <= step <= _STRIDE and kind == head.kind and step * head.way >= 0:
+                if not -_STRIDE <= step <= _STRIDE or kind != head.kind or step * head.way < 0:
+                    others.append(head)
+                elif head.length + (step != 0) > further.length:  # what is delivered again walks behind, and is shorter
                     further = _Head(kind, number, step, head.length + 1) if step else head
-                    del heads[place]
-                    break
-            heads.append(further)
-            if len(heads) > _HEADS:
-                del heads[0]
+            self._heads[key] = [*others[1 - _HEADS :], further]
             return further.length

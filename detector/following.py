@@ -6,8 +6,9 @@ What a track knows is a function of its rows: it can be made anew from a snapsho
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from datetime import tzinfo
+
+import structlog
 
 from detector.episode import Call
 from detector.heir import Merges, ended_before, heir
@@ -19,9 +20,13 @@ from detector.track import Track
 from soc.errors import ConfigError
 from soc.model.anomaly import Board as Place
 from soc.model.anomaly import Kept, Series
+from soc.model.calendar import DAY_MS
+from soc.model.event import iso
 
 Known = tuple[Series, Track]
 Told = tuple[float | None, float]  # surge, what is harmless
+_LEARNED_AGAIN_MS = 2 * DAY_MS
+log = structlog.get_logger("observer")
 
 
 class Following:
@@ -30,6 +35,7 @@ class Following:
     def __init__(self, zone: tzinfo, kept: Kept, merges: Merges) -> None:
         self._zone, self._kept, self._merges = zone, kept, merges
         self._tracks: dict[Place, list[Known | None]] = {}
+        self._anew: dict[Place, int] = {}  # from when on (ms) what is of another version was learned again
         self.committed()
 
     def committed(self) -> None:
@@ -95,24 +101,35 @@ class Following:
             try:
                 return self._loaded(board, found[1]), found[0]
             except ConfigError:
-                pass  # of another version: all its rows once more
+                return self.new(board), self._anew.get(place_of(board), 0)
         return self.new(board), 0
 
     def load(self, board: Board) -> None:
-        """As of the last commit."""
+        """As of the last commit. What is of another version is learned anew, of two days at most: of many series more would take hours."""
         place = place_of(board)
         tracks: list[Known | None] = [None] * len(board.keys)
         since = [0] * len(board.keys)
-        snapshots = self._kept.snapshots(place)
+        snapshots, unread = self._kept.snapshots(place), 0
+        self._anew[place] = board.closed_to - _LEARNED_AGAIN_MS
         for slot, key in series_of(board):
             series = Series(place, key, slot, board.born[slot])
             track, since[slot] = self.new(board), series.born - 1
             ts, data = snapshots.get(series.id, (0, b""))
             if ts >= series.born - 1:
-                with suppress(ConfigError):  # as above
+                try:
                     track, since[slot] = self._loaded(board, data), ts
+                except ConfigError:
+                    unread, since[slot] = unread + 1, max(since[slot], self._anew[place])
             tracks[slot] = (series, track)
         self._tracks[place] = tracks
+        if unread:
+            log.info(
+                "series learn anew",
+                definition=place.definition,
+                org=place.org,
+                series=unread,
+                since=iso(self._anew[place]),
+            )
         oldest = min((since[slot] for slot, _ in series_of(board)), default=0)
         for reading, slot in self.rows.of_board(place, oldest):
             known = tracks[slot] if slot < len(tracks) else None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from heapq import merge
+from itertools import groupby, takewhile
+from operator import itemgetter
 
 from soc.model.anomaly import EMPTY, RECORD_BYTES, Board, Kept, Reading, Series, record_of, unpack
 
@@ -62,12 +65,14 @@ class Rows:
                 if reading is not None:
                     yield reading, slot
 
-    def _rows(self, board: Board, since: int) -> list[tuple[int, bytes]]:
-        found = dict(self._kept.rows(board, since))
-        if board in self.back:
-            found = {ts: row for ts, row in found.items() if ts < self.back[board]}
-        found.update({ts: row for (one, ts), row in self.changed.items() if one == board and ts > since})
-        return sorted(found.items())
+    def _rows(self, board: Board, since: int) -> Iterator[tuple[int, bytes]]:
+        """Oldest first; of a bucket that is there twice the one that is not committed yet."""
+        end = self.back.get(board)
+        committed = takewhile(lambda row: end is None or row[0] < end, self._kept.rows(board, since))
+        changed = sorted((ts, row) for (one, ts), row in self.changed.items() if one == board and ts > since)
+        for _, same in groupby(merge(committed, changed, key=_ts), key=_ts):
+            *_, newest = same
+            yield newest
 
     def _changing(self, series: Series, ts: int, row: bytes) -> Callable[[bytes], None]:
         def change(record: bytes) -> None:
@@ -78,4 +83,5 @@ class Rows:
         return change
 
 
+_ts = itemgetter(0)
 assert len(EMPTY) == RECORD_BYTES

@@ -21,6 +21,7 @@ from api.anomalies import (
     level,
     reset,
     shown_of,
+    shown_with_ready,
     took_over,
 )
 from api.anomaly_schemas import AnomalyId, SeriesId
@@ -33,6 +34,7 @@ from api.schemas import Cursor, Name
 from api.state import Here, State
 from api.tuning.exceptions import observed
 from detector.explain import query_of
+from detector.series.definition import LEARNING_DAYS
 from soc.errors import NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert
@@ -73,6 +75,7 @@ def anomalies_page(
         on=[one.id for one in found if state.clock() - one.until < _GOES_ON_MS],
         harmless=[(one, _shown(state, account, one.harmless.series)) for one in harmless[:_SAID]],
         said=len(harmless),
+        learning_days=LEARNING_DAYS,
         exceptions=observed(state.stores, account.scope, RULE_PREFIX),
         now=state.clock(),
         definitions=known,
@@ -130,7 +133,9 @@ def series_page(
         request,
         "series_list.html",
         account=account,
-        series=[(Shown(one.series, known.get(one.series.board.definition)), one.last) for one in found[:_A_PAGE]],
+        series=[
+            (shown_with_ready(state, one, known.get(one.series.board.definition)), one.last) for one in found[:_A_PAGE]
+        ],
         title_of=known[definition].titles.model_dump() if definition in known else None,
         more=more,
         first=_address("/series", definition=definition),
@@ -149,7 +154,7 @@ def one_series_page(
 ) -> Response:
     """`until`: the end of these hours in the people's zone; empty for the last bucket."""
     known = state.anomalies.one(series_id, account.scope)
-    shown = Shown(known.series, definitions(state).get(known.series.board.definition))
+    shown = shown_with_ready(state, known, definitions(state).get(known.series.board.definition))
     newest = known.last.ts + 1 if known.last else state.clock()
     end = min(max(moment(until, state.zone), MOST_HOURS * HOUR_MS), newest) if until else newest
     readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)

@@ -16,6 +16,7 @@ from api.errors import Refused
 from api.schemas import Name
 from api.series_backtests import LONGEST, Fault, called, faults, outcome_of, read, readings_of, start, text_of
 from api.state import Here, State
+from detector.series.definition import LEARNING_DAYS
 from soc.backtest.jobs import Kind
 from soc.errors import Busy, RuleError
 from soc.model.account import Account
@@ -130,6 +131,7 @@ def _page(
         good=good,
         error=error,
         days=days,
+        learning_days=LEARNING_DAYS,
         reports=reports,
     )
 

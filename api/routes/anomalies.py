@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 
-from api.anomalies import HOUR_MS, MOST_HOURS, Shown, definitions, detail, level, reset
+from api.anomalies import HOUR_MS, MOST_HOURS, definitions, detail, level, reset, shown_with_ready
 from api.anomaly_schemas import (
     AnomalyDetail,
     AnomalyId,
@@ -88,7 +88,10 @@ def list_series(
     after = decode(cursor)[1] if cursor is not None else ""
     found = state.anomalies.series(account.scope, definition=definition or "", after=after, limit=limit + 1)
     known = definitions(state)
-    items = [SeriesOut.of(Shown(one.series, known.get(one.series.board.definition)), one.last) for one in found[:limit]]
+    items = [
+        SeriesOut.of(shown_with_ready(state, one, known.get(one.series.board.definition)), one.last)
+        for one in found[:limit]
+    ]
     return PageOut(items=items, next=encode(0, found[limit - 1].series.id) if len(found) > limit else None)
 
 
@@ -109,7 +112,7 @@ def get_series(
 ) -> SeriesDetail:
     """With its last hours, or those before `until`: what was, and what was expected. And where its level stands now."""
     known = state.anomalies.one(series_id, account.scope)
-    shown = Shown(known.series, definitions(state).get(known.series.board.definition))
+    shown = shown_with_ready(state, known, definitions(state).get(known.series.board.definition))
     end = ms(until) or (known.last.ts + 1 if known.last else state.clock())
     readings = state.anomalies.readings(known.series, end - hours * HOUR_MS, end)
     laid, stands = said(state, series_id), level(state, shown, known.last)
@@ -131,6 +134,6 @@ def withdraw_harmless(series_id: SeriesId, body: ReasonIn, state: Here, account:
 @router.post("/series/{series_id}/reset", status_code=202)
 def reset_series(series_id: SeriesId, body: ReasonIn, state: Here, account: Admin) -> Response:
     """It learns anew from its next bucket on, within a second or when the observer is started. Until it has learned it calls
-    nobody: volumes 14 days, other measures one."""
+    nobody: volumes 14 days, means by load 21, other measures one."""
     reset(state, account, series_id, body.reason)
     return Response(status_code=202)

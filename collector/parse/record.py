@@ -20,6 +20,7 @@ from soc.model.source import Source, Transport
 
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: what claims to be older is a clock that was never set
 _OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
+_VOUCHED = {"lgsp-call"}  # the platform has checked who calls
 _DECODED = {"url.path", "url.query", "url.extension"}  # from their percent-encoding
 
 
@@ -96,11 +97,14 @@ def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -
 
 
 def _walk(fields: Fields, masked: Masked, masker: Masker) -> int:
-    """How many citizen ids in a row the account has asked for with this record, else the address; 0 where none is asked for."""
-    account = str(fields.get("user.id") or fields.get("user.name") or fields.get("source.ip") or "")
+    """How many citizen ids in a row the account has asked for with this record; 0 where none is asked for. Names are what the client
+    says, another one each time if it likes, but where the source vouches for them: elsewhere it is the address that asks."""
+    names = [str(fields[key]) for key in ("user.id", "user.name") if fields.get(key)]
+    address = [str(fields["source.ip"])] if fields.get("source.ip") else []
+    account = next(iter(names + address if fields.get("event.action") in _VOUCHED else address + names), "")
     asked = masked.ids.get(str(fields.get("govsoc.lgsp.subject")))
     if asked is None:
-        asked = next((id_ for token, id_ in masked.ids.items() if token != account), None)
+        asked = next((id_ for token, id_ in masked.ids.items() if token not in names), None)
     return masker.walk(account, asked) if account and asked else 0
 
 

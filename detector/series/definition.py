@@ -26,6 +26,7 @@ CONTENT = Path(__file__).parent.parent / "content"
 MAX_DEFINITIONS = 500
 MAX_FIELDS = 4  # that one series groups by
 MOST_SERIES = 5_000  # of one definition in one organisation
+LEARNING_DAYS = {"others": 1, "volumes": 14, "by_load": 21}
 _BUCKETS = {"30s": 30, "1m": 60, "5m": 300, "10m": 600, "15m": 900, "30m": 1800, "1h": 3600}
 _WITHIN = {"10s": 10, "20s": 20, "30s": 30, "1m": 60, "2m": 120, "5m": 300, "10m": 600}
 _FIELD = re.compile(r"[a-z@][\w.@-]{0,119}")
@@ -160,9 +161,8 @@ class Definition(Named):
     def learning_ms(self) -> int:
         """From its first value until somebody may be called: volumes are other on weekends, which have to be seen twice; and each week
         has its own load, of which three say what is usual."""
-        if self.by_load:
-            return 21 * DAY_MS
-        return 14 * DAY_MS if self.measure in (Measure.COUNT, Measure.DISTINCT) else DAY_MS
+        volume = self.measure in (Measure.COUNT, Measure.DISTINCT)
+        return LEARNING_DAYS["by_load" if self.by_load else "volumes" if volume else "others"] * DAY_MS
 
     @property
     def rule_id(self) -> str:

@@ -57,7 +57,8 @@ def list_(
     kept = SqliteAnomalies(settings.data_dir)
     found = kept.series(_scope(org), definition=definition, limit=limit)
     known = {name: _definition(kept, name) for name in {one.series.board.definition for one in found}}
-    states = {one.series.id: _state(one, known[one.series.board.definition]) for one in found}
+    zone = ZoneInfo(settings.detect.zone)
+    states = {one.series.id: _state(kept, zone, one, known[one.series.board.definition]) for one in found}
     if json:
         for one in found:
             last = one.last._asdict() if one.last else None
@@ -72,7 +73,7 @@ def list_(
             one.series.id,
             what,
             one.series.board.org,
-            _state(one, known.get(one.series.board.definition)),
+            states[one.series.id],
             _number(actual),
             _number(expected),
         )
@@ -161,7 +162,7 @@ def backtest(
     data_dir: DataDirOption = None,
 ) -> None:
     """What would have been called about in stored events. Nothing is raised or kept. The first day of each series is for learning, of
-    volumes 14 days. Ctrl-C is safe: the same command, the same day, goes on where it was."""
+    volumes 14 days, of means by load 21. Ctrl-C is safe: the same command, the same day, goes on where it was."""
     from detector.series.definition import load as read
     from soc.service.declared import definitions_of
     from soc.service.observed import open_trial
@@ -172,6 +173,10 @@ def backtest(
     definitions = read([series]) if series else definitions_of(settings)
     for fault in definitions.faults:
         typer.echo(f"soc: left out: {fault}", err=True)
+    for one in definitions.by_name.values():
+        if one.learning_ms >= days * DAY_MS:
+            why = f"it learns for {one.learning_ms // DAY_MS} d, and {days} d are looked at"
+            typer.echo(f"soc: nobody is called about {one.name}: {why}", err=True)
     with open_trial(settings, definitions, _scope(org), days, now_ms) as trial:
         for progress in trial.run(minutes * 60 if minutes else None):
             if report_to:
@@ -233,10 +238,13 @@ def _scope(orgs: list[str] | None) -> Scope:
     return Scope(frozenset(orgs)) if orgs else EVERYTHING
 
 
-def _state(one: Known, definition: Definition | None) -> str:
+def _state(kept: SqliteAnomalies, zone: ZoneInfo, one: Known, definition: Definition | None) -> str:
+    from detector.ready import ready_of
+
     if one.last is not None and not one.last.learning:
         return "watched"
-    return f"learning, ready on {local_time(one.series.born + (definition.learning_ms if definition else DAY_MS))}"
+    ready = ready_of(definition, zone, one.series, one.last, kept) if definition else None
+    return "learning" if ready is None else f"learning, ready on {local_time(ready)}"
 
 
 def _number(value: float | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -186,6 +186,6 @@ class Kept(Protocol):
         """The newest one of before this time (ms)."""
         ...
 
-    def rows(self, board: Board, since: int) -> Sequence[tuple[int, bytes]]:
-        """Those after this time (ms), oldest first."""
+    def rows(self, board: Board, since: int) -> Iterator[tuple[int, bytes]]:
+        """Those after this time (ms), oldest first; read as they are asked for."""
         ...

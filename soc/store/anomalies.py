@@ -7,7 +7,7 @@ which they come, so that fifty thousand series a minute are a few dozen pages.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,7 @@ KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS
 _SNAPSHOTS_MS = 3 * 3_600_000  # how far back a late event may lead
 _PARTS_AT_ONCE = 500
+_ROWS_AT_ONCE = 100
 _STILL_WRITES_S = 3600.0
 _FACTS = tuple(field.name for field in fields(Anomaly))
 _ANOMALY = f"SELECT {', '.join(_FACTS)} FROM anomaly"
@@ -161,13 +162,18 @@ class SqliteAnomalies:
         )
         return (row[0], row[1]) if row else None
 
-    def rows(self, board: Board, since: int) -> Sequence[tuple[int, bytes]]:
-        with self._db.read() as db:
-            rows = db.execute(
-                "SELECT ts, readings FROM bucket WHERE definition = ? AND org = ? AND ts > ? ORDER BY ts",
-                (*board, since),
-            )
-            return [(ts, data) for ts, data in rows]
+    def rows(self, board: Board, since: int) -> Iterator[tuple[int, bytes]]:
+        """A part at a time: those of a large board are gigabytes together."""
+        while True:
+            with self._db.read() as db:
+                part = db.execute(
+                    "SELECT ts, readings FROM bucket WHERE definition = ? AND org = ? AND ts > ? ORDER BY ts LIMIT ?",
+                    (*board, since, _ROWS_AT_ONCE),
+                ).fetchall()
+            yield from part
+            if len(part) < _ROWS_AT_ONCE:
+                return
+            since = part[-1][0]
 
     def boards(self) -> list[Board]:
         with self._db.read() as db:

@@ -356,3 +356,27 @@ def test_the_plot_marks_each_anomaly_of_its_time_however_many_came_later(signed_
         _keep_anomalies(db, [replace(mine, since=since, until=since + 600_000, at=since), *later])
     page = signed_in("viewer").get(f"/series/{mine.series}?hours=1&until=2026-03-02T18:00").text
     assert page.count('class="off"') == 1
+
+
+def test_a_series_that_learns_anew_names_no_day_that_is_over(client_of, signed_in, world):
+    """As after an upgrade: it was born long ago, and what had been learned is of another version."""
+    board = Board("otp-delivery", "hungyen")
+    old = Series(board, ("mobifone",), 1, NOW - 100 * 86_400_000)
+    row = pack(0.02, 30.0, 0.02, 0.0, 0.1, 0.3, False) + pack(0.02, 30.0, 0.02, 0.0, 0.1, 0.0, True)
+    world.anomalies.commit(
+        Progress({}, {}, {(board, NOW): row}, {(old.id, NOW - 60_000): b"T1"}, {}, [old], [], [], {})
+    )
+    assert client_of("viewer").get(f"/api/v1/series/{old.id}").json()["ready"] is None
+    for path in ("/series", f"/series/{old.id}"):
+        page = signed_in("viewer").get(path, headers={"accept-language": "en"}).text
+        assert "learning" in page
+        assert "ready on" not in page, path
+
+
+def test_a_page_says_how_long_its_series_learns_and_the_empty_list_how_long_each_does(signed_in, world, mine):
+    page = signed_in("admin").get(f"/series/{mine.series}", headers={"accept-language": "en"}).text
+    assert "Until it has, it calls nobody. That takes: 1 day." in page
+    with world.anomalies._db.write() as db:
+        db.execute("DELETE FROM anomaly")
+    page = signed_in("viewer").get("/anomalies", headers={"accept-language": "en"}).text
+    assert "volumes 14, means by load 21, other measures 1." in page

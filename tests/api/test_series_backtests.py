@@ -180,6 +180,11 @@ def test_the_page_is_for_administrators_to_ask_and_begins_with_what_runs(client_
     assert 'href="/series/backtests?definition=otp-delivery"' not in signed_in("viewer").get("/anomalies").text
 
 
+def test_how_long_nobody_is_called_is_what_definitions_learn_for(signed_in):
+    page = signed_in("admin").get("/series/backtests", headers=ENGLISH).text
+    assert "volumes 14, means by load 21, other measures 1." in page
+
+
 def test_it_is_stopped_and_goes_on_from_the_page(signed_in, client_of, events):
     browser = signed_in("admin")
     place = browser.post("/series/backtests", data={"text": TEXT, "days": 5}).headers["location"]

@@ -43,6 +43,19 @@ def test_ordinary_work_in_between_ends_no_walk_but_much_of_it_does():
     assert lengths(5, 6, 900_000, 800_000, 700_000, 600_000, 7)[-1] == 1
 
 
+def test_what_is_delivered_again_neither_ends_nor_splits_a_walk():
+    walks = Walks()
+    assert lengths(*range(1, 101), walks=walks)[-1] == 100
+    lengths(*range(91, 101), walks=walks)
+    assert lengths(*range(101, 111), walks=walks) == [*range(101, 111)]
+
+
+def test_what_is_held_of_an_account_is_as_much_whatever_its_name():
+    walks = Walks()
+    walks.follow("A" * 20_000, CitizenId("cccd", 1))
+    assert all(isinstance(key, int) for key in walks._heads)
+
+
 def test_each_account_walks_alone_and_two_kinds_of_ids_are_no_row():
     walks = Walks()
     for number in range(10):
@@ -114,13 +127,27 @@ def test_who_signs_in_with_an_id_walks_by_those_that_are_asked_for(position):
     assert walked([lookup(FIRST, **{position: own})] * 4) == [None] * 4
 
 
-def test_at_the_portal_by_address():
-    def request(n: int, address: str = "203.0.113.9") -> Record:
-        line = f'{address} - - [02/Mar/2026:09:00:00 +0700] "GET /tra-cuu?cccd={FIRST + n:012d} HTTP/1.1" 200 612 "-" "curl/8.5"'
-        return Record(line.encode(), str(n))
+def request(n: int, address: str = "203.0.113.9", user: str = "-") -> Record:
+    line = f'{address} - {user} [02/Mar/2026:09:00:00 +0700] "GET /tra-cuu?cccd={FIRST + n:012d} HTTP/1.1" 200 612 "-" "curl/8.5"'
+    return Record(line.encode(), str(n))
 
+
+def test_at_the_portal_by_address():
     assert walked((request(n) for n in range(4)), PORTAL) == [None, None, 3, 4]
     assert walked((request(n, f"203.0.113.{n}") for n in range(4)), PORTAL) == [None] * 4
+
+
+def test_another_name_each_time_hides_no_walk_at_the_portal_and_wipes_nobody_elses():
+    masker = Masker(bytes(32))
+    assert walked((lookup(FIRST + n) for n in range(4)), masker=masker)[-1] == 4
+    names = [request(n, user=f"u{n}") for n in range(5_001)]
+    assert walked(names[:4], PORTAL, masker) == [None, None, 3, 4]
+    walked(names[4:], PORTAL, masker)
+    assert walked([lookup(FIRST + 4)], masker=masker) == [5]
+    own = "001099000001"
+    assert walked([request(n, user=own) for n in range(90, 94)], PORTAL) == [None, None, 3, 4], (
+        "its own id is not asked for"
+    )
 
 
 def test_organisations_do_not_share_walks():

@@ -54,7 +54,7 @@ def undisturbed(product: Product, place: Path) -> list:
 
 
 def everything(kept: SqliteAnomalies) -> list:
-    rows = [(board, kept.rows(board, 0)) for board in sorted(kept.boards())]
+    rows = [(board, list(kept.rows(board, 0))) for board in sorted(kept.boards())]
     found = kept.list(EVERYTHING, limit=1000)
     kept.close()
     return [rows, found]

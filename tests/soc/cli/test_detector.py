@@ -133,6 +133,9 @@ def test_a_backtest_says_what_would_have_been_called_and_keeps_nothing(place, mo
     assert anomaly["definition"] == "delivery"
     assert not (place / "anomaly.db").exists()
     assert "1 alerts of 5 series" in soc(place, "backtest", "--days", "5", "--series", str(place / "series")).stdout
+    assert "it learns for" not in told.stderr
+    soon = soc(place, "backtest", "--days", "1", "--series", str(place / "series"))
+    assert "nobody is called about delivery: it learns for 1 d, and 1 d are looked at" in soon.stderr
     empty = place / "none"
     empty.mkdir()
     assert isinstance(soc(place, "backtest", "--series", str(empty)).exception, ConfigError)

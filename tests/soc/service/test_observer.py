@@ -224,9 +224,9 @@ def test_a_definition_that_means_something_else_begins_with_nothing_of_the_old_o
     )
     with watching(tmp_path, load([folder])) as (observer, kept):
         observer.step()
-        assert kept.rows(Board("delivery", "hungyen"), 0) == []
+        assert list(kept.rows(Board("delivery", "hungyen"), 0)) == []
         assert kept.series(EVERYTHING, definition="delivery") == []
-        assert len(kept.rows(Board("receipts", "hungyen"), 0)) > 80, "the others go on"
+        assert len(list(kept.rows(Board("receipts", "hungyen"), 0))) > 80, "the others go on"
 
 
 def test_what_was_learned_outlives_a_slip_of_the_pen(tmp_path, definitions):
@@ -256,7 +256,7 @@ def test_old_logs_of_one_organisation_are_kept_beside_todays_of_another(tmp_path
     append(tmp_path, (stored(one.ts, n, org="ninhbinh", govsoc__otp__event="dlr") for n, one in enumerate(old)))
     with watching(tmp_path, definitions, commit_s=0, batch=300) as (observer, kept):
         observer.drain()
-        assert len(kept.rows(Board("receipts", "ninhbinh"), 0)) > 50
+        assert len(list(kept.rows(Board("receipts", "ninhbinh"), 0))) > 50
 
 
 def test_a_reset_that_is_not_committed_is_asked_still(tmp_path, definitions):
@@ -298,7 +298,7 @@ def test_definitions_are_read_again_while_it_runs(tmp_path, definitions):
     assert kept.running()[1] == []
     known = [(ts - START) // MINUTE for ts, _ in kept.rows(Board("delivery", "hungyen"), 0)]
     assert known == list(range(1, 119)), "nothing of what went on was lost"
-    assert len(kept.rows(Board("answers", "hungyen"), 0)) > 50
+    assert len(list(kept.rows(Board("answers", "hungyen"), 0))) > 50
     log.close()
     kept.close()
 
