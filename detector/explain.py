@@ -31,17 +31,18 @@ def entity_of(definition: Definition, series: Series) -> tuple[str, str]:
 
 
 def query_of(definition: Definition, series: Series, since: int, until: int) -> str:
-    """A search for the events behind a time of a series."""
+    """A search for the events behind a time of a series; of one that is joined with all answers that may have come."""
+    group = [condition(name, value) for name, value in zip(definition.group_by, series.key, strict=False)]
+    where, hit = definition.where.strip(), (definition.hit or "").strip()
     parts = [f'event.dataset:"{definition.dataset}"', f'organization.id:"{quoted(series.board.org)}"']
-    counted = (
-        [definition.where, definition.hit or ""] if definition.measure is Measure.CONVERSION else [definition.where]
-    )
-    if all(one.strip() for one in counted):
-        parts.append(" OR ".join(f"({one.strip()})" for one in counted))
-        if len(counted) > 1:
-            parts[-1] = f"({parts[-1]})"
-    for name, value in zip(definition.group_by, series.key, strict=False):
-        parts.append(condition(name, value))
+    if definition.measure is not Measure.CONVERSION:
+        parts += [f"({where})"] if where else []
+        parts += group
+    elif definition.join is None:
+        parts += [f"(({where}) OR ({hit}))", *group]
+    else:  # an answer has none of the fields of the group, and comes when it comes
+        parts.append(f"(({' AND '.join([f'({where})', *group])}) OR ({hit}))")
+    until += definition.within_ms
     parts.append(f'@timestamp:["{iso(since)}" TO "{iso(until)}"}}')
     return " AND ".join(parts)
 

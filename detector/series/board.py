@@ -94,6 +94,7 @@ class Board:
         self.late = {}
         if not known:
             self.few.clear()
+            self.lost += self._asked(cells)
         return Closed(self, start, self._readings(start, cells) if known else None, late)
 
     def skip_to(self, start: int) -> None:
@@ -102,7 +103,7 @@ class Board:
         for old in [one for one in self.cells if one < self.closed_to]:
             del self.cells[old]
         if self.joined is not None:
-            self.joined.close(self.closed_to)
+            self.lost += self._asked(self.joined.close(self.closed_to))
 
     def go_back_to(self, ts: int) -> Closed:
         """The clock of the events was wrong, and is right now."""
@@ -173,6 +174,10 @@ class Board:
             self.joined.load(saved.get("joined", []))
         self.beyond = hll_sketch.deserialize(saved["beyond"]) if saved["beyond"] else None
 
+    def _asked(self, cells: dict[int, Any]) -> int:
+        """How many events there are in buckets that are thrown away, if they are of a joined board."""
+        return sum(cell[1] for cell in cells.values()) if self.joined is not None else 0
+
     def _readings(self, start: int, cells: dict[int, Any]) -> list[tuple[int, Reading]]:
         meter, found = self.meter, []
         for slot, key in enumerate(self.keys):
@@ -226,6 +231,8 @@ class Board:
     def _slot(self, key: Key, start: int) -> int:
         slot = self.slots.get(key)
         if slot is not None:
+            if self.closed_to <= start < self.born[slot]:  # a later bucket's event came first, and none is closed yet
+                self.born[slot] = start
             return slot
         if key and (len(self.slots) >= self.definition.max_series or self._room.taken >= self._room.most):
             if self.beyond is None:

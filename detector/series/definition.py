@@ -136,10 +136,12 @@ class Definition(Named):
 
     @model_validator(mode="after")
     def _fits(self) -> Definition:
-        if self.measure in (Measure.RATIO, Measure.CONVERSION) and self.hit is None:
+        if self.measure in (Measure.RATIO, Measure.CONVERSION) and not (self.hit or "").strip():
             raise ValueError(f"a {self.measure} needs `hit`: which events are counted over those of `where`")
         if self.measure in (Measure.QUANTILE, Measure.MEAN, Measure.DISTINCT, Measure.REPEATS) and self.field is None:
             raise ValueError(f"a {self.measure} needs `field`: whose values")
+        if self.measure is Measure.CONVERSION and self.where.strip() in ("", (self.hit or "").strip()):
+            raise ValueError("a conversion needs `where`, other than `hit`: which events go into the step")
         if self.join is not None and self.measure is not Measure.CONVERSION:
             raise ValueError(f"`join` is for a conversion: a {self.measure} has no second step")
         if self.by_load and (self.measure is not Measure.MEAN or self.bucket != "1h"):

@@ -13,6 +13,7 @@ from streams import MINUTE, START, stored
 
 from detector.series import join
 from detector.series.aggregate import Aggregator
+from detector.series.board import Board, Room
 from detector.series.definition import Definition
 
 WITHIN = 30_000
@@ -160,3 +161,33 @@ def test_a_bucket_waits_as_long_as_answers_may_take(seed):
     found = closed(stream(drawn))
     assert all(hits == events for hits, events in found.values())
     assert sum(events for _, events in found.values()) == 300
+
+
+def ask(board: Board, ts: int, id_: str) -> None:
+    board.add(START + ts, {"step": "ask", "id": id_, "carrier": "a"}, 0)
+
+
+def opened() -> Board:
+    board = Board(definition(), "o", Room(10))
+    board.skip_to(START)
+    return board
+
+
+def test_a_series_whose_first_event_is_of_a_later_bucket_has_the_earlier_one_as_well():
+    board = opened()
+    ask(board, MINUTE + 1_000, "r1")
+    ask(board, MINUTE - 1_000, "r2")
+    for _ in range(2):
+        ((slot, (_, weight)),) = board.close(known=True).readings or ()
+        assert (slot, weight) == (0, 1)
+    assert board.lost == 0
+
+
+def test_what_was_asked_in_a_bucket_that_says_nothing_is_counted_as_lost():
+    board = opened()
+    ask(board, 1_000, "r1")
+    board.close(known=False)
+    assert board.lost == 1
+    ask(board, MINUTE + 1_000, "r2")
+    board.skip_to(START + 3 * MINUTE)
+    assert board.lost == 2
