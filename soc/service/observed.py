@@ -36,6 +36,7 @@ MOST_PLOTS = 24
 MOST_BYTES = 1 << 30  # of disk
 _POINTS = 400  # of a plot
 _BATCH = 5000
+_PATIENCE = 20  # batches of others' events, until it is looked at how long it has taken
 _COMMIT_EVENTS, _COMMIT_S = 200_000, 5.0
 _COUNTS = (PolicyKind.HARMLESS, PolicyKind.SURGE, PolicyKind.ORGANISATION)
 _EVENTS, _BEGAN, _REACHED = "events", "began", "reached"  # kept with the cursor, so that they are of the same moment
@@ -69,12 +70,12 @@ class Trial:
             self._note([event.ts for event in batch.events])
             since_commit += len(batch.events)
             now = time.monotonic()
-            if batch.events and since_commit < _COMMIT_EVENTS and now < committed_at + _COMMIT_S and now < ends:
+            if batch.full and since_commit < _COMMIT_EVENTS and now < committed_at + _COMMIT_S and now < ends:
                 continue
             self._commit()
             since_commit, committed_at = 0, now
             yield self.progress
-            if not batch.events:
+            if not batch.full:
                 return
             self._cut = Cut.TIME if now >= ends else Cut.ROOM if self._size() > MOST_BYTES else None
             if self._cut:
@@ -159,7 +160,7 @@ def open_trial(
         span, _ = span_of(place, since, clock)
         kept = SqliteAnomalies(place)
         cleanup.callback(kept.close)
-        history = cleanup.enter_context(open_history(settings, scope, span.since, span.until))
+        history = cleanup.enter_context(open_history(settings, scope, span.since, span.until, _PATIENCE))
         most = min(MOST_SERIES, settings.observe.most_series)
         observer = Observer(
             by_name, zone, kept, surges=surges, strength_of=harmless.strength, merges=merges.of, most=most

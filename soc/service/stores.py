@@ -57,12 +57,14 @@ def open_detections(settings: Settings) -> Iterator[Detections]:
 
 
 @contextmanager
-def open_history(settings: Settings, scope: Scope, since: int, until: int) -> Iterator[History]:
+def open_history(
+    settings: Settings, scope: Scope, since: int, until: int, patience: int | None = None
+) -> Iterator[History]:
     """The stored events of a scope and a time (ms), once more from the oldest on."""
     if not settings.store.url:
         log_ = open_event_log(settings)
         try:
-            yield SqliteHistory(log_, scope, since, until)
+            yield SqliteHistory(log_, scope, since, until, patience)
         finally:
             log_.close()
         return

@@ -133,6 +133,19 @@ def test_one_that_takes_too_long_or_too_much_room_says_so(settings, monkeypatch)
         trial.forget()
 
 
+def test_time_and_progress_count_also_where_there_are_only_events_of_others(settings, monkeypatch):
+    monkeypatch.setattr(observed, "_BATCH", 500)
+    ninhbinh = Scope(frozenset({"ninhbinh"}))
+    with opened(settings, ninhbinh) as trial:
+        assert sum(1 for _ in trial.run(longest_s=0.0)) == 1
+        assert trial.outcome().cut is Cut.TIME
+        assert 0 < trial.progress.done < trial.progress.total
+    with opened(settings, ninhbinh) as trial:
+        list(trial.run())
+        assert (trial.outcome().cut, trial.progress.done) == (None, trial.progress.total)
+        trial.forget()
+
+
 def test_only_what_the_scope_sees_is_looked_at(settings):
     with opened(settings, Scope(frozenset({"ninhbinh"}))) as trial:
         list(trial.run())
