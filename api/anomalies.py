@@ -15,7 +15,7 @@ from detector.explain import query_of
 from detector.level import Level, level_of
 from detector.ready import ready_of
 from detector.score.merge import RELEARNING_DAYS
-from detector.series.definition import Definition, Measure
+from detector.series.definition import Definition
 from soc.errors import NotFound
 from soc.model.account import Account
 from soc.model.anomaly import Anomaly, Board, Reading, Series
@@ -132,7 +132,7 @@ def took_over(state: State, shown: Shown, last: Reading | None) -> list[str]:
     """The organisations whose series this one began with: those that ended in its own, while it is learning."""
     if last is None or not last.learning or not shown.definition:
         return []
-    if shown.definition.measure not in (Measure.COUNT, Measure.DISTINCT):
+    if not shown.definition.measure.is_volume:
         return []  # what has no sum is learned anew
     day = datetime.fromtimestamp(last.ts / 1000, state.zone).date()
     return [

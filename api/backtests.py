@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from fastapi import Path
+
 from api.errors import Refused
 from api.state import State
 from api.tuning.bounds import check_bounds
 from rules.load.folders import loads
-from soc.backtest.jobs import Job
+from soc.backtest.jobs import Job, Kind
 from soc.errors import NotFound, RuleError
 from soc.model.account import Account
 from soc.model.asked import Bounds
@@ -14,6 +18,7 @@ from soc.store.base import AuditEntry
 
 LONGEST_RULE = 48 << 10
 MOST_DAYS = 366
+JobId = Annotated[str, Path(pattern="^[0-9a-f]{24}$")]
 
 
 def start(
@@ -52,3 +57,13 @@ def start(
     what = (rule_id or "a new text") + asked
     state.stores.audit.record(AuditEntry(now, account.name, "backtest.start", job.id, what))
     return job
+
+
+def change(state: State, account: Account, job_id: str, act: str, kind: Kind = Kind.RULE) -> None:
+    """`act`: as the buttons of its page name it. Raises `Refused`, `NotFound` and, where it is to go on, `Busy` while another one runs."""
+    if act == "resume":
+        state.backtests.resume(job_id, account.scope, kind)
+    elif act == "stop":
+        state.backtests.stop(job_id, account.scope, kind)
+    else:
+        raise Refused("a backtest is stopped or goes on")

@@ -13,7 +13,7 @@ from api.triage import decide
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
 from soc.model.alert import Alert, Decision, Verdict
-from soc.model.anomaly import RULE_PREFIX
+from soc.model.anomaly import of_series
 from soc.store.base import AlertFilter, AuditEntry
 from soc.store.paging import every
 
@@ -84,11 +84,8 @@ def decide_all(
         except (Refused, Conflict, NotFound) as error:
             refused[alert.id] = str(error)
         else:
-            moved, left, unheard = (
-                moved + done.moved,
-                left - done.of,
-                unheard + (left == 0 and alert.rule_id.startswith(RULE_PREFIX)),
-            )
+            unheard += left == 0 and of_series(alert.rule_id)
+            moved, left = moved + done.moved, left - done.of
     if unheard and decision.verdict is Verdict.BENIGN:
         said = f"{MOST_SERIES} series have heard of it: the series of {unheard} more alerts have not"
         state.stores.audit.record(AuditEntry(state.clock(), account.name, "series.harmless", "bulk", said))

@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from api.errors import Refused
 from soc.errors import ConfigError, Conflict, NotFound
 from soc.model.account import Account
 from soc.model.alert import Alert, Decision, Status, Verdict
-from soc.model.anomaly import RULE_PREFIX, Anomaly
+from soc.model.anomaly import Anomaly, of_series
 from soc.model.harmless import Harmless, beyond, body_of, harmless_of
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
@@ -121,7 +122,7 @@ def doubt(ground: Ground, account: Account, alerts: Collection[Alert], decision:
     reopened = decision.status is not None and decision.status is not Status.CLOSED
     if decision.verdict is Verdict.BENIGN or not (reopened or decision.verdict is not None):
         return 0
-    doubted = {alert.id for alert in alerts if alert.triage.verdict is Verdict.BENIGN and _observed(alert)}
+    doubted = {alert.id for alert in alerts if alert.triage.verdict is Verdict.BENIGN and of_series(alert.rule_id)}
     return _doubt(ground, account, doubted) if doubted else 0
 
 
@@ -137,13 +138,9 @@ def believe(
 
     `most`: series. `since`: those stay of which somebody has spoken from then on (ms).
     """
-    if decision.verdict is not Verdict.BENIGN or not _observed(alert):
+    if decision.verdict is not Verdict.BENIGN or not of_series(alert.rule_id):
         return Heard()
     return _believe(ground, account, alert.id, MOST_OF_AN_ALERT if most is None else most, since)
-
-
-def _observed(alert: Alert) -> bool:
-    return alert.rule_id.startswith(RULE_PREFIX)
 
 
 def _believe(ground: Ground, account: Account, alert_id: str, most: int, since: int | None) -> Heard:
@@ -158,12 +155,17 @@ def _believe(ground: Ground, account: Account, alert_id: str, most: int, since: 
 
 
 def _believed(ground: Ground, account: Account, one: Anomaly, since: int | None) -> bool:
+    try:
+        return _tried(lambda: bool(_lay_down(ground, account, one, _by_verdict(one.alert), since)))
+    except Refused:
+        return False
+
+
+def _tried(act: Callable[[], bool]) -> bool:
+    """What the act returns; False where somebody else speaks of the series at every try."""
     for _ in range(_TRIES):
         try:
-            _lay_down(ground, account, one, _by_verdict(one.alert), since)
-            return True
-        except Refused:
-            return False
+            return act()
         except Conflict:
             continue
     return False
@@ -191,12 +193,7 @@ def _doubt(ground: Ground, account: Account, doubted: Collection[str]) -> int:
         now = _said(policy)
         if now is None or now.harmless.alert not in doubted or not account.scope.allows(now.harmless.org):
             continue
-        for _ in range(_TRIES):
-            try:
-                moved += _take_back(ground, account, policy.id, doubted)
-                break
-            except Conflict:
-                continue
+        moved += _tried(partial(_take_back, ground, account, policy.id, doubted))
     return moved
 
 

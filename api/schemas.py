@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
@@ -225,39 +225,43 @@ class OutcomeOut(BaseModel):
     broken: str | None = Field(description="why the rule stopped: all figures are too small")
 
 
-class BacktestOut(BaseModel):
+class JobOut(BaseModel):
+    """What is said of a backtest, of whatever kind."""
+
     id: str
     at: str
     by: str
     orgs: list[str] | None = Field(description="null: all organisations")
     days: int
-    rule_id: str | None
-    threshold: float | None = Field(description="what it was to ask for, where that is not what held")
-    timespan_s: int | None
     state: JobState
     done: int = Field(description="of `total`")
     total: int
     events: int = Field(description="looked at since it was last started")
     reason: str
+
+    @staticmethod
+    def facts(report: Report) -> dict[str, Any]:
+        job = report.job
+        return {
+            "id": job.id, "at": iso(job.at), "by": job.by, "orgs": None if job.orgs is None else list(job.orgs), "days": job.days,
+            "state": report.state, "done": report.done, "total": report.total, "events": report.events, "reason": report.reason,
+        }  # fmt: skip
+
+
+class BacktestOut(JobOut):
+    rule_id: str | None
+    threshold: float | None = Field(description="what it was to ask for, where that is not what held")
+    timespan_s: int | None
     outcomes: list[OutcomeOut] = Field(description="once it is done; not in lists")
 
     @classmethod
     def of(cls, report: Report, *, whole: bool = True) -> BacktestOut:
         job = report.job
         return cls(
-            id=job.id,
-            at=iso(job.at),
-            by=job.by,
-            orgs=None if job.orgs is None else list(job.orgs),
-            days=job.days,
+            **cls.facts(report),
             rule_id=job.rule_id,
             threshold=job.threshold,
             timespan_s=job.timespan_s,
-            state=report.state,
-            done=report.done,
-            total=report.total,
-            events=report.events,
-            reason=report.reason,
             outcomes=[OutcomeOut.model_validate(outcome) for outcome in report.outcomes] if whole else [],
         )
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, Field
 
 from api.anomaly_schemas import ReadingOut
 from api.backtests import MOST_DAYS
-from api.schemas import In
+from api.schemas import In, JobOut
 from api.series_backtests import LONGEST, Called, Fault, called, outcome_of, readings_of
-from soc.backtest.jobs import JobState, Report
+from soc.backtest.jobs import Report
 from soc.backtest.series import Cut
 from soc.model.event import iso
 
@@ -111,25 +111,12 @@ class SeriesOutcomeOut(BaseModel):
         )  # fmt: skip
 
 
-class SeriesBacktestOut(BaseModel):
-    id: str
-    at: str
-    by: str
-    orgs: list[str] | None = Field(description="null: all organisations")
-    days: int
+class SeriesBacktestOut(JobOut):
     definitions: str = Field(description="their names")
-    state: JobState
-    done: int = Field(description="of `total`")
-    total: int
-    events: int = Field(description="looked at since it was last started")
-    reason: str
     outcome: SeriesOutcomeOut | None = Field(description="once it is done; not in lists")
 
     @classmethod
     def of(cls, report: Report, *, whole: bool = True) -> SeriesBacktestOut:
-        job, outcome = report.job, outcome_of(report) if whole else None
-        return cls(
-            id=job.id, at=iso(job.at), by=job.by, orgs=None if job.orgs is None else list(job.orgs), days=job.days,
-            definitions=job.about, state=report.state, done=report.done, total=report.total, events=report.events,
-            reason=report.reason, outcome=SeriesOutcomeOut.of(outcome) if outcome else None,
-        )  # fmt: skip
+        outcome = outcome_of(report) if whole else None
+        tried = SeriesOutcomeOut.of(outcome) if outcome else None
+        return cls(**cls.facts(report), definitions=report.job.about, outcome=tried)

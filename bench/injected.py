@@ -20,7 +20,7 @@ from bench.injected_judge import LEARNING_DAYS, Alarm, Key, Run, Tally
 from bench.injected_levels import LevelWatch
 from detector.series.aggregate import GRACE_MS, Aggregator
 from detector.series.board import Closed
-from detector.series.definition import Definition, Measure, load
+from detector.series.definition import Definition, load
 from detector.track import Track
 from soc.model.event import Stored
 from soc.simulator import Entry, Incident, Planned, Rates, World, draw
@@ -87,7 +87,7 @@ def _step(run: Run, closed: Closed, tracks: dict[Key, Track], incidents: list[In
 
 def _surges(definition: Definition, at: int, incidents: list[Incident]) -> bool:
     """A surge that was announced moves the volumes of what it is about."""
-    return definition.measure in (Measure.COUNT, Measure.DISTINCT) and any(
+    return definition.measure.is_volume and any(
         one.kind == "surge" and one.start <= at < one.end and definition.system in one.system.split("+")
         for one in incidents
     )

@@ -16,7 +16,6 @@ import struct
 from typing import NamedTuple
 
 from detector.evidence import Seen, Usual, learn, see
-from detector.load import Load
 from detector.series.definition import Definition, Direction, Measure
 
 _HOUR_MS = 3_600_000
@@ -34,20 +33,8 @@ _CHANGES = {
     Measure.REPEATS: 0.12,
 }  # fmt: skip
 _KEPT = (
-    "high",
-    "low",
-    "excess",
-    "strength",
-    "began",
-    "run",
-    "called",
-    "over",
-    "sign",
-    "before",
-    "relearn",
-    "calm",
-    "far",
-    "room",
+    *("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn"),
+    *("calm", "far", "room"),
 )
 _NUMBERS = len(Usual().numbers())
 _STATE = struct.Struct(f"<4d7q3d{2 * _NUMBERS}d")
@@ -84,7 +71,7 @@ class Episode:
         self.excess = self.strength = 0.0
         self.calm = 0.0  # evidence since the call that it is over
         self.far = self.room = (
-            0.0  # how far off the buckets in doubt were, each event alike, and how many events that were
+            0.0  # how far off the buckets in doubt were, each event alike; and how many events that were
         )
 
     def step(
@@ -157,7 +144,7 @@ class Episode:
     def _measure(self, definition: Definition, value: float, weight: float, expected: float) -> None:
         times = math.log(min(max(value / max(expected, 1e-9), 1 / _MOST_SHOWN), _MOST_SHOWN))
         off = value - expected if definition.measure.is_share else times
-        events = 1.0 if definition.measure in (Measure.COUNT, Measure.DISTINCT) else max(weight, 1.0)
+        events = 1.0 if definition.measure.is_volume else max(weight, 1.0)
         self.far += off * events
         self.room += events
 
@@ -198,7 +185,7 @@ class Episode:
             self.usual.level = self.usual.mass = 0.0
         elif called and ts - called >= max(_NORMAL_MS, _longest(definition)):
             self.usual.level = self.usual.mass = 0.0
-            self.usual.load = Load()
+            self.usual.load = None
             self.relearn = ts + max(_HOUR_MS, 60 * definition.bucket_ms if definition.by_load else 0)
 
     def _again(self, ts: int, sign: int) -> int:

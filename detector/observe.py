@@ -24,7 +24,7 @@ from detector.heir import Merges
 from detector.score import Point
 from detector.series.aggregate import LATENESS_MS, MOST_SERIES, Aggregator
 from detector.series.board import Board, Closed, series_of
-from detector.series.definition import Definition, Measure
+from detector.series.definition import Definition
 from detector.together import Together
 from detector.track import Track
 from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, half, pack, series_id
@@ -38,7 +38,6 @@ log = structlog.get_logger("observer")
 _SNAPSHOT_EVERY = 60  # buckets
 _MOST_CORRECTED = 500  # series of a board that are judged again when a bucket is closed
 _TOGETHER = ("", "together")
-_VOLUMES = (Measure.COUNT, Measure.DISTINCT)
 
 
 class Observer:
@@ -186,7 +185,7 @@ class Observer:
 
     def _told(self, board: Board, series: Series, start: int) -> Told:
         """What people say now; it is kept with the row, and holds for it whatever they say later."""
-        surge = self._surge(board, series, start) if board.definition.measure in _VOLUMES else None
+        surge = self._surge(board, series, start) if board.definition.measure.is_volume else None
         return half(surge) if surge else None, half(self._strength_of(series.id))
 
     def _surge(self, board: Board, series: Series, start: int) -> float | None:

@@ -38,7 +38,7 @@ from detector.series.definition import LEARNING_DAYS
 from soc.errors import NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert
-from soc.model.anomaly import RULE_PREFIX, Anomaly, Reading
+from soc.model.anomaly import RULE_PREFIX, Anomaly, Reading, of_series
 from soc.store.cursor import decode, encode
 
 router = APIRouter()
@@ -218,7 +218,7 @@ class OfAlert:
 
 
 def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> OfAlert:
-    if not rule_id.startswith(RULE_PREFIX):
+    if not of_series(rule_id):
         return OfAlert()
     found = state.anomalies.list(account.scope, alert=alert_id, limit=_LOOKED_AT)
     by_series: dict[str, Anomaly] = {}

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Admin, Viewer
-from api.backtests import LONGEST_RULE, MOST_DAYS, start
+from api.backtests import LONGEST_RULE, MOST_DAYS, JobId, change, start
 from api.errors import Refused
 from api.state import Here
 from soc.errors import Busy, ConfigError, RuleError
 from soc.model.asked import Bounds, number, seconds
 
 router = APIRouter(prefix="/backtests")
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{24}$")]
 _DAYS = 30
 
 
 @router.get("")
 def backtests_page(request: Request, state: Here, account: Viewer) -> Response:
-    jobs = state.backtests.recent(account.scope)
-    reports = [state.backtests.get(job.id, account.scope, whole=False) for job in jobs]
+    reports = state.backtests.reports(account.scope)
     titles = {rule.id: rule for rule in state.rules.running()[0]}
     return state.pages.html(
         request, "backtests.html", account=account, reports=reports, titles=titles, text="", fault=None, days=_DAYS
@@ -59,10 +57,5 @@ def backtest_page(job_id: JobId, request: Request, state: Here, account: Viewer)
 
 @router.post("/{job_id}/{act}")
 def change_backtest(job_id: JobId, act: str, state: Here, account: Admin) -> Response:
-    if act == "resume":
-        state.backtests.resume(job_id, account.scope)
-    elif act == "stop":
-        state.backtests.stop(job_id, account.scope)
-    else:
-        raise Refused("a backtest is stopped or goes on")
+    change(state, account, job_id, act)
     return RedirectResponse(f"/backtests/{job_id}", 303)

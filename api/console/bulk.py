@@ -16,7 +16,7 @@ from api.state import Here, State
 from api.triage import able
 from soc.model.account import Account
 from soc.model.alert import Decision, Status, Verdict
-from soc.model.anomaly import RULE_PREFIX
+from soc.model.anomaly import of_series
 from soc.model.incident import IncidentStatus
 
 router = APIRouter(prefix="/alerts/bulk")
@@ -102,7 +102,7 @@ def _page(
         chosen=chosen,
         alerts=[(alert, state.rules.get(alert.rule_hash)) for alert in found.alerts[:_SHOWN]],
         found=found,
-        anomalies=any(alert.rule_id.startswith(RULE_PREFIX) for alert in found.alerts),
+        anomalies=any(of_series(alert.rule_id) for alert in found.alerts),
         verdicts=list(Verdict),
         error=error,
         comment=comment,

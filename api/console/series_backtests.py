@@ -9,8 +9,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Admin, Viewer
-from api.backtests import MOST_DAYS
-from api.console.backtests import JobId
+from api.backtests import MOST_DAYS, JobId, change
 from api.console.plot import Drawn, drawn
 from api.errors import Refused
 from api.schemas import Name
@@ -50,13 +49,14 @@ def series_backtests_page(
 
 @router.post("/check")
 def check_text(request: Request, state: Here, account: Admin, text: Text = "") -> Response:
-    """What is wrong, while it is being written."""
+    """What is wrong, while it is being written: of the page only that is shown."""
     try:
         found = read(text)
     except Refused as error:
-        return _page(request, state, account, text, error=str(error))
+        return _page(request, state, account, text, error=str(error), listed=False)
     wrong = faults(found)
-    return _page(request, state, account, text, faults=wrong, good=() if wrong else tuple(found.by_name))
+    good = () if wrong else tuple(found.by_name)
+    return _page(request, state, account, text, faults=wrong, good=good, listed=False)
 
 
 @router.post("")
@@ -98,12 +98,7 @@ def series_backtest_page(job_id: JobId, request: Request, state: Here, account: 
 
 @router.post("/{job_id}/{act}")
 def change_series_backtest(job_id: JobId, act: str, state: Here, account: Admin) -> Response:
-    if act == "resume":
-        state.backtests.resume(job_id, account.scope, Kind.SERIES)
-    elif act == "stop":
-        state.backtests.stop(job_id, account.scope, Kind.SERIES)
-    else:
-        raise Refused("a backtest is stopped or goes on")
+    change(state, account, job_id, act, Kind.SERIES)
     return RedirectResponse(f"/series/backtests/{job_id}", 303)
 
 
@@ -118,9 +113,8 @@ def _page(
     good: Sequence[str] = (),
     error: str = "",
     days: int = _DAYS,
+    listed: bool = True,
 ) -> Response:
-    jobs = state.backtests.recent(account.scope, Kind.SERIES)
-    reports = [state.backtests.get(job.id, account.scope, Kind.SERIES, whole=False) for job in jobs]
     return state.pages.html(
         request,
         "series_backtests.html",
@@ -132,7 +126,7 @@ def _page(
         error=error,
         days=days,
         learning_days=LEARNING_DAYS,
-        reports=reports,
+        reports=state.backtests.reports(account.scope, Kind.SERIES) if listed else [],
     )
 
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Response
 
 from api.auth import Admin, Viewer
-from api.backtests import start
+from api.backtests import JobId, start
 from api.schemas import BacktestIn, BacktestOut, ItemsOut
 from api.state import Here
 from soc.model.asked import Bounds
 
 router = APIRouter(prefix="/backtests", tags=["backtests"])
-JobId = Annotated[str, Path(pattern="^[0-9a-f]{24}$")]
 
 
 @router.post("", status_code=202)
@@ -28,8 +25,7 @@ def start_backtest(body: BacktestIn, state: Here, account: Admin) -> BacktestOut
 @router.get("")
 def list_backtests(state: Here, account: Viewer) -> ItemsOut[BacktestOut]:
     """Newest first, without what came of them."""
-    reports = [state.backtests.get(job.id, account.scope, whole=False) for job in state.backtests.recent(account.scope)]
-    return ItemsOut(items=[BacktestOut.of(report, whole=False) for report in reports])
+    return ItemsOut(items=[BacktestOut.of(report, whole=False) for report in state.backtests.reports(account.scope)])
 
 
 @router.get("/{job_id}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from api.auth import Admin, Viewer
-from api.routes.backtests import JobId
+from api.backtests import JobId
 from api.schemas import ItemsOut
 from api.series_backtests import faults, read, start
 from api.series_schemas import CheckOut, FaultOut, SeriesBacktestIn, SeriesBacktestOut, TextIn
@@ -33,8 +33,7 @@ def start_series_backtest(body: SeriesBacktestIn, state: Here, account: Admin) -
 @router.get("/backtests")
 def list_series_backtests(state: Here, account: Viewer) -> ItemsOut[SeriesBacktestOut]:
     """Newest first, without what came of them."""
-    jobs = state.backtests.recent(account.scope, Kind.SERIES)
-    reports = [state.backtests.get(job.id, account.scope, Kind.SERIES, whole=False) for job in jobs]
+    reports = state.backtests.reports(account.scope, Kind.SERIES)
     return ItemsOut(items=[SeriesBacktestOut.of(report, whole=False) for report in reports])
 
 

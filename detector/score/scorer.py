@@ -283,18 +283,13 @@ class Scorer:
         self._day, self._day_sum, self._day_count = day, 0.0, 0
 
     def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
-        center, back, window, least = (
-            habit + self._fast + self._trend,
-            self._unstabilise,
-            self._window,
-            _FLOOR * self._size,
-        )
+        center, back, window = habit + self._fast + self._trend, self._unstabilise, self._window
         sparse = _SPARSE * self._mean * max(self._width, _EVEN)
         reach = max(self._widths[1] * self._width, sparse, noise)
         if window.leads:
             far = max(self._widths[0] * self._width, reach)
             center, reach = habit + self._slow + far * window.expected(), max(window.width * far, sparse, noise)
-        reach = _BAND * (reach + least)
+        reach = _BAND * (reach + _FLOOR * self._size)
         ready = self._first + DAY_MS if self._n else None
         learning = ready is None or ts_ms < ready
         return Point(0.0, back(center), back(center - reach), back(center + reach), False, learning, ready)

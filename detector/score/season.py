@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from detector.score.day import TET_DAYS, Day, day_of
 
@@ -24,6 +24,7 @@ _UNSEEN = 2.0  # times that a band is wider on holidays, until they were seen tw
 # what all series have in common until they see a holiday: of 50,000 each would hold half a kilobyte of nothing
 _NO_HOLIDAY, _NO_TET = array("f", bytes(4 * 24)), array("f", bytes(4 * TET_DAYS))
 _NO_HOLIDAY_SEEN, _NO_TET_SEEN = array("B", bytes(24)), array("B", bytes(TET_DAYS))
+_N = TypeVar("_N", int, float)
 
 
 class Season:
@@ -122,17 +123,17 @@ class Season:
 
     def _learn_feast(self, day: Day, hour: int, remainder: float, weight: float) -> None:
         if day.holiday:
-            if self.holiday is _NO_HOLIDAY:
-                self.holiday = _NO_HOLIDAY[:]
-            if self.holiday_seen is _NO_HOLIDAY_SEEN:
-                self.holiday_seen = _NO_HOLIDAY_SEEN[:]
+            self.holiday = _own(self.holiday, _NO_HOLIDAY)
+            self.holiday_seen = _own(self.holiday_seen, _NO_HOLIDAY_SEEN)
             self.holiday[hour] += weight * remainder / (2 * self.visit)
             self.holiday_seen[hour] = min(self.holiday_seen[hour] + 1, 255)
         if day.tet >= 0:
-            if self.tet is _NO_TET:
-                self.tet = _NO_TET[:]
-            if self.tet_seen is _NO_TET_SEEN:
-                self.tet_seen = _NO_TET_SEEN[:]
+            self.tet, self.tet_seen = _own(self.tet, _NO_TET), _own(self.tet_seen, _NO_TET_SEEN)
             self.tet[day.tet] += weight * remainder / (8 * self.visit)
             if hour == 23:
                 self.tet_seen[day.tet] = min(self.tet_seen[day.tet] + 1, 255)
+
+
+def _own(values: array[_N], shared: array[_N]) -> array[_N]:
+    """To write into: what all have in common is copied first."""
+    return shared[:] if values is shared else values

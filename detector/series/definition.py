@@ -49,6 +49,10 @@ class Measure(StrEnum):
     def is_share(self) -> bool:
         return self in (Measure.RATIO, Measure.CONVERSION, Measure.REPEATS)
 
+    @property
+    def is_volume(self) -> bool:
+        return self in (Measure.COUNT, Measure.DISTINCT)
+
 
 class Direction(StrEnum):
     HIGH = "high"
@@ -163,8 +167,8 @@ class Definition(Named):
     def learning_ms(self) -> int:
         """From its first value until somebody may be called: volumes are other on weekends, which have to be seen twice; and each week
         has its own load, of which three say what is usual."""
-        volume = self.measure in (Measure.COUNT, Measure.DISTINCT)
-        return LEARNING_DAYS["by_load" if self.by_load else "volumes" if volume else "others"] * DAY_MS
+        kind = "by_load" if self.by_load else "volumes" if self.measure.is_volume else "others"
+        return LEARNING_DAYS[kind] * DAY_MS
 
     @property
     def rule_id(self) -> str:

@@ -158,11 +158,19 @@ class Jobs:
             if process := self._processes.get(job_id):
                 _end(process)
 
-    def get(self, job_id: str, scope: Scope, kind: Kind = Kind.RULE, *, whole: bool = True) -> Report:
-        """`whole`: with what came of it. Raises `NotFound`, also where not all that went into it is in the scope."""
+    def get(self, job_id: str, scope: Scope, kind: Kind = Kind.RULE) -> Report:
+        """Raises `NotFound`, also where not all that went into it is in the scope."""
         job = self._read(job_id)
         if job is None or job.kind is not kind or not job.visible(scope):
             raise NotFound(f"there is no backtest {job_id}")
+        return self._report(job)
+
+    def reports(self, scope: Scope, kind: Kind = Kind.RULE) -> list[Report]:
+        """Newest first, without what came of them."""
+        return [self._report(job, whole=False) for job in self.recent(scope, kind)]
+
+    def _report(self, job: Job, *, whole: bool = True) -> Report:
+        """`whole`: with what came of it."""
         place = self._folder / job.id
         progress = _json(place / "progress.json") or {}
         if not whole and (place / "outcomes.json").exists():
@@ -188,7 +196,7 @@ class Jobs:
         `made_of`: as in an outcome.
         """
         for job in sorted(self.recent(EVERYTHING), key=lambda job: job.at, reverse=True):
-            for outcome in self.get(job.id, EVERYTHING).outcomes if job.orgs is None and job.as_it_is else ():
+            for outcome in self._report(job).outcomes if job.orgs is None and job.as_it_is else ():
                 if outcome.get("made_of") == list(made_of):
                     return job, outcome
         return None

@@ -21,6 +21,11 @@ SYSTEM_PREFIX = "anomaly-system-"  # of those that stand for many series of a sy
 FIELD = "govsoc.anomaly."  # in what their findings matched
 
 
+def of_series(rule_id: str) -> bool:
+    """Whether alerts of this rule are of series."""
+    return rule_id.startswith(RULE_PREFIX)
+
+
 class Reading(NamedTuple):
     """One bucket of one series as it was judged. `ts`: its start, ms. `value` is None where it is not known. `surge`: how many times the
     usual was declared for it. `harmless`: how far off was said to be no call then, see `Harmless.signed`."""

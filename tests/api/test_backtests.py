@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
+from jobs_done import wait
 
 from soc.backtest.jobs import Job, Jobs, Kind, new_id
 from soc.model.event import Event, event_id, iso
@@ -22,6 +23,7 @@ logsource: {category: webserver}
 detection: {selection: {url.query|contains: SELECT}, condition: selection}
 level: low
 """
+PATH = "/api/v1/backtests"
 NOON_YESTERDAY = (int(time.time()) // 86_400 * 86_400 - 43_200) * 1000
 
 
@@ -40,21 +42,11 @@ def events(world):
     world.log.close()
 
 
-def wait(client, job_id, state="done"):
-    for _ in range(2500):
-        report = client.get(f"/api/v1/backtests/{job_id}").json()
-        if report["state"] != "running":
-            assert report["state"] == state, report
-            return report
-        time.sleep(0.1)
-    raise AssertionError("it runs for minutes")
-
-
 def test_of_a_new_rule_over_what_the_account_may_see(client_of, events, world):
     client = client_of("admin")
     answer = client.post("/api/v1/backtests", json={"text": RULE, "days": 3})
     assert answer.status_code == 202
-    report = wait(client, answer.json()["id"])
+    report = wait(client, PATH, answer.json()["id"])
     [outcome] = report["outcomes"]
     assert report["orgs"] == ["hungyen"]
     assert (outcome["title"], outcome["alerts"], outcome["events"], outcome["fresh"]) == (
@@ -73,7 +65,7 @@ def test_of_a_new_rule_over_what_the_account_may_see(client_of, events, world):
 
 def test_only_who_may_see_all_that_went_into_it_sees_it(client_of, events):
     job = client_of("national").post("/api/v1/backtests", json={"text": RULE, "days": 3}).json()["id"]
-    assert wait(client_of("national"), job)["outcomes"][0]["alerts"] == 8
+    assert wait(client_of("national"), PATH, job)["outcomes"][0]["alerts"] == 8
     for who in ("admin", "outsider"):
         client = client_of(who)
         assert client.get(f"/api/v1/backtests/{job}").status_code == 404
@@ -115,7 +107,7 @@ def test_the_pages_show_the_way_from_the_text_to_the_figures(signed_in, client_o
     assert refused.status_code == 422
     assert "title: &lt;b&gt;x" in refused.text
     place = browser.post("/backtests", data={"text": RULE, "days": 3}).headers["location"]
-    wait(client_of("admin"), place.rpartition("/")[2])
+    wait(client_of("admin"), PATH, place.rpartition("/")[2])
     page = browser.get(place, headers=english).text
     assert "Everything with SELECT" in page
     assert "203.0.113.2" in page
@@ -130,7 +122,9 @@ def test_what_exceptions_hide_and_the_level_that_people_set_are_in_the_figures(s
     world.stores.policies.put(Policy(PolicyKind.EXCEPTION, "ours", 1, exception_body(exception), "lan", 0))
     world.stores.policies.put(Policy(PolicyKind.RULE, id_, 1, setting_body(setting), "lan", 0))
     client = client_of("admin")
-    [outcome] = wait(client, client.post("/api/v1/backtests", json={"text": RULE, "days": 3}).json()["id"])["outcomes"]
+    [outcome] = wait(client, PATH, client.post("/api/v1/backtests", json={"text": RULE, "days": 3}).json()["id"])[
+        "outcomes"
+    ]
     assert (outcome["alerts"], outcome["hidden"], outcome["levels"]) == (2, {"ours": 1}, {"critical": 2})
     place = f"/backtests/{client.get('/api/v1/backtests').json()['items'][0]['id']}"
     page = signed_in("admin").get(place, headers={"accept-language": "en"}).text
@@ -213,7 +207,7 @@ def test_what_came_of_it_outlives_the_process_that_asked(tmp_path):
     (tmp_path / job.id / "outcomes.json").write_bytes(orjson.dumps([]))
     assert Jobs(tmp_path, (), {}).get(job.id, EVERYTHING).state == "done"
     (tmp_path / job.id / "outcomes.json").write_bytes(orjson.dumps([{"much": 1}]))
-    brief = Jobs(tmp_path, (), {}).get(job.id, EVERYTHING, whole=False)
+    [brief] = Jobs(tmp_path, (), {}).reports(EVERYTHING)
     assert (brief.state, brief.outcomes) == ("done", ())
     for nonsense in ("..", "../x", "", "x/../y"):
         with pytest.raises(Exception, match="there is no backtest"):

@@ -6,6 +6,7 @@ import random
 import time
 
 import pytest
+from jobs_done import wait
 
 from api.series_backtests import written
 from detector.series.definition import load, loads
@@ -49,16 +50,6 @@ def events(world):
     world.log.close()
 
 
-def wait(client, job_id, state="done"):
-    for _ in range(2500):
-        report = client.get(f"{PATH}/{job_id}").json()
-        if report["state"] != "running":
-            assert report["state"] == state, report
-            return report
-        time.sleep(0.1)
-    raise AssertionError("it runs for minutes")
-
-
 def test_whom_it_would_have_called_about_among_what_the_account_may_see(client_of, signed_in, events, world):
     admin, national = client_of("admin"), client_of("national")
     answer = admin.post(PATH, json={"text": TEXT, "days": 5})
@@ -66,7 +57,7 @@ def test_whom_it_would_have_called_about_among_what_the_account_may_see(client_o
     assert answer.json()["definitions"] == "delivery"
     assert national.post(PATH, json={"text": TEXT}).status_code == 429, "one at a time"
     assert national.post("/api/v1/backtests", json={"rule_id": "web-sqli"}).status_code == 429, "of whatever kind"
-    report = wait(admin, answer.json()["id"])
+    report = wait(admin, PATH, answer.json()["id"])
     found = report["outcome"]
     assert (report["orgs"], found["events"], found["series"], found["cut"]) == (["hungyen"], 1600 * 12, 1, None)
     (alert,) = found["alerts"]
@@ -193,7 +184,7 @@ def test_it_is_stopped_and_goes_on_from_the_page(signed_in, client_of, events):
     assert client_of("admin").get(f"{PATH}/{job_id}").json()["state"] in ("stopped", "done")
     assert browser.post(f"{place}/fly").status_code == 422
     assert browser.post(f"{place}/resume").status_code == 303
-    assert len(wait(client_of("admin"), job_id)["outcome"]["alerts"]) == 1
+    assert len(wait(client_of("admin"), PATH, job_id)["outcome"]["alerts"]) == 1
 
 
 def test_who_sees_no_organisation_starts_nothing(jobs):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from dataclasses import replace
 from functools import partial
 
 import pytest
 from opened import commit, finding, open_sqlite
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from receivers import Hook, Mailbox
-from servers import eventually, need
-from test_console import FLAGS, PASSWORD, photograph, serving
+from servers import eventually
+from test_console import PASSWORD, photograph, serving
+from window import window
 
 from api import notifications
 from api.app import create_app
@@ -102,18 +102,8 @@ def office(tmp_path, receivers):
 
 @pytest.fixture(params=["vi", "en"])
 def page(request, office):
-    """Fails the test on any script error, blocked resource or request to elsewhere."""
-    need("chromium")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        context = browser.new_context(base_url=office[0], locale={"vi": "vi-VN", "en": "en-GB"}[request.param])
-        page, wrong = context.new_page(), []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda asked: None if asked.url.startswith(office[0]) else wrong.append(asked.url))
+    with window(office[0], request.param) as page:
         yield page, SAID[request.param]
-        browser.close()
-        assert wrong == []
 
 
 def add(page, channel, name, to):

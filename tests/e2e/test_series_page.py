@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from opened import open_sqlite
-from playwright.sync_api import expect, sync_playwright
-from servers import need
-from streams import MINUTE, receipts
-from test_console import FLAGS, PASSWORD, photograph, serving
+from playwright.sync_api import expect
+from streams import DELIVERY, LOST, MINUTE, receipts
+from test_console import PASSWORD, photograph, serving
+from window import window
 
 from api.app import create_app
 from api.passwords import hash_password
@@ -36,19 +34,7 @@ from soc.store.unusual import SqliteUnusual
 pytestmark = pytest.mark.server
 
 LAN = Account("lan", Role.ADMIN, Scope(frozenset({"hungyen"})))
-LOST = {"viettel": (1500, 1530, 0.4)}
-OWN = """\
-name: delivery
-system: otp
-titles: {vi: "Không đến", en: "Not delivered"}
-dataset: otp.gateway
-where: govsoc.otp.event:dlr
-group_by: [govsoc.otp.carrier]
-measure: ratio
-hit: event.outcome:failure
-unit: share
-direction: high
-"""
+OWN = DELIVERY.lstrip()
 SHOWN = """\
 name: delivery
 system: otp
@@ -124,22 +110,12 @@ def office(tmp_path):
 
 @pytest.fixture(params=["vi", "en"])
 def page(request, office):
-    """Fails the test on any script error, blocked resource or request to elsewhere."""
-    need("chromium")
-    with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        context = browser.new_context(base_url=office[0], locale={"vi": "vi-VN", "en": "en-GB"}[request.param])
-        page, wrong = context.new_page(), []
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
-        page.on("request", lambda asked: None if asked.url.startswith(office[0]) else wrong.append(asked.url))
+    with window(office[0], request.param) as page:
         page.goto("/")
         page.fill("input[name=name]", "lan")
         page.fill("input[name=password]", PASSWORD)
         page.click("button.main")
         yield page, SAID[request.param]
-        browser.close()
-        assert wrong == []
 
 
 def test_a_definition_is_changed_tried_and_seen(page):

@@ -10,6 +10,19 @@ from soc.model.event import Event, Fields, Stored, event_id
 START = 1_772_409_600_000  # 2026-03-02T00:00:00Z, a Monday
 MINUTE = 60_000
 CARRIERS = ("viettel", "vinaphone", "mobifone", "vietnamobile", "gmobile")
+LOST = {"viettel": (1500, 1530, 0.4)}  # for `receipts`: half an hour, after a day of learning
+DELIVERY = """
+name: delivery
+system: otp
+titles: {vi: "Không đến", en: "Not delivered"}
+dataset: otp.gateway
+where: govsoc.otp.event:dlr
+group_by: [govsoc.otp.carrier]
+measure: ratio
+hit: event.outcome:failure
+unit: share
+direction: high
+"""
 
 
 def stored(

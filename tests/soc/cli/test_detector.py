@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from streams import MINUTE, START, receipts
+from streams import DELIVERY, LOST, MINUTE, START, receipts
 from typer.testing import CliRunner
 
 from detector.explain import rule_of
@@ -26,24 +26,11 @@ from soc.store.anomalies import SqliteAnomalies
 from soc.store.detections import SqliteDetections
 from soc.store.sqlite import events_dir, open_stores
 
-LOST = {"viettel": (1500, 1530, 0.4)}
-OWN = """
-name: delivery
-system: otp
-titles: {vi: "Không đến", en: "Not delivered"}
-dataset: otp.gateway
-where: govsoc.otp.event:dlr
-group_by: [govsoc.otp.carrier]
-measure: ratio
-hit: event.outcome:failure
-direction: high
-"""
-
 
 @pytest.fixture
 def place(tmp_path):
     (tmp_path / "series").mkdir()
-    (tmp_path / "series" / "own.yml").write_text(OWN, encoding="utf-8")
+    (tmp_path / "series" / "own.yml").write_text(DELIVERY, encoding="utf-8")
     log = EventLog(events_dir(tmp_path))
     log.append(list(receipts(1560, 15, 1, LOST)))
     yield tmp_path

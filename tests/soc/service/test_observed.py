@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from streams import MINUTE, START, receipts
+from streams import DELIVERY, LOST, MINUTE, START, receipts
 
 from detector.series.definition import loads
 from soc.backtest.series import Cut, plain
@@ -18,18 +18,6 @@ from soc.settings import Settings
 from soc.store.sqlite import events_dir
 
 DAY_MS = 86_400_000
-LOST = {"viettel": (1500, 1530, 0.4)}
-OWN = """
-name: delivery
-system: otp
-titles: {vi: "Không đến", en: "Not delivered"}
-dataset: otp.gateway
-where: govsoc.otp.event:dlr
-group_by: [govsoc.otp.carrier]
-measure: ratio
-hit: event.outcome:failure
-direction: high
-"""
 
 
 @pytest.fixture
@@ -40,7 +28,7 @@ def settings(tmp_path):
     return Settings(data_dir=tmp_path)
 
 
-def opened(settings, scope=EVERYTHING, text=OWN):
+def opened(settings, scope=EVERYTHING, text=DELIVERY):
     return observed.open_trial(settings, loads(text, "own.yml"), scope, 5, lambda: START + 2 * DAY_MS)
 
 
@@ -69,7 +57,7 @@ def test_days_are_counted_of_all_anomalies_not_of_those_that_are_told(tmp_path, 
     log.close()
     monkeypatch.setattr(observed, "MOST", 1)
     settings = Settings(data_dir=tmp_path)
-    with observed.open_trial(settings, loads(OWN, "own.yml"), EVERYTHING, 5, lambda: START + 3 * DAY_MS) as trial:
+    with observed.open_trial(settings, loads(DELIVERY, "own.yml"), EVERYTHING, 5, lambda: START + 3 * DAY_MS) as trial:
         list(trial.run())
         found = trial.outcome()
         trial.forget()
@@ -101,7 +89,7 @@ def test_other_policies_do_not_make_it_begin_anew_and_of_the_others_the_latest_i
     def places():
         return {place.name for place in (settings.data_dir / "backtests").glob("*")}
 
-    def stopped(text=OWN):
+    def stopped(text=DELIVERY):
         before = places()
         with opened(settings, text=text) as trial:
             next(trial.run())
@@ -114,7 +102,7 @@ def test_other_policies_do_not_make_it_begin_anew_and_of_the_others_the_latest_i
     policies.put(Policy(PolicyKind.HARMLESS, "a" * 24, 1, harmless, "lan", START, ""))
     (second,) = stopped()
     assert places() == {first, second}
-    (third,) = stopped(OWN.replace("name: delivery", "name: other"))
+    (third,) = stopped(DELIVERY.replace("name: delivery", "name: other"))
     assert places() == {second, third}
 
 
@@ -157,6 +145,6 @@ def test_only_what_the_scope_sees_is_looked_at(settings):
 def test_one_at_a_time_and_none_of_nothing(settings):
     with opened(settings), pytest.raises(ConfigError, match="already running"), opened(settings):
         pass
-    bad = OWN.replace("measure: ratio\n", "")
+    bad = DELIVERY.replace("measure: ratio\n", "")
     with pytest.raises(ConfigError, match=r"can be used: own\.yml:2: measure"), opened(settings, text=bad):
         pass
