@@ -37,12 +37,12 @@ class Key(NamedTuple):
 
 
 class Alarm(NamedTuple):
-    """Minutes since the begin. `minute`: in which it is known, when its bucket is closed; `began`: the end of the first bucket of what
-    goes on. What had begun before a fault is of something else, and does not find it."""
+    """Minutes since the begin. `minute`: in which it is known, when its bucket is closed; `first`: in which the first alarm of the
+    same episode was. What alarmed before a fault is of something else, and does not find it."""
 
     minute: float
     key: Key
-    began: float
+    first: float
 
 
 @dataclass
@@ -58,6 +58,11 @@ class Run:
     levels: list[Alarm] = field(default_factory=list)
     components: set[str] = field(default_factory=set)
     series: int = 0
+    episodes: dict[tuple[Key, int], float] = field(default_factory=dict)
+    """When each was first called about, by its series and when it began."""
+
+    def call(self, minute: float, key: Key, began: int) -> None:
+        self.calls.append(Alarm(minute, key, self.episodes.setdefault((key, began), minute)))
 
 
 class Found(NamedTuple):
@@ -93,7 +98,7 @@ def _found(run: Run, incident: Incident, alarms: list[Alarm]) -> Found:
     of = sorted(
         alarm
         for alarm in alarms
-        if alarm.key.component == incident.component and begin < alarm.began and begin < alarm.minute <= end + 5
+        if alarm.key.component == incident.component and begin < alarm.first and alarm.minute <= end + 5
     )
     if end - begin > 1440:  # whatever alarms in the days of a leak need not be about it
         of = [alarm for alarm in of if alarm.key.definition in measured_by]

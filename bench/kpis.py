@@ -31,6 +31,10 @@ class Series:
     kinds: list[str]
     plain: list[bool]
     """Whether an incident moved a recorded value of its first ten minutes by four widths of the noise or more."""
+    usual: Floats
+    """What each value would have been without noise and incidents;"""
+    widths: Floats
+    """and how wide the noise around it is: what no scorer knows."""
 
 
 def _bump(hours: Floats, center: float, width: float) -> Floats:
@@ -111,7 +115,8 @@ def make(seed: int) -> Series:
     values, kept = _lose(chance, values, step)
     moved &= kept & np.isfinite(values)
     plain = [bool(moved[(times >= start) & (times <= min(end, start + 600))].any()) for start, end in events]
-    return Series(f"seed {seed}", times[kept], values[kept], events, kinds, plain)
+    truth = (part[kept] * scale for part in (clean, width))
+    return Series(f"seed {seed}", times[kept], values[kept], events, kinds, plain, *truth)
 
 
 def _recorded(values: Floats, least: float, scale: float, whole: bool) -> Floats:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
@@ -26,6 +26,7 @@ ToEvents = Callable[[Source, Sequence[Record]], list[Stored]]
 # was not ready would never be ready again.
 _SHOWN_S = 10.0
 _PIECE = 1500  # records parsed before they are handed to the writer
+_REMEMBERED = 100_000  # events of refused submissions
 
 
 class _Ticket:
@@ -33,6 +34,34 @@ class _Ticket:
         self.events = events
         self.done = threading.Event()
         self.error: Exception | None = None
+
+
+class _Halfway:
+    """Of refused submissions what was stored, so that it is not stored again: the log knows what it has, but not what was in a day that
+    it has deleted since. The newest `_REMEMBERED` events."""
+
+    def __init__(self) -> None:
+        self._ids: dict[str, None] = {}
+        self._lock = threading.Lock()
+
+    def add(self, events: Iterable[Stored]) -> None:
+        with self._lock:
+            self._ids.update((event.id, None) for event in events)
+            for old in list(self._ids)[: max(len(self._ids) - _REMEMBERED, 0)]:
+                del self._ids[old]
+
+    def missing(self, events: list[Stored]) -> list[Stored]:
+        if not self._ids:
+            return events
+        with self._lock:
+            return [event for event in events if event.id not in self._ids]
+
+    def settle(self, events: Iterable[Stored]) -> None:
+        """All of these are stored now."""
+        if self._ids:
+            with self._lock:
+                for event in events:
+                    self._ids.pop(event.id, None)
 
 
 class Intake:
@@ -54,6 +83,7 @@ class Intake:
         self._clock = clock
         self._failed: tuple[float, str] | None = None  # when the last append did, and why
         self._waiting: deque[_Ticket] = deque()
+        self._halfway = _Halfway()
         self._changed = threading.Condition()
         self._closed = False
         self._writer = threading.Thread(target=self._write, name="intake", daemon=True)
@@ -75,7 +105,8 @@ class Intake:
         self._writer.join()
 
     def submit(self, source: Source, records: Sequence[Record]) -> list[Stored]:
-        """The events, durable when it returns. Raises what `Buffer.append` raises; may be repeated.
+        """The events, durable when it returns. Raises what `Buffer.append` raises; may be repeated: what of it was stored is not
+        stored again.
 
         While one piece is being written the next is parsed: SQLite works without the interpreter's lock.
         """
@@ -83,9 +114,9 @@ class Intake:
         tickets = [self._hand_in(_Ticket(self._to_events(source, piece))) for piece in pieces]
         for ticket in tickets:
             ticket.done.wait()
-        for ticket in tickets:
-            if ticket.error:
-                raise ticket.error
+        if error := next((ticket.error for ticket in tickets if ticket.error), None):
+            self._halfway.add(event for ticket in tickets if not ticket.error for event in ticket.events)
+            raise error
         return [event for ticket in tickets for event in ticket.events]
 
     def _hand_in(self, ticket: _Ticket) -> _Ticket:
@@ -122,7 +153,7 @@ class Intake:
     def _append(self, tickets: Sequence[_Ticket]) -> Exception | None:
         events = [event for ticket in tickets for event in ticket.events]
         try:
-            self.new += self._buffer.append(events)
+            self.new += self._buffer.append(self._halfway.missing(events))
         except Exception as error:  # noqa: BLE001 (each submitter gets it; the writer must go on)
             if isinstance(error, (Busy, StoreUnavailable)):
                 self._failed = self._clock(), str(error)
@@ -131,6 +162,7 @@ class Intake:
             return error
         self._failed = None
         self.appended += len(events)
+        self._halfway.settle(events)
         return None
 
 

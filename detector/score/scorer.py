@@ -24,7 +24,7 @@ from detector.score.state import Kept, freeze, thaw
 from detector.score.tail import Tail
 from detector.score.window import Window
 
-VERSION = 4  # of what the numbers of the state mean
+VERSION = 5  # of what the numbers of the state mean
 DAY_MS = 86_400_000
 _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
@@ -195,7 +195,7 @@ class Scorer:
         d = tails[3].rate(4 * beyond / far, damp)
         surprise, budget = a + b + c + d, self._budget
         anomaly = budget.judge(ts_ms, surprise)
-        self._damp = _DAMP if surprise >= budget.threshold else 1.0
+        self._damp = _DAMP if surprise >= budget.unusual else 1.0
         self._learn(y, r, slow, level, difference, far)
         center, reach, back, ready = habit + forecast, _BAND * reach, self._unstabilise, self._first + DAY_MS
         told = self._told(surprise)

@@ -42,9 +42,12 @@ def test_an_alarm_before_or_after_does_not_find_it(minute):
     assert len(false["otp"]) == (minute < 1000)  # what alarms soon after is its end
 
 
-def test_what_began_before_a_fault_does_not_find_it():
+def test_what_was_called_before_a_fault_does_not_find_it():
     run = Run(START, 21, [incident(1000, 1060)])
-    old, new = Alarm(1003, LOSS, 700), Alarm(1010, VERIFY, 1001)
+    run.call(700, LOSS, 1)
+    run.call(1003, LOSS, 1)
+    run.call(1010, VERIFY, 999)  # an episode sums up what chance did before it, too: when it calls is what counts
+    _, old, new = run.calls
     [found], _ = judge(run, [old])
     assert found.delay_min is None
     [found], _ = judge(run, [old, new])
@@ -60,7 +63,7 @@ def test_what_calls_on_long_after_a_fault_is_counted():
 
 def test_only_seeds_that_nobody_looked_at_are_called_held_out():
     assert "held out" in label(HELD_OUT)
-    for spent in (1, 101, 102):
+    for spent in (1, 101, 102, 103):
         assert spent not in HELD_OUT
         assert "held out" not in label((*HELD_OUT, spent))
 

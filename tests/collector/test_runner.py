@@ -42,6 +42,7 @@ class MemoryBuffer:
         self.events: dict[str, Stored] = {}
         self.groups: list[int] = []
         self.error: Exception | None = None
+        self.error_after: int | None = None  # so many groups it is full, once
         self.poison: str | None = None
         self.waiting = False
         self.gate = threading.Event()
@@ -52,6 +53,9 @@ class MemoryBuffer:
         self.gate.wait(60)
         if self.error:
             raise self.error
+        if self.error_after == len(self.groups):
+            self.error_after = None
+            raise Busy("full")
         if any(event.event.fields["event.original"] == self.poison for event in events):
             raise ValueError("a value that cannot be stored")
         self.groups.append(len(events))
@@ -117,6 +121,21 @@ class TestIntake:
             intake.submit(source("s"), [Record(b"x", "1")])
         buffer.error = None
         assert len(intake.submit(source("s"), [Record(b"x", "1")])) == 1
+
+    def test_what_was_stored_of_a_refused_submission_is_not_stored_again(self, intake, buffer) -> None:
+        """Not even where the log has deleted it meanwhile, and so does not know it any more."""
+        records = [Record(b"%d" % n, str(n)) for n in range(4000)]
+        buffer.error_after = 2
+        with pytest.raises(Busy):
+            intake.submit(source("s"), records)
+        stored = set(buffer.events)
+        assert 0 < len(stored) < 4000
+        buffer.events.clear()
+        assert len(intake.submit(source("s"), records)) == 4000
+        assert len(buffer.events) == 4000 - len(stored)
+        assert not stored & set(buffer.events)
+        intake.submit(source("s"), records[:1])  # sent once more by somebody else's choice
+        assert stored & set(buffer.events)
 
     @pytest.mark.parametrize("error", [Busy("the buffer is full"), StoreUnavailable("the buffer is full")])
     def test_says_why_nothing_can_be_stored(self, buffer, error: Exception) -> None:

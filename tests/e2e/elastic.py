@@ -140,7 +140,7 @@ def documents(cluster: Cluster, index: str, *, source: object = True) -> Iterato
     """Every document of these indices as a search finds it, in no order. `source`: which of its fields."""
     cluster.request("POST", f"/{index}/_refresh")
     first = {"size": 5000, "_source": source, "sort": ["_doc"]}
-    answer = cluster.request("POST", f"/{index}/_search?scroll=1m", first)
+    answer = cluster.request("POST", f"/{index}/_search?scroll=1m&allow_partial_search_results=false", first)
     if not answer["_shards"]["total"]:  # no such index: no scroll that could go on or be ended
         return
     while hits := answer["hits"]["hits"]:
