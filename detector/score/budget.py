@@ -21,6 +21,8 @@ import math
 from array import array
 from typing import ClassVar
 
+from detector.score.state import blank
+
 SLOT_MS = 1_800_000
 WEEK_SLOTS = 336
 _LOW = 0.25
@@ -52,10 +54,9 @@ class Budget:
 
     __slots__ = (
         "alarms",
-        "all",
         "begun",
         "beyond",
-        "body",
+        "counts",
         "peak",
         "slot",
         "threshold",
@@ -66,12 +67,12 @@ class Budget:
     )
     WHOLE: ClassVar[tuple[str, ...]] = ("slot", "turns")
     FLOATS: ClassVar[tuple[str, ...]] = ("top", "peak", "told", "threshold", "unusual", "beyond", "begun")
-    ARRAYS: ClassVar[tuple[str, ...]] = ("all", "body")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("counts",)
 
     def __init__(self, alarms: float) -> None:
         self.alarms = alarms
-        self.body = array("f", bytes(4 * BINS))  # half hours by their largest surprise, those of incidents left out
-        self.all = array("f", bytes(4 * BINS))  # and with one for each incident
+        # Half hours by their largest surprise: those of incidents left out, and then all, with one for each incident.
+        self.counts = blank("f", 2 * BINS)
         self.slot = -1
         self.turns = 0
         self.top = 0.0  # largest surprise of this half hour
@@ -103,8 +104,8 @@ class Budget:
         begun = within and top >= self.peak
         place = min(int(math.log(top) * _TO_BIN + _SHIFT), BINS - 1) if top > _LOW else 0
         if begun or not within:
-            self.all[place] += 1.0
-        self.body[place] += _WITHIN if within else 1.0
+            self.counts[BINS + place] += 1.0
+        self.counts[place] += _WITHIN if within else 1.0
         self.beyond += within
         self.begun += begun
         if begun:
@@ -120,23 +121,23 @@ class Budget:
             keep = _KEEP**4
             self.beyond *= keep
             self.begun *= keep
-            for k in range(BINS):
-                self.body[k] *= keep
-                self.all[k] *= keep
+            for k in range(2 * BINS):
+                self.counts[k] *= keep
         self.unusual = self._exceeded_by(_INCIDENTS / WEEK_SLOTS, 1.0)
         self.threshold = self._exceeded_by(self.alarms / WEEK_SLOTS, _SHORTER)
 
     def _exceeded_by(self, share: float, part: float) -> float:
         """What this share of half hours exceed, each run of them counted once. `part`: of the way there from the body."""
         run = min((self.beyond + _PRIOR_RUNS) / (self.begun + _PRIOR_RUNS), _LONGEST_RUN)
+        every, without = self.counts[BINS:], self.counts[:BINS]
         rest = _INCIDENTS / WEEK_SLOTS  # is no part of the body
-        body, high = (_exceeded(self.body, max(exceed - rest, 0.0) / (1 - rest)) for exceed in (_BODY, _HIGH))
+        body, high = (_exceeded(without, max(exceed - rest, 0.0) / (1 - rest)) for exceed in (_BODY, _HIGH))
         way = (high - body) / math.log(_BODY / _HIGH) * max(math.log(_HIGH / (share * run)), 0.0)
         tail, seen = high + part * way, share * self.turns
         if seen >= 1:
-            tail = max(tail, _exceeded(self.all, _ALLOWED * share))
+            tail = max(tail, _exceeded(every, _ALLOWED * share))
         if seen >= _COUNTS:
-            tail = min(tail, _exceeded(self.all, _SPENT * share, whole=True))
+            tail = min(tail, _exceeded(every, _SPENT * share, whole=True))
         return max(tail, _LOW)
 
 

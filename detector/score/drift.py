@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import ClassVar
+
+from detector.score.state import blank
 
 _SPAN = 3  # days that a change is looked at over
 _GAIN = 0.07
@@ -22,7 +23,7 @@ class Drift:
     ARRAYS: ClassVar[tuple[str, ...]] = ("means",)
 
     def __init__(self) -> None:
-        self.means = array("d", [0.0] * (_SPAN + 1))  # the oldest first
+        self.means = blank("d", _SPAN + 1)  # the oldest first
         self.known = 0
         self.usual = 0.0
         self.leaning = 0.0  # change over three days, in usual ones

@@ -50,17 +50,17 @@ def _width_together(child: Scorer, levels: Sequence[float], widths: Sequence[flo
 
 def _inherit_habit(child: Scorer, parents: Sequence[Scorer]) -> None:
     season = child._season
-    levels = [_together(child, [one._slow + one._season.day[k] for one in parents]) for k in range(DAY_SLOTS)]
+    levels = [_together(child, [one._slow + one._season.sums[k] for one in parents]) for k in range(DAY_SLOTS)]
     child._slow = math.fsum(levels) / DAY_SLOTS
     for k, level in enumerate(levels):
-        season.day[k] = level - child._slow
+        season.sums[k] = level - child._slow
         season.seen[k] = min(one._season.seen[k] for one in parents)
         season.widths[k] = max(one._season.widths[k] for one in parents)
     for hour in range(168):
-        middle = hour % 24 * 6 + 3
-        week = [one._slow + one._season.day[middle] + one._season.week[hour] for one in parents]
-        season.week[hour] = _together(child, week) - levels[middle]
-        season.week_seen[hour] = min(one._season.week_seen[hour] for one in parents)
+        middle, at = hour % 24 * 6 + 3, DAY_SLOTS + hour
+        week = [one._slow + one._season.sums[middle] + one._season.sums[at] for one in parents]
+        season.sums[at] = _together(child, week) - levels[middle]
+        season.seen[at] = min(one._season.seen[at] for one in parents)
 
 
 def _inherit_level(child: Scorer, parents: Sequence[Scorer]) -> None:

@@ -11,7 +11,6 @@ before, and from the highest and lowest so far. Weights and gains are round numb
 from __future__ import annotations
 
 import math
-from array import array
 from datetime import tzinfo
 from typing import ClassVar, Self
 
@@ -20,8 +19,8 @@ from detector.score.drift import Drift
 from detector.score.point import Kind, Point
 from detector.score.season import DAY_SLOTS, SLOT_MS, Season
 from detector.score.stabilise import SCALES
-from detector.score.state import Kept, freeze, thaw
-from detector.score.tail import Tail
+from detector.score.state import Kept, blank, freeze, thaw
+from detector.score.tail import Tails
 from detector.score.window import Window
 
 VERSION = 5  # of what the numbers of the state mean
@@ -93,12 +92,12 @@ class Scorer:
         self.kind, self.step_s, self._ratio = kind, step_s, kind is Kind.RATIO
         self._stabilise, self._unstabilise = SCALES[kind]
         self._season, self._budget, self._drift = Season(zone, step_s), Budget(budget), Drift()
-        self._tails, self._window = [Tail() for _ in range(4)], Window(step_s)
+        self._tails, self._window = Tails(4), Window(step_s)
         step_days = step_s * 1000 / DAY_MS
         self._slow_gain = 1 - 0.5 ** (step_days / _SLOW_DAYS)
         self._keep_peak = 0.5 ** (step_s * 1000 / DAY_MS)
         self._fade = 0.5 ** (120 * step_days / _FADE_DAYS)
-        self._widths = array("d", [0.0] * 3)  # of the first three distances
+        self._widths = blank("d", 3)  # of the first three distances
         self._first = self._last = self._slot = self._day = -1
         self._n = self._late = self._count = self._day_count = 0
         self._start = self._middle = self._end = 0.0  # what the habit adds in these ten minutes
@@ -129,7 +128,7 @@ class Scorer:
         return self._unstabilise(habit + (self._drift.before if before else self._slow))
 
     def _parts(self) -> list[Kept]:
-        return [self, self._season, self._budget, self._drift, self._window, *self._tails]
+        return [self, self._season, self._budget, self._drift, self._window, self._tails]
 
     def _version(self) -> str:
         return f"{VERSION} {self.kind} {self.step_s}"
@@ -190,9 +189,8 @@ class Scorer:
         off = far * window.off(slow / far, level / far, gain, damp == 1.0)
         if window.leads:
             forecast, last, reach = r - off, off, max(missed * far, sparse, noise) + least
-        a, b = tails[0].rate(slow / far, damp), tails[1].rate(last / reach, damp)
-        c = tails[2].rate(difference / max(widths[2] * wide, narrow), damp)
-        d = tails[3].rate(4 * beyond / far, damp)
+        distances = (slow / far, last / reach, difference / max(widths[2] * wide, narrow), 4 * beyond / far)
+        a, b, c, d = tails.rate(distances, damp)
         surprise, budget = a + b + c + d, self._budget
         anomaly = budget.judge(ts_ms, surprise)
         self._damp = _DAMP if surprise >= budget.unusual else 1.0
@@ -266,9 +264,8 @@ class Scorer:
         self._slot = slot
         self._start, self._middle, self._end, self._width, self._caution = self._season.around(slot)
         self._window.turn(slot)
-        for tail in self._tails:
-            if tail.seen >= tail.due:
-                tail.look(self._fade)
+        if self._tails.seen >= self._tails.due:
+            self._tails.look(self._fade)
 
     def _turn_day(self, day: int) -> None:
         if self._day_count:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from typing import ClassVar, TypeVar
 
 from detector.score.day import TET_DAYS, Day, day_of
+from detector.score.state import blank
 
 SLOT_MS = 600_000
 DAY_SLOTS = 144
@@ -22,8 +23,8 @@ _WIDTH_GAIN = 0.1
 _WIDEST = 16.0
 _UNSEEN = 2.0  # times that a band is wider on holidays, until they were seen twice
 # what all series have in common until they see a holiday: of 50,000 each would hold half a kilobyte of nothing
-_NO_HOLIDAY, _NO_TET = array("f", bytes(4 * 24)), array("f", bytes(4 * TET_DAYS))
-_NO_HOLIDAY_SEEN, _NO_TET_SEEN = array("B", bytes(24)), array("B", bytes(TET_DAYS))
+_NO_HOLIDAY, _NO_TET = blank("f", 24), blank("f", TET_DAYS)
+_NO_HOLIDAY_SEEN, _NO_TET_SEEN = blank("B", 24), blank("B", TET_DAYS)
 _N = TypeVar("_N", int, float)
 
 
@@ -32,42 +33,28 @@ class Season:
     which are how many times as wide as usual remainders are then. All on the stabilised scale."""
 
     __slots__ = (
-        "day",
         "holiday",
         "holiday_seen",
         "seen",
+        "sums",
         "tet",
         "tet_seen",
         "visit",
-        "week",
-        "week_seen",
         "widths",
         "zone",
     )
     WHOLE: ClassVar[tuple[str, ...]] = ()
     FLOATS: ClassVar[tuple[str, ...]] = ()
-    ARRAYS: ClassVar[tuple[str, ...]] = (
-        "day",
-        "widths",
-        "week",
-        "holiday",
-        "tet",
-        "seen",
-        "week_seen",
-        "holiday_seen",
-        "tet_seen",
-    )
+    ARRAYS: ClassVar[tuple[str, ...]] = ("sums", "widths", "holiday", "tet", "seen", "holiday_seen", "tet_seen")
 
     def __init__(self, zone: tzinfo, step_s: int) -> None:
         self.zone = zone
         self.visit = min(max(3600 // step_s, 1), 6)  # slots of an hour in which a series of this step has a value
-        self.day = array("f", bytes(4 * DAY_SLOTS))
         self.widths = array("f", [1.0]) * DAY_SLOTS
-        self.week = array("f", bytes(4 * 168))
+        self.sums = blank("f", DAY_SLOTS + 168)  # of the slots of the day, then of the hours of the week
         self.holiday, self.holiday_seen = _NO_HOLIDAY, _NO_HOLIDAY_SEEN
         self.tet, self.tet_seen = _NO_TET, _NO_TET_SEEN
-        self.seen = array("B", bytes(DAY_SLOTS))
-        self.week_seen = array("B", bytes(168))
+        self.seen = blank("B", DAY_SLOTS + 168)  # how often each was learned
 
     def place(self, slot: int) -> tuple[Day, int]:
         """Day, and slot of the day (0 to 143), of the slot-th ten minutes since 1970."""
@@ -76,7 +63,7 @@ class Season:
 
     def sum(self, day: Day, k: int) -> float:
         hour = k // 6
-        total = self.day[k] + self.week[day.weekday * 24 + hour]
+        total = self.sums[k] + self.sums[hour_of_week(day.weekday, hour)]
         if day.holiday:
             total += self.holiday[hour]
         if day.tet >= 0:
@@ -101,24 +88,24 @@ class Season:
         """`remainder`: mean of what the sum left in this slot; `width`: mean size of remainders, 1.0 if as usual; `weight`: 0 to 1."""
         day, k = self.place(slot)
         hour = k // 6
-        at = day.weekday * 24 + hour
+        at = hour_of_week(day.weekday, hour)
         seen = self.seen[k]
         if day.holiday or day.tet >= 0:
             self._learn_feast(day, hour, remainder, weight)
         else:
-            self.day[k] += weight * max(1 / (seen + 1), _DAY_GAIN) * remainder
+            self.sums[k] += weight * max(1 / (seen + 1), _DAY_GAIN) * remainder
             self.seen[k] = min(seen + 1, 255)
         if seen > 1 and not day.holiday:
-            visits = self.week_seen[at] // self.visit
-            self.week[at] += weight * max(1 / (visits + 2), _WEEK_GAIN) / self.visit * remainder
-            self.week_seen[at] = min(self.week_seen[at] + 1, 255)
+            visits = self.seen[at] // self.visit
+            self.sums[at] += weight * max(1 / (visits + 2), _WEEK_GAIN) / self.visit * remainder
+            self.seen[at] = min(self.seen[at] + 1, 255)
         self.widths[k] = min(max(self.widths[k] * (1 + _WIDTH_GAIN * weight * (width - 1)), 1 / _WIDEST), _WIDEST)
 
     def recentre(self) -> float:
         """Take out what the sums have in common, and return it: it belongs to the level."""
-        common = sum(self.day) / DAY_SLOTS
+        common = sum(self.sums[:DAY_SLOTS]) / DAY_SLOTS
         for k in range(DAY_SLOTS):
-            self.day[k] -= common
+            self.sums[k] -= common
         return common
 
     def _learn_feast(self, day: Day, hour: int, remainder: float, weight: float) -> None:
@@ -132,6 +119,11 @@ class Season:
             self.tet[day.tet] += weight * remainder / (8 * self.visit)
             if hour == 23:
                 self.tet_seen[day.tet] = min(self.tet_seen[day.tet] + 1, 255)
+
+
+def hour_of_week(weekday: int, hour: int) -> int:
+    """Its place in the sums."""
+    return DAY_SLOTS + weekday * 24 + hour
 
 
 def _own(values: array[_N], shared: array[_N]) -> array[_N]:

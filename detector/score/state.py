@@ -12,7 +12,7 @@ import sys
 from array import array
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, overload
 
 from soc.errors import ConfigError
 
@@ -26,6 +26,15 @@ class Kept(Protocol):
     WHOLE: ClassVar[tuple[str, ...]]
     FLOATS: ClassVar[tuple[str, ...]]
     ARRAYS: ClassVar[tuple[str, ...]]
+
+
+@overload
+def blank(code: Literal["B"], length: int) -> array[int]: ...
+@overload
+def blank(code: Literal["d", "f"], length: int) -> array[float]: ...
+def blank(code: str, length: int) -> array[Any]:
+    """So many zeros, and no room for more: arrays that are made of bytes take a tenth more than they need."""
+    return array(code, [0]) * length
 
 
 def _digest(data: bytes) -> bytes:
@@ -76,7 +85,8 @@ def thaw(parts: Sequence[Kept], version: str, data: bytes) -> None:
             at += 8 * len(names)
         for name in part.ARRAYS:
             old = getattr(part, name)
-            new = array(old.typecode, data[at : at + len(old) * old.itemsize])
+            new = array(old.typecode, [0]) * len(old)
+            memoryview(new).cast("B")[:] = data[at : at + len(old) * old.itemsize]
             if not _LITTLE:
                 new.byteswap()
             if new != old:  # what is as at first may be shared by many

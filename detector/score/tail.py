@@ -8,8 +8,10 @@ decade) stand for what was not seen yet, so that what is twice as far as all bef
 from __future__ import annotations
 
 import math
-from array import array
+from collections.abc import Sequence
 from typing import ClassVar
+
+from detector.score.state import blank
 
 _LOW = 0.5
 _PER_OCTAVE = 3
@@ -21,56 +23,63 @@ _PRIOR = [0.5 / (1 + (edge / 1.5) ** 2) ** 1.5 for edge in _EDGES]
 _PRIOR_POINTS = 4.0
 _EVERY = 120  # points between two looks at the counts
 _MINUS_LOG10 = -1 / math.log(10)
-
-
 _TABLE = 2 * BINS  # where it begins
+_SIZE = 4 * BINS  # of all of one kind
 
 
-class Tail:
-    """Counts, 0 to BINS - 1 above zero, the next BINS below; and, made of them now and then, the surprise at each edge likewise (all in
-    one array, of which a server holds hundreds of thousands)."""
+class Tails:
+    """Of several kinds of distances of the same points. Of each kind counts, 0 to BINS - 1 above zero, the next BINS below; and, made of
+    them now and then, the surprise at each edge likewise (all in one array, of which a server holds tens of thousands)."""
 
-    __slots__ = ("due", "kept", "seen", "total")
+    __slots__ = ("due", "kept", "kinds", "seen", "total")
     WHOLE: ClassVar[tuple[str, ...]] = ("due", "seen")  # small ones, which take no room
     FLOATS: ClassVar[tuple[str, ...]] = ("total",)
     ARRAYS: ClassVar[tuple[str, ...]] = ("kept",)
 
-    def __init__(self) -> None:
-        self.kept = array("f", bytes(16 * BINS))
+    def __init__(self, kinds: int) -> None:
+        self.kinds = kinds
+        self.kept = blank("f", kinds * _SIZE)
         self.seen = 0  # points since the last look
         self.total = 0.0
         self.due = 30
         self.look(1.0)
 
-    def rate(self, distance: float, weight: float) -> float:
-        """Surprise, -log10 of the share of the past that was as far on this side; then counts it with this weight."""
+    def rate(self, distances: Sequence[float], weight: float) -> list[float]:
+        """Of each kind's distance the surprise, -log10 of the share of the past that was as far on this side; then counts them with this
+        weight."""
         self.seen += 1
         self.total += weight
-        size = distance if distance > 0 else -distance
-        if size <= _LOW:
-            return 0.0
-        place = math.log(size) * _TO_BIN + _SHIFT
-        k = int(place)
-        if k >= BINS - 1:
-            k = BINS - 2
-        at = k + BINS if distance < 0 else k
-        kept = self.kept
-        kept[at] += weight
-        low = kept[_TABLE + at]
-        return low + (place - k) * (kept[_TABLE + at + 1] - low)
+        kept, surprises, start = self.kept, [], 0
+        for distance in distances:
+            size = distance if distance > 0 else -distance
+            if size <= _LOW:
+                surprises.append(0.0)
+            else:
+                place = math.log(size) * _TO_BIN + _SHIFT
+                k = int(place)
+                if k >= BINS - 1:
+                    k = BINS - 2
+                at = start + (k + BINS if distance < 0 else k)
+                kept[at] += weight
+                low = kept[_TABLE + at]
+                surprises.append(low + (place - k) * (kept[_TABLE + at + 1] - low))
+            start += _SIZE
+        return surprises
 
     def look(self, keep: float) -> None:
-        """Make the table anew, and let the counts fade to this share."""
+        """Make the tables anew, and let the counts fade to this share."""
         kept, total = self.kept, self.total + _PRIOR_POINTS
-        for side in (0, BINS):
-            beyond = 0.0
-            for k in range(BINS - 1, -1, -1):
-                beyond += kept[side + k]
-                share = (beyond + _PRIOR_POINTS * _PRIOR[k]) / total
-                kept[_TABLE + side + k] = math.log(min(share, 0.5)) * _MINUS_LOG10
+        for start in range(0, self.kinds * _SIZE, _SIZE):
+            for side in (start, start + BINS):
+                beyond = 0.0
+                for k in range(BINS - 1, -1, -1):
+                    beyond += kept[side + k]
+                    share = (beyond + _PRIOR_POINTS * _PRIOR[k]) / total
+                    kept[_TABLE + side + k] = math.log(min(share, 0.5)) * _MINUS_LOG10
+            if keep < 1.0:
+                for k in range(start, start + 2 * BINS):
+                    kept[k] *= keep
         if keep < 1.0:
-            for k in range(2 * BINS):
-                kept[k] *= keep
             self.total *= keep
         self.seen = 0
         self.due = _EVERY if self.total >= _EVERY else int(self.total) + 30

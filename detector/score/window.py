@@ -14,6 +14,7 @@ from typing import ClassVar
 from zlib import crc32
 
 from detector.score.season import DAY_SLOTS
+from detector.score.state import blank
 
 _FEATURES = 5
 _SUMS = (_FEATURES + 1) * (_FEATURES + 2) // 2  # of products: a triangle
@@ -41,11 +42,10 @@ class Window:
             "hour",
             "leads",
             "minutes",
-            "model",
+            "models",
             "one",
             "rival",
             "rows",
-            "shadow",
             "sums",
             "three",
             "two",
@@ -54,12 +54,12 @@ class Window:
     )
     WHOLE: ClassVar[tuple[str, ...]] = ("drawn", "due", "leads", "versions", "wanted")
     FLOATS: ClassVar[tuple[str, ...]] = ("one", "two", "three", "minutes", "hour", "width", "rival", "rows")
-    ARRAYS: ClassVar[tuple[str, ...]] = ("model", "shadow", "sums")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("models", "sums")
 
     def __init__(self, step_s: int) -> None:
         self._minutes_gain, self._hour_gain = (1 - 0.5 ** (step_s / half_life) for half_life in (_MINUTES_S, _HOUR_S))
-        self.model, self.shadow = (array("f", bytes(4 * _FEATURES)) for _ in range(2))
-        self.sums = array("f", bytes(8 * _SUMS))  # of products: of the past, and of the last day
+        self.models = blank("f", 2 * _FEATURES)  # the one in use, and the one in the shadow
+        self.sums = blank("f", 2 * _SUMS)  # of products: of the past, and of the last day
         self.rival = self.rows = 0.0  # squares that the rival missed by in the last day; rows in all
         self.due, self.drawn, self.leads, self.versions, self.wanted = -1, 0, 0, 0, 1
         self.width = 1.0
@@ -73,7 +73,7 @@ class Window:
         """The next distance from the level of days, in its widths."""
         if not self.versions:
             return 0.0
-        a, b, c, d, e = self.model
+        a, b, c, d, e, *_ = self.models
         return a * self.one + b * self.two + c * self.three + d * self.minutes + e * self.hour
 
     def off(self, x: float, rival: float, gain: float, calm: bool) -> float:
@@ -117,19 +117,19 @@ class Window:
         self.rows += 1
 
     def _refit(self) -> None:
-        fresh = self.sums[_FRESH:]
-        if any(self.shadow) and _missed(self.shadow, fresh) <= _missed(self.model, fresh):
-            self.model[:] = self.shadow
+        fresh, model, shadow = self.sums[_FRESH:], self.models[:_FEATURES], self.models[_FEATURES:]
+        if any(shadow) and _missed(shadow, fresh) <= _missed(model, fresh):
+            self.models[:_FEATURES] = model = shadow
             self.versions += 1
         if self.versions:
-            missed = _missed(self.model, fresh)
+            missed = _missed(model, fresh)
             self.leads = int(missed < (1.0 if self.leads else _AHEAD) * self.rival)
         self.rival = 0.0
         for k in range(_SUMS):
             self.sums[k] = self.sums[k] * _KEEP + fresh[k]
             self.sums[_FRESH + k] = 0.0
         if self.rows >= _FEWEST and self.sums[_FRESH - 1] > 0:  # what never moves has no model
-            self.shadow[:] = _fitted(self.sums[:_FRESH], self.rows)
+            self.models[_FEATURES:] = _fitted(self.sums[:_FRESH], self.rows)
         self.rows *= _KEEP
 
 
