@@ -1,6 +1,7 @@
 """The injected suite's other half: what `soc entities` shows of the quiet misuse of a simulated province, one budget a day.
 
-The command as it is, over the events of five weeks; misuse begins in the third. The truth is read afterwards.
+The command as it is, over the events of five weeks, which parser and masker made of native lines; misuse begins in the third. The
+truth is read afterwards.
 
 python -m bench injected_entities; python -m bench.injected_entities 101 102 ...
 """
@@ -14,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from statistics import mean, median
 
@@ -21,9 +23,15 @@ import orjson
 
 from bench.injected import HELD_OUT, label, midnight
 from bench.injected_judge import LEARNING_DAYS
+from collector.base import Record
+from collector.parse.record import to_event
+from collector.privacy import Masker
+from soc.model.event import Event
+from soc.model.source import Source, Transport
 from soc.simulator import Incident, Planned, Rates, World
 from soc.simulator.behaviours import USUAL_HOUR
 from soc.simulator.calendar import day_kind
+from soc.simulator.lgsp import SERVICES
 from soc.simulator.line import DAY_MS, HOUR_MS, ZONE
 
 FIRST, DAYS, PER_DAY = date(2026, 3, 2), 35, 10
@@ -42,7 +50,7 @@ class Scene:
 SCENES = (
     Scene(
         "user.id",
-        "govsoc.lgsp.service_code,govsoc.lgsp.subject,http.response.status_code,govsoc.lgsp.records",
+        "govsoc.lgsp.service_code,govsoc.lgsp.subject,govsoc.subject.walk,http.response.status_code,govsoc.lgsp.records",
         Rates(0, 0, 0, 0, 220, 0, 0, 0),
         ("officer_reads_many", "off_hours_lookups", "id_walk", "mass_export"),
     ),
@@ -140,11 +148,27 @@ def planned(scene: Scene) -> list[Planned]:
     """Each kind again and again, every second workday after the time of learning."""
     days = [day for day in range(LEARNING_DAYS, DAYS - 1) if _is_workday(day)][::2]
     kinds = [scene.kinds[i % len(scene.kinds)] for i in range(len(days))]
-    start = midnight(FIRST)
+    start, new = midnight(FIRST), iter(SERVICES)  # a pair is new once
     return [
-        Planned(start + day * DAY_MS + USUAL_HOUR.get(kind, 10) * HOUR_MS, kind)
+        Planned(
+            start + day * DAY_MS + USUAL_HOUR.get(kind, 10) * HOUR_MS,
+            kind,
+            {"service": next(new).code} if kind == "new_pair" else {},
+        )
         for day, kind in zip(days, kinds, strict=True)
     ]
+
+
+def events_of(world: World) -> Iterator[Event]:
+    """All `DAYS`, as the collector stores them: personal data masked."""
+    masker = Masker(b"the same key in every run")
+    for number, line in enumerate(world.lines(midnight(FIRST) + DAYS * DAY_MS)):
+        yield to_event(Record(line.text.encode(), str(number)), _source(line.stream), masker, line.at)
+
+
+@cache
+def _source(stream: str) -> Source:
+    return Source(stream, stream, "hungyen", stream, Transport.FILE, ("-",))
 
 
 def shown(scene: Scene, seed: int) -> tuple[list[dict[str, object]], list[Incident]]:
@@ -154,7 +178,7 @@ def shown(scene: Scene, seed: int) -> tuple[list[dict[str, object]], list[Incide
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "events.ndjson")
         with file.open("wb") as out:
-            for event in world.events(start + DAYS * DAY_MS):
+            for event in events_of(world):
                 out.write(orjson.dumps(event.fields) + b"\n")
         command = [sys.executable, "-m", "soc", "entities", "--entity", scene.entity, "--what", scene.what]
         options = ["--per-day", str(PER_DAY), "--zone", "Asia/Ho_Chi_Minh", str(file)]

@@ -11,13 +11,12 @@ from collections import Counter
 from zoneinfo import ZoneInfo
 
 from bench.injected import HELD_OUT, midnight
-from bench.injected_entities import DAYS, FIRST, SCENES, Scene, Tally, planned
+from bench.injected_entities import FIRST, SCENES, Scene, Tally, events_of, planned
 from detector.people.definition import load
 from detector.people.watch import Watch
 from soc.model.event import Stored, iso
 from soc.model.unusual import Unusual
 from soc.simulator import Incident, World
-from soc.simulator.line import DAY_MS
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _BATCH = 50_000  # between two commits: five seconds of a busy log
@@ -29,7 +28,7 @@ def shown(scene: Scene, seed: int) -> tuple[list[Unusual], list[Incident], float
     world = World(seed, start, scene.rates, planned(scene))
     watch, batch, taken, events = Watch(load().by_name, ZONE), list[Stored](), 0.0, 0
     items: list[Unusual] = []
-    for event in world.events(start + DAYS * DAY_MS):
+    for event in events_of(world):
         batch.append(Stored.of(event))
         events += 1
         if len(batch) == _BATCH:

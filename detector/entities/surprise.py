@@ -18,6 +18,7 @@ _PRIOR = 4.0  # peers weigh as much as so many own buckets
 _ADOPTED = 3.0  # a value that three have is no longer the mark of one intruder
 _FEW = 3.0  # entities of a group that weigh as much as everybody
 _UNSEEN = 0.5  # entities that have what none has had
+_TOO_FEW = 8.0  # entities: of so few little is common, and four of five may share what the fifth has no business with
 _LEAST_COUNT = 4  # events with one value, before their number is looked at
 _LEAST_WALK = 5  # fresh values of a bucket, before it is looked at whether their numbers follow each other
 _LEAST_HOURS = 24.0  # that the entity must have been active before its hours are a habit
@@ -160,7 +161,8 @@ def _share(near: Near, at: int, value: str, own: bool) -> tuple[float, float]:
     """How many others know the value, and the share of peers for whom it is nothing new. `own`: the entity knows it, too."""
     those = near.everybody.values[at].get(value)
     have = max((those[3] if those is not None else 0.0) - own, 0.0)
-    share = min((have * _ADOPTED + _UNSEEN) / (near.everybody.entities + 1), 1.0)
+    every = near.everybody.entities + 1
+    share = min((have * _ADOPTED + _UNSEEN) / every, 1.0) * every / (every + _TOO_FEW)
     if near.group is not near.everybody:
         close = near.group.values[at].get(value)
         share = sqrt(share * min(((close[3] if close else 0.0) + _FEW * share) / (near.group.entities + _FEW), 1.0))

@@ -11,6 +11,8 @@ from random import Random
 from soc.simulator import lgsp, otp, portal
 from soc.simulator.calendar import DESKS, usual
 from soc.simulator.episode import Episode, Scene, episode, times
+from soc.simulator.fault import one_of
+from soc.simulator.lgsp_faults import SYSTEMS
 from soc.simulator.line import MINUTE_MS, Entry
 from soc.simulator.people import AGENTS, Citizen, Officer, attacker_address, home_address, identity, phone
 
@@ -53,14 +55,23 @@ def off_hours_lookups(at: int, rng: Random, scene: Scene, *, citizens: int = 30,
     return episode("off_hours_lookups", entries, "user.hour", "dancu", user__id=officer.name)
 
 
-def new_pair(at: int, rng: Random, _scene: Scene, *, calls: int = 40, minutes: float = 120) -> Episode:
-    """A consumer calls a service that it never called."""
-    service = lgsp.SERVICES[3]
+def new_pair(
+    at: int, rng: Random, _scene: Scene, *, service: str = "tra-cuu-thua-dat", calls: int = 40, minutes: float = 120
+) -> Episode:
+    """A consumer, the exchange of documents, calls a service (by its code) that it never called."""
+    codes = {one.code: one for one in lgsp.SERVICES}
+    called = codes[one_of(service, codes, rng, "service")]
     every = minutes * MINUTE_MS / calls
     entries = [
-        lgsp.call(when, rng, service, "CU-VANBAN", subject=identity(rng)) for when in times(at, rng, calls, every)
+        lgsp.call(when, rng, called, "CU-VANBAN", subject=identity(rng)) for when in times(at, rng, calls, every)
     ]
-    return episode("new_pair", entries, "consumer.new_service", "datdai", govsoc__lgsp__consumer="CU-VANBAN")
+    return episode(
+        "new_pair",
+        entries,
+        "consumer.new_service",
+        SYSTEMS.get(called.provider, "lgsp"),
+        govsoc__lgsp__consumer="CU-VANBAN",
+    )
 
 
 def id_walk(at: int, rng: Random, scene: Scene, *, citizens: int = 50, minutes: float = 150) -> Episode:
