@@ -16,6 +16,7 @@ from detector.people.definition import load
 from detector.people.watch import Watch
 from soc.model.event import Stored, iso
 from soc.model.unusual import Unusual
+from soc.service.process import relax_garbage_collection
 from soc.simulator import Incident, World
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -42,6 +43,7 @@ def shown(scene: Scene, seed: int) -> tuple[list[Unusual], list[Incident], float
 
 
 def main(seeds: tuple[int, ...] = HELD_OUT[:1]) -> list[tuple[str, str]]:
+    relax_garbage_collection()  # as the observer does
     figures = [("seeds", ", ".join(map(str, seeds)))]
     for scene in SCENES:
         tally, kinds, speeds = Tally(), Counter[str](), []

@@ -60,6 +60,7 @@ class Profiles:
         self.squeezed = 0  # buckets in which there were more values, kept or in open buckets, than there is room for
         self.late = 0  # events that came after their bucket was closed
         self.other = 0  # events of entities for which there was no room
+        self.forgotten = 0  # entities that made room for others
         self.held = 0  # values in open buckets
         self.open: dict[int, dict[str, Activity]] = {}  # start of bucket, ms -> entity -> what it did
         self.closed = -1  # all that happened before this (ms) is history
@@ -140,6 +141,14 @@ class Profiles:
     def load(self, saved: bytes) -> None:
         """Go on from what `dump` gave. Raises ConfigError when it is damaged, of another version or of other fields."""
         load(self, saved)
+
+    @property
+    def never_had(self) -> list[str]:
+        """Fields that no entity had in any closed bucket, where there was one."""
+        had = self.peers.habits.had
+        return (
+            [name for name, often in zip(self.what, had, strict=True) if not often] if self.peers.habits.buckets else []
+        )
 
     @property
     def learning(self) -> bool:
@@ -235,7 +244,9 @@ class Profiles:
             return
         idle = sorted((profile.last, entity) for entity, profile in self.entities.items() if entity not in bucket)
         stale = [entity for last, entity in idle if last < start - HOUR_MS]
-        for entity in stale[: max(over, self.bounds.entities // 10)]:
+        going = stale[: max(over, self.bounds.entities // 10)]
+        self.forgotten += len(going)
+        for entity in going:
             for values, shared in zip(self.entities.pop(entity).values, self.peers.values, strict=True):
                 forgotten(values, shared)
                 self.cells -= len(values)

@@ -202,9 +202,12 @@ class Stream:
             (self.nameless, f"events have no {' or '.join(kind.name for kind in self._kinds)}, and were left out"),
             (self.duplicates, "events came twice, and were counted once"),
             (self.jumped, "events are more than a day away from those around them, and were left out"),
-            (
-                sum(profiles.late for profiles in self._profiles),
-                "events came after their bucket was closed, and were left out: is the log sorted by @timestamp?",
+            *(
+                (
+                    one.late,
+                    f"events of {one.field} came after their bucket was closed, and were left out: is the log sorted by @timestamp?",
+                )
+                for one in self._profiles
             ),
         )
         said = [f"{count:,} of {self.read:,} {what}" for count, what in counts if count]
@@ -214,6 +217,13 @@ class Stream:
                     f"{len(profiles.entities):,} of {profiles.field} are kept, the most that there is room for;"
                     f" {profiles.other:,} events of others were only counted"
                 )
+            if profiles.forgotten:
+                said.append(
+                    f"{profiles.forgotten:,} of {profiles.field} that had been silent for longest were forgotten for others:"
+                    f" there is room for {profiles.bounds.entities:,}"
+                )
+            if unseen := profiles.never_had:
+                said.append(f"no event of a {profiles.field} has {' or '.join(unseen)}: are the names right?")
             if profiles.squeezed:
                 said.append(
                     f"in {profiles.squeezed:,} buckets there was no room for all values of {profiles.field}: {profiles.cells:,} are kept,"

@@ -34,6 +34,7 @@ _FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8
 _WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
 _HALF = 10.0  # surprise, in powers of ten, whose score is a half
 _OUTLIER = 50.0  # mean distances that one value can move their mean
+_ABSURD = 1000.0  # of these, or of usual sizes: what is farther off, such as 10^15, is taken for that
 _TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
 _FIRST = 30  # points before anything is scored, or clipped
 _SLOW_DAYS = 2.0  # half-life of the level
@@ -134,6 +135,11 @@ class Scorer:
         return f"{VERSION} {self.kind} {self.step_s}"
 
     @property
+    def left_out(self) -> bool:
+        """Whether the last value came too late to be judged."""
+        return self._late > 0
+
+    @property
     def leaning(self) -> float:
         """How the level has changed in three days, in changes as are usual for the series: a slow leak is beyond 5, or below -5."""
         return self._drift.leaning
@@ -155,10 +161,10 @@ class Scorer:
         else:
             habit = self._middle + min(place - 1, 1.0) * (self._end - self._middle)
         noise = 0.5 / math.sqrt(weight + 0.75) if self._ratio else 0.0
-        if value is None or late or value - value != 0 or (self._ratio and not weight > 0):
-            return self._unknown(ts_ms, habit, noise)
         if not late:
             self._late = 0
+        if value is None or late or value - value != 0 or (self._ratio and not weight > 0):
+            return self._unknown(ts_ms, habit, noise)
         y = self._stabilise(value, weight)
         if noise and self._n and weight < _MANY:
             forecast = habit + self._fast + self._trend
@@ -232,8 +238,15 @@ class Scorer:
             if clips and size > (most := _CLIP * (old if old > least else least)):
                 size = most
             widths[k] = old + gain * (size - old)
-        size = min(abs(level), _OUTLIER * self._mean) if n > _FIRST and self._mean > 0.0 else abs(level)
-        self._mean += max(1.0 / (n + 1), _MEAN_GAIN) * (size - self._mean)
+        mean, jump, height = self._mean, level, abs(y)
+        size = abs(level)
+        if clips and mean > 0.0:
+            most = _ABSURD * mean
+            jump = most if level > most else -most if level < -most else level
+            size = min(size, _OUTLIER * mean)
+        if clips and self._size > 0.0:
+            height = min(height, _ABSURD * self._size)
+        self._mean = mean + max(1.0 / (n + 1), _MEAN_GAIN) * (size - mean)
         self._sizes += min(abs(level) / (max(widths[1], least) * width + 1e-12), _CLIP) * _TO_SIGMA
         most = _CLIP * far
         bound = most if slow > most and clips else -most if slow < -most and clips else slow
@@ -241,10 +254,10 @@ class Scorer:
         self._sum += damp * bound
         self._weight += damp
         self._count += 1
-        self._fast += self._trend + _FAST * level
-        self._trend = _DAMPED * (self._trend + _TREND * level)
+        self._fast += self._trend + _FAST * jump
+        self._trend = _DAMPED * (self._trend + _TREND * jump)
         self._before = r
-        self._size += max(1.0 / n, _SIZE_GAIN) * (abs(y) - self._size)
+        self._size += max(1.0 / n, _SIZE_GAIN) * (height - self._size)
         if y > self._high:
             self._high = y
         elif y < self._low:

@@ -24,10 +24,14 @@ _LATEST_MS = 253_402_300_799_000  # the year 9999
 _MILLISECONDS = 100_000_000_000  # numbers from here on are no seconds
 
 Bad = Callable[[int, str], None]
+Late = Callable[[int, int], None]
 
 
-def score_lines(lines: Iterable[str], kind: Kind, zone: tzinfo, budget: float, bad: Bad) -> Iterator[str]:
-    """CSV lines (with their ends) to CSV lines. `bad` is told the number and the fault of each line that is left out.
+def score_lines(
+    lines: Iterable[str], kind: Kind, zone: tzinfo, budget: float, bad: Bad, late: Late = lambda _some, _of: None
+) -> Iterator[str]:
+    """CSV lines (with their ends) to CSV lines. `bad` is told the number and the fault of each line that is left out, `late` at the end
+    how many values of how many were not later than those before them: they are told what was expected, and are not judged.
 
     The step is learned from the first times: these few lines have no score, as a scorer knows nothing yet.
     """
@@ -39,13 +43,17 @@ def score_lines(lines: Iterable[str], kind: Kind, zone: tzinfo, budget: float, b
         if len(first) == _STEP_POINTS:
             break
     scorer = Scorer(_step_s([row[1] for row in first]), kind, zone, budget)
-    step = scorer.step
+    step, count, left_out = scorer.step, 0, 0
     for source in (first, rows):
         for text, ts_ms, shown, value in source:
             point = step(ts_ms, value)
+            count += 1
+            left_out += scorer.left_out
             yield (
                 f"{text},{shown},{point[0]:.6f},{point[1]:.7g},{point[2]:.7g},{point[3]:.7g},{1 if point[4] else 0}\n"
             )
+    if left_out:
+        late(left_out, count)
 
 
 def _step_s(times: list[int]) -> int:

@@ -144,7 +144,7 @@ class Aggregator:
         reached = lane.newest - self._grace
         for board in place.boards:
             while board.waits_to <= reached:
-                known = not lane.silent(board.closed_to, board.waits_to)
+                known = not lane.silent(board.closed_to, board.waits_to, counted=board.definition.measure.is_volume)
                 yield board.close(known)
                 if not known and board.empty:
                     board.skip_to(self._next_known(board, lane, reached))

@@ -14,9 +14,12 @@ _LEAST_SILENCE_MS = 60_000
 _UNUSUAL = 30  # times the usual distance of two events
 _FIRST_GAP_MS = 10_000.0
 _FORGET_MS = 3_600_000  # a source that is silent for so long is no part of the dataset any more
+_MISSED_MS = 24 * _FORGET_MS  # but of what is counted, if it sent a good part of it: its collector may be away
+_PART = 0.1
 _JUMP_MS = 600_000
 _AHEAD, _BEHIND = 5, 1000  # events in a row before a jump of the clock is believed ...
-_AHEAD_OF_OTHERS = 200  # ... and so many where other sources spoke a moment before: it may be theirs that is wrong
+# ... and so many where other sources spoke a moment before: it may be theirs that is wrong, or what was kept while its way was cut off
+_AHEAD_OF_OTHERS, _BEHIND_OTHERS = 200, 50_000
 _MOST_SOURCES = 1000
 _SWEEP_MS = 60_000
 _MOST_SILENCES = 200
@@ -42,7 +45,7 @@ class Lane:
                 return False
         elif ts < newest - lateness_ms:
             self._behind += 1
-            if self._behind < _BEHIND:
+            if self._behind % _BEHIND or (self._behind < _BEHIND_OTHERS and self._others(source)):
                 return True
             self._begin_again(ts)
             return None
@@ -73,16 +76,18 @@ class Lane:
             for name, one in self._sources.items()
         )
 
-    def silent(self, start: int, end: int) -> bool:
-        """Whether a source was silent in any part of [start, end)."""
+    def silent(self, start: int, end: int, *, counted: bool) -> bool:
+        """Whether a source was silent in any part of [start, end). `counted`: it is asked for the sake of a volume, from which a silent
+        source is missing for longer than from shares and durations."""
         if any(since < end and until > start for since, until in self.silences):
             return True
-        newest = self.newest
-        for at, gap, events in self._sources.values():
-            quiet = newest - at
-            if at < end and events >= _STEADY and _limit(gap) < quiet < _FORGET_MS:
-                return True
-        return False
+        newest, longest = self.newest, _MISSED_MS if counted else _FORGET_MS
+        steady = [one for one in self._sources.values() if one[2] >= _STEADY and newest - one[0] < longest]
+        quiet = [(newest - at, gap) for at, gap, _ in steady if at < end and newest - at > _limit(gap)]
+        if any(since < _FORGET_MS for since, _ in quiet):
+            return True
+        rate = sum(1 / gap for _, gap, _ in steady) if quiet else 0.0
+        return any(1 / gap >= _PART * rate for _, gap in quiet)
 
     def forget(self, before: int) -> None:
         while self.silences and self.silences[0][1] < before:

@@ -44,7 +44,7 @@ def score(
     try:
         with _opened(file) as lines:
             write = sys.stdout.write
-            for line in score_lines(lines, kind, zone_of(zone), alarm_budget, faults.add):
+            for line in score_lines(lines, kind, zone_of(zone), alarm_budget, faults.add, _say_late):
                 write(line)
                 scored += 1
             sys.stdout.flush()
@@ -63,6 +63,13 @@ def score(
         )
     if faults.count or not scored:
         raise typer.Exit(3)
+
+
+def _say_late(some: int, of: int) -> None:
+    said = (
+        f"{some} of {of} values are not later than those before them and were not judged: is the file in order of time?"
+    )
+    typer.echo(f"soc score: {said}", err=True)
 
 
 class _Faults:

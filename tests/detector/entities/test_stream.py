@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from habits import MONDAY_MS
 
+from detector.entities.bounds import Bounds
 from detector.entities.budget import Budget
 from detector.entities.document import getter, time_of
+from detector.entities.profiles import Profiles
 from detector.entities.stream import Stream, stream_of
 from soc.model.event import iso
 
@@ -38,7 +40,26 @@ def test_later_than_that_is_counted():
     watched = stream()
     for ts in (0, HOUR, 0):
         watched.feed(event(MONDAY_MS + ts))
-    assert any(text.startswith("1 of 3 events came after their bucket was closed") for text in watched.remarks())
+    assert any(
+        text.startswith("1 of 3 events of user.id came after their bucket was closed") for text in watched.remarks()
+    )
+
+
+def test_names_that_no_event_has_are_said():
+    watched = stream_of(["user.id"], ["event.action", "event.acton"], Budget(10), 900_000)
+    for ts in (0, HOUR):
+        watched.feed(event(MONDAY_MS + ts))
+    list(watched.end())
+    assert "no event of a user.id has event.acton: are the names right?" in watched.remarks()
+
+
+def test_who_was_forgotten_for_others_is_said():
+    profiles = Profiles("user.id", ["event.action"], Budget(10), bounds=Bounds(entities=10))
+    for n in range(40):
+        profiles.note(MONDAY_MS + n * HOUR, f"u{n}", [(0, "read")])
+        profiles.close(MONDAY_MS + n * HOUR + HOUR)
+    assert profiles.forgotten == 30
+    assert len(profiles.entities) == 10
 
 
 def test_duplicates_are_counted_once():

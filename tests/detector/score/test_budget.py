@@ -35,7 +35,7 @@ def _alarmed(noise: str, seed: int, weeks: int, budget: float) -> int:
 
 
 @pytest.mark.long
-def test_noise_alarms_no_more_often_than_the_budget_allows() -> None:
+def test_noise_alarms_about_as_often_as_the_budget_allows() -> None:
     """About four a week in all: without any incident in its body a series is given a seventh too much. None has twice as many."""
     weeks, budget = 8, 4.0
     found = {(noise, seed): _alarmed(noise, seed, weeks, budget) for noise in NOISES for seed in (11, 12)}

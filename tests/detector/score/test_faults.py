@@ -44,6 +44,22 @@ def test_a_constant_that_changes_alarms() -> None:
     assert scorer.step(START + 3 * DAY * STEP_MS, 8.0).anomaly
 
 
+@pytest.mark.parametrize("absurd", [1e6, 1e9, 1e15, -1e15])
+def test_one_absurd_value_blinds_nobody(absurd: float) -> None:
+    """An hour later the band is as it was, and five times the usual still alarms."""
+    chance, scorer = random.Random(4), _scorer()
+    for n in range(10 * DAY):
+        before = scorer.step(START + n * STEP_MS, _rhythm(n, chance))
+    assert scorer.step(START + n * STEP_MS + STEP_MS, absurd).anomaly
+    for n in range(10 * DAY + 1, 11 * DAY):
+        after = scorer.step(START + n * STEP_MS, _rhythm(n, chance))
+        if n > 10 * DAY + 12:
+            assert after.upper - after.lower < 3 * (before.upper - before.lower)
+    for n in range(11 * DAY, 14 * DAY):
+        scorer.step(START + n * STEP_MS, _rhythm(n, chance))
+    assert scorer.step(START + (n + 1) * STEP_MS, 500.0).anomaly
+
+
 @given(
     st.lists(
         st.tuples(

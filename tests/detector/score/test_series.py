@@ -141,3 +141,16 @@ def test_bad_lines_end_with_three_and_bad_usage_with_two(tmp_path: Path) -> None
     assert _soc(str(tmp_path / "none.csv")).exit_code == 2
     assert _soc(str(path), "--zone", "Nowhere").exit_code == 2
     assert _soc(str(path), "--alarm-budget", "-1").exit_code == 2
+
+
+def test_a_file_that_is_not_in_order_of_time_is_told_of(tmp_path: Path) -> None:
+    header, *rows = _lines(300)
+    file = tmp_path / "newest-first.csv"
+    file.write_text("".join([header, *reversed(rows)]))
+    done = CliRunner().invoke(build(), ["score", str(file)])
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 301
+    assert (
+        "of 300 values are not later than those before them and were not judged: is the file in order of time?"
+        in done.stderr
+    )
