@@ -79,9 +79,8 @@ def _step(run: Run, closed: Closed, tracks: dict[Key, Track], incidents: list[In
         point, call = track.step(definition, closed.start, value, weight, 0.0, surge=surge)
         if known >= LEARNING_DAYS * 1440:
             if call is not None:
-                run.call(
-                    known, key, max(call.began, call.since)
-                )  # of a slow leak the call; of what comes back when it does
+                # Of a slow leak it is one with its call; what comes back is another one.
+                run.call(known, key, max(call.began, call.since))
             if point.anomaly:
                 run.alarms.append(Alarm(known, key, known))
 

@@ -15,19 +15,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache
 from pathlib import Path
 from statistics import mean, median
 
 import orjson
 
+from bench.collected import events_of
 from bench.injected import HELD_OUT, label, midnight
 from bench.injected_judge import LEARNING_DAYS
-from collector.base import Record
-from collector.parse.record import to_event
-from collector.privacy import Masker
-from soc.model.event import Event
-from soc.model.source import Source, Transport
 from soc.simulator import Incident, Planned, Rates, World
 from soc.simulator.behaviours import USUAL_HOUR
 from soc.simulator.calendar import day_kind
@@ -159,18 +154,6 @@ def planned(scene: Scene) -> list[Planned]:
     ]
 
 
-def events_of(world: World) -> Iterator[Event]:
-    """All `DAYS`, as the collector stores them: personal data masked."""
-    masker = Masker(b"the same key in every run")
-    for number, line in enumerate(world.lines(midnight(FIRST) + DAYS * DAY_MS)):
-        yield to_event(Record(line.text.encode(), str(number)), _source(line.stream), masker, line.at)
-
-
-@cache
-def _source(stream: str) -> Source:
-    return Source(stream, stream, "hungyen", stream, Transport.FILE, ("-",))
-
-
 def shown(scene: Scene, seed: int) -> tuple[list[dict[str, object]], list[Incident]]:
     """What the command prints of it, and the truth."""
     start = midnight(FIRST)
@@ -178,7 +161,7 @@ def shown(scene: Scene, seed: int) -> tuple[list[dict[str, object]], list[Incide
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "events.ndjson")
         with file.open("wb") as out:
-            for event in events_of(world):
+            for event in events_of(world, start + DAYS * DAY_MS):
                 out.write(orjson.dumps(event.fields) + b"\n")
         command = [sys.executable, "-m", "soc", "entities", "--entity", scene.entity, "--what", scene.what]
         options = ["--per-day", str(PER_DAY), "--zone", "Asia/Ho_Chi_Minh", str(file)]

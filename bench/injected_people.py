@@ -10,14 +10,16 @@ import time
 from collections import Counter
 from zoneinfo import ZoneInfo
 
+from bench.collected import events_of
 from bench.injected import HELD_OUT, midnight
-from bench.injected_entities import FIRST, SCENES, Scene, Tally, events_of, planned
+from bench.injected_entities import DAYS, FIRST, SCENES, Scene, Tally, planned
 from detector.people.definition import load
 from detector.people.watch import Watch
 from soc.model.event import Stored, iso
 from soc.model.unusual import Unusual
 from soc.service.process import relax_garbage_collection
 from soc.simulator import Incident, World
+from soc.simulator.line import DAY_MS
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _BATCH = 50_000  # between two commits: five seconds of a busy log
@@ -29,7 +31,7 @@ def shown(scene: Scene, seed: int) -> tuple[list[Unusual], list[Incident], float
     world = World(seed, start, scene.rates, planned(scene))
     watch, batch, taken, events = Watch(load().by_name, ZONE), list[Stored](), 0.0, 0
     items: list[Unusual] = []
-    for event in events_of(world):
+    for event in events_of(world, start + DAYS * DAY_MS):
         batch.append(Stored.of(event))
         events += 1
         if len(batch) == _BATCH:

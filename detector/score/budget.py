@@ -123,17 +123,23 @@ class Budget:
             self.begun *= keep
             for k in range(2 * BINS):
                 self.counts[k] *= keep
-        self.unusual = self._exceeded_by(_INCIDENTS / WEEK_SLOTS, 1.0)
-        self.threshold = self._exceeded_by(self.alarms / WEEK_SLOTS, _SHORTER)
-
-    def _exceeded_by(self, share: float, part: float) -> float:
-        """What this share of half hours exceed, each run of them counted once. `part`: of the way there from the body."""
-        run = min((self.beyond + _PRIOR_RUNS) / (self.begun + _PRIOR_RUNS), _LONGEST_RUN)
         every, without = self.counts[BINS:], self.counts[:BINS]
+        run = min((self.beyond + _PRIOR_RUNS) / (self.begun + _PRIOR_RUNS), _LONGEST_RUN)
         rest = _INCIDENTS / WEEK_SLOTS  # is no part of the body
         body, high = (_exceeded(without, max(exceed - rest, 0.0) / (1 - rest)) for exceed in (_BODY, _HIGH))
-        way = (high - body) / math.log(_BODY / _HIGH) * max(math.log(_HIGH / (share * run)), 0.0)
-        tail, seen = high + part * way, share * self.turns
+        slope = (high - body) / math.log(_BODY / _HIGH)
+
+        def reached(share: float, part: float) -> float:
+            """What this share of half hours exceed, each run of them counted once. `part`: of the way there from the body."""
+            tail = high + part * (slope * max(math.log(_HIGH / (share * run)), 0.0))
+            return self._bounded(tail, share, every)
+
+        self.unusual = reached(_INCIDENTS / WEEK_SLOTS, 1.0)
+        self.threshold = reached(self.alarms / WEEK_SLOTS, _SHORTER)
+
+    def _bounded(self, tail: float, share: float, every: array[float]) -> float:
+        """By what was counted so far."""
+        seen = share * self.turns
         if seen >= 1:
             tail = max(tail, _exceeded(every, _ALLOWED * share))
         if seen >= _COUNTS:

@@ -8,7 +8,7 @@ from datetime import tzinfo
 
 from detector.score.point import Kind
 from detector.score.scorer import DAY_MS, Scorer
-from detector.score.season import DAY_SLOTS
+from detector.score.season import DAY_SLOTS, hour_of_week
 from detector.score.stabilise import SCALES
 
 RELEARNING_DAYS = 14
@@ -57,7 +57,7 @@ def _inherit_habit(child: Scorer, parents: Sequence[Scorer]) -> None:
         season.seen[k] = min(one._season.seen[k] for one in parents)
         season.widths[k] = max(one._season.widths[k] for one in parents)
     for hour in range(168):
-        middle, at = hour % 24 * 6 + 3, DAY_SLOTS + hour
+        middle, at = hour % 24 * 6 + 3, hour_of_week(*divmod(hour, 24))
         week = [one._slow + one._season.sums[middle] + one._season.sums[at] for one in parents]
         season.sums[at] = _together(child, week) - levels[middle]
         season.seen[at] = min(one._season.seen[at] for one in parents)

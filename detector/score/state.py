@@ -32,6 +32,8 @@ class Kept(Protocol):
 def blank(code: Literal["B"], length: int) -> array[int]: ...
 @overload
 def blank(code: Literal["d", "f"], length: int) -> array[float]: ...
+@overload
+def blank(code: str, length: int) -> array[Any]: ...
 def blank(code: str, length: int) -> array[Any]:
     """So many zeros, and no room for more: arrays that are made of bytes take a tenth more than they need."""
     return array(code, [0]) * length
@@ -85,7 +87,7 @@ def thaw(parts: Sequence[Kept], version: str, data: bytes) -> None:
             at += 8 * len(names)
         for name in part.ARRAYS:
             old = getattr(part, name)
-            new = array(old.typecode, [0]) * len(old)
+            new = blank(old.typecode, len(old))
             memoryview(new).cast("B")[:] = data[at : at + len(old) * old.itemsize]
             if not _LITTLE:
                 new.byteswap()

@@ -12,7 +12,7 @@ from soc.simulator import lgsp, otp, portal
 from soc.simulator.calendar import DESKS, usual
 from soc.simulator.episode import Episode, Scene, episode, times
 from soc.simulator.fault import one_of
-from soc.simulator.lgsp_faults import SYSTEMS
+from soc.simulator.lgsp_faults import system_of
 from soc.simulator.line import MINUTE_MS, Entry
 from soc.simulator.people import AGENTS, Citizen, Officer, attacker_address, home_address, identity, phone
 
@@ -69,7 +69,7 @@ def new_pair(
         "new_pair",
         entries,
         "consumer.new_service",
-        SYSTEMS.get(called.provider, "lgsp"),
+        system_of(called.provider),
         govsoc__lgsp__consumer="CU-VANBAN",
     )
 

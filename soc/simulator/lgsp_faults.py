@@ -13,7 +13,7 @@ from soc.simulator.line import DAY_MS, MINUTE_MS, Entry
 _LGSP = frozenset({"lgsp.gateway"})
 PROVIDERS = tuple(dict.fromkeys(service.provider for service in lgsp.SERVICES))
 # Provider -> the system of domain.md that it is.
-SYSTEMS = {
+_SYSTEMS = {
     "CSDLQG-DANCU": "dancu",
     "HOTICH-BTP": "hotich",
     "DATDAI-HY": "datdai",
@@ -22,9 +22,13 @@ SYSTEMS = {
 }
 
 
+def system_of(provider: str) -> str:
+    return _SYSTEMS.get(provider, "lgsp")
+
+
 def _of(provider: str, rng: Random) -> tuple[str, str]:
     provider = one_of(provider, PROVIDERS, rng, "provider")
-    return provider, SYSTEMS.get(provider, "lgsp")
+    return provider, system_of(provider)
 
 
 def slower(entry: Entry, factor: float) -> Entry:
@@ -66,7 +70,7 @@ def _failing(
         return (entry,)
 
     effect = Effect(at, end, _LGSP, each(at, end, change))
-    system = SYSTEMS.get(who.get("provider", ""), "lgsp")
+    system = system_of(who.get("provider", ""))
     named = {f"govsoc__lgsp__{name}": value for name, value in who.items()}
     return fault(kind, effect, "lgsp.error_ratio", system, **named)
 

@@ -15,20 +15,16 @@ from zoneinfo import ZoneInfo
 import pytest
 from servers import both_stores
 
-from collector.base import Record
-from collector.parse.record import to_event
-from collector.privacy import Masker
+from bench.collected import events_of
 from rules.engine import Engine
 from rules.load.folders import load
 from soc.model.event import Event
 from soc.model.finding import LEVELS, Finding
-from soc.model.source import Source, Transport
 from soc.simulator import FILES, INCIDENTS, Rates, World, schedule
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 MONDAY = int(datetime(2026, 3, 2, tzinfo=ZONE).timestamp() * 1000)
 HOUR_MS = 3_600_000
-SOURCES = {stream: Source(stream, stream, "hungyen", stream, Transport.FILE) for stream in FILES}
 # What an alert of each kind has to be about, by words of its title.
 SEEN_AS = {
     "sqli_scan": "SQL Injection",
@@ -47,12 +43,6 @@ SEEN_AS = {
 class Memory(dict[str, bytes]):
     def set(self, key: str, value: bytes, expires: int) -> None:
         self[key] = value
-
-
-def events_of(world: World, end: int) -> Iterator[Event]:
-    masker = Masker(bytes(32))
-    for number, line in enumerate(world.lines(end)):
-        yield to_event(Record(line.text.encode(), str(number)), SOURCES[line.stream], masker, line.at)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from observing import append, watching
-from streams import MINUTE, START, receipts, stored
+from streams import LOST, MINUTE, START, receipts, stored
 
 from detector.series.definition import Definitions, load
 from soc.buffer.sqlite import EventLog
@@ -26,7 +26,6 @@ from soc.store.detections import SqliteDetections
 from soc.store.sqlite import events_dir, open_stores
 
 DAY = 1440
-LOST = {"viettel": (DAY + 60, DAY + 90, 0.4)}
 DEFINITION = """
 name: delivery
 system: otp
