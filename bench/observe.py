@@ -32,6 +32,10 @@ from soc.store.sqlite import events_dir
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 START, MINUTE = 1_772_409_600_000, 60_000
+HOLIDAY, TET = (
+    1_777_482_000_000,
+    1_801_155_600_000,
+)  # 30 April 2026; eight days before the first of the lunar year of 2027
 _EVENTS = 60_000
 _MOST, _A_BOARD = 50_000, 500
 _WARM, _MEASURED = 8, 10  # minutes
@@ -142,6 +146,8 @@ def series_a_minute(series: int) -> list[tuple[str, str]]:
             del batches
         held = _resident() - before
         count = sum(1 for _ in observer.tracks())
+        _age(observer)
+        aged = _resident() - before
         parse = _parse_cost(series) * _MEASURED
         size = sum(file.stat().st_size for file in Path(folder).iterdir()) / (_WARM + _MEASURED)
         kept.close()
@@ -153,6 +159,7 @@ def series_a_minute(series: int) -> list[tuple[str, str]]:
         ("  of it committing", f"{written / _MEASURED / 60:.1%}"),
         ("memory (resident, grown)", f"{held / 2**20:,.0f} MiB"),
         ("memory a series", f"{held / max(count, 1) / 1024:.1f} KiB"),
+        ("memory when all have seen a holiday and Tết (resident, grown)", f"{aged / 2**20:,.0f} MiB"),
         ("written a minute", f"{size / 2**20:.1f} MiB"),
     ]
 
@@ -163,6 +170,16 @@ def _minute(minute: int, number: int) -> Iterator[Stored]:
         id_ = event_id(ts, "s", str(key), "")
         doc = b'{"key":"k%d","event.id":"%s"}' % (key, id_.encode())
         yield Stored(id_, ts, "hungyen", f"bench.{number}", "s", None, doc)
+
+
+def _age(observer: Observer) -> None:
+    """Some values on a holiday, and all through a Tết: what is kept of a series does not grow any more after that."""
+    rng, hour, definition = Random(2), 60 * MINUTE, _board(0)
+    times = [HOLIDAY + n * 8 * hour for n in range(6)] + [TET + n * 8 * hour for n in range(45)]
+    for _, track in observer.tracks():
+        for ts in times:
+            value = float(rng.randrange(40))
+            track.step(definition, ts, value, value, 0.0)
 
 
 def _parse_cost(series: int) -> float:

@@ -36,8 +36,8 @@ class Drift:
 
     def turn(self, day: int, mean: float, width: float) -> bool:
         """A day is over: its mean less the habit, and the width of the noise. True: a new level has come to stay, three days ago."""
-        self.means.append(mean)
-        del self.means[0]
+        self.means[:_SPAN] = self.means[1:]
+        self.means[_SPAN] = mean
         self.known += 1
         if self.known <= _SPAN:
             return False

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from datetime import tzinfo
+from functools import cache
 from typing import ClassVar, Self
 
 from detector.score.budget import Budget
@@ -23,7 +24,7 @@ from detector.score.state import Kept, blank, freeze, thaw
 from detector.score.tail import Tails
 from detector.score.window import Window
 
-VERSION = 5  # of what the numbers of the state mean
+VERSION = 6  # of what the numbers of the state mean
 DAY_MS = 86_400_000
 _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
@@ -43,6 +44,13 @@ _DAMP = 0.1  # of what is learned from a value that is an incident
 _LATE = 10  # points out of order in a row before the clock is believed
 _MANY = 30.0  # a ratio of fewer is drawn to what was expected
 _STALE_STEPS = 3  # missing values before the last minutes lead to expect less
+
+
+@cache
+def _gains(step_s: int) -> tuple[float, float, float]:
+    """Of the level, for each value; what is kept of a peak; and of rarities between two looks. The same floats for all series of a step."""
+    step_days = step_s * 1000 / DAY_MS
+    return 1 - 0.5 ** (step_days / _SLOW_DAYS), 0.5**step_days, 0.5 ** (120 * step_days / _FADE_DAYS)
 
 
 class Scorer:
@@ -94,10 +102,7 @@ class Scorer:
         self._stabilise, self._unstabilise = SCALES[kind]
         self._season, self._budget, self._drift = Season(zone, step_s), Budget(budget), Drift()
         self._tails, self._window = Tails(4), Window(step_s)
-        step_days = step_s * 1000 / DAY_MS
-        self._slow_gain = 1 - 0.5 ** (step_days / _SLOW_DAYS)
-        self._keep_peak = 0.5 ** (step_s * 1000 / DAY_MS)
-        self._fade = 0.5 ** (120 * step_days / _FADE_DAYS)
+        self._slow_gain, self._keep_peak, self._fade = _gains(step_s)
         self._widths = blank("d", 3)  # of the first three distances
         self._first = self._last = self._slot = self._day = -1
         self._n = self._late = self._count = self._day_count = 0

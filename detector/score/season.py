@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from array import array
 from datetime import UTC, datetime, timedelta, tzinfo
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 from detector.score.day import TET_DAYS, Day, day_of
 from detector.score.state import blank
@@ -22,38 +22,34 @@ _WEEK_GAIN = 0.15
 _WIDTH_GAIN = 0.1
 _WIDEST = 16.0
 _UNSEEN = 2.0  # times that a band is wider on holidays, until they were seen twice
-# what all series have in common until they see a holiday: of 50,000 each would hold half a kilobyte of nothing
-_NO_HOLIDAY, _NO_TET = blank("f", 24), blank("f", TET_DAYS)
-_NO_HOLIDAY_SEEN, _NO_TET_SEEN = blank("B", 24), blank("B", TET_DAYS)
-_N = TypeVar("_N", int, float)
+_TET = 24  # where the days around Tết begin, behind the hours of holidays
+# what all series have in common until they see a holiday: of 50,000 each would hold 400 bytes of nothing
+_NO_FEAST, _NO_FEAST_SEEN = blank("f", _TET + TET_DAYS), blank("B", _TET + TET_DAYS)
 
 
 class Season:
-    """Sums by 144 slots of the day, 168 hours of the week, 24 hours of holidays and days around Tết; and the slots' widths,
+    """Sums by 144 slots of the day and 168 hours of the week, and by 24 hours of holidays and days around Tết; and the slots' widths,
     which are how many times as wide as usual remainders are then. All on the stabilised scale."""
 
     __slots__ = (
-        "holiday",
-        "holiday_seen",
+        "feast",
+        "feast_seen",
         "seen",
         "sums",
-        "tet",
-        "tet_seen",
         "visit",
         "widths",
         "zone",
     )
     WHOLE: ClassVar[tuple[str, ...]] = ()
     FLOATS: ClassVar[tuple[str, ...]] = ()
-    ARRAYS: ClassVar[tuple[str, ...]] = ("sums", "widths", "holiday", "tet", "seen", "holiday_seen", "tet_seen")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("sums", "widths", "feast", "seen", "feast_seen")
 
     def __init__(self, zone: tzinfo, step_s: int) -> None:
         self.zone = zone
         self.visit = min(max(3600 // step_s, 1), 6)  # slots of an hour in which a series of this step has a value
         self.widths = array("f", [1.0]) * DAY_SLOTS
         self.sums = blank("f", DAY_SLOTS + 168)  # of the slots of the day, then of the hours of the week
-        self.holiday, self.holiday_seen = _NO_HOLIDAY, _NO_HOLIDAY_SEEN
-        self.tet, self.tet_seen = _NO_TET, _NO_TET_SEEN
+        self.feast, self.feast_seen = _NO_FEAST, _NO_FEAST_SEEN
         self.seen = blank("B", DAY_SLOTS + 168)  # how often each was learned
 
     def place(self, slot: int) -> tuple[Day, int]:
@@ -65,9 +61,9 @@ class Season:
         hour = k // 6
         total = self.sums[k] + self.sums[hour_of_week(day.weekday, hour)]
         if day.holiday:
-            total += self.holiday[hour]
+            total += self.feast[hour]
         if day.tet >= 0:
-            total += self.tet[day.tet]
+            total += self.feast[_TET + day.tet]
         return total
 
     def around(self, slot: int) -> tuple[float, float, float, float, float]:
@@ -79,8 +75,8 @@ class Season:
         before = self.sum(day, k - 1) if k else self.sum(self.place(slot - 1)[0], DAY_SLOTS - 1)
         after = self.sum(day, k + 1) if k < DAY_SLOTS - 1 else self.sum(self.place(slot + 1)[0], 0)
         width = 0.5 * self.widths[k] + 0.25 * (self.widths[k - 1] + self.widths[(k + 1) % DAY_SLOTS])
-        unseen = (day.holiday and self.holiday_seen[k // 6] < 2 * self.visit) or (
-            day.tet >= 0 and self.tet_seen[day.tet] < 2 * self.visit
+        unseen = (day.holiday and self.feast_seen[k // 6] < 2 * self.visit) or (
+            day.tet >= 0 and self.feast_seen[_TET + day.tet] < 2 * self.visit
         )
         return (before + here) / 2, here, (here + after) / 2, width, _UNSEEN if unseen else 1.0
 
@@ -109,23 +105,18 @@ class Season:
         return common
 
     def _learn_feast(self, day: Day, hour: int, remainder: float, weight: float) -> None:
+        if self.feast is _NO_FEAST or self.feast_seen is _NO_FEAST_SEEN:
+            self.feast, self.feast_seen = self.feast[:], self.feast_seen[:]  # to write into
         if day.holiday:
-            self.holiday = _own(self.holiday, _NO_HOLIDAY)
-            self.holiday_seen = _own(self.holiday_seen, _NO_HOLIDAY_SEEN)
-            self.holiday[hour] += weight * remainder / (2 * self.visit)
-            self.holiday_seen[hour] = min(self.holiday_seen[hour] + 1, 255)
+            self.feast[hour] += weight * remainder / (2 * self.visit)
+            self.feast_seen[hour] = min(self.feast_seen[hour] + 1, 255)
         if day.tet >= 0:
-            self.tet, self.tet_seen = _own(self.tet, _NO_TET), _own(self.tet_seen, _NO_TET_SEEN)
-            self.tet[day.tet] += weight * remainder / (8 * self.visit)
+            at = _TET + day.tet
+            self.feast[at] += weight * remainder / (8 * self.visit)
             if hour == 23:
-                self.tet_seen[day.tet] = min(self.tet_seen[day.tet] + 1, 255)
+                self.feast_seen[at] = min(self.feast_seen[at] + 1, 255)
 
 
 def hour_of_week(weekday: int, hour: int) -> int:
     """Its place in the sums."""
     return DAY_SLOTS + weekday * 24 + hour
-
-
-def _own(values: array[_N], shared: array[_N]) -> array[_N]:
-    """To write into: what all have in common is copied first."""
-    return shared[:] if values is shared else values

@@ -22,23 +22,25 @@ _EDGES = [_LOW * 2 ** (k / _PER_OCTAVE) for k in range(BINS)]
 _PRIOR = [0.5 / (1 + (edge / 1.5) ** 2) ** 1.5 for edge in _EDGES]
 _PRIOR_POINTS = 4.0
 _EVERY = 120  # points between two looks at the counts
-_MINUS_LOG10 = -1 / math.log(10)
-_TABLE = 2 * BINS  # where it begins
-_SIZE = 4 * BINS  # of all of one kind
+_SIZE = 2 * BINS  # of one kind, both sides
+_UNIT = (
+    1 / 4096
+)  # of a power of ten, in which the tables are: no share of the past is below 10^-15, so that 16 bits hold it
+_TO_UNITS, _MOST = -1 / (_UNIT * math.log(10)), 65535
 
 
 class Tails:
-    """Of several kinds of distances of the same points. Of each kind counts, 0 to BINS - 1 above zero, the next BINS below; and, made of
-    them now and then, the surprise at each edge likewise (all in one array, of which a server holds tens of thousands)."""
+    """Of several kinds of distances of the same points. `counts`: of each kind, 0 to BINS - 1 above zero, the next BINS below; `tables`,
+    made of them now and then: the surprise at each edge likewise."""
 
-    __slots__ = ("due", "kept", "kinds", "seen", "total")
+    __slots__ = ("counts", "due", "kinds", "seen", "tables", "total")
     WHOLE: ClassVar[tuple[str, ...]] = ("due", "seen")  # small ones, which take no room
     FLOATS: ClassVar[tuple[str, ...]] = ("total",)
-    ARRAYS: ClassVar[tuple[str, ...]] = ("kept",)
+    ARRAYS: ClassVar[tuple[str, ...]] = ("counts", "tables")
 
     def __init__(self, kinds: int) -> None:
         self.kinds = kinds
-        self.kept = blank("f", kinds * _SIZE)
+        self.counts, self.tables = blank("f", kinds * _SIZE), blank("H", kinds * _SIZE)
         self.seen = 0  # points since the last look
         self.total = 0.0
         self.due = 30
@@ -49,7 +51,7 @@ class Tails:
         weight."""
         self.seen += 1
         self.total += weight
-        kept, surprises, start = self.kept, [], 0
+        counts, tables, surprises, start = self.counts, self.tables, [], 0
         for distance in distances:
             size = distance if distance > 0 else -distance
             if size <= _LOW:
@@ -60,26 +62,24 @@ class Tails:
                 if k >= BINS - 1:
                     k = BINS - 2
                 at = start + (k + BINS if distance < 0 else k)
-                kept[at] += weight
-                low = kept[_TABLE + at]
-                surprises.append(low + (place - k) * (kept[_TABLE + at + 1] - low))
+                counts[at] += weight
+                low = tables[at]
+                surprises.append((low + (place - k) * (tables[at + 1] - low)) * _UNIT)
             start += _SIZE
         return surprises
 
     def look(self, keep: float) -> None:
         """Make the tables anew, and let the counts fade to this share."""
-        kept, total = self.kept, self.total + _PRIOR_POINTS
-        for start in range(0, self.kinds * _SIZE, _SIZE):
-            for side in (start, start + BINS):
-                beyond = 0.0
-                for k in range(BINS - 1, -1, -1):
-                    beyond += kept[side + k]
-                    share = (beyond + _PRIOR_POINTS * _PRIOR[k]) / total
-                    kept[_TABLE + side + k] = math.log(min(share, 0.5)) * _MINUS_LOG10
-            if keep < 1.0:
-                for k in range(start, start + 2 * BINS):
-                    kept[k] *= keep
+        counts, tables, total = self.counts, self.tables, self.total + _PRIOR_POINTS
+        for side in range(0, self.kinds * _SIZE, BINS):
+            beyond = 0.0
+            for k in range(BINS - 1, -1, -1):
+                beyond += counts[side + k]
+                share = (beyond + _PRIOR_POINTS * _PRIOR[k]) / total
+                tables[side + k] = min(int(math.log(min(share, 0.5)) * _TO_UNITS + 0.5), _MOST)
         if keep < 1.0:
+            for k in range(self.kinds * _SIZE):
+                counts[k] *= keep
             self.total *= keep
         self.seen = 0
         self.due = _EVERY if self.total >= _EVERY else int(self.total) + 30

@@ -3,13 +3,15 @@
 The features are the last three distances from the level of days, and their means of ten minutes and of an hour; all are clipped, so that
 an outlier has no echo. Of each ten minutes one row is learned, of an incident none. Only sums of products are kept: they have the
 same least squares as all the rows. Once a day a model is fitted, and stays in the shadow for a day: it takes the
-place of the one in use only if it was no worse on that day, of which neither had learned. The first model expects the level of days.
-It leads, and is used, while it misses far less than the forecast that is used without it (its rival).
+place of the one in use only if it was no worse on that day, of which neither had learned. The one that it replaces is kept, and comes
+back when it would have been better on a later day. The first model expects the level of days. The one in use leads, and its
+forecast is used, while it misses far less than the forecast that is used without it (its rival).
 """
 
 from __future__ import annotations
 
 from array import array
+from functools import cache
 from typing import ClassVar
 from zlib import crc32
 
@@ -18,6 +20,7 @@ from detector.score.state import blank
 
 _FEATURES = 5
 _SUMS = (_FEATURES + 1) * (_FEATURES + 2) // 2  # of products: a triangle
+_USED, _SHADOW, _BEFORE = (slice(k * _FEATURES, (k + 1) * _FEATURES) for k in range(3))
 _FRESH = _SUMS  # where those of the last day begin
 _CLIP = 4.0  # widths
 _MINUTES_S, _HOUR_S = 600, 3600  # half-lives of the means
@@ -57,8 +60,10 @@ class Window:
     ARRAYS: ClassVar[tuple[str, ...]] = ("models", "sums")
 
     def __init__(self, step_s: int) -> None:
-        self._minutes_gain, self._hour_gain = (1 - 0.5 ** (step_s / half_life) for half_life in (_MINUTES_S, _HOUR_S))
-        self.models = blank("f", 2 * _FEATURES)  # the one in use, and the one in the shadow
+        self._minutes_gain, self._hour_gain = _gains(step_s)
+        self.models = blank(
+            "f", 3 * _FEATURES
+        )  # the one in use, the one in the shadow, and the one that was in use before
         self.sums = blank("f", 2 * _SUMS)  # of products: of the past, and of the last day
         self.rival = self.rows = 0.0  # squares that the rival missed by in the last day; rows in all
         self.due, self.drawn, self.leads, self.versions, self.wanted = -1, 0, 0, 0, 1
@@ -117,10 +122,8 @@ class Window:
         self.rows += 1
 
     def _refit(self) -> None:
-        fresh, model, shadow = self.sums[_FRESH:], self.models[:_FEATURES], self.models[_FEATURES:]
-        if any(shadow) and _missed(shadow, fresh) <= _missed(model, fresh):
-            self.models[:_FEATURES] = model = shadow
-            self.versions += 1
+        fresh = self.sums[_FRESH:]
+        model = self._choose(fresh)
         if self.versions:
             missed = _missed(model, fresh)
             self.leads = int(missed < (1.0 if self.leads else _AHEAD) * self.rival)
@@ -129,8 +132,29 @@ class Window:
             self.sums[k] = self.sums[k] * _KEEP + fresh[k]
             self.sums[_FRESH + k] = 0.0
         if self.rows >= _FEWEST and self.sums[_FRESH - 1] > 0:  # what never moves has no model
-            self.models[_FEATURES:] = _fitted(self.sums[:_FRESH], self.rows)
+            self.models[_SHADOW] = _fitted(self.sums[:_FRESH], self.rows)
         self.rows *= _KEEP
+
+    def _choose(self, fresh: array[float]) -> array[float]:
+        """The one in use from now on. On the last day, of which none had learned, the one in the shadow has to have been no worse, the one
+        before better."""
+        used, shadow, before = self.models[_USED], self.models[_SHADOW], self.models[_BEFORE]
+        missed = _missed(used, fresh)
+        if any(shadow) and _missed(shadow, fresh) <= missed:
+            self.models[_USED], self.models[_BEFORE] = shadow, used
+            self.versions += 1
+            return shadow
+        if _missed(before, fresh) < missed:
+            self.models[_USED], self.models[_BEFORE] = before, used
+            return before
+        return used
+
+
+@cache
+def _gains(step_s: int) -> tuple[float, float]:
+    """Of the two means, for each value. The same floats for all series of a step: each takes 24 bytes, and there are many."""
+    minutes, hour = (1 - 0.5 ** (step_s / half_life) for half_life in (_MINUTES_S, _HOUR_S))
+    return minutes, hour
 
 
 def _missed(model: array[float], sums: array[float]) -> float:

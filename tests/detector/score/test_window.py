@@ -18,6 +18,7 @@ from detector.score.window import _RIDGE, Window, _fitted
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 START = 1_741_000_200_000
 GAIN = 0.004
+_BAD = array("f", [-0.9, 0.0, 0.0, 0.0, 0.0])
 
 
 def _learned(keep: float, days: int, rival: float, *, calm: bool = True) -> Window:
@@ -46,10 +47,19 @@ def test_a_model_leads_only_when_it_is_better_by_far() -> None:
 def test_a_model_that_is_worse_stays_in_the_shadow() -> None:
     window = _learned(0.8, 12, rival=1.0)
     model, versions, due = window.models[:5], window.versions, window.due
-    window.models[5:] = array("f", [-0.9, 0.0, 0.0, 0.0, 0.0])
+    window.models[5:] = array("f", [*_BAD, *model])
     window.turn(due)
     assert (window.models[:5], window.versions) == (model, versions)
     assert window.models[5] > 0.5  # and the next one is tried
+
+
+def test_a_model_in_use_that_turns_out_worse_than_the_one_before_is_rolled_back() -> None:
+    window = _learned(0.8, 12, rival=1.0)
+    good, due = window.models[:5], window.due
+    window.models = array("f", [*_BAD, *[0.0] * 5, *good])
+    window.turn(due)
+    assert window.models[:5] == good
+    assert window.models[10:] == _BAD, "and comes back itself should that have been chance"
 
 
 def test_a_model_that_gets_worse_than_its_rival_leads_no_more() -> None:
@@ -99,7 +109,7 @@ def test_models_are_fitted_on_after_a_clock_that_was_ahead() -> None:
     for n in range(8 * DAY_SLOTS):
         scorer.step(START + 5 * 86_400_000 + n * 600_000, float(chance.randrange(20)))
     assert scorer._window.due < START / 600_000 + 15 * DAY_SLOTS
-    assert any(scorer._window.models[5:])
+    assert any(scorer._window.models[5:10])
     assert scorer._window.versions >= before
 
 
