@@ -11,12 +11,15 @@ before, and from the highest and lowest so far. Weights and gains are round numb
 from __future__ import annotations
 
 import math
+from array import array
 from datetime import tzinfo
 from functools import cache
+from statistics import fmean
 from typing import ClassVar, Self
 
 from detector.score.budget import Budget
 from detector.score.drift import Drift
+from detector.score.early import ABSURD, FIRST, NONE, sane
 from detector.score.point import Kind, Point
 from detector.score.season import DAY_SLOTS, SLOT_MS, Season
 from detector.score.stabilise import SCALES
@@ -35,9 +38,7 @@ _FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8
 _WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
 _HALF = 10.0  # surprise, in powers of ten, whose score is a half
 _OUTLIER = 50.0  # mean distances that one value can move their mean
-_ABSURD = 1000.0  # of these, or of usual sizes: what is farther off, such as 10^15, is taken for that
 _TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
-_FIRST = 30  # points before anything is scored, or clipped
 _SLOW_DAYS = 2.0  # half-life of the level
 _FADE_DAYS = 14.0  # and of rarities
 _DAMP = 0.1  # of what is learned from a value that is an incident
@@ -85,14 +86,14 @@ class Scorer:
             "_width",
         ),
         *("_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast", "_trend", "_before", "_size", "_mean"),
-        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_ratio", "_widths"),
+        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_ratio", "_widths", "_early"),
     )
     WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n", "_day", "_day_count")
     FLOATS: ClassVar[tuple[str, ...]] = (
         *("_start", "_middle", "_end", "_width", "_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast"),
         *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp", "_peak"),
     )
-    ARRAYS: ClassVar[tuple[str, ...]] = ("_widths",)
+    ARRAYS: ClassVar[tuple[str, ...]] = ("_widths", "_early")
 
     def __init__(self, step_s: int, kind: Kind, zone: tzinfo, budget: float) -> None:
         """`step_s`: seconds between two values; `budget`: half hours a week that may alarm."""
@@ -100,10 +101,10 @@ class Scorer:
             raise ValueError("a step and a budget are more than nothing")
         self.kind, self.step_s, self._ratio = kind, step_s, kind is Kind.RATIO
         self._stabilise, self._unstabilise = SCALES[kind]
-        self._season, self._budget, self._drift = Season(zone, step_s), Budget(budget), Drift()
-        self._tails, self._window = Tails(4), Window(step_s)
+        self._learn_anew(zone, budget)
         self._slow_gain, self._keep_peak, self._fade = _gains(step_s)
         self._widths = blank("d", 3)  # of the first three distances
+        self._early = NONE
         self._first = self._last = self._slot = self._day = -1
         self._n = self._late = self._count = self._day_count = 0
         self._start = self._middle = self._end = 0.0  # what the habit adds in these ten minutes
@@ -214,7 +215,7 @@ class Scorer:
     def _told(self, surprise: float) -> float:
         """Less of it where the last day was more surprising, and none before anything is usual."""
         peak = self._peak * self._keep_peak
-        if self._n <= _FIRST + 1:
+        if self._n <= FIRST + 1:
             return 0.0
         self._peak = surprise if surprise > peak else peak
         return surprise if surprise >= peak else surprise * (surprise / peak) ** 3
@@ -237,7 +238,7 @@ class Scorer:
         damp, width, widths = self._damp, self._width, self._widths
         gain = max(1.0 / (n + 1), _WIDTH_GAIN) * damp
         least = _SPARSE * self._mean / width
-        to_sigma, clips = _TO_SIGMA / width, n > _FIRST
+        to_sigma, clips = _TO_SIGMA / width, n > FIRST
         for k, distance in enumerate((slow, level, difference)):
             size, old = (distance if distance > 0 else -distance) * to_sigma, widths[k]
             if clips and size > (most := _CLIP * (old if old > least else least)):
@@ -246,11 +247,11 @@ class Scorer:
         mean, jump, height = self._mean, level, abs(y)
         size = abs(level)
         if clips and mean > 0.0:
-            most = _ABSURD * mean
+            most = ABSURD * mean
             jump = most if level > most else -most if level < -most else level
             size = min(size, _OUTLIER * mean)
         if clips and self._size > 0.0:
-            height = min(height, _ABSURD * self._size)
+            height = min(height, ABSURD * self._size)
         self._mean = mean + max(1.0 / (n + 1), _MEAN_GAIN) * (size - mean)
         self._sizes += min(abs(level) / (max(widths[1], least) * width + 1e-12), _CLIP) * _TO_SIGMA
         most = _CLIP * far
@@ -267,6 +268,33 @@ class Scorer:
             self._high = y
         elif y < self._low:
             self._low = y
+        if not clips:
+            self._begin(n, y)
+
+    def _begin(self, n: int, y: float) -> None:
+        """One of the first values, none of which is bounded. Where one was absurd, all begins with what the others are like."""
+        if n == 1:
+            self._early = NONE[:]
+        self._early[n - 1] = y
+        if n < FIRST:
+            return
+        values, self._early = sane(self._early), NONE
+        if len(values) == FIRST:
+            return
+        self._learn_anew(self._season.zone, self._budget.alarms)
+        level = self._slow = self._fast = self._before = fmean(values)
+        self._mean = fmean(abs(value - level) for value in values)
+        self._widths = array("d", [self._mean * _TO_SIGMA]) * 3
+        self._size = fmean(map(abs, values))
+        self._high, self._low = max(values), min(values)
+        self._trend = self._peak = self._sum = self._sizes = self._weight = self._day_sum = 0.0
+        self._start = self._middle = self._end = 0.0
+        self._width = self._caution = self._damp = 1.0
+        self._count = self._day_count = 0
+
+    def _learn_anew(self, zone: tzinfo, budget: float) -> None:
+        self._season, self._budget, self._drift = Season(zone, self.step_s), Budget(budget), Drift()
+        self._tails, self._window = Tails(4), Window(self.step_s)
 
     def _turn(self, slot: int) -> None:
         """Ten minutes are over, or more."""

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.score import Kind, Scorer
+from detector.score.early import sane
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 START = 1_741_000_000_000
@@ -58,6 +59,26 @@ def test_one_absurd_value_blinds_nobody(absurd: float) -> None:
     for n in range(11 * DAY, 14 * DAY):
         scorer.step(START + n * STEP_MS, _rhythm(n, chance))
     assert scorer.step(START + (n + 1) * STEP_MS, 500.0).anomaly
+
+
+@pytest.mark.parametrize("at", [0, 1, 12, 28, 29])
+@pytest.mark.parametrize("absurd", [1e9, 1e15, -1e15])
+def test_one_absurd_value_among_the_first_is_forgotten(absurd: float, at: int) -> None:
+    """Nothing bounds the first values of a series; a day later the band is as that of a series without it, and what is off alarms."""
+    with_it, without = _scorer(), _scorer()
+    chance = random.Random(5)
+    for n in range(3 * DAY):
+        value, ts_ms = _rhythm(n, chance), START + n * STEP_MS
+        one, other = with_it.step(ts_ms, absurd if n == at else value), without.step(ts_ms, value)
+    assert one.upper - one.lower == pytest.approx(other.upper - other.lower, rel=0.1)
+    assert one.expected == pytest.approx(other.expected, rel=0.02)
+    assert with_it.step(START + n * STEP_MS + STEP_MS, 250.0).anomaly
+
+
+def test_a_series_that_is_0_and_sometimes_something_has_no_absurd_values() -> None:
+    assert sane([0.0] * 25 + [3.0, 1e15, 4.0, 0.0, 1.0]) == [0.0] * 25 + [3.0, 1e15, 4.0, 0.0, 1.0]
+    assert sane([5.0] * 29 + [1e15]) == [5.0] * 29
+    assert sane([5.0] * 20 + [4000.0] * 10) == [5.0] * 20 + [4000.0] * 10
 
 
 @given(
