@@ -77,7 +77,10 @@ class Detect(Section):
         "",
         description="processing pipeline for these rules, by name (`soc rules pipelines`) or file, or several, separated by commas",
     )
-    zone: str = Field("Asia/Ho_Chi_Minh", description="zone whose calendar day folds findings into alerts")
+    zone: str = Field(
+        "Asia/Ho_Chi_Minh",
+        description="zone of the people: its calendar day folds findings into alerts, and the console shows its times",
+    )
     lateness_s: int = Field(
         3600, ge=0, description="seconds that an event may come late and still be correlated exactly"
     )

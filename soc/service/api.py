@@ -41,7 +41,7 @@ SOC = (sys.executable, "-m", "soc")
 
 def api(settings: Settings, stop: threading.Event) -> None:
     """Serve the API and the console until told to stop."""
-    serve = settings.serve
+    serve, zone = settings.serve, ZoneInfo(settings.detect.zone)
     check_port(serve.http_host, serve.http_port, "serve.http_port")
     stores = open_stores(settings)
     jobs = Jobs(jobs_dir(settings.data_dir), SOC, as_environment(settings))
@@ -52,8 +52,9 @@ def api(settings: Settings, stop: threading.Event) -> None:
         stores,
         clock=now_ms,
         cookie_secure=serve.cookie_secure,
+        zone=zone,
         jobs=jobs,
-        tuning=KnownTuning(stores.policies, ZoneInfo(settings.detect.zone)).as_now,
+        tuning=KnownTuning(stores.policies, zone).as_now,
         lists_dir=lists_dir(settings.data_dir),
         known_lists=lists.as_now,
         levels=SqliteLevels(anomalies_file(settings.data_dir)),
