@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 HOUR_MS = 3_600_000
 HOURS = 168
 _MOST = 65_535  # events of an hour; more are as many
-_BLANK = bytes(2 * HOURS)
+_BLANK = array("H", bytes(2 * HOURS))
 
 
 class Week:
     __slots__ = ("_counts", "_hour")
 
     def __init__(self) -> None:
-        self._counts = array("H", _BLANK)
+        self._counts = _BLANK[:]  # a copy has no more room than it needs
         self._hour = -1  # the last that is counted; the others are those before it
 
     def add(self, hour: int, events: int) -> None:
@@ -46,7 +47,7 @@ class Week:
     def _blank(self, after: int, until: int) -> None:
         """The hours after one until another hold nothing."""
         if until - after >= HOURS:
-            self._counts = array("H", _BLANK)
+            self._counts = _BLANK[:]
             return
         for at in range(after + 1, until + 1):
             self._counts[at % HOURS] = 0
@@ -55,9 +56,9 @@ class Week:
         return [self._hour, self._counts.tolist()]
 
     @classmethod
-    def of(cls, saved: Sequence[object]) -> Week:
+    def of(cls, saved: Sequence[Any]) -> Week:
         """As it was when it was dumped."""
         week = cls()
-        week._hour, counts = saved  # type: ignore[assignment]
-        week._counts = array("H", counts)  # type: ignore[call-overload]
+        week._hour, counts = saved
+        week._counts = array("H", counts)
         return week
