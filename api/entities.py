@@ -85,7 +85,13 @@ def details(state: State, account: Account, items: Sequence[Unusual]) -> list[De
     """With what is like each, and what is said of their entities."""
     if not items:
         return []
-    near = [(one, similar(one, state.unusual.before(account.scope, one, limit=_LOOKED_AT))) for one in items]
+    before: dict[tuple[str, str], list[Unusual]] = {}
+    for one in sorted(
+        items, key=lambda one: -one.at
+    ):  # what came before the newest came before the others, or is one of them
+        if (one.org, one.people) not in before:
+            before[one.org, one.people] = state.unusual.before(account.scope, one, limit=_LOOKED_AT)
+    near = [(one, similar(one, before[one.org, one.people])) for one in items]
     ids = sorted({other.alert for _, others in near for other, _ in others if other.alert})
     alerts, harmless = state.stores.alerts.several(ids, account.scope), all_said(state, account.scope, HarmlessEntity)
     return [
@@ -99,10 +105,11 @@ def details(state: State, account: Account, items: Sequence[Unusual]) -> list[De
 
 
 def similar(one: Unusual, others: Collection[Unusual]) -> list[tuple[Unusual, float]]:
-    """By what surprised in them: the angle between the surprises of all features. The same entity is preferred."""
-    mine = _surprises(one)
-    found = [(other, _cosine(mine, _surprises(other))) for other in others if other.id != one.id]
-    found = [(other, likeness) for other, likeness in found if likeness >= _LEAST_ALIKE]
+    """Of those that came before and are of another episode, by what surprised in them: the angle between the surprises of all features.
+    The same entity is preferred."""
+    mine, episode = _surprises(one), (one.entity, one.since)
+    past = (other for other in others if other.at < one.at and (other.entity, other.since) != episode)
+    found = [(other, likeness) for other in past if (likeness := _cosine(mine, _surprises(other))) >= _LEAST_ALIKE]
     found.sort(key=lambda pair: (-pair[1] - _SAME * (pair[0].entity == one.entity), -pair[0].at, pair[0].id))
     return found[:_ALIKE]
 

@@ -183,8 +183,10 @@ def test_likeness_is_that_of_reasons(there):
     ((_, alike),) = similar(one, [there[1]])
     assert alike == pytest.approx(1.0)
     assert similar(one, [one]) == []
-    bare = replace(one, id="0" * 32, reasons=())
-    assert similar(bare, [one]) == similar(one, [bare]) == []
+    bare = replace(there[1], reasons=())
+    assert similar(one, [bare]) == similar(replace(one, reasons=()), [there[1]]) == []
+    assert similar(one, [replace(one, at=one.at - HOUR)]) == [], "of the same episode"
+    assert similar(there[1], [one]) == [], "it came later"
 
 
 @pytest.mark.parametrize(
