@@ -62,6 +62,12 @@ class Limit(NamedTuple):
     value: str
     surprise: float
 
+    def __str__(self) -> str:
+        """As reasons are named, and with the value: `rare source.ip 203.0.113.7`, `event.outcome=failure`, `hour 03:00`."""
+        if self.kind == "count":
+            return f"{self.field}={self.value}"
+        return " ".join(filter(None, (self.kind, self.field, self.value)))
+
 
 @dataclass(frozen=True, slots=True)
 class HarmlessEntity:
@@ -101,9 +107,7 @@ class HarmlessEntity:
         }  # fmt: skip
 
     def __str__(self) -> str:
-        named = ", ".join(
-            f"{' '.join(filter(None, one[:3]))} up to {one.surprise:g} nats" for one in self.limits[:_SHOWN]
-        )
+        named = ", ".join(f"{one} up to {one.surprise:g} nats" for one in self.limits[:_SHOWN])
         more = f" and {len(self.limits) - _SHOWN} more" if len(self.limits) > _SHOWN else ""
         return f"{self.people} {self.entity}, {named}{more}"
 

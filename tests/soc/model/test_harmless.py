@@ -92,6 +92,14 @@ def test_it_is_kept_as_it_is(reasons):
     assert harmless_of(Policy(PolicyKind.HARMLESS, known.id, 1, body, "lan", 1)) == known
 
 
+def test_what_is_harmless_is_named_as_reasons_are():
+    count = Reason("event.outcome=failure", "count", "event.outcome", "failure", 1.0, 9.0, 2.0, 9.0, {})
+    known = said(item(count, reason("rare", "a", 6.0), reason("events", "", 5.0))).harmless
+    assert str(known).startswith(
+        "officers canbo.hungyen, event.outcome=failure up to 9.9 nats, rare f a up to 6.6 nats, events f up to"
+    )
+
+
 def test_however_much_surprised_a_policy_has_room_for_it():
     values = [f"{n:03d}" + "\x00" * 157 for n in range(100)]
     known = behaviour("a" * 44, "a" * 24, [item(*(reason("rare", value, 5.0) for value in values))])
