@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from api.harmless import Said, said
+from api.harmless import said
 from detector.explain import query_of
 from detector.level import Level, level_of
 from detector.ready import ready_of
@@ -20,6 +20,7 @@ from soc.errors import NotFound
 from soc.model.account import Account
 from soc.model.anomaly import Anomaly, Board, Reading, Series
 from soc.model.calendar import DAY_MS
+from soc.model.harmless import HarmlessSeries, Said
 from soc.model.org import Scope
 from soc.store.anomalies import Known
 from soc.store.base import AuditEntry
@@ -84,7 +85,7 @@ class Detail:
     readings: Sequence[Reading]
     similar: Sequence[Anomaly]
     query: str
-    harmless: Said | None
+    harmless: Said[HarmlessSeries] | None
 
 
 def definitions(state: State) -> dict[str, Definition]:

@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from api.anomalies import Detail, Shown
-from api.harmless import Said
 from api.schemas import Comment, In
 from detector.level import Level
 from soc.model.anomaly import Anomaly, Counts, Reading
 from soc.model.event import iso
+from soc.model.harmless import HarmlessSeries, Said
 
 SeriesId = Annotated[str, Field(pattern="^[0-9a-f]{24}$", description="24 hex digits")]
 AnomalyId = Annotated[str, Field(pattern="^[0-9a-f]{36}$", description="36 hex digits")]
@@ -75,7 +75,7 @@ class HarmlessOut(BaseModel):
     reason: str
 
     @classmethod
-    def of(cls, one: Said) -> HarmlessOut:
+    def of(cls, one: Said[HarmlessSeries]) -> HarmlessOut:
         what = one.harmless
         return cls(
             series=what.series, definition=what.definition, org=what.org, strength=what.strength, alert=what.alert,

@@ -6,19 +6,18 @@ import time
 from dataclasses import dataclass, replace
 
 from api.errors import Refused
-from api.harmless import doubt
 from api.queue import matching
 from api.state import State
 from api.triage import decide
+from api.verdicts import doubt, speaks
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
 from soc.model.alert import Alert, Decision, Verdict
-from soc.model.anomaly import of_series
 from soc.store.base import AlertFilter, AuditEntry
 from soc.store.paging import every
 
 MOST = 1000
-MOST_SERIES = 2000  # that hear the verdicts of one decision
+MOST_SERIES = 2000  # and entities that hear the verdicts of one decision
 MOST_LOOKED_AT = 20_000
 LONGEST_S = 10.0
 _PAGE = 500
@@ -37,8 +36,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Bulk:
-    """`refused`: alert id -> why it was left as it is. `found`: what it was decided for. `moved`: of how many series something else is
-    harmless now."""
+    """`refused`: alert id -> why it was left as it is. `found`: what it was decided for. `moved`: of how many series and entities
+    something else is harmless now."""
 
     changed: int
     moved: int
@@ -84,9 +83,9 @@ def decide_all(
         except (Refused, Conflict, NotFound) as error:
             refused[alert.id] = str(error)
         else:
-            unheard += left == 0 and of_series(alert.rule_id)
+            unheard += left == 0 and speaks(alert.rule_id)
             moved, left = moved + done.moved, left - done.of
     if unheard and decision.verdict is Verdict.BENIGN:
-        said = f"{MOST_SERIES} series have heard of it: the series of {unheard} more alerts have not"
+        said = f"{MOST_SERIES} series and entities have heard of it: those of {unheard} more alerts have not"
         state.stores.audit.record(AuditEntry(state.clock(), account.name, "series.harmless", "bulk", said))
     return Bulk(number - len(refused), moved, refused, found)

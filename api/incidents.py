@@ -14,14 +14,14 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from api.errors import Refused
-from api.harmless import Standing, believe, doubt
+from api.harmless import Standing, Watched
 from api.triage import check_assignee, measure
+from api.verdicts import believe, doubt
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
 from soc.model.alert import Alert, Change, Decision, Status, Triage, Verdict
 from soc.model.incident import Incident, IncidentDecision, IncidentStatus
 from soc.model.org import EVERYTHING
-from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AlertFilter, Stores
 from soc.store.paging import every
 
@@ -31,7 +31,7 @@ _PAGE = 200
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One person at one moment (`now`: ms), and what they do with incidents and their alerts. `anomalies`: where verdicts are heard; None
+    """One person at one moment (`now`: ms), and what they do with incidents and their alerts. `watched`: where verdicts are heard; None
     for who gives none.
 
     Every act returns the incident as it is then. It raises `NotFound` (also outside the account's scope), `Refused` with the reason,
@@ -41,7 +41,7 @@ class Desk:
     stores: Stores
     account: Account
     now: int
-    anomalies: SqliteAnomalies | None
+    watched: Watched | None
 
     def open(self, incident_id: str, title: str, alert_ids: Collection[str]) -> Incident:
         """A new incident from at least one alert. `incident_id`: chosen by the caller, who gives the same to do it again."""
@@ -235,14 +235,14 @@ class Desk:
             self._change(alert, lambda t: t.incident == incident_id and wanted(t), decision)
 
     def _hear_again(self, alerts: Iterable[Alert], decision: Decision) -> None:
-        """By the series of those that had the verdict already: the act may have ended before it was heard."""
+        """By what those are about that had the verdict already: the act may have ended before it was heard."""
         if ground := self._ground():
             for alert in alerts:
                 if alert.triage.verdict is decision.verdict:
                     believe(ground, self.account, alert, decision, since=alert.triage.closed_at)
 
     def _ground(self) -> Standing | None:
-        return Standing(self.stores, self.anomalies, lambda: self.now) if self.anomalies is not None else None
+        return Standing(self.stores, *self.watched, lambda: self.now) if self.watched is not None else None
 
     def _change(self, alert: Alert, wanted: Callable[[Triage], bool], decision: Decision) -> Triage:
         """Change the triage if that is wanted of the one that is there, which is returned; again where somebody else was first."""

@@ -385,7 +385,9 @@ class BulkIn(In):
 
 class BulkOut(BaseModel):
     changed: int
-    moved: int = Field(description="series of which something else is harmless now, see `/harmless`")
+    moved: int = Field(
+        description="series and entities of which something else is harmless now, see `/harmless`, `/entities/harmless`"
+    )
     refused: dict[str, str] = Field(description="alert id: why it was left as it is")
     more: bool = Field(description="the filter finds others, beyond the latest 1,000")
     whole: bool = Field(

@@ -16,6 +16,7 @@ from fastapi import Depends, Request
 from api.console.render import Pages
 from api.directory import Organisations
 from api.explain import Compiled
+from api.harmless import Watched
 from api.live import Feed
 from api.notifications import Tests
 from api.onboarding import Rehearsal
@@ -132,6 +133,10 @@ class State:
     levels: LevelStore
     anomalies: SqliteAnomalies
     unusual: UnusualStore
+
+    @property
+    def watched(self) -> Watched:
+        return Watched(self.anomalies, self.unusual)
 
 
 def state_of(

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from api.errors import Refused
-from api.harmless import Ground, Heard, believe, doubt
+from api.harmless import Ground
+from api.verdicts import Heard, believe, doubt
 from soc import telemetry
 from soc.model.account import Account, Role
 from soc.model.alert import Alert, Decision, Status, Triage, Verdict
@@ -18,7 +19,7 @@ _LONGEST_SNOOZE_MS = 90 * DAY_MS
 
 
 class Decided(NamedTuple):
-    """The alert as it is then; `moved`: of how many series something else is harmless now, of `of` that its verdict speaks of."""
+    """The alert as it is then; `moved`: of how many series and entities something else is harmless now, of `of` that were spoken of."""
 
     alert: Alert
     moved: int
@@ -34,8 +35,9 @@ def decide(
     most: int | None = None,
     doubted: bool = False,
 ) -> Decided:
-    """Apply the decision; a verdict is heard by the series that the alert is about: when it is given once it is kept, and when it is taken
-    back before, so that a kill in between leaves no series quiet. One that is given again is heard again. `most`: series that hear it.
+    """Apply the decision; a verdict is heard by the series or the entity that the alert is about: when it is given once it is kept, and
+    when it is taken back before, so that a kill in between leaves nothing quiet. One that is given again is heard again. `most`: so many
+    of them hear it.
     `doubted`: that it is taken back they have heard.
 
     Raises `NotFound` (also outside the account's scope), `Refused` with the reason, `Conflict` when the version is old.

@@ -29,7 +29,7 @@ from api.auth import Admin, Analyst, Viewer
 from api.console.moment import moment
 from api.console.plot import Drawn, drawn
 from api.console.render import local
-from api.harmless import all_said, lay_down, said, withdraw
+from api.harmless import all_said, lay_down, of_anomaly, said, withdraw
 from api.schemas import Cursor, Name
 from api.state import Here, State
 from api.tuning.exceptions import observed
@@ -39,6 +39,7 @@ from soc.errors import NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert
 from soc.model.anomaly import RULE_PREFIX, Anomaly, Reading, of_series
+from soc.model.harmless import HarmlessSeries
 from soc.store.cursor import decode, encode
 
 router = APIRouter()
@@ -66,7 +67,7 @@ def anomalies_page(
     if len(found) > _A_PAGE:
         more = _address("/anomalies", definition=definition, org=org, cursor=encode(0, found[_A_PAGE - 1].id))
     counts = state.anomalies.counts(account.scope)
-    known, harmless = definitions(state), all_said(state, account.scope)
+    known, harmless = definitions(state), all_said(state, account.scope, HarmlessSeries)
     return state.pages.html(
         request,
         "anomalies.html",
@@ -111,7 +112,7 @@ def anomaly_page(anomaly_id: AnomalyId, request: Request, state: Here, account: 
 
 @router.post("/anomalies/{anomaly_id}/harmless")
 def say_harmless(anomaly_id: AnomalyId, state: Here, account: Analyst, reason: Reason) -> Response:
-    lay_down(state, account, state.anomalies.anomaly(anomaly_id, account.scope), reason)
+    lay_down(state, account, of_anomaly(state.anomalies.anomaly(anomaly_id, account.scope)), reason)
     return RedirectResponse(f"/anomalies/{anomaly_id}", 303)
 
 

@@ -18,6 +18,7 @@ from soc.model.account import Account
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.anomaly import of_series
 from soc.model.incident import IncidentStatus
+from soc.model.unusual import of_entity
 
 router = APIRouter(prefix="/alerts/bulk")
 _SHOWN = 30
@@ -103,6 +104,7 @@ def _page(
         alerts=[(alert, state.rules.get(alert.rule_hash)) for alert in found.alerts[:_SHOWN]],
         found=found,
         anomalies=any(of_series(alert.rule_id) for alert in found.alerts),
+        entities=any(of_entity(alert.rule_id) for alert in found.alerts),
         verdicts=list(Verdict),
         error=error,
         comment=comment,

@@ -6,17 +6,23 @@ from datetime import timedelta
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
-from api.auth import Viewer
+from api.auth import Analyst, Viewer
 from api.entities import day_of, ranked
+from api.entity_schemas import SayingId
+from api.harmless import all_said, withdraw
 from api.schemas import Cursor, Name
 from api.state import Here
 from api.tuning.exceptions import observed
+from soc.model.account import Role
+from soc.model.harmless import HarmlessEntity
 from soc.model.unusual import RULE_PREFIX
 
 router = APIRouter()
 _A_PAGE = 50
+_SAID = 100  # of what is said to be harmless
 
 
 @router.get("/entities")
@@ -33,6 +39,7 @@ def entities_page(
     on, today = day_of(day, now, state.zone), day_of("", now, state.zone)
     page = ranked(state, account, on, org=org, cursor=cursor, limit=_A_PAGE)
     crowds = state.unusual.crowds(account.scope)
+    harmless = all_said(state, account.scope, HarmlessEntity)
 
     def address(**more: object) -> str:
         chosen = {"day": on, "org": org} | more
@@ -51,6 +58,17 @@ def entities_page(
         after=address(day=on + timedelta(days=1)) if on < today else None,
         more=address(cursor=page.next) if page.next else None,
         first_page=cursor is None,
+        harmless=harmless[:_SAID],
+        said=len(harmless),
+        may_triage=account.role.includes(Role.ANALYST),
         exceptions=observed(state.stores, account.scope, RULE_PREFIX),
         now=now,
     )
+
+
+@router.post("/entities/harmless/{saying_id}/withdraw")
+def withdraw_harmless(
+    saying_id: SayingId, state: Here, account: Analyst, reason: Annotated[str, Form(min_length=1, max_length=4000)]
+) -> Response:
+    withdraw(state, account, saying_id, reason)
+    return RedirectResponse("/entities#harmless", 303)

@@ -63,7 +63,7 @@ def open_incident(
     incident: Annotated[str, Form(pattern="^([0-9a-f]{24})?$")] = "",
 ) -> Response:
     """A new incident from these alerts; or they join the one that is named."""
-    desk = Desk(state.stores, account, state.clock(), state.anomalies)
+    desk = Desk(state.stores, account, state.clock(), state.watched)
     if incident:
         return _to(desk.add(incident, alert))
     first = state.stores.alerts.get(alert[0], account.scope)
@@ -93,7 +93,7 @@ def change_incident(
     alert: _Alerts = [],  # noqa: B006 - FastAPI copies it
 ) -> Response:
     """One button of the page. Where it cannot be done the page says why, with the comment kept."""
-    desk = Desk(state.stores, account, state.clock(), state.anomalies)
+    desk = Desk(state.stores, account, state.clock(), state.watched)
     try:
         match action:
             case Action.MERGE:
@@ -154,7 +154,7 @@ def _page(
         alerts=[(alert, state.rules.get(alert.rule_hash)) for alert in alerts.items],
         more=f"/incidents/{incident_id}?cursor={alerts.next}" if alerts.next else None,
         others=[other for other in others if other.id != incident_id],
-        history=Desk(stores, account, state.clock(), state.anomalies).history(incident_id),
+        history=Desk(stores, account, state.clock(), state.watched).history(incident_id),
         verdicts=list(Verdict),
         error=error,
         comment=comment,

@@ -1,13 +1,16 @@
-"""A small plot of a series as SVG: the expected band, what was, and what was too far off. No script, no style: classes of console.css."""
+"""Small plots as SVG, of a series with its expected band, and of counts; what was too far off is marked. No script, no style: classes of
+console.css."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta, tzinfo
 
 from markupsafe import Markup
 
 from soc.model.anomaly import Reading, thinned
+from soc.model.calendar import DAY_MS
 
 _WIDTH, _HEIGHT, _EDGE = 640, 160, 4
 _MOST = 1280  # points; more than two a pixel say nothing
@@ -74,7 +77,6 @@ def plot(
     def y(value: float) -> float:
         return _HEIGHT - _EDGE - (min(max(value, low), top) - low) / height * (_HEIGHT - 2 * _EDGE)
 
-    head = f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" preserveAspectRatio="none">'
     shapes = []
     if level_since is not None and first < level_since < last:
         shapes.append(
@@ -98,6 +100,55 @@ def plot(
             continue
         left, right = x(max(since, first)), x(min(until + step_ms, last))
         shapes.append(f'<rect class="off" x="{left:.1f}" y="0" width="{max(right - left, 1):.1f}" height="{_HEIGHT}"/>')
+    return _svg(label, shapes)
+
+
+def bars(
+    counts: Sequence[int],
+    since: int,
+    step_ms: int,
+    marked: tuple[int, int],
+    label: str = "",
+    lines: Sequence[int] = (),
+) -> Drawn | None:
+    """A bar a count, the first of which is that of `since` (ms), scaled from 0. `marked`: from and to when (ms) it was unusual; all of a
+    step that has some of it is marked. `lines`: times (ms), such as midnights. None where there is nothing to draw."""
+    if not counts:
+        return None
+    until, top = since + len(counts) * step_ms, max(*counts, 1)
+
+    def x(ts: int) -> float:
+        return _EDGE + (ts - since) / (until - since) * (_WIDTH - 2 * _EDGE)
+
+    shapes = [
+        f'<line class="day" x1="{x(at):.1f}" x2="{x(at):.1f}" y1="0" y2="{_HEIGHT}"/>'
+        for at in lines
+        if since < at < until
+    ]
+    width, foot = (_WIDTH - 2 * _EDGE) / len(counts), _HEIGHT - _EDGE
+    up = (_HEIGHT - 2 * _EDGE) / top
+    path = "".join(
+        f"M{_EDGE + at * width:.1f} {foot}v{-max(count * up, 1):.1f}h{width * 0.8:.1f}V{foot}z"
+        for at, count in enumerate(counts)
+        if count
+    )
+    shapes.append(f'<path class="bars" d="{path}"/>')
+    left, right = (max(marked[0] - marked[0] % step_ms, since), marked[1] - marked[1] % step_ms + step_ms)
+    if right > since:
+        wide = x(min(right, until)) - x(left)
+        shapes.append(f'<rect class="off" x="{x(left):.1f}" y="0" width="{max(wide, 1):.1f}" height="{_HEIGHT}"/>')
+    return Drawn(_svg(label, shapes), 0.0, float(max(counts)), since, until)
+
+
+def midnights(since: int, until: int, zone: tzinfo) -> list[int]:
+    """When days begin where people are, between these times (ms)."""
+    first = datetime.fromtimestamp(since / 1000, zone).date()
+    days = (first + timedelta(days=at) for at in range(1, (until - since) // DAY_MS + 2))
+    return [int(datetime.combine(day, time(), zone).timestamp() * 1000) for day in days]
+
+
+def _svg(label: str, shapes: Sequence[str]) -> Markup:
+    head = f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" preserveAspectRatio="none">'
     title = Markup("<title>{}</title>").format(label)
     return Markup(head) + title + Markup("".join(shapes) + "</svg>")  # noqa: S704 - numbers only
 

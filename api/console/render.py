@@ -18,11 +18,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from api.console.language import LANGUAGES, choose, load_catalog
 from api.console.markdown import markdown
 from api.console.marks import mark
+from api.console.plot import Drawn, bars, midnights
 from api.console.said import load_said
 from api.errors import Failure
 from soc.model.asked import written
 from soc.model.event import Value
 from soc.model.rule import RuleDoc
+from soc.model.unusual import HOUR_MS, Unusual
 
 TEMPLATES = Path(__file__).parent / "templates"
 _FORMATS = {"vi": "%H:%M:%S %d/%m/%Y", "en": "%Y-%m-%d %H:%M:%S"}
@@ -109,7 +111,13 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
     def title(rule: RuleDoc | None, otherwise: str) -> str:
         return in_language(rule.titles, rule.title) if rule else otherwise
 
-    env.globals.update(language=language, languages=LANGUAGES, title=title)
+    def week(one: Unusual, label: str) -> Drawn | None:
+        """What an entity did in the days before it was unusual, with the midnights of people's days."""
+        return bars(
+            one.week, one.week_since, HOUR_MS, (one.since, one.at), label, midnights(one.week_since, one.at, zone)
+        )
+
+    env.globals.update(language=language, languages=LANGUAGES, title=title, week=week)
     env.filters.update(
         when=when,
         day=day,

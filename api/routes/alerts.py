@@ -67,7 +67,7 @@ def list_alerts(state: Here, account: Viewer, wanted: Annotated[AlertsIn, Query(
 @router.post("/bulk")
 def change_alerts(body: BulkIn, state: Here, account: Analyst) -> BulkOut:
     """One decision for all alerts that a filter finds, 1,000 at most. What changed meanwhile, or does not allow it, is left and
-    named. Verdicts mean to series what they mean one by one."""
+    named. Verdicts mean to series and entities what they mean one by one."""
     where = body.where.where(state.clock())
     done = decide_all(state, account, where, body.where.text, body.change.decision(), body.expected)
     found = done.found
@@ -127,7 +127,8 @@ def get_alert(alert_id: AlertId, state: Here, account: Viewer) -> AlertDetail:
 def change_alert(alert_id: AlertId, change: DecisionIn, state: Here, account: Analyst) -> AlertOut:
     """Status, verdict, assignee and comment in one step. 409 when somebody changed it since `version`.
 
-    Where the alert is of an anomaly, `benign` says that so far off is harmless of its series: see `/harmless`. Reopening takes it back."""
+    Where the alert is of an anomaly, `benign` says that so far off is harmless of its series: see `/harmless`; where it is about an entity,
+    that as much of the same is: see `/entities/harmless`. Reopening takes it back."""
     decision = change.decision(change.version)
     return _out(state, decide(state, account, alert_id, decision).alert)
 

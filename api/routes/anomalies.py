@@ -22,9 +22,10 @@ from api.anomaly_schemas import (
     SeriesOut,
 )
 from api.auth import Admin, Analyst, Viewer
-from api.harmless import all_said, lay_down, said, withdraw
+from api.harmless import all_said, lay_down, of_anomaly, said, withdraw
 from api.schemas import AlertId, Cursor, ItemsOut, Limit, Name, PageOut, ms
 from api.state import Here
+from soc.model.harmless import HarmlessSeries
 from soc.store.cursor import decode, encode
 
 router = APIRouter(tags=["anomalies"])
@@ -67,13 +68,13 @@ def get_anomaly(anomaly_id: AnomalyId, state: Here, account: Viewer) -> AnomalyD
 def say_harmless(anomaly_id: AnomalyId, body: ReasonIn, state: Here, account: Analyst) -> HarmlessOut:
     """From now on nobody is called when its series is as far off as this. Closing the alert as benign says the same."""
     found = state.anomalies.anomaly(anomaly_id, account.scope)
-    return HarmlessOut.of(lay_down(state, account, found, body.reason))
+    return HarmlessOut.of(lay_down(state, account, of_anomaly(found), body.reason))
 
 
 @router.get("/harmless")
 def list_harmless(state: Here, account: Viewer) -> ItemsOut[HarmlessOut]:
     """What people said is harmless: of which series, how far off, by whom and when."""
-    return ItemsOut(items=[HarmlessOut.of(one) for one in all_said(state, account.scope)])
+    return ItemsOut(items=[HarmlessOut.of(one) for one in all_said(state, account.scope, HarmlessSeries)])
 
 
 @router.get("/series")

@@ -107,7 +107,7 @@ def split_incident(incident_id: IncidentId, body: SplitIn, state: Here, account:
 
 
 def _desk(state: State, account: Account) -> Desk:
-    return Desk(state.stores, account, state.clock(), state.anomalies)
+    return Desk(state.stores, account, state.clock(), state.watched)
 
 
 def _new_id() -> str:

@@ -54,6 +54,7 @@ class Item:
 
     `since`: the first event of the episode that the item belongs to. `score`: 0..1, of which 0.5 is the entity's least to be looked at.
     `strength`: the sum of what surprises, in nats, before it is made a score. `events`: of the entity in this bucket.
+    `week`: its events in each hour (of UTC) of the seven days that end with the bucket's; fewer where less is known.
     """
 
     time: int
@@ -64,9 +65,13 @@ class Item:
     strength: float
     events: int
     why: tuple[Why, ...]
+    week: tuple[int, ...] = ()
 
     def scored(self, score: float) -> Item:
         return replace(self, score=score)
+
+    def after(self, week: tuple[int, ...]) -> Item:
+        return replace(self, week=week)
 
 
 def iso_of(item: Item) -> str:

@@ -11,11 +11,10 @@ from detector.entities.budget import DAY_MS
 from detector.entities.cell import Cell
 from detector.entities.profile import SLOTS, Activity, Habits, Population, Profile
 from detector.entities.surprise import Near, Raw, Values
+from detector.entities.week import HOUR_MS
 
 if TYPE_CHECKING:
     from detector.entities.profiles import Profiles
-
-_HOUR_MS = 3_600_000
 
 
 class Judged(NamedTuple):
@@ -39,7 +38,7 @@ class Learner:
         self._profiles = profiles
         self._start = start
         local = start + profiles.offset_ms
-        self.day, self.hour = local // DAY_MS, local // _HOUR_MS
+        self.day, self.hour, self._utc_hour = local // DAY_MS, local // HOUR_MS, start // HOUR_MS
         weekend = (self.day + 3) % 7 >= 5  # 1970-01-01 was a Thursday
         self.slot = self.hour % 24 + 24 * weekend
         self.weight: float = 2.0 ** ((self.day - profiles.base) / HALF_LIFE_DAYS)
@@ -123,6 +122,7 @@ class Learner:
             if judged.places:
                 _move(habits, judged.moved, weight)
         profile.hour, profile.last, profile.places = self.hour, self._start, judged.places
+        profile.week.add(self._utc_hour, activity.events)
         self._learn_values(profile, activity)
 
     def _learn_values(self, profile: Profile, activity: Activity) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datasketches import hll_sketch, hll_union
 
 from detector.entities.cell import Cell, add
+from detector.entities.week import Week
 
 SLOTS = 48  # hours of a workday, then of a weekend's
 MAX_DISTINCT = 512  # values of one field in one bucket of one entity that are counted one by one; more are estimated
@@ -106,10 +107,10 @@ class Habits:
 class Profile:
     """One entity: its habits, and for each field the cell of each value.
 
-    `last`: start of its last bucket, ms; `hour`: its last hour; `places`: where it was in its last bucket.
+    `last`: start of its last bucket, ms; `hour`: its last hour; `places`: where it was in its last bucket. `week`: what people are shown.
     """
 
-    __slots__ = ("group", "habits", "hour", "last", "places", "today", "values")
+    __slots__ = ("group", "habits", "hour", "last", "places", "today", "values", "week")
 
     def __init__(self, fields: int) -> None:
         self.habits = Habits(fields)
@@ -119,6 +120,7 @@ class Profile:
         self.hour = -1
         self.places: list[str] = []
         self.group = -1  # of peers; see `peers.py`
+        self.week = Week()
 
 
 class Population:

@@ -25,9 +25,9 @@ from detector.entities.saved import dump, load
 from detector.entities.surprise import Raw, busyness, counted, hourly, new, today, valued
 from detector.entities.tail import Tails
 from detector.entities.text import Values, kept, texts
+from detector.entities.week import HOUR_MS, HOURS
 from soc.errors import ConfigError
 
-HOUR_MS = 3_600_000
 _LEARN_MS = 4 * HOUR_MS  # or 16 buckets, if these are shorter
 _LEAST_LEVEL = 0.7  # nats: half of the population is as surprising
 _LEARN_BUCKETS = 150  # of entities, before the population is one to be held against
@@ -75,6 +75,7 @@ class Profiles:
         self.day = -1  # local, of the last bucket
         self.base = -1  # the day of which one bucket weighs 1 (`age.py`)
         self.began = -1  # the first event, ms
+        self.counted = -1  # since when it is known how much was done in each hour, ms
         self.learned = -1  # when showing began, ms; -1 while learning
         self.tails, self.families = Tails(len(self.features)), Tails(len(FAMILIES))
         self.news = News(self.field, self.bucket_ms, self.families)
@@ -126,10 +127,13 @@ class Profiles:
     def go_back_to(self, ts: int) -> None:
         """The clock had been ahead: what is open of then is dropped, what was learned stays."""
         self.open.clear()
+        ahead = self.closed
         self.held, self.closed = 0, ts - ts % self.bucket_ms
+        self.counted = max(self.counted, min(ahead - HOURS * HOUR_MS, self.closed))  # what was before has made room
         self.began = min(self.began, self.closed)
         for profile in self.entities.values():
             profile.last = min(profile.last, self.closed)
+            profile.week.go_back_to(self.closed // HOUR_MS)
         age.go_back(self, (ts + self.offset_ms) // DAY_MS)
         self.news.go_back_to(ts)
         self.budget.go_back_to(ts)
@@ -180,7 +184,8 @@ class Profiles:
         shown = self.budget.choose(judged, start + self.bucket_ms - 1, learning=self.learning)
         for item in shown:
             self.news.show(item)
-        return shown
+        hour, since = start // HOUR_MS, self.counted // HOUR_MS
+        return [item.after(self.entities[item.entity].week.until(hour, since)) for item in shown]
 
     def _begin(self, start: int) -> Learner:
         """Make ready for the bucket that begins then."""
@@ -189,7 +194,7 @@ class Profiles:
             self._begin_anew()
             age.grow(self, day)
         if self.began < 0:
-            self.began = start
+            self.began = self.counted = start
         known = start - self.began >= min(_LEARN_MS, 16 * self.bucket_ms) and self.tails.total >= _LEARN_BUCKETS
         if self.learned < 0 and known:
             self.learned = start

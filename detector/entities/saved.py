@@ -15,12 +15,13 @@ from datasketches import hll_sketch
 
 from detector.entities.episode import Episode
 from detector.entities.profile import Activity, Habits, Population, Profile, Today
+from detector.entities.week import Week
 from soc.errors import ConfigError
 
 if TYPE_CHECKING:
     from detector.entities.profiles import Profiles
 
-VERSION = 2
+VERSION = 3
 _MAGIC = b"govsoc-entities"
 _DIGEST = 16
 
@@ -58,7 +59,7 @@ def _made_for(profiles: Profiles) -> list[object]:
 def _state(profiles: Profiles) -> dict[str, Any]:
     return {
         "made_for": _made_for(profiles),
-        "times": [profiles.closed, profiles.began, profiles.learned, profiles.late, profiles.other],
+        "times": [profiles.closed, profiles.began, profiles.counted, profiles.learned, profiles.late, profiles.other],
         "budget": profiles.budget.dump(),
         "peers": [_population(one) for one in (profiles.peers, *profiles.groups)],
         "days": [profiles.day, profiles.base],
@@ -77,7 +78,7 @@ def _state(profiles: Profiles) -> dict[str, Any]:
 
 
 def _restore(profiles: Profiles, state: dict[str, Any]) -> None:
-    profiles.closed, profiles.began, profiles.learned, profiles.late, profiles.other = state["times"]
+    profiles.closed, profiles.began, profiles.counted, profiles.learned, profiles.late, profiles.other = state["times"]
     profiles.budget.load(state["budget"])
     profiles.peers, *profiles.groups = [_population_of(one) for one in state["peers"]]
     profiles.day, profiles.base = state["days"]
@@ -130,14 +131,15 @@ def _profile(profile: Profile) -> list[object]:
         profile.hour,
         profile.group,
         profile.places,
+        profile.week.dump(),
     ]
 
 
 def _profile_of(saved: list[Any]) -> Profile:
     profile = Profile(0)
-    habits, profile.values, (day, events, seen, distinct), profile.last, profile.hour, profile.group, profile.places = (
-        saved
-    )
+    habits, profile.values, (day, events, seen, distinct), profile.last, profile.hour, profile.group, *rest = saved
+    profile.places, week = rest
+    profile.week = Week.of(week)
     profile.habits = _habits_of(habits)
     profile.today = Today(day, events, [_sketch_of(text) for text in seen], distinct)
     return profile

@@ -13,16 +13,15 @@ from detector.people.words import worded
 from soc.model.event import Fields, iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.rule import RuleDoc
-from soc.model.unusual import FIELD, RULE_PREFIX, Reason, Unusual
+from soc.model.unusual import FIELD, RULE_PREFIX, Reason, Unusual, entity_id
 
-_REASONS = 6
+_SAID = 6  # reasons in a finding
 
 
 def unusual_of(people: People, org: str, item: Item) -> Unusual:
     """As it is kept and shown. An episode of an entity is one alert."""
-    entity = hashlib.blake2b("\0".join((people.name, org, item.entity)).encode(), digest_size=10).hexdigest()
     return Unusual(
-        id=f"{item.time:012x}{entity}",
+        id=f"{item.time:012x}{entity_id(people.name, org, item.entity)}",
         people=people.name,
         org=org,
         field=people.field,
@@ -34,7 +33,8 @@ def unusual_of(people: People, org: str, item: Item) -> Unusual:
         alert=alert_id(people.rule_id, org, item.entity, f"episode {item.since}"),
         rule_hash=rule_of(people).hash,
         query=query_of(people, org, item),
-        reasons=tuple(_reason(why, people.minutes) for why in item.why[:_REASONS]),
+        reasons=tuple(_reason(why, people.minutes) for why in item.why),
+        week=item.week,
     )
 
 
@@ -58,8 +58,8 @@ def finding_of(one: Unusual) -> Finding:
         "score": one.score,
         "since": iso(one.since),
         "events": one.events,
-        "reasons": [reason.text["en"] for reason in one.reasons],
-        "reasons_vi": [reason.text["vi"] for reason in one.reasons],
+        "reasons": [reason.text["en"] for reason in one.reasons[:_SAID]],
+        "reasons_vi": [reason.text["vi"] for reason in one.reasons[:_SAID]],
         "query": one.query,
     }
     return Finding(

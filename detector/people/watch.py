@@ -6,7 +6,7 @@ what was told, and a snapshot of the few crowds that have been told most.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 from typing import cast
@@ -92,11 +92,18 @@ class _Kind:
 
 
 class Watch:
-    """All crowds. `most`: events of what is beyond are counted."""
+    """All crowds. `most`: events of what is beyond are counted. `judged`: what people said of an item; nothing of it is learned."""
 
-    def __init__(self, declared: Mapping[str, People], zone: tzinfo, *, most: int = MOST_CROWDS) -> None:
+    def __init__(
+        self,
+        declared: Mapping[str, People],
+        zone: tzinfo,
+        *,
+        most: int = MOST_CROWDS,
+        judged: Callable[[Unusual], Unusual] = lambda one: one,
+    ) -> None:
         self.datasets: dict[str, list[_Kind]] = {}
-        self._declared, self._zone, self._most = declared, zone, most
+        self._declared, self._zone, self._most, self._judged = declared, zone, most, judged
         self._crowds: dict[Key, _Watched] = {}
         self._beyond: dict[str, int] = {}  # kind -> events of organisations for which there is no room
         self._gone: list[Key] = []
@@ -200,7 +207,7 @@ class Watch:
             values = texts([fields.get(name) for name in kind.what])
         watched.told.append(_ENCODE([ts, entity, values]))
         items = watched.crowd.take(ts, entity, values)
-        return [unusual_of(kind.people, org, item) for item in items] if items else []
+        return [self._judged(unusual_of(kind.people, org, item)) for item in items] if items else []
 
 
 _ENCODE = msgspec.msgpack.Encoder().encode

@@ -156,17 +156,19 @@ def _change(
 ) -> None:
     from api.harmless import Standing
     from api.triage import decide
-    from soc.store.anomalies import SqliteAnomalies
+    from soc.model.unusual import of_entity
+    from soc.store.anomalies import SqliteAnomalies, anomalies_file
+    from soc.store.unusual import SqliteUnusual
 
     settings, stores = stores_of(config, data_dir)
     me = Account(caller(), Role.ADMIN, EVERYTHING)
-    ground = Standing(stores, SqliteAnomalies(settings.data_dir), now_ms)
+    file = anomalies_file(settings.data_dir)
+    ground = Standing(stores, SqliteAnomalies(settings.data_dir), SqliteUnusual(file), now_ms)
     done = decide(ground, me, alert_id, Decision(status=status, verdict=verdict, comment=comment))
     console().print(f"{done.alert.id} is {status}" + (f" as {verdict}" if verdict else ""))
     if done.moved:
-        what = (
-            "as far off as then is harmless now"
-            if verdict is Verdict.BENIGN
-            else "what held before the verdict holds again"
-        )
-        console().print(f"{done.moved} series: {what}; the Anomalies page lists it")
+        entity = of_entity(done.alert.rule_id)
+        what = "as surprising as then" if entity else "as far off as then"
+        said = f"{what} is harmless now" if verdict is Verdict.BENIGN else "what held before the verdict holds again"
+        whose, page = ("the entity", "who behaves unusually") if entity else (f"{done.moved} series", "anomalies")
+        console().print(f"{whose}: {said}; the page of {page} lists it")

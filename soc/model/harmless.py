@@ -1,19 +1,25 @@
-"""What people said about anomalies of a series: so far off is harmless. A policy a series, so it is listed and can be withdrawn."""
+"""What people said is harmless: so far off of a series, such behaviour of an entity. Policies, so it is listed and can be withdrawn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
 from soc.errors import ConfigError
 from soc.model.policy import Policy
+from soc.model.unusual import Covered, Reason, Unusual
 
 _MARGIN = 1.1
 MOST = 1e6
+NOTABLE = 4.6  # nats: what one bucket in a hundred has
+MOST_LIMITS = 40  # of one saying, the strongest, ...
+_CHARACTERS = 8_000  # ... and so many of their values at most: a policy has room for that
+_SHOWN = 5  # of them in an audit entry
 
 
 @dataclass(frozen=True, slots=True)
-class Harmless:
+class HarmlessSeries:
     """`strength`: how far off the series may be (in half widths of its band) without a call; `low`: below what is expected, else above.
     `alert`: what the verdict was about."""
 
@@ -23,11 +29,103 @@ class Harmless:
     strength: float
     alert: str
     low: bool = False
+    what = "series"
+
+    @property
+    def id(self) -> str:
+        """Of its policy: there is one a series."""
+        return self.series
 
     @property
     def signed(self) -> float:
         """Negative: below."""
         return -self.strength if self.low else self.strength
+
+    def includes(self, other: Harmless) -> bool:
+        return isinstance(other, HarmlessSeries) and self.low == other.low and self.strength >= other.strength
+
+    def body(self) -> Mapping[str, object]:
+        return {
+            "definition": self.definition, "org": self.org, "strength": self.strength, "alert": self.alert, "low": self.low,
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        side = "below" if self.low else "above"
+        return f"{self.definition}, up to {self.strength} half widths of its band {side} what is expected"
+
+
+class Limit(NamedTuple):
+    """So surprising (nats) one thing may be. `value`: which value it is about; empty where it is about none."""
+
+    kind: str
+    field: str
+    value: str
+    surprise: float
+
+    def __str__(self) -> str:
+        """As reasons are named, and with the value: `rare source.ip 203.0.113.7`, `event.outcome=failure`, `hour 03:00`."""
+        if self.kind == "count":
+            return f"{self.field}={self.value}"
+        return " ".join(filter(None, (self.kind, self.field, self.value)))
+
+
+@dataclass(frozen=True, slots=True)
+class HarmlessEntity:
+    """What one alert about an entity, or one item, was surprising by. `id`: of its policy, the entity's and the alert's, or the item's:
+    each verdict is a policy of its own, so that one is taken back and the others stand."""
+
+    id: str
+    people: str
+    org: str
+    field: str
+    entity: str
+    alert: str
+    limits: tuple[Limit, ...]
+    what = "entity"
+
+    @property
+    def of(self) -> tuple[str, str, str]:
+        """Whom it is about: kind, organisation, entity."""
+        return self.people, self.org, self.entity
+
+    def covers(self, reason: Reason) -> bool:
+        return any(
+            one[:3] == (reason.kind, reason.field, reason.value) and reason.surprise <= one.surprise
+            for one in self.limits
+        )
+
+    def includes(self, other: Harmless) -> bool:
+        if not isinstance(other, HarmlessEntity) or self.of != other.of:
+            return False
+        known = {one[:3]: one.surprise for one in self.limits}
+        return all(one.surprise <= known.get(one[:3], -1.0) for one in other.limits)
+
+    def body(self) -> Mapping[str, object]:
+        return {
+            "people": self.people, "org": self.org, "field": self.field, "entity": self.entity, "alert": self.alert,
+            "limits": [list(one) for one in self.limits],
+        }  # fmt: skip
+
+    def __str__(self) -> str:
+        named = ", ".join(f"{one} up to {one.surprise:g} nats" for one in self.limits[:_SHOWN])
+        more = f" and {len(self.limits) - _SHOWN} more" if len(self.limits) > _SHOWN else ""
+        return f"{self.people} {self.entity}, {named}{more}"
+
+
+Harmless = HarmlessSeries | HarmlessEntity
+Subject = TypeVar("Subject", bound=Harmless)
+_Subject = TypeVar("_Subject", bound=Harmless, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Said(Generic[_Subject]):
+    """What is harmless, and who said so."""
+
+    harmless: _Subject
+    version: int
+    by: str
+    at: int
+    reason: str
 
 
 def beyond(strength: float) -> float:
@@ -35,15 +133,78 @@ def beyond(strength: float) -> float:
     return min(round(strength * _MARGIN, 2), MOST)
 
 
-def body_of(one: Harmless) -> Mapping[str, object]:
-    return {"definition": one.definition, "org": one.org, "strength": one.strength, "alert": one.alert, "low": one.low}
+def behaviour(id_: str, alert: str, items: Sequence[Unusual]) -> HarmlessEntity:
+    """That all which surprised in these items of one entity, at least one, is harmless."""
+    most: dict[tuple[str, str, str], float] = {}
+    for reason in (reason for one in items for reason in one.reasons):
+        key = (reason.kind, reason.field, reason.value)
+        most[key] = max(most.get(key, 0.0), reason.surprise)
+    limits: list[Limit] = []
+    room = _CHARACTERS
+    for key, surprise in sorted(most.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_LIMITS]:
+        room -= sum(map(len, key))
+        if room < 0:
+            break
+        limits.append(Limit(*key, min(round(surprise * _MARGIN, 4), MOST)))
+    one = items[0]
+    return HarmlessEntity(id_, one.people, one.org, one.field, one.entity, alert, tuple(limits))
+
+
+def covering(one: Unusual, said: Iterable[Said[HarmlessEntity]]) -> tuple[Covered, ...]:
+    """Who said that all of what is notable of it is harmless; empty where something is not. `said`: of its entity, the first counts."""
+    least = min(NOTABLE, max((reason.surprise for reason in one.reasons), default=NOTABLE))
+    used: dict[Covered, None] = {}
+    said = list(said)
+    for reason in one.reasons:
+        if reason.surprise < least:
+            continue
+        by = next((it for it in said if it.harmless.covers(reason)), None)
+        if by is None:
+            return ()
+        used[Covered(by.by, by.at, by.reason, by.harmless.alert)] = None
+    return tuple(used)
+
+
+def is_of_series(policy: Policy) -> bool:
+    return "people" not in (policy.body or {})
+
+
+def said_of(policy: Policy) -> Said[Harmless] | None:
+    """None where it was withdrawn. Raises `ConfigError` for a body that says something else."""
+    if policy.body is None:
+        return None
+    return Said(harmless_of(policy), policy.version, policy.by, policy.at, policy.reason)
 
 
 def harmless_of(policy: Policy) -> Harmless:
     """Raises `ConfigError` for a body that says something else."""
+    return _series_of(policy) if is_of_series(policy) else _entity_of(policy)
+
+
+def _series_of(policy: Policy) -> HarmlessSeries:
     body = policy.body or {}
     strength = body.get("strength")
     if not isinstance(strength, int | float) or not 0 <= strength <= MOST:
         raise ConfigError(f"what is harmless of series {policy.id}: strength is a number from 0 to {MOST:.0f}")
     definition, org, alert = (str(body.get(name, "")) for name in ("definition", "org", "alert"))
-    return Harmless(policy.id, definition, org, strength, alert, low=body.get("low") is True)
+    return HarmlessSeries(policy.id, definition, org, strength, alert, low=body.get("low") is True)
+
+
+def _entity_of(policy: Policy) -> HarmlessEntity:
+    body = policy.body or {}
+    limits = body.get("limits")
+    if not isinstance(limits, list) or not all(map(_is_limit, limits)):
+        raise ConfigError(
+            f"what is harmless of entity {policy.id}: limits are lists of kind, field, value and a number from 0 to {MOST:.0f}"
+        )
+    people, org, field, entity, alert = (
+        str(body.get(name, "")) for name in ("people", "org", "field", "entity", "alert")
+    )
+    return HarmlessEntity(policy.id, people, org, field, entity, alert, tuple(Limit(*one) for one in limits))
+
+
+def _is_limit(one: object) -> bool:
+    if not isinstance(one, list) or len(one) != 4:
+        return False
+    *texts, surprise = one
+    return all(isinstance(text, str) for text in texts) and isinstance(surprise, int | float) and 0 <= surprise <= MOST

@@ -19,7 +19,7 @@ class PolicyKind(StrEnum):
     SILENCE = "silence"  # how long a source may be silent, and when
     SURGE = "surge"  # an event of which more traffic is expected
     LIST = "list"  # which file a list of indicators is
-    HARMLESS = "harmless"  # how far off a series may be without a call
+    HARMLESS = "harmless"  # how far off a series, or how surprising an entity, may be without a call
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+HOUR_MS = 3_600_000
 RULE_PREFIX = "people-"  # of the ids of rules whose alerts are of entities
 FIELD = "govsoc.people."  # in what their findings matched
+
+
+def of_entity(rule_id: str) -> bool:
+    """Whether alerts of this rule are of entities."""
+    return rule_id.startswith(RULE_PREFIX)
+
+
+def entity_id(people: str, org: str, entity: str) -> str:
+    """20 hex digits."""
+    what = "\0".join((people, org, entity)).encode(errors="surrogatepass")
+    return hashlib.blake2b(what, digest_size=10).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +40,23 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Covered:
+    """Why an item raised no alert: who said when (ms) that such is harmless, and of which alert."""
+
+    by: str
+    at: int
+    reason: str
+    alert: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unusual:
     """One item for an analyst. Times are ms: `at` the last that its bucket covers, `since` the first event of its episode.
 
-    `id`: 32 hex digits, which sort by time. `people`: the kind of entity, `rule_hash` its rule as it was then. `score`: 0..1, of which
-    0.5 was just enough to be shown. `events`: of the entity in the bucket. `alert`: what it is folded into. `query`: a search for the
-    events behind it. `reasons`: the strongest first.
+    `id`: 32 hex digits, the time and `entity_id`, so they sort by time. `people`: the kind of entity, `rule_hash` its rule as it was
+    then. `score`: 0..1, of which 0.5 was just enough to be shown. `events`: of the entity in the bucket. `alert`: what it is folded into;
+    empty where it was `harmless`: all that is notable of it had been said to be. `query`: a search for the events behind it. `reasons`:
+    the strongest first. `week`: its events in each hour of UTC of the seven days that end with that of `at`; fewer where less was known.
     """
 
     id: str
@@ -48,6 +72,13 @@ class Unusual:
     rule_hash: str
     query: str
     reasons: tuple[Reason, ...]
+    week: tuple[int, ...] = ()
+    harmless: tuple[Covered, ...] = ()
+
+    @property
+    def week_since(self) -> int:
+        """When the first hour of `week` begins, ms."""
+        return self.at - self.at % HOUR_MS - (len(self.week) - 1) * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from soc.errors import ConfigError
 from soc.locks import only_one
 from soc.model.anomaly import Anomaly, thinned
 from soc.model.finding import local_day
+from soc.model.harmless import is_of_series
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import PolicyKind
 from soc.service.harmless import KnownHarmless
@@ -175,7 +176,10 @@ def _about(
     """All that it depends on; of what is laid down nothing else, so that other work in between does not make it begin anew."""
     docs = [one.model_dump(mode="json", exclude={"path"}) for one in definitions.values()]
     orgs = sorted(scope.orgs) if scope.orgs is not None else None
-    laid = [[one.kind, one.id, one.body] for kind in _COUNTS for one in policies.list(kind)]
+    counted = (
+        one for kind in _COUNTS for one in policies.list(kind) if kind != PolicyKind.HARMLESS or is_of_series(one)
+    )
+    laid = [[one.kind, one.id, one.body] for one in counted]
     return ["series", docs, orgs, since, settings.detect.zone, settings.observe.most_series, laid]
 
 

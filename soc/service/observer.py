@@ -32,6 +32,7 @@ from soc.model.event import Stored
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc, RuleFault
 from soc.model.surge import Expected
+from soc.model.unusual import Unusual
 from soc.service.declared import declared_in, definitions_of
 from soc.service.handover import ANOMALIES, hand_over, waiting
 from soc.service.harmless import KnownHarmless
@@ -79,7 +80,9 @@ def observer(settings: Settings, stop: threading.Event) -> None:
         cleanup.callback(server.shutdown)
         files = Files(declared_in(settings), _LOOK_S)  # before they are read: what is written meanwhile is read again
         definitions = definitions_of(settings)
-        watching = Watching(settings, event_log, kept, definitions, harmless.strength, surges, files, merges.of)
+        watching = Watching(
+            settings, event_log, kept, definitions, harmless.strength, surges, files, merges.of, harmless.judged
+        )
         relax_garbage_collection()
         log.info("observing", metrics=f"http://{observe.http_host}:{observe.http_port}/metrics")
         watching.run(stop)
@@ -98,13 +101,14 @@ class Watching:
         surges: Expected | None = None,
         files: Files | None = None,
         merges: Merges = lambda _: (),
+        judged: Callable[[Unusual], Unusual] = lambda one: one,
     ) -> None:
-        """`files`: those that are read again when they have changed."""
+        """`files`: those that are read again when they have changed. `judged`: what people said of an entity that is unusual."""
         self._merges = merges
         self._surges, self._files = surges, files
         self._began = False
         self._levels = LevelsOf(settings.data_dir, kept)
-        self._people = PeopleOf(settings, kept)
+        self._people = PeopleOf(settings, kept, judged)
         self._settings, self._buffer, self._kept = settings, buffer, kept
         self._definitions = definitions
         self._strength_of = strength_of

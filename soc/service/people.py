@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -18,6 +18,7 @@ from soc.errors import RuleError
 from soc.model.event import Stored
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc
+from soc.model.unusual import Unusual
 from soc.settings import Settings
 from soc.store import unusual as store
 
@@ -45,10 +46,12 @@ def declared(settings: Settings) -> Declared:
 
 
 class PeopleOf:
-    """What is fed counts once it is written; `load` goes back to what was written last."""
+    """What is fed counts once it is written; `load` goes back to what was written last. `judged`: see `Watch`."""
 
-    def __init__(self, settings: Settings, kept: KeptCrowds) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: Settings, kept: KeptCrowds, judged: Callable[[Unusual], Unusual] = lambda one: one
+    ) -> None:
+        self._settings, self._judged = settings, judged
         self._kept, self._zone, self._most = kept, ZoneInfo(settings.detect.zone), settings.observe.most_crowds
         self._declared = Declared({})
         self._watch = Watch({}, self._zone)
@@ -58,7 +61,7 @@ class PeopleOf:
         self._declared = declared(self._settings)
         for fault in self._declared.faults:
             log.warning("a kind of entity cannot be used, the others run", definition=str(fault))
-        self._watch = Watch(self._declared.by_name, self._zone, most=self._most)
+        self._watch = Watch(self._declared.by_name, self._zone, most=self._most, judged=self._judged)
         saved = {key: Kept(*one) for key, one in self._kept.crowds().items()}
         # With a fault a kind that is missing may be a slip of the pen, and what was learned is worth keeping.
         whole = not self._declared.faults
@@ -71,9 +74,10 @@ class PeopleOf:
         return self._declared.faults
 
     def feed(self, events: Sequence[Stored]) -> tuple[list[Finding], list[RuleDoc]]:
-        """What these events bring about, in their order, and the rules that it is of."""
+        """What these events bring about that is not harmless, in their order, and the rules that it is of."""
         found = self._watch.feed(events)
         telemetry.UNUSUAL.inc(len(found))
+        found = [one for one in found if not one.harmless]
         names = sorted({one.people for one in found})
         return [finding_of(one) for one in found], [rule_of(self._declared.by_name[name]) for name in names]
 

@@ -73,6 +73,7 @@ SCHEMA = (
     levels.SCHEMA,
     unusual.SCHEMA,
     "DELETE FROM bucket;",  # their records had no place for surges and what is harmless; snapshots go on
+    unusual.SCHEMA_OF_A_KIND,
 )
 KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS

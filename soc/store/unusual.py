@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import orjson
 
+from soc.errors import NotFound
 from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
-from soc.model.unusual import Crowd, Reason, Unusual
+from soc.model.unusual import Covered, Crowd, Reason, Unusual
 from soc.store.base import Page
 from soc.store.cursor import decode, encode
 from soc.store.observed import ReadOnly, within
@@ -50,6 +51,7 @@ SCHEMA = """
         PRIMARY KEY (org, people)
     ) WITHOUT ROWID
 """
+SCHEMA_OF_A_KIND = "CREATE INDEX unusual_of_kind ON unusual (org, people, at)"
 _KEPT_MS = 365 * DAY_MS
 _SHOWN = 1000  # crowds
 Key = tuple[str, str]  # organisation, kind
@@ -116,6 +118,14 @@ class UnusualStore(Protocol):
         """Those folded into an alert, newest first."""
         ...
 
+    def one(self, scope: Scope, id_: str) -> Unusual:
+        """Raises `NotFound`, also outside the scope."""
+        ...
+
+    def before(self, scope: Scope, one: Unusual, *, limit: int = 200) -> list[Unusual]:
+        """Those of its organisation and kind that came before it, newest first."""
+        ...
+
     def crowds(self, scope: Scope) -> list[Crowd]:
         """By organisation and kind. Of organisations that had no room only those who may see all are told."""
         ...
@@ -147,6 +157,21 @@ class SqliteUnusual(ReadOnly):
         )
         return [_unusual(body) for (body,) in rows]
 
+    def one(self, scope: Scope, id_: str) -> Unusual:
+        where, values = within(scope)
+        rows = self._rows(f"SELECT body FROM unusual WHERE {where} AND id = ?", [*values, id_])
+        if not rows:
+            raise NotFound(f"there is no unusual entity {id_}")
+        return _unusual(rows[0][0])
+
+    def before(self, scope: Scope, one: Unusual, *, limit: int = 200) -> list[Unusual]:
+        where, values = within(scope)
+        rows = self._rows(
+            f"SELECT body FROM unusual WHERE {where} AND org = ? AND people = ? AND at < ? ORDER BY at DESC, id LIMIT ?",
+            [*values, one.org, one.people, one.at, limit],
+        )
+        return [_unusual(body) for (body,) in rows]
+
     def crowds(self, scope: Scope) -> list[Crowd]:
         where, values = within(scope)
         rows = self._rows(
@@ -164,4 +189,11 @@ def _row(one: Unusual) -> tuple[Any, ...]:
 
 def _unusual(body: str) -> Unusual:
     fields = orjson.loads(body)
-    return Unusual(**fields | {"reasons": tuple(Reason(**one) for one in fields["reasons"])})
+    return Unusual(
+        **fields
+        | {
+            "reasons": tuple(Reason(**one) for one in fields["reasons"]),
+            "week": tuple(fields.get("week", ())),
+            "harmless": tuple(Covered(**one) for one in fields.get("harmless", ())),
+        }
+    )

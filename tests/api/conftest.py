@@ -98,6 +98,10 @@ class World:
     series_job: str = "cd" * 12  # and one of series
     tests: list[str] = field(default_factory=list)  # routes that a test was sent to
 
+    @property
+    def unusual(self) -> SqliteUnusual:
+        return SqliteUnusual(self.anomalies._file)
+
     def clock(self) -> int:
         return self.now
 

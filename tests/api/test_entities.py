@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from unusual_made import AT, HOSTILE, noticed, unusual
 
+from api.entities import similar
+from soc.buffer.database import Database
 from soc.model.finding import Finding, finding_id
 from soc.model.rule import RuleDoc
 from soc.model.unusual import FIELD
+from soc.store.anomalies import SCHEMA
 
 HOUR, DAY = 3_600_000, 86_400_000
 RULE = RuleDoc("people-officers", "hash-officers", "An officer looks up unlike before", "high", "name: officers")
@@ -134,3 +139,72 @@ def test_before_the_observer_has_written_anything_there_is_nobody(client_of, sig
 @pytest.mark.parametrize("query", ["day=2026-3-2", "day=x", "day=9999-12-31", "day=20260302", "cursor=%F0", "limit=0"])
 def test_what_is_no_day_is_refused(client_of, query):
     assert client_of("viewer").get(f"/api/v1/entities?{query}").status_code in (400, 422)
+
+
+def test_one_with_its_week_and_what_is_like_it(client_of, world, anomaly_db, alert, there):
+    hour = unusual("hungyen", entity="canbo.a", at=AT - 3 * DAY)
+    hour = replace(hour, reasons=(replace(hour.reasons[0], feature="hour", kind="hour"),))
+    before = [
+        hour,
+        unusual("hungyen", entity="canbo.a", at=AT - 4 * DAY, surprise=2.0),
+        unusual("hungyen", entity="canbo.d", at=AT - 5 * DAY),
+        *(unusual("hungyen", entity=f"canbo.{n}", at=AT - 6 * DAY, surprise=30.0 + n) for n in range(9)),
+        replace(unusual("hungyen", entity="canbo.a", at=AT - 2 * DAY), people="consumers"),
+    ]
+    noticed(anomaly_db, before)
+    client_of("analyst").patch(f"/api/v1/alerts/{alert}", json={"version": 0, "status": "closed", "verdict": "benign"})
+    found = client_of("viewer").get(f"/api/v1/entities/{there[0].id}").json()
+    assert found["week"]["counts"] == [0] * 150 + [20] * 17 + [84]
+    assert (found["week"]["hours"][0], found["week"]["hours"][-1]) == (
+        "2026-02-23T13:00:00.000Z",
+        "2026-03-02T12:00:00.000Z",
+    )
+    likest = [(one["entity"], one["time"][:10]) for one in found["similar"]]
+    assert likest[:3] == [("canbo.b", "2026-03-02"), ("canbo.c", "2026-03-01"), ("canbo.d", "2026-02-25")], (
+        "alike to the last"
+    )
+    assert len(likest) == 5
+    assert ("canbo.a", "2026-02-26") in likest, "the same entity is preferred, though it was less alike"
+    assert all(one["likeness"] >= 0.3 for one in found["similar"]), "nothing that has nothing in common"
+    assert found["said"][0]["alert"] == alert
+    later = unusual("hungyen", entity="canbo.z", at=AT + DAY)
+    noticed(anomaly_db, [later])
+    (same,) = [
+        one
+        for one in client_of("viewer").get(f"/api/v1/entities/{later.id}").json()["similar"]
+        if one["alert"] == alert
+    ]
+    assert same["verdict"] == "benign", "what people thought of it then"
+    assert client_of("viewer").get(f"/api/v1/entities/{'f' * 32}").status_code == 404
+
+
+def test_likeness_is_that_of_reasons(there):
+    one = there[0]
+    ((_, alike),) = similar(one, [there[1]])
+    assert alike == pytest.approx(1.0)
+    assert similar(one, [one]) == []
+    bare = replace(there[1], reasons=())
+    assert similar(one, [bare]) == similar(replace(one, reasons=()), [there[1]]) == []
+    assert similar(one, [replace(one, at=one.at - HOUR)]) == [], "of the same episode"
+    assert similar(there[1], [one]) == [], "it came later"
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("vi", "Sự kiện mỗi giờ, bảy ngày"), ("en", "Events of each hour, seven days")]
+)
+def test_the_alert_has_a_plot_and_what_is_like_it(signed_in, alert, there, language, title):
+    page = signed_in("analyst").get(f"/alerts/{alert}", headers={"accept-language": language}).text
+    assert f"<title>{title}</title>" in page
+    assert page.count('class="bars"') == page.count('class="off"') == 1
+    assert page.count('class="day"') == 7, "the midnights of Viet Nam"
+    assert f'href="/alerts/{there[1].alert}"' in page
+    assert " style=" not in page
+    assert "ninhbinh" not in page.partition("<main")[2]
+
+
+def test_what_was_kept_before_there_were_weeks_is_shown_without(signed_in, anomaly_db, alert, there):
+    with Database(anomaly_db, SCHEMA).write() as db:
+        db.execute("UPDATE unusual SET body = json_remove(body, '$.week', '$.harmless')")
+    page = signed_in("analyst").get(f"/alerts/{alert}").text
+    assert "71 " in page
+    assert 'class="bars"' not in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from api.harmless import Standing
+from api.harmless import Standing, Watched
 from api.incidents import Desk
 from api.triage import decide
 from soc.errors import Conflict
@@ -168,7 +168,7 @@ def test_what_is_cut_short_between_verdict_and_series_is_mended_by_doing_it_agai
 ):
     mine, _ = alerts
     analyst, me = client_of("analyst"), world.stores.accounts.get("analyst")
-    ground = Standing(world.stores, world.anomalies, lambda: world.now)
+    ground = Standing(world.stores, world.anomalies, world.unusual, lambda: world.now)
     benign = Decision(status=Status.CLOSED, verdict=Verdict.BENIGN)
     killed_at(monkeypatch, ("api.triage.believe",), lambda: decide(ground, me, mine[0], benign))
     assert strengths(analyst) == {}
@@ -184,7 +184,7 @@ def test_an_incident_closed_again_is_heard_but_not_over_what_somebody_said_since
     analyst, me = client_of("analyst"), world.stores.accounts.get("analyst")
     made = analyst.post("/api/v1/incidents", json={"title": "Viettel", "alerts": mine[1:]}).json()
     close = IncidentDecision(status=IncidentStatus.CLOSED, verdict=Verdict.BENIGN)
-    desk = Desk(world.stores, me, world.now, world.anomalies)
+    desk = Desk(world.stores, me, world.now, Watched(world.anomalies, world.unusual))
     killed_at(monkeypatch, ("api.incidents.believe",), lambda: desk.decide(made["id"], close))
     assert strengths(analyst) == {}
     desk.decide(made["id"], close)
@@ -200,7 +200,7 @@ def test_a_bulk_asks_once_what_holds_and_ends_at_so_many_series(client_of, world
     assert bulk(analyst, CLOSE, 3)["moved"] == 1
     assert len(strengths(analyst)) == 1
     (cut,) = [one for one in world.stores.audit.list(action="series.harmless").items if one.target == "bulk"]
-    assert "the series of 2 more alerts have not" in cut.detail
+    assert "those of 2 more alerts have not" in cut.detail
     monkeypatch.undo()
     bulk(analyst, CLOSE, 3)
     asked = []
@@ -223,7 +223,7 @@ def test_the_page_says_how_many_series_and_reopens_as_many_at_once(signed_in, cl
     done = browser.post(
         f"/alerts/bulk?{where}", data={"action": "close", "verdict": "benign", "expected": 3}, headers=ENGLISH
     ).text
-    assert "series are judged otherwise from now on" in done
+    assert "series or entities are judged otherwise from now on" in done
     assert 'href="/anomalies#harmless"' in done
     assert 'value="reopen"' not in browser.get(f"/alerts/bulk?{where}").text
     closed = f"{where}&status=closed"
@@ -243,7 +243,7 @@ def test_closing_an_incident_as_benign_is_heard_and_reopening_it_too(client_of, 
 
 
 def test_an_alert_of_very_many_series_says_how_many_it_spoke_of(client_of, world, alerts, monkeypatch):
-    monkeypatch.setattr("api.harmless.MOST_OF_AN_ALERT", 1)
+    monkeypatch.setattr("api.verdicts.MOST_OF_AN_ALERT", 1)
     many = fire(world, "hungyen", 5, 1.0, "d" * 24)
     with world.anomalies._db.write() as db:
         db.execute("UPDATE anomaly SET alert = ? WHERE series = ?", (many, "c" * 24))

@@ -17,6 +17,7 @@ from rules.lists.pack import Entry
 from soc.model.anomaly import series_id
 from soc.model.delivery import delivery_id
 from soc.model.finding import alert_id
+from soc.model.harmless import behaviour
 from soc.model.indicator import ListType
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
@@ -32,6 +33,7 @@ SETTING = {"version": 0, "stage": "live", "reason": "noisy here", "orgs": {"hung
 # Two incidents of Hưng Yên, an alert of the first, and two of none.
 INCIDENT, OTHER = "a" * 24, "b" * 24
 JOINED, FREE, FREE_TOO = (alert_id("web-sqli", "hungyen", f"198.51.100.{n}", "2026-03-02") for n in (1, 2, 4))
+SAYINGS = "a" * 32, "b" * 32
 SURGE = {
     "name": "Enrolment",
     "since": "2026-07-01T07:00:00+07:00",
@@ -83,7 +85,12 @@ ROUTES = {
     ("POST", "/series/{series_id}/reset"): ("admin", {"data": {"reason": "moved"}}),
     ("GET", "/api/v1/entities"): ("viewer", {}),
     ("GET", "/api/v1/entities/counts"): ("viewer", {}),
+    ("GET", "/api/v1/entities/harmless"): ("viewer", {}),
+    ("GET", "/api/v1/entities/{item_id}"): ("viewer", {}),
+    ("POST", "/api/v1/entities/{item_id}/harmless"): ("analyst", {"json": {"reason": "moves house"}}),
+    ("POST", "/api/v1/entities/harmless/{saying_id}/withdraw"): ("analyst", {"json": {"reason": "over"}}),
     ("GET", "/entities"): ("viewer", {}),
+    ("POST", "/entities/harmless/{saying_id}/withdraw"): ("analyst", {"data": {"reason": "over"}}),
     ("GET", "/anomalies"): ("viewer", {}),
     ("GET", "/anomalies/{anomaly_id}"): ("viewer", {}),
     ("POST", "/anomalies/{anomaly_id}/harmless"): ("analyst", {"data": {"reason": "a new office"}}),
@@ -263,6 +270,9 @@ def theirs(world, lists_dir, anomaly_db):
         world.stores.policies.put(Policy(PolicyKind.SURGE, id_, 1, surge.body(), "national", NOW))
     observed(anomaly_db, [level("hungyen"), level("ninhbinh")])
     noticed(anomaly_db, [unusual("hungyen"), unusual("ninhbinh")])
+    for id_ in SAYINGS:
+        said = behaviour(id_, "", [unusual("hungyen")])
+        world.stores.policies.put(Policy(PolicyKind.HARMLESS, id_, 1, said.body(), "national", NOW, "known"))
     for org in world.alerts:
         world.keys.key(org)  # a person is searched for where there is one
 
@@ -282,6 +292,8 @@ def send(client, world, method, path, sent):
         "name": "scanners",
         "surge_id": "s-1" if path.startswith("/api/") else "s-2",
         "act": "stop",
+        "item_id": unusual("hungyen").id,
+        "saying_id": SAYINGS[path.startswith("/api/")],
         "route_id": "route-hungyen",
         "delivery_id": delivery_id("route-hungyen", world.alerts["hungyen"], "raised"),
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 from soc.buffer.database import Database
 from soc.model.event import iso
 from soc.model.finding import alert_id
-from soc.model.unusual import Crowd, Reason, Unusual
+from soc.model.unusual import Crowd, Reason, Unusual, entity_id
 from soc.store.anomalies import SCHEMA
 from soc.store.unusual import write
 
@@ -16,13 +16,14 @@ AT = 1_772_452_800_000  # 2026-03-02T12:00:00Z
 HOSTILE = "<script>alert('xss')</script>"
 
 
-def unusual(org: str, *, entity: str = "", at: int = AT, score: float = 0.8) -> Unusual:
+def unusual(org: str, *, entity: str = "", at: int = AT, score: float = 0.8, surprise: float = 9.3) -> Unusual:
+    """`surprise`: by its citizens."""
     entity = entity or f"canbo.{org}"
     text = {"vi": f"71 công dân khác nhau trong 15 phút ({org})", "en": f"71 different citizens in 15 minutes ({org})"}
     rare = {"vi": f"source.ip = {HOSTILE}: chưa từng có", "en": f"source.ip = {HOSTILE}: never before"}
     since = at - 1_200_000
     return Unusual(
-        id=f"{at:012x}{org.encode().hex():0>10.10}{int(score * 1e4):010x}",
+        id=f"{at:012x}{entity_id('officers', org, entity)}",
         people="officers",
         org=org,
         field="user.id",
@@ -35,9 +36,12 @@ def unusual(org: str, *, entity: str = "", at: int = AT, score: float = 0.8) -> 
         rule_hash="hash-officers",
         query=f'event.dataset:"lgsp.gateway" AND user.id:"{entity}" AND @timestamp:["{iso(since)}" TO "{iso(at + 1)}"}}',
         reasons=(
-            Reason("distinct govsoc.lgsp.subject", "distinct", "govsoc.lgsp.subject", "", 12.0, 71.0, 9.1, 9.3, text),
+            Reason(
+                "distinct govsoc.lgsp.subject", "distinct", "govsoc.lgsp.subject", "", 12.0, 71.0, 9.1, surprise, text
+            ),
             Reason("rare source.ip", "rare", "source.ip", HOSTILE, 0.0, 1.0, 0.02, 7.1, rare),
         ),
+        week=(0,) * 150 + (20,) * 17 + (84,),
     )
 
 

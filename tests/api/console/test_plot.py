@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from zoneinfo import ZoneInfo
 
-from api.console.plot import drawn, plot
+from api.console.plot import bars, drawn, midnights, plot
 from soc.model.anomaly import Reading
 
-MINUTE = 60_000
+MINUTE, HOUR = 60_000, 3_600_000
 
 
 def test_eight_days_are_drawn_whole_with_their_peaks():
@@ -49,3 +50,27 @@ def test_a_bucket_alone_between_gaps_is_seen_and_the_scale_is_said():
     assert (found.low, found.top, found.since, found.until) == (0.0, 1.0, 0, 99 * MINUTE)
     assert str(found.svg).index('class="band"') < str(found.svg).index('class="off"'), "the band hides no anomaly"
     assert drawn(readings[:1], MINUTE) is None
+
+
+def test_bars_are_scaled_from_nothing_and_the_hours_of_an_episode_are_marked():
+    found = bars([0, 10, 20, 5], 0, HOUR, (2 * HOUR + 5, 3 * HOUR + 1), "<events>", [HOUR, 9 * HOUR])
+    svg = str(found.svg)
+    (path,) = re.findall(r'class="bars" d="([^"]*)"', svg)
+    heights = [float(one) for one in re.findall(r"v-([0-9.]+)h", path)]
+    assert heights == [76.0, 152.0, 38.0], "none for none"
+    assert re.findall(r'class="off" x="([0-9.]+)" y="0" width="([0-9.]+)"', svg) == [("320.0", "316.0")]
+    assert svg.count('class="day"') == 1, "no line outside"
+    assert "<title>&lt;events&gt;</title>" in svg
+    assert (found.low, found.top, found.since, found.until) == (0.0, 20.0, 0, 4 * HOUR)
+    assert bars([], 0, HOUR, (0, 0)) is None
+    assert 'class="off" x="4.0"' in str(bars([1, 1], 4 * HOUR, HOUR, (0, 5 * HOUR)).svg), (
+        "what began before is marked from the left"
+    )
+
+
+def test_midnights_are_those_of_people():
+    monday = 1_772_409_600_000  # 2026-03-02T00:00Z, 7:00 in Viet Nam
+    assert midnights(monday, monday + 48 * HOUR, ZoneInfo("Asia/Ho_Chi_Minh"))[:2] == [
+        monday + 17 * HOUR,
+        monday + 41 * HOUR,
+    ]

@@ -17,7 +17,7 @@ from soc.cli.context import local_time
 from soc.errors import ConfigError
 from soc.model.event import iso
 from soc.model.finding import Finding
-from soc.model.harmless import Harmless, body_of
+from soc.model.harmless import HarmlessSeries
 from soc.model.org import EVERYTHING
 from soc.model.policy import Policy, PolicyKind
 from soc.service.observer import Watching
@@ -141,7 +141,7 @@ def test_a_backtest_knows_what_is_laid_down_and_says_what_it_cuts(place, monkeyp
     monkeypatch.undo()
     monkeypatch.setattr("soc.service.process.now_ms", lambda: START + 2 * 86_400_000)
     (anomaly,) = json.loads(soc(place, *words, "--json").stdout)["anomalies"]
-    harmless = Harmless(anomaly["series"], "delivery", "hungyen", 1e6, anomaly["alert"])
+    harmless = HarmlessSeries(anomaly["series"], "delivery", "hungyen", 1e6, anomaly["alert"])
     policies = open_stores(place).policies
-    policies.put(Policy(PolicyKind.HARMLESS, harmless.series, 1, body_of(harmless), "lan", START, "a test"))
+    policies.put(Policy(PolicyKind.HARMLESS, harmless.series, 1, harmless.body(), "lan", START, "a test"))
     assert json.loads(soc(place, *words, "--json").stdout)["anomalies"] == []

@@ -9,7 +9,7 @@ from detector.series.definition import loads
 from soc.backtest.series import Cut, plain
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
-from soc.model.harmless import Harmless, body_of
+from soc.model.harmless import HarmlessEntity, HarmlessSeries
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.service import observed
@@ -97,8 +97,10 @@ def test_other_policies_do_not_make_it_begin_anew_and_of_the_others_the_latest_i
 
     (first,) = stopped()
     policies.put(Policy(PolicyKind.RULE, "r", 1, {"stage": "live"}, "lan", START, ""))
+    entity = HarmlessEntity("c" * 44, "officers", "hungyen", "user.id", "canbo.01", "b" * 24, ()).body()
+    policies.put(Policy(PolicyKind.HARMLESS, "c" * 44, 1, entity, "lan", START, ""))
     assert stopped() == set()
-    harmless = body_of(Harmless("a" * 24, "delivery", "hungyen", 3.0, "b" * 24))
+    harmless = HarmlessSeries("a" * 24, "delivery", "hungyen", 3.0, "b" * 24).body()
     policies.put(Policy(PolicyKind.HARMLESS, "a" * 24, 1, harmless, "lan", START, ""))
     (second,) = stopped()
     assert places() == {first, second}

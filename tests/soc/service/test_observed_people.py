@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,13 @@ from officers import CURIOUS, DAY, lookups
 from streams import START
 
 from detector.people import watch
+from soc.model.harmless import behaviour
 from soc.model.org import EVERYTHING, Scope
-from soc.model.unusual import Unusual
+from soc.model.policy import Policy, PolicyKind
+from soc.model.unusual import Covered, Unusual
 from soc.query.parse import parse
 from soc.service.handover import take
+from soc.service.harmless import KnownHarmless
 from soc.service.people import people_dir
 from soc.store.anomalies import SqliteAnomalies, anomalies_file
 from soc.store.base import AlertFilter
@@ -177,3 +182,52 @@ def test_a_slip_of_the_pen_costs_nothing_that_was_learned(tmp_path):
             observer.drain()
     (mine,) = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
     assert mine.entities == 12, "those of the first day are known still"
+
+
+def said_before(place: Path, said: Sequence[Policy]) -> list[Unusual]:
+    """What the observer shows of the curious one where this had been laid down before."""
+    policies = open_stores(place).policies
+    for policy in said:
+        policies.put(policy)
+    append(place, list(lookups(DAYS, 1, curious_on=4)))
+    harmless = KnownHarmless(policies)
+    harmless.load()
+    with watching(place, NO_SERIES, judged=harmless.judged) as (observer, _):
+        observer.drain()
+    return [one for one in shown(place) if one.entity == CURIOUS]
+
+
+def saying(of: Unusual, **other: str) -> list[Policy]:
+    said = replace(behaviour("a" * 44, of.alert, [of]), **other)
+    return [Policy(PolicyKind.HARMLESS, said.id, 1, said.body(), "lan", START, "moves an archive")]
+
+
+def test_what_was_said_to_be_harmless_raises_no_alert_and_is_kept_and_learned_alike(curious, tmp_path):
+    expected = [one for one in shown(curious) if one.entity == CURIOUS]
+    first, *others = expected
+    assert others, "by other features, of the same episode"
+    found = said_before(tmp_path, saying(first))
+    assert [replace(one, harmless=(), alert=first.alert) for one in found] == expected, "the same was learned"
+    assert [(one.alert, one.harmless) for one in found] == [
+        ("", (Covered("lan", START, "moves an archive", first.alert),)),
+        *((first.alert, ()) for _ in others),
+    ], "what nobody spoke of is raised as ever"
+    before, after = ({id_: count for *_, id_, count in alerts(place)} for place in (curious, tmp_path))
+    assert after == before | {first.alert: before[first.alert] - 1}
+
+
+def test_what_was_withdrawn_or_said_of_others_raises_alerts_again(curious, tmp_path):
+    expected = [one for one in shown(curious) if one.entity == CURIOUS]
+    (said,) = saying(expected[0])
+    for name, laid in {
+        "withdrawn": [said, replace(said, version=2, body=None)],
+        "elsewhere": saying(expected[0], org="ninhbinh"),
+        "somebody": saying(expected[0], entity="canbo.01"),
+        "another": saying(expected[0], people="consumers"),
+        "less": [
+            replace(said, body=dict(said.body) | {"limits": [[*one[:3], one[3] / 1.2] for one in said.body["limits"]]})
+        ],
+        "damaged": [replace(said, body=dict(said.body) | {"limits": "all"})],
+    }.items():
+        assert said_before(tmp_path / name, laid) == expected, name
+        assert alerts(tmp_path / name) == alerts(curious), name
