@@ -106,11 +106,12 @@ class Learner:
                 sums[0] += root
                 sums[1] += many
         first = not own.buckets  # then all is new, which says nothing
-        for at, some in enumerate(judged.new.fresh):
-            if activity.counts[at]:
-                total = weight * sum(activity.counts[at].values())
-                own.totals[at] += total
-                theirs.totals[at] += total
+        fresh, totals, all_totals = judged.new.fresh, own.totals, theirs.totals
+        for at, counts in enumerate(activity.counts):
+            if counts:
+                some, total = fresh[at], weight * sum(counts.values())
+                totals[at] += total
+                all_totals[at] += total
                 own.had[at] += weight
                 if not first:
                     theirs.had[at] += weight

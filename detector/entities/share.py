@@ -12,7 +12,8 @@ from math import log
 from detector.entities.profile import Activity, Population, Profile
 from detector.entities.surprise import Near, Raw
 
-_LEAST_EVENTS = 20  # of the field: few make no share, and whoever mistypes a password six times is no news
+_LEAST_EVENTS = 20  # of the field, here or usually: six mistyped passwords of seven are no share, and no news
+_LEAST_HERE = 6  # of whoever usually has more
 _LEAST_COUNT = 4  # of them with the value
 _LEAST_RATIO = 2.0  # times the expected share, before a share is worth a word
 _MOST_VALUES = 100  # of a field, among everybody, and ...
@@ -51,16 +52,22 @@ def plain(everybody: Population) -> list[int]:
 def shared(profile: Profile, near: Near, activity: Activity, base: int) -> list[Raw]:
     """Of each plain field the value that has too great a share of the events. `base`: the first of these features."""
     found: list[Raw] = []
-    if activity.events < _LEAST_EVENTS:
+    if activity.events < _LEAST_HERE:
         return found
     for at in near.plain:
         counts = activity.counts[at]
         whole = sum(counts.values())
-        if whole >= _LEAST_EVENTS and (activity.beyond is None or at not in activity.beyond):
+        if _enough(whole, profile, at) and (activity.beyond is None or at not in activity.beyond):
             greatest = _greatest(profile, near, at, counts, whole, base + at)
             if greatest is not None:
                 found.append(greatest)
     return found
+
+
+def _enough(whole: int, profile: Profile, at: int) -> bool:
+    """Whether so many events of the field make a share, or are what is left of those that would."""
+    own = profile.habits
+    return whole >= _LEAST_EVENTS or (whole >= _LEAST_HERE and own.totals[at] >= _LEAST_EVENTS * own.had[at] > 0)
 
 
 def _greatest(profile: Profile, near: Near, at: int, counts: dict[str, int], whole: int, feature: int) -> Raw | None:

@@ -151,12 +151,13 @@ def test_as_many_calls_as_always_of_which_forty_in_a_hundred_fail(reasons):
     assert share.actual > 0.3
 
 
-def test_as_many_failures_as_in_a_busy_hour_and_nothing_else(reasons):
-    found = reasons(calls(random.Random(7), "c3", TEN, 20, 1.0))
+@pytest.mark.parametrize("many", [7, 20])
+def test_as_many_failures_as_in_a_busy_hour_and_nothing_else(reasons, many):
+    found = reasons(calls(random.Random(7), "c3", TEN, many, 1.0))
     assert found[0].feature == "share event.outcome=failure"
 
 
-@pytest.mark.parametrize(("many", "failing"), [(45, 0.03), (450, 0.03), (8, 1.0)])
+@pytest.mark.parametrize(("many", "failing"), [(45, 0.03), (450, 0.03), (5, 1.0)])
 def test_no_share_is_told_of_what_is_usual_or_of_few(reasons, many, failing):
     assert not [why for why in reasons(calls(random.Random(7), "c3", TEN, many, failing)) if why.kind is Kind.SHARE]
 
