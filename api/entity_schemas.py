@@ -19,7 +19,9 @@ SayingId = Annotated[str, Field(pattern="^([0-9a-f]{32}|[0-9a-f]{44})$", descrip
 class ReasonOut(BaseModel):
     feature: str = Field(description="such as `distinct govsoc.lgsp.subject`, `rare source.ip`, `hour`")
     value: str = Field(description="what is rare or counted; empty where it is no value")
-    expected: float = Field(description="a count; of a value that is rare, the share of its own time that it has it")
+    expected: float = Field(
+        description="a count; of a value that is rare, the share of its own time that it has it; of a share one, as `actual` and `peers`"
+    )
     actual: float
     peers: float = Field(description="as `expected`, of its peers")
     surprise: float = Field(description="nats: 7 is once in 1,100, 9 once in 8,000")

@@ -65,4 +65,4 @@ def _numbers(profiles: Profiles) -> Iterator[list[float]]:
 def _lists(habits: Habits) -> Iterator[list[float]]:
     yield from habits.sums
     yield from habits.days
-    yield from (habits.had, habits.fresh, habits.hours, habits.busy)
+    yield from (habits.had, habits.fresh, habits.totals, habits.hours, habits.busy)

@@ -14,6 +14,7 @@ class Kind(StrEnum):
 
     EVENTS = "events"  # how many events
     COUNT = "count"  # how many events with one value of a field
+    SHARE = "share"  # of a field's events, the part with one value
     DISTINCT = "distinct"  # how many different values of a field
     FRESH = "fresh"  # how many values of a field that the entity never had
     NEXT = "sequential"  # how many numbers that follow each other
@@ -29,7 +30,7 @@ class Why:
     """One reason. `surprise`: nats, the negative logarithm of how often such is seen in the population.
 
     `expected` and `actual` are counts; of a value that is rare, the share (0..1) of the entity's buckets that have it, and of its peers
-    in `peers`. `value` is what is rare or counted.
+    in `peers`. All three are shares where a share is too great, `actual` one `of` so many events. `value` is what is rare or counted.
     """
 
     kind: Kind
@@ -39,12 +40,15 @@ class Why:
     actual: float
     peers: float
     surprise: float
+    of: int = 0
 
     @property
     def feature(self) -> str:
         """Its name: `events`, `distinct destination.ip`, `event.outcome=failure`, `rare process.name`, `hour`."""
         if self.kind is Kind.COUNT:
             return f"{self.field}={self.value}"
+        if self.kind is Kind.SHARE:
+            return f"share {self.field}={self.value}"
         return f"{self.kind} {self.field}" if self.field else str(self.kind)
 
 
@@ -82,7 +86,7 @@ def iso_of(item: Item) -> str:
 def features(what: Sequence[str], travel: int = -1) -> list[tuple[Kind, str]]:
     """Every feature, in the order in which `surprise.py` numbers them. `travel`: which of the fields says where the entity is."""
     named = [(Kind.EVENTS, "")]
-    for kind in (Kind.DISTINCT, Kind.FRESH, Kind.NEXT, Kind.RARE, Kind.COUNT):
+    for kind in (Kind.DISTINCT, Kind.FRESH, Kind.NEXT, Kind.RARE, Kind.COUNT, Kind.SHARE):
         named += [(kind, name) for name in what]
     named += [(Kind.EVENTS_DAY, ""), *((Kind.DISTINCT_DAY, name) for name in what), (Kind.HOUR, "")]
     return [*named, (Kind.TRAVEL, what[travel] if travel >= 0 else "")]

@@ -10,6 +10,7 @@ from detector.entities.age import HALF_LIFE_DAYS, TAIL_HALF_LIFE_DAYS
 from detector.entities.budget import DAY_MS
 from detector.entities.cell import Cell
 from detector.entities.profile import SLOTS, Activity, Habits, Population, Profile
+from detector.entities.share import plain
 from detector.entities.surprise import Near, Raw, Values
 from detector.entities.week import HOUR_MS
 
@@ -48,6 +49,7 @@ class Learner:
         self._unseen = [
             first / (new + self.weight) for first, new in zip(peers.unseen, peers.habits.fresh, strict=True)
         ]
+        self._plain = plain(peers)
         self._seen: list[Judged] = []
         self._surprised: list[tuple[int, float]] = []
         self._sums: list[tuple[int, float]] = []
@@ -60,7 +62,7 @@ class Learner:
             fresh, had = group.habits.fresh, group.habits.had
             usual = [(new + 0.5 * weight) / (all_ + weight) for new, all_ in zip(fresh, had, strict=True)]
             self._usual[id(group)] = usual
-        return Near(everybody, group, usual, self._unseen, weight, busy)
+        return Near(everybody, group, usual, self._unseen, weight, busy, self._plain)
 
     def begin(self, profile: Profile) -> None:
         """A new day of this entity: the one before becomes history."""
@@ -103,8 +105,12 @@ class Learner:
                 sums[0] += root
                 sums[1] += many
         first = not own.buckets  # then all is new, which says nothing
-        for at, some in enumerate(judged.new.fresh):
-            if activity.counts[at]:
+        fresh, totals, all_totals = judged.new.fresh, own.totals, theirs.totals
+        for at, counts in enumerate(activity.counts):
+            if counts:
+                some, total = fresh[at], weight * sum(counts.values())
+                totals[at] += total
+                all_totals[at] += total
                 own.had[at] += weight
                 if not first:
                     theirs.had[at] += weight

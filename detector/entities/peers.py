@@ -82,6 +82,7 @@ def _join(group: Population, profile: Profile) -> None:
     for some, all_ in (
         (own.had, theirs.had),
         (own.fresh, theirs.fresh),
+        (own.totals, theirs.totals),
         (own.hours, theirs.hours),
         (own.busy, theirs.busy),
     ):

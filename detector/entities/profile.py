@@ -78,11 +78,12 @@ class Habits:
 
     `buckets`: how many. `sums`: of events, then of distinct, fresh and sequential values of each field, what is behind `buckets` in a cell.
     `days`: cells of a day's events, then of each field's distinct values. `had`: in how many buckets each field was; `fresh`: in how many
-    it had a value that was new to the entity. `hours`: how often active in each slot; `busy`: how many buckets in each slot, then the sums
-    of square roots of their events. `placed`: in how many buckets it was known where the entity was; `moved`: in how many at several.
+    it had a value that was new to the entity; `totals`: its values of all events, of which those of a cell are a part. `hours`: how often
+    active in each slot; `busy`: how many buckets in each slot, then the sums of square roots of their events. `placed`: in how many buckets
+    it was known where the entity was; `moved`: in how many at several.
     """
 
-    __slots__ = ("buckets", "busy", "days", "fresh", "had", "hours", "moved", "placed", "sums")
+    __slots__ = ("buckets", "busy", "days", "fresh", "had", "hours", "moved", "placed", "sums", "totals")
 
     def __init__(self, fields: int) -> None:
         self.buckets = 0.0
@@ -90,6 +91,7 @@ class Habits:
         self.days: list[Cell] = [[0.0, 0.0, 0.0] for _ in range(1 + fields)]
         self.had = [0.0] * fields
         self.fresh = [0.0] * fields
+        self.totals = [0.0] * fields
         self.hours = [0.0] * SLOTS
         self.busy = [0.0] * (2 * SLOTS)
         self.placed = self.moved = 0.0

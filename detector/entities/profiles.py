@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from detector.entities import age, travel
+from detector.entities import age, share, travel
 from detector.entities.bounds import Bounds
 from detector.entities.budget import DAY_MS, Budget
 from detector.entities.family import FAMILIES, summed
@@ -211,13 +211,14 @@ class Profiles:
     ) -> tuple[list[Raw], Judged]:
         fields, weight = len(self.what), learner.weight
         peers = self.groups[profile.group] if profile.group >= 0 else self.peers
-        first_value, first_day = 1 + 3 * fields, 1 + 5 * fields
+        first_value, first_day = 1 + 3 * fields, 1 + 6 * fields
         last = first_day + 1 + fields
         near = learner.near(peers, busyness(profile.habits, learner.slot, weight))
         found = new(profile, self.peers, activity)
         fresh = found.fresh if profile.habits.buckets else [0] * fields
         numbers = [activity.events, *map(activity.distinct, range(fields)), *fresh, *found.sequential]
         raws = valued(profile, near, activity, first_value)
+        raws += share.shared(profile, near, activity, first_value + 2 * fields)
         raws += counted(profile, peers, numbers, weight, near.busy)
         profile.today.note(activity)
         raws += today(profile, peers, activity, weight, first_day)
@@ -237,7 +238,7 @@ class Profiles:
             level = self.tails.level(raw.feature, raw.surprise)
             if level > _LEAST_LEVEL:
                 kind, name = self.features[raw.feature]
-                whys.append(Why(kind, name, raw.value, raw.expected, raw.actual, raw.peers, level))
+                whys.append(Why(kind, name, raw.value, raw.expected, raw.actual, raw.peers, level, raw.of))
         whys.sort(key=lambda why: (-why.surprise, why.feature))
         return whys
 

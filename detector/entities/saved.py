@@ -99,12 +99,12 @@ def _restore(profiles: Profiles, state: dict[str, Any]) -> None:
 
 def _habits(habits: Habits) -> list[object]:
     counts = [habits.buckets, habits.placed, habits.moved]
-    return [counts, habits.sums, habits.days, habits.had, habits.fresh, habits.hours, habits.busy]
+    return [counts, habits.sums, habits.days, habits.had, habits.fresh, habits.totals, habits.hours, habits.busy]
 
 
 def _habits_of(saved: list[Any]) -> Habits:
     habits = Habits(0)
-    counts, habits.sums, habits.days, habits.had, habits.fresh, habits.hours, habits.busy = saved
+    counts, habits.sums, habits.days, habits.had, habits.fresh, habits.totals, habits.hours, habits.busy = saved
     habits.buckets, habits.placed, habits.moved = counts
     return habits
 

@@ -36,6 +36,7 @@ class Raw(NamedTuple):
     expected: float
     actual: float
     peers: float
+    of: int = 0  # events of which `actual` is a share
 
 
 def counted(profile: Profile, peers: Population, numbers: list[int], weight: float, busy: float) -> list[Raw]:
@@ -87,6 +88,7 @@ class Near(NamedTuple):
     unseen: list[float]
     weight: float
     busy: float  # times its usual number of events at this hour
+    plain: list[int]  # fields that nearly always have one value; see `share.py`
 
 
 class Values(NamedTuple):

@@ -66,6 +66,9 @@ def worded(why: Why, minutes: int) -> str:
             return f"{actual} events in {minutes} minutes ({usual})"
         case Kind.COUNT:
             return f"{actual} events with {why.field} = {value} in {minutes} minutes ({usual})"
+        case Kind.SHARE:
+            part, usual = why.actual * why.of, f"usual {why.expected:.1%}, others {why.peers:.1%}"
+            return f"{part:,.0f} of {why.of:,} events ({why.actual:.0%}) have {why.field} = {value} ({usual})"
         case Kind.DISTINCT:
             return f"{actual} different {why.field} in {minutes} minutes ({usual})"
         case Kind.FRESH:

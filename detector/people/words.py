@@ -56,6 +56,7 @@ _TEXTS: Mapping[str, Mapping[Kind, str]] = {
     "vi": {
         Kind.EVENTS: "{actual} sự kiện trong {minutes} phút ({usual})",
         Kind.COUNT: "{actual} sự kiện có {field} = {value} trong {minutes} phút ({usual})",
+        Kind.SHARE: "{part} trong {whole} sự kiện ({actual}) có {field} = {value} (thường {own}, nơi khác {others})",
         Kind.DISTINCT: "{actual} {field} khác nhau trong {minutes} phút ({usual})",
         Kind.FRESH: "{actual} {field} chưa từng có trước đây, trong {minutes} phút ({usual})",
         Kind.NEXT: "{actual} lần {field} có số nối tiếp số khác, trong {minutes} phút ({usual})",
@@ -68,6 +69,7 @@ _TEXTS: Mapping[str, Mapping[Kind, str]] = {
     "en": {
         Kind.EVENTS: "{actual} events in {minutes} minutes ({usual})",
         Kind.COUNT: "{actual} events with {field} = {value} in {minutes} minutes ({usual})",
+        Kind.SHARE: "{part} of {whole} events ({actual}) have {field} = {value} (usual {own}, others {others})",
         Kind.DISTINCT: "{actual} different {field} in {minutes} minutes ({usual})",
         Kind.FRESH: "{actual} {field} never seen of it before, in {minutes} minutes ({usual})",
         Kind.NEXT: "{actual} times {field} whose number follows another one's, in {minutes} minutes ({usual})",
@@ -93,12 +95,16 @@ def worded(why: Why, minutes: int, language: str) -> str:
     """The reason as a sentence in `vi` or `en`. `minutes`: how long a bucket is."""
     value = why.value if len(why.value) <= _SHOWN else why.value[:_SHOWN] + "..."
     rare = why.kind is Kind.RARE
-    name = why.field if rare or why.kind is Kind.COUNT else _FIELDS[language].get(why.field, why.field)
-    own, others = _share(language, why.expected, 0), _share(language, why.peers, 0)
+    name = why.field if rare or why.kind in (Kind.COUNT, Kind.SHARE) else _FIELDS[language].get(why.field, why.field)
+    digits = 1 if why.kind is Kind.SHARE else 0
+    own, others = _share(language, why.expected, digits), _share(language, why.peers, digits)
+    actual = _share(language, why.actual, 0) if why.kind is Kind.SHARE else _number(language, why.actual, 0)
     if rare:
         own, others = _either(language, _OWN, why.expected), _either(language, _OTHERS, why.peers)
     return _TEXTS[language][why.kind].format(
-        actual=_number(language, why.actual, 0),
+        actual=actual,
+        part=_number(language, why.actual * why.of, 0),
+        whole=_number(language, why.of, 0),
         minutes=minutes,
         field=name,
         value=value,

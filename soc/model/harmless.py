@@ -63,9 +63,9 @@ class Limit(NamedTuple):
     surprise: float
 
     def __str__(self) -> str:
-        """As reasons are named, and with the value: `rare source.ip 203.0.113.7`, `event.outcome=failure`, `hour 03:00`."""
-        if self.kind == "count":
-            return f"{self.field}={self.value}"
+        """As reasons are named, and with the value: `rare source.ip 203.0.113.7`, `share event.outcome=failure`, `hour 03:00`."""
+        if self.kind in ("count", "share"):
+            return f"{'share ' * (self.kind == 'share')}{self.field}={self.value}"
         return " ".join(filter(None, (self.kind, self.field, self.value)))
 
 

@@ -25,7 +25,8 @@ def entity_id(people: str, org: str, entity: str) -> str:
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One thing that surprised. `feature`: its name, such as `distinct govsoc.lgsp.subject`; `kind` the first word of that. `expected` and
-    `actual` are counts; of a value that is rare, the share (0..1) of the entity's buckets that have it, and of its peers in `peers`.
+    `actual` are counts; of a value that is rare, the share (0..1) of the entity's buckets that have it, and of its peers in `peers`; all
+    three are shares of events where a share is too great.
     `surprise`: nats. `text`: a sentence, by language."""
 
     feature: str
