@@ -27,7 +27,7 @@ MEASURED_BY = {
     "lgsp.duplicates": ("lgsp-duplicates", "lgsp-calls"),
     "portal.error_ratio": ("portal-errors", "portal-errors-hourly", "portal-answered"),
     "procedure.error_ratio": ("portal-procedure-errors",),
-    "portal.latency": ("portal-latency", "portal-procedure-latency", "portal-fast"),
+    "portal.latency": ("portal-latency", "portal-fast"),
 }
 
 

@@ -28,7 +28,7 @@ _PORTAL, _OTP, _LGSP = (
     frozenset({"otp.gateway"}),
     frozenset({"lgsp.gateway"}),
 )
-_ASKED_FOR = portal.CODES[:5]  # of the others a small portal sees too few requests to tell
+_ASKED_FOR = portal.CODES[:3]  # of the others a small portal sees too few requests to tell
 _BIG = tuple(name for name, (share, _) in CARRIERS.items() if share > 0.1)
 _RETRY_AFTER_MS = 60_000
 _WHO = ("phone", "carrier", "account", "client_ip")

@@ -21,7 +21,7 @@ from soc.query.parse import parse
 from soc.simulator import Planned, Rates, World, portal
 from soc.simulator.line import DAY_MS, HOUR_MS, MINUTE_MS, ZONE
 
-ERRORS, LATENCY = "portal-procedure-errors", "portal-procedure-latency"
+ERRORS = "portal-procedure-errors"
 MIDNIGHT = int(datetime(2026, 3, 2, tzinfo=ZONE).timestamp() * 1000)  # a Monday
 CODES = [f"1.{number:06d}" for number in range(4001, 6001)]
 
@@ -33,28 +33,26 @@ def request(at: int, n: int, code: str | None, status: int = 200, **more: object
 
 
 class Seen:
-    """What the shipped definitions by procedure make of these events."""
+    """What the definition that comes with govsoc makes of these events."""
 
     def __init__(self, events: Iterable[Stored]) -> None:
-        self.definitions = {name: one for name, one in load([CONTENT]).by_name.items() if name in (ERRORS, LATENCY)}
+        definition = load([CONTENT]).by_name[ERRORS]
         self.called: dict[str, list[int]] = defaultdict(list)  # procedure -> starts of the buckets that call about it
-        self.slow: dict[str, list[int]] = defaultdict(list)
-        self.aggregator = Aggregator(self.definitions)
-        tracks: dict[tuple[str, int], Track] = {}
+        self.aggregator = Aggregator({ERRORS: definition})
+        tracks: dict[int, Track] = {}
         for closed in self.aggregator.feed(events):
             board = closed.board
             for slot, (value, weight) in closed.readings or ():
-                key = (board.definition.name, slot)
-                track = tracks.get(key) or tracks.setdefault(
-                    key, Track(board.definition, board.meter, ZoneInfo("Asia/Ho_Chi_Minh"))
+                track = tracks.get(slot) or tracks.setdefault(
+                    slot, Track(definition, board.meter, ZoneInfo("Asia/Ho_Chi_Minh"))
                 )
-                _, call = track.step(board.definition, closed.start, value, weight, 0.0)
+                _, call = track.step(definition, closed.start, value, weight, 0.0)
                 if call is not None:
-                    told = self.called if board.definition.name == ERRORS else self.slow
-                    told["".join(board.keys[slot] or ("",))].append(closed.start)
+                    self.called["".join(board.keys[slot] or ("",))].append(closed.start)
 
-    def board(self, name: str) -> Board:
-        return next(one for one in self.aggregator.boards() if one.definition.name == name)
+    @property
+    def board(self) -> Board:
+        return next(iter(self.aggregator.boards()))
 
 
 def day_of(
@@ -80,16 +78,13 @@ def test_the_one_that_fails_is_called_about_and_no_other() -> None:
     seen = Seen(day_of(6000, 1.5, 1, failing, 0.9, CODES[:20]))
     assert set(seen.called) == {failing}
     assert MIDNIGHT + 1.5 * DAY_MS - 2 * HOUR_MS < seen.called[failing][0] < MIDNIGHT + 1.5 * DAY_MS - HOUR_MS
-    assert not seen.slow
 
 
 @pytest.mark.long
 def test_two_thousand_that_are_seldom_asked_for_call_nobody() -> None:
     seen = Seen(day_of(20_000, 3, 2))
     assert not seen.called
-    assert not seen.slow
-    for board in seen.aggregator.boards():
-        assert len(board.slots) <= board.definition.max_series + 1, "the rest are one series"
+    assert len(seen.board.slots) == seen.board.definition.max_series + 1, "the rest are one series"
 
 
 def test_what_is_about_no_procedure_and_what_is_made_up_makes_no_series() -> None:
@@ -97,7 +92,7 @@ def test_what_is_about_no_procedure_and_what_is_made_up_makes_no_series() -> Non
     events += [request(MIDNIGHT + (300 + n) * 1000, 300 + n, f"1.{n:06d}", 404) for n in range(300)]
     events += [request(MIDNIGHT + (600 + n) * 1000, 600 + n, CODES[0]) for n in range(1000)]
     seen = Seen(events)
-    assert set(seen.board(ERRORS).slots) == set(seen.board(LATENCY).slots) == {(CODES[0],)}
+    assert set(seen.board.slots) == {(CODES[0],)}
 
 
 def test_a_code_is_searched_for_as_it_stands() -> None:
