@@ -34,7 +34,7 @@ BATCH = 1_000  # events; some minutes
 DECLARED = 3.0  # times the usual: what the plan's surge brings, too
 FAULTS = (
     "otp_loss", "otp_late_codes", "otp_verify_failures", "lgsp_slow", "lgsp_timeouts", "lgsp_certificate", "lgsp_quota",
-    "lgsp_link_flaps", "lgsp_duplicates", "portal_errors", "portal_slow",
+    "lgsp_link_flaps", "lgsp_duplicates", "portal_errors", "portal_slow", "procedure_errors",
 )  # fmt: skip
 
 

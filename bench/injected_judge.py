@@ -26,6 +26,7 @@ MEASURED_BY = {
     "lgsp.error_ratio": ("lgsp-failures", "lgsp-failures-hourly", "lgsp-refusals", "lgsp-answered"),
     "lgsp.duplicates": ("lgsp-duplicates", "lgsp-calls"),
     "portal.error_ratio": ("portal-errors", "portal-errors-hourly", "portal-answered"),
+    "procedure.error_ratio": ("portal-procedure-errors",),
     "portal.latency": ("portal-latency", "portal-fast"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collector.parse.base import Context, add_source, load_object, relate
 from collector.parse.json_fields import number, take_time, text
+from collector.parse.procedure import FIELD, code_of
 from collector.parse.web import split_url
 from soc.errors import ParseError
 from soc.model.event import Fields
@@ -28,6 +29,7 @@ _ALIASES = {
     "faultCode": "fault_code",
     "faultString": "fault_string",
     "timestamp": "time",
+    **dict.fromkeys(("procedureCode", "procedure_code", "maTTHC", "MaTTHC", "maThuTuc", "ma_thu_tuc"), "procedure"),
 }
 # key -> field
 _TEXTS = {
@@ -67,6 +69,8 @@ def parse_lgsp(line: str, context: Context) -> Fields:
         if (value_number := number(document, key)) is not None:
             fields[name] = value_number
     _http(fields, document, status)
+    if code := code_of(document.get("procedure")):
+        fields[FIELD] = code
     if correlation := text(document, "correlation_id"):
         fields["trace.id"] = correlation
     if (duration_ms := number(document, "duration_ms")) is not None:

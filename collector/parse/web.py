@@ -11,6 +11,7 @@ import re
 from urllib.parse import unquote
 
 from collector.parse.base import Context, add_source, is_ip, is_public, relate
+from collector.parse.procedure import FIELD, LIKELY, code_in
 from collector.parse.time import parse_clf
 from soc.errors import ParseError
 from soc.model.event import Fields
@@ -131,8 +132,10 @@ def _request(fields: Fields, request: str) -> None:
 
 
 def split_url(fields: Fields, target: str) -> None:
-    """`url.*` of a request target; path and query are percent-decoded, `url.original` is as sent."""
+    """`url.*` of a request target, and the procedure that it is about; path and query are percent-decoded, `url.original` is as sent."""
     fields["url.original"] = target
+    if "." in target and LIKELY(target) and (code := code_in(target)):
+        fields[FIELD] = code
     path, mark, query = target.partition("?")
     if path[:1] != "/" and "://" in path:  # absolute form, sent to proxies
         scheme, _, rest = path.partition("://")

@@ -9,6 +9,7 @@ from soc.errors import ConfigError
 from soc.simulator.episode import Effect, Episode, Incident
 from soc.simulator.line import Entry
 
+_SHOWN = 20  # names in one message
 Change = Callable[[Entry], Iterable[Entry]]
 
 
@@ -16,7 +17,8 @@ def one_of(value: str, of: Iterable[str], rng: Random, what: str, choose: Iterab
     """`value` if it is one of them, one by chance if it is empty. Raises `ConfigError`."""
     known = tuple(of)
     if value and value not in known:
-        raise ConfigError(f"{what} {value!r} is unknown: choose one of {', '.join(known)}")
+        more = ", ..." if len(known) > _SHOWN else ""
+        raise ConfigError(f"{what} {value!r} is unknown: choose one of {', '.join(known[:_SHOWN])}{more}")
     return value or rng.choice(tuple(choose or known))
 
 

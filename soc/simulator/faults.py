@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from random import Random
 
-from soc.simulator import otp
+from soc.simulator import otp, portal
 from soc.simulator.episode import Effect, Episode, Incident, Scene
 from soc.simulator.fault import each, fault, one_of
 from soc.simulator.lgsp_faults import (
@@ -28,6 +28,7 @@ _PORTAL, _OTP, _LGSP = (
     frozenset({"otp.gateway"}),
     frozenset({"lgsp.gateway"}),
 )
+_ASKED_FOR = portal.CODES[:3]  # of the others a small portal sees too few requests to tell
 _BIG = tuple(name for name, (share, _) in CARRIERS.items() if share > 0.1)
 _RETRY_AFTER_MS = 60_000
 _WHO = ("phone", "carrier", "account", "client_ip")
@@ -127,6 +128,22 @@ def portal_slow(at: int, rng: Random, _scene: Scene, *, minutes: float = 60, fac
     return fault("portal_slow", Effect(at, end, _PORTAL, each(at, end, change)), "portal.latency", "portal")
 
 
+def procedure_errors(
+    at: int, rng: Random, _scene: Scene, *, minutes: float = 120, procedure: str = "", share: float = 0.9
+) -> Episode:
+    """What answers for one procedure fails; the rest of the portal does well."""
+    procedure, end = one_of(procedure, portal.CODES, rng, "procedure", _ASKED_FOR), at + int(minutes * MINUTE_MS)
+    page = f"/thu-tuc/{procedure}"
+
+    def change(entry: Entry) -> Iterable[Entry]:
+        if entry.stream == "nginx.access" and entry.fields["target"] == page and rng.random() < share:
+            entry = entry._replace(fields=entry.fields | {"status": rng.choice((500, 502, 502, 504)), "size": 157})
+        return (entry,)
+
+    effect = Effect(at, end, _PORTAL, each(at, end, change))
+    return fault("procedure_errors", effect, "procedure.error_ratio", "portal", govsoc__procedure__code=procedure)
+
+
 def clock_skew(
     at: int, rng: Random, _scene: Scene, *, minutes: float = 180, stream: str = "lgsp.gateway", seconds: float = 240
 ) -> Episode:
@@ -182,6 +199,6 @@ FAULTS: dict[str, Callable[..., Episode]] = {
     make.__name__: make
     for make in (
         otp_loss, otp_late_codes, otp_verify_failures, lgsp_slow, lgsp_timeouts, lgsp_certificate, lgsp_quota, lgsp_link_flaps,
-        lgsp_duplicates, portal_errors, portal_slow, slow_leak, clock_skew, collector_outage, surge, merge,
+        lgsp_duplicates, portal_errors, portal_slow, procedure_errors, slow_leak, clock_skew, collector_outage, surge, merge,
     )
 }  # fmt: skip

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import cast
 
 from soc.model.event import Event, Fields, Scalar
+from soc.simulator import portal
 from soc.simulator.line import MINUTE_MS, Entry
 
 _OTP = {
@@ -34,6 +35,7 @@ _ACCESS = {
     "address": "source.ip", "agent": "user_agent.original", "method": "http.request.method", "target": "url.original",
     "status": "http.response.status_code", "size": "http.response.body.bytes",
 }  # fmt: skip
+_PROCEDURES = dict(zip(portal.PROCEDURES, portal.CODES, strict=True))
 _ERROR = {"address": "source.ip", "level": "log.level", "method": "http.request.method", "target": "url.original"}
 _GOOD = frozenset({"accepted", "DELIVRD", "ok"})
 
@@ -89,6 +91,8 @@ def _access(f: dict[str, object]) -> Fields:
     path, _, query = str(f["target"]).partition("?")
     if "%" not in path:
         fields["url.path"] = path
+    if path in _PROCEDURES:
+        fields["govsoc.procedure.code"] = _PROCEDURES[path]
     if query and "%" not in path + query:
         fields["url.query"] = query
     return fields

@@ -123,7 +123,7 @@ def _ms(value: object, where: str) -> int:
 _LANES = (
     ("otp_loss", "otp_late_codes", "otp_verify_failures"),
     ("lgsp_slow", "lgsp_timeouts", "lgsp_certificate", "lgsp_quota", "lgsp_link_flaps", "lgsp_duplicates"),
-    ("portal_errors", "portal_slow"),
+    ("portal_errors", "portal_slow", "procedure_errors"),
     tuple(BEHAVIOURS),
 )
 

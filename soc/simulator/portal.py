@@ -19,7 +19,10 @@ SEARCHES = (
     "union", "select hồ sơ", "order by ngày nộp", "mẫu đơn 01 or 02", "lương < 5 triệu and con nhỏ", "O'Neill và con",
     "java script là gì", "đổi mật khẩu; quên mật khẩu", "50% phí dịch vụ", "cấp xã + cấp tỉnh = bao nhiêu", "update thông tin cư trú",
 )  # fmt: skip
-PROCEDURES = tuple(f"/thu-tuc/1.{number:06d}" for number in range(4001, 6166, 7))
+CODES = tuple(f"1.{number:06d}" for number in range(4001, 6166, 7))  # those that are asked for most come first
+PROCEDURES = tuple(f"/thu-tuc/{code}" for code in CODES)
+# What citizens read: one procedure is a seventh of it, forty are half of it, and what a hundred are about only crawlers read.
+_READ = tuple(PROCEDURES[int(len(CODES) * (n / len(CODES)) ** 3)] for n in range(len(CODES)))
 _ASSETS = (
     "/assets/app.6f1c.css",
     "/assets/app.91be.js",
@@ -80,7 +83,7 @@ def visit(at: int, rng: Random) -> list[Entry]:
     lines = _page(at, rng, address, who.agent, "/", first=rng.random() < 0.4)
     for _ in range(rng.randrange(1, 5)):
         at = lines[-1].at + rng.randrange(3_000, 40_000)
-        lines += _page(at, rng, address, who.agent, rng.choice(PROCEDURES) if rng.random() < 0.6 else rng.choice(_NEWS))
+        lines += _page(at, rng, address, who.agent, rng.choice(_READ) if rng.random() < 0.6 else rng.choice(_NEWS))
     if rng.random() < 0.5:
         at = lines[-1].at + rng.randrange(2_000, 15_000)
         words = rng.choice(SEARCHES)

@@ -9,7 +9,7 @@ from statistics import median
 
 import pytest
 
-from soc.simulator import KINDS, Entry, Planned, Rates, World
+from soc.simulator import KINDS, Entry, Planned, Rates, World, portal
 from soc.simulator.behaviours import BEHAVIOURS
 from soc.simulator.faults import FAULTS
 from soc.simulator.line import DAY_MS, HOUR_MS, MINUTE_MS, ZONE
@@ -149,6 +149,18 @@ def test_portal_errors_and_slow_pages():
         return median(e.fields["seconds"] for e in during(slow, start, 59) if e.fields.get("seconds", 0) > 0.02)
 
     assert 2.5 < took(NINE) / took(MONDAY_8) < 3.5
+
+
+def test_the_pages_of_one_procedure_fail_and_no_other_does():
+    plan = Planned(NINE, "procedure_errors", {"procedure": "1.004008", "share": 0.9, "minutes": 60})
+    pages = [e for e in during(entries(PORTAL, plan), NINE, 60) if e.stream == "nginx.access"]
+    of = [e for e in pages if e.fields["target"] == "/thu-tuc/1.004008"]
+    assert len(of) > 5
+    assert share(of, "status", 500, 502, 504) > 0.6
+    assert share([e for e in pages if e not in of], "status", 200, 201, 302) > 0.95
+    [incident] = _truth(FEW, Planned(NINE, "procedure_errors"))
+    assert incident.who["govsoc.procedure.code"] in portal.CODES
+    assert (incident.feature, incident.component) == ("procedure.error_ratio", "portal")
 
 
 @pytest.mark.parametrize("measure", ["success", "latency"])

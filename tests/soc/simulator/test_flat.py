@@ -46,6 +46,9 @@ def test_events_say_what_detectors_group_by(pairs):
         },
         "nginx.access": {"source.ip", "http.response.status_code", "event.duration", "event.outcome", "url.original"},
     }  # fmt: skip
+    pages = [event.fields for _, event in pairs if event.fields.get("url.path", "").startswith("/thu-tuc/1.")]
+    assert pages
+    assert all(fields["url.path"] == "/thu-tuc/" + fields["govsoc.procedure.code"] for fields in pages)
     unknown = {"govsoc.lgsp.consumer"}  # a call without a key is nobody's
     for _, event in pairs:
         assert groups.get(event.dataset, set()) - unknown <= event.fields.keys()

@@ -16,6 +16,7 @@ OWN: dict[str, Type] = {
     "govsoc.web.upstream": "keyword",
     "govsoc.web.upstream_name": "keyword",
     "govsoc.web.connection_id": "long",
+    "govsoc.procedure.code": "keyword",
     "govsoc.ssh.event": "keyword",
     "govsoc.ssh.method": "keyword",
     "govsoc.ssh.signature": "keyword",
