@@ -30,6 +30,12 @@ def test_a_scorer_that_was_put_away_scores_on_to_the_last_bit(kind: Kind) -> Non
     assert len(whole.dump()) <= 6_500
 
 
+def test_a_first_value_of_minus_nothing_is_kept_to_the_last_bit() -> None:
+    scorer = Scorer(60, Kind.GAUGE, VIETNAM, 4)
+    _walk(scorer, [-1e-175])
+    assert Scorer.load(scorer.dump(), 60, Kind.GAUGE, VIETNAM, 4).dump() == scorer.dump()
+
+
 def test_damaged_states_and_those_of_other_series_are_refused() -> None:
     scorer = Scorer(60, Kind.COUNT, VIETNAM, 4)
     _walk(scorer, [float(n % 7) for n in range(100)])
