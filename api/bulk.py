@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 
 from api.errors import Refused
@@ -13,6 +14,7 @@ from api.verdicts import doubt, speaks
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
 from soc.model.alert import Alert, Decision, Verdict
+from soc.model.unusual import of_entity
 from soc.store.base import AlertFilter, AuditEntry
 from soc.store.paging import every
 
@@ -75,7 +77,8 @@ def decide_all(
     said = f"{where} {text} {decision}"[:4000]
     state.stores.audit.record(AuditEntry(state.clock(), account.name, "alert.bulk", f"{number} alerts", said))
     refused: dict[str, str] = {}
-    moved, left, unheard = doubt(state, account, found.alerts, decision), MOST_SERIES, 0
+    unheard: Counter[str] = Counter()
+    moved, left = doubt(state, account, found.alerts, decision), MOST_SERIES
     for alert in found.alerts:
         one = replace(decision, version=alert.triage.version)
         try:
@@ -83,9 +86,10 @@ def decide_all(
         except (Refused, Conflict, NotFound) as error:
             refused[alert.id] = str(error)
         else:
-            unheard += left == 0 and speaks(alert.rule_id)
+            if left == 0 and decision.verdict is Verdict.BENIGN and speaks(alert.rule_id):
+                unheard["entity.harmless" if of_entity(alert.rule_id) else "series.harmless"] += 1
             moved, left = moved + done.moved, left - done.of
-    if unheard and decision.verdict is Verdict.BENIGN:
-        said = f"{MOST_SERIES} series and entities have heard of it: those of {unheard} more alerts have not"
-        state.stores.audit.record(AuditEntry(state.clock(), account.name, "series.harmless", "bulk", said))
+    for action, alerts in sorted(unheard.items()):
+        said = f"{MOST_SERIES} series and entities have heard of it: those of {alerts} more alerts have not"
+        state.stores.audit.record(AuditEntry(state.clock(), account.name, action, "bulk", said))
     return Bulk(number - len(refused), moved, refused, found)

@@ -86,9 +86,8 @@ def details(state: State, account: Account, items: Sequence[Unusual]) -> list[De
     if not items:
         return []
     before: dict[tuple[str, str], list[Unusual]] = {}
-    for one in sorted(
-        items, key=lambda one: -one.at
-    ):  # what came before the newest came before the others, or is one of them
+    # what came before the newest came before the others, or is one of them
+    for one in sorted(items, key=lambda one: -one.at):
         if (one.org, one.people) not in before:
             before[one.org, one.people] = state.unusual.before(account.scope, one, limit=_LOOKED_AT)
     near = [(one, similar(one, before[one.org, one.people])) for one in items]

@@ -98,7 +98,10 @@ class LimitOut(BaseModel):
     kind: str
     field: str
     value: str = Field(description="empty where it is about no value")
-    surprise: float = Field(description="so surprising it may be, in nats")
+    surprise: float = Field(description="where `most` is 0: so surprising it may be, in nats")
+    most: float = Field(
+        description="so many, or of a share so great a one, there may be; 0 where only the value counts"
+    )
 
 
 class EntityHarmlessOut(BaseModel):

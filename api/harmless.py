@@ -6,13 +6,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 from api.errors import Refused
 from soc.errors import ConfigError, NotFound
 from soc.model.account import Account
 from soc.model.anomaly import Anomaly
-from soc.model.harmless import Harmless, HarmlessEntity, HarmlessSeries, Said, Subject, behaviour, beyond, said_of
+from soc.model.harmless import (
+    TAKEN_BACK,
+    Harmless,
+    HarmlessEntity,
+    HarmlessSeries,
+    Said,
+    Subject,
+    behaviour,
+    beyond,
+    said_of,
+)
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.unusual import Unusual
@@ -20,7 +30,6 @@ from soc.store.anomalies import SqliteAnomalies
 from soc.store.base import AuditEntry, Stores
 from soc.store.unusual import UnusualStore
 
-TAKEN_BACK = re.compile(r"alert [0-9a-f]+ is not benign")
 _BY_VERDICT = re.compile(r"verdict on alert [0-9a-f]+: benign")
 
 
@@ -79,7 +88,7 @@ def lay_down(ground: Ground, account: Account, new: Subject, reason: str) -> Sai
 
 
 def put_down(ground: Ground, account: Account, new: Subject, reason: str, since: int | None = None) -> Said[Subject]:
-    """`since`: not where somebody has spoken of it from then on (ms)."""
+    """As `lay_down`, by a verdict. `since`: not where somebody has spoken of it from then on (ms)."""
     versions = history(ground, new.id)
     if since is not None and spoken_at(versions) >= since:
         raise Refused("somebody has spoken of this since")
@@ -122,13 +131,10 @@ def by_verdict(alert_id: str) -> str:
     return f"verdict on alert {alert_id}: benign"
 
 
-def taken_back(alert_id: str) -> str:
-    return f"alert {alert_id} is not benign"
-
-
 def put(
     ground: Ground, account: Account, one: Harmless, version: int, act: str, reason: str, *, gone: bool = False
 ) -> None:
+    """The next version and its line in the audit trail; nothing is checked. `gone`: it is harmless no more."""
     now, body = ground.clock(), None if gone else one.body()
     detail = f"{one}: {reason}"[:2000]
     ground.stores.audit.record(AuditEntry(now, account.name, f"{one.what}.{act}", one.id, detail))
@@ -145,9 +151,7 @@ def of_item(one: Unusual) -> HarmlessEntity:
 
 
 def _about(found: Said[Harmless] | None, kind: type[Subject]) -> Said[Subject] | None:
-    if found is None or not isinstance(found.harmless, kind):
-        return None
-    return Said(found.harmless, found.version, found.by, found.at, found.reason)
+    return cast("Said[Subject]", found) if found is not None and isinstance(found.harmless, kind) else None
 
 
 def _ours(reason: str) -> bool:

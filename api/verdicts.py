@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from api.errors import Refused
 from api.harmless import (
-    TAKEN_BACK,
     Ground,
     by_verdict,
     history,
@@ -20,13 +19,12 @@ from api.harmless import (
     put_down,
     readable,
     spoken_at,
-    taken_back,
 )
 from soc.errors import Conflict, NotFound
 from soc.model.account import Account
 from soc.model.alert import Alert, Decision, Status, Verdict
 from soc.model.anomaly import Anomaly, of_series
-from soc.model.harmless import Harmless, HarmlessSeries, behaviour
+from soc.model.harmless import TAKEN_BACK, Harmless, HarmlessSeries, behaviour, taken_back, verdict_id
 from soc.model.org import EVERYTHING
 from soc.model.policy import Policy, PolicyKind
 from soc.model.unusual import entity_id, of_entity
@@ -74,13 +72,14 @@ def believe(
     """A decision that is benign, once it is made, says that what an alert is about is harmless: as far off as its series were, as
     surprising as its entity was.
 
-    `most`: series and entities. `since`: those stay of which somebody has spoken from then on (ms).
+    `most`: series that hear it at most, of which an entity counts one; less than 0 is none. `since`: those stay of which somebody has
+    spoken from then on (ms).
     """
     if decision.verdict is not Verdict.BENIGN or not speaks(alert.rule_id):
         return Heard()
+    most = MOST_OF_AN_ALERT if most is None else max(0, min(most, MOST_OF_AN_ALERT))
     if of_entity(alert.rule_id):
-        return _heard(ground, account, _of_entity(ground, account, alert), alert.id, since)
-    most = MOST_OF_AN_ALERT if most is None else min(most, MOST_OF_AN_ALERT)
+        return _heard(ground, account, _of_entity(ground, account, alert)[:most], alert.id, since)
     farthest, whole = _farthest(ground, account, alert.id)
     if len(farthest) > most or not whole:
         of = f"{len(farthest)}" if whole else f"more than {len(farthest)}"
@@ -116,7 +115,7 @@ def _of_entity(ground: Ground, account: Account, alert: Alert) -> list[Harmless]
     if not found:
         return []
     one = found[0]
-    return [behaviour(f"{entity_id(one.people, one.org, one.entity)}{alert.id}", alert.id, found)]
+    return [behaviour(verdict_id(entity_id(one.people, one.org, one.entity), alert.id), alert.id, found)]
 
 
 def _farthest(ground: Ground, account: Account, alert_id: str) -> tuple[list[Anomaly], bool]:

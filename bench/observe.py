@@ -32,10 +32,8 @@ from soc.store.sqlite import events_dir
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 START, MINUTE = 1_772_409_600_000, 60_000
-HOLIDAY, TET = (
-    1_777_482_000_000,
-    1_801_155_600_000,
-)  # 30 April 2026; eight days before the first of the lunar year of 2027
+# 30 April 2026; eight days before the first of the lunar year of 2027
+HOLIDAY, TET = 1_777_482_000_000, 1_801_155_600_000
 _EVENTS = 60_000
 _MOST, _A_BOARD = 50_000, 500
 _WARM, _MEASURED = 8, 10  # minutes

@@ -128,6 +128,8 @@ class Episode:
             return None
         edge = seen.upper if sign > 0 else seen.lower
         strength = abs(value - seen.expected) / max(abs(edge - seen.expected), 1e-12)
+        if self.called and is_harmless(sign * self.strength, least_strength):
+            self._set_aside(ts)
         self.excess += seen.excess
         self.strength = max(self.strength, strength)
         if not self.called:
@@ -140,6 +142,11 @@ class Episode:
         elif seen.lower <= value <= seen.upper:
             return None  # many such may have been worth the call, but each is as usual
         return Call(ts, self.called, self.began, self.run, value, seen.expected, seen.lower, seen.upper, strength)
+
+    def _set_aside(self, ts: int) -> None:
+        """What was called has been said to be harmless since, and its alert is closed: what goes beyond is another alert."""
+        self.began, self.called, self.over = ts, 0, 0
+        self.calm = 0.0
 
     def _measure(self, definition: Definition, value: float, weight: float, expected: float) -> None:
         times = math.log(min(max(value / max(expected, 1e-9), 1 / _MOST_SHOWN), _MOST_SHOWN))

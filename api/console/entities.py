@@ -10,6 +10,7 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.auth import Analyst, Viewer
+from api.console.render import local
 from api.entities import day_of, ranked
 from api.entity_schemas import SayingId
 from api.harmless import all_said, withdraw
@@ -22,7 +23,7 @@ from soc.model.unusual import RULE_PREFIX
 
 router = APIRouter()
 _A_PAGE = 50
-_SAID = 100  # of what is said to be harmless
+_SAID = 1000  # of what is said to be harmless
 
 
 @router.get("/entities")
@@ -39,7 +40,7 @@ def entities_page(
     on, today = day_of(day, now, state.zone), day_of("", now, state.zone)
     page = ranked(state, account, on, org=org, cursor=cursor, limit=_A_PAGE)
     crowds = state.unusual.crowds(account.scope)
-    harmless = all_said(state, account.scope, HarmlessEntity)
+    harmless = [one for one in all_said(state, account.scope, HarmlessEntity) if org in ("", one.harmless.org)]
 
     def address(**more: object) -> str:
         chosen = {"day": on, "org": org} | more
@@ -68,7 +69,11 @@ def entities_page(
 
 @router.post("/entities/harmless/{saying_id}/withdraw")
 def withdraw_harmless(
-    saying_id: SayingId, state: Here, account: Analyst, reason: Annotated[str, Form(min_length=1, max_length=4000)]
+    saying_id: SayingId,
+    state: Here,
+    account: Analyst,
+    reason: Annotated[str, Form(min_length=1, max_length=4000)],
+    back: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
     withdraw(state, account, saying_id, reason)
-    return RedirectResponse("/entities#harmless", 303)
+    return RedirectResponse(local(back or "/entities#harmless"), 303)

@@ -21,8 +21,10 @@ from api.console.marks import mark
 from api.console.plot import Drawn, bars, midnights
 from api.console.said import load_said
 from api.errors import Failure
+from detector.people.words import limit_worded
 from soc.model.asked import written
 from soc.model.event import Value
+from soc.model.harmless import Limit
 from soc.model.rule import RuleDoc
 from soc.model.unusual import HOUR_MS, Unusual
 
@@ -108,6 +110,10 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
         places = "#,##0.#" if abs(value) >= 1 or value == 0 else "0.###"
         return f"{format_decimal(value, locale=locale, format=places)} {said}".strip()
 
+    def limit_in_words(limit: Limit) -> str:
+        """What is harmless of an entity."""
+        return limit_worded(limit, language)
+
     def title(rule: RuleDoc | None, otherwise: str) -> str:
         return in_language(rule.titles, rule.title) if rule else otherwise
 
@@ -127,6 +133,7 @@ def _environment(language: str, zone: tzinfo, clock: Callable[[], int]) -> Envir
         span=written,
         measured=measured,
         in_language=in_language,
+        limit=limit_in_words,
         markdown=markdown,
         mark=mark,
         said=load_said(language),

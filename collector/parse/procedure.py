@@ -12,10 +12,9 @@ import re
 FIELD = "govsoc.procedure.code"
 _AGENCY = r"\.000\.00\.00\.[A-Za-z][0-9]{2}(?:\.[0-9]{1,3})?"
 _WHOLE = re.compile(rf"([1-3]\.[0-9]{{6}})(?:{_AGENCY}|\.[0-9]{{2}})?")
-# The dot first: it is rare in a target, and the regex engine scans for it with memchr.
-LIKELY = re.compile(
-    r"\.[0-9]{6}(?![0-9])"
-).search  # told of a target with a dot before `code_in` is asked: most have none
+# Told of a target with a dot before `code_in` is asked: most have none. The dot first: it is rare in a target, and the regex engine
+# scans for it with memchr.
+LIKELY = re.compile(r"\.[0-9]{6}(?![0-9])").search
 _CODE = re.compile(
     r"\.[0-9]{6}(?<=[/=_-][1-3].{7})"
     rf"(?P<agency>{_AGENCY})?(?:\.[0-9]{{2}})?(?:\.(?:html?|aspx?|jsp|php))?(?=[/?&;#_-]|\Z)"
@@ -37,15 +36,14 @@ def code_of(value: object) -> str | None:
 
 def code_in(target: str) -> str | None:
     """The code of the procedure that a request target is about: a segment of its path, or the begin or end of one beside a hyphen
-    (`1.001193-dang-ky-khai-sinh.html`), or a whole value of its query. Of several the first."""
-    found = _CODE.search(target)
-    if found is None:  # nearly always
-        return None
+    (`1.001193-dang-ky-khai-sinh.html`), or a whole value of its query. Of several the first. The host of an absolute URL says nothing."""
     mark = target.find("?")
     query = len(target) if mark < 0 else mark
-    if target[:query].rpartition("/")[2].rpartition(".")[2].lower() in _ASSETS:
+    path = 0 if target[:1] == "/" else _behind_host(target, query)
+    found = _CODE.search(target, path)
+    if found is None or target[path:query].rpartition("/")[2].rpartition(".")[2].lower() in _ASSETS:
         return None
-    named = _NAMED.search(target, 0, query)
+    named = _NAMED.search(target, path, query)
     for _ in range(_MOST):
         start = found.start() - 1
         if start < query:
@@ -58,6 +56,15 @@ def code_in(target: str) -> str | None:
         if found is None:
             break
     return None
+
+
+def _behind_host(target: str, query: int) -> int:
+    """Where the path of an absolute URL begins, or its query where it has none; 0 where the target names no host."""
+    scheme = target.find("://", 0, query)
+    if scheme < 0:
+        return 0
+    path = target.find("/", scheme + 3, query)
+    return query if path < 0 else path
 
 
 def _is_in_path(target: str, start: int) -> bool:

@@ -10,11 +10,12 @@ from detector.entities.family import summed, together
 from detector.entities.item import Item, Kind, Why
 from detector.entities.profile import Activity
 from detector.entities.tail import Tails
+from soc.model.harmless import NOTABLE
 
 _SUSPECT = 0.5  # of how far an episode was above what is shown is added to what is new in it: two steps of one attack
 _TOLD = 0.5
 _TELLINGS = 1000  # values that are remembered as told, the newest
-_NOTED = 12  # reasons of an item
+_NOTED = 12  # reasons of an item, beside which each that is notable alone is kept: what people say is harmless must not hide it
 
 
 class News:
@@ -45,7 +46,7 @@ class News:
         total = self._total(sums)
         if episode is not None:
             total += min(_SUSPECT * episode.excess, total / 2)
-        return Item(last, since, self._field, entity, 0.0, total, activity.events, tuple(whys[:_NOTED]))
+        return Item(last, since, self._field, entity, 0.0, total, activity.events, _noted(whys))
 
     def show(self, item: Item) -> None:
         """It is old from now on."""
@@ -73,6 +74,10 @@ class News:
             return whys, sums
         left = sorted(zip(parts, whys, strict=True), key=lambda pair: (-pair[0] * pair[1].surprise, pair[1].feature))
         return [why for _, why in left], summed([why for _, why in left], [part for part, _ in left])
+
+
+def _noted(whys: Sequence[Why]) -> tuple[Why, ...]:
+    return tuple(why for at, why in enumerate(whys) if at < _NOTED or why.surprise >= NOTABLE)
 
 
 def _named(why: Why) -> str:

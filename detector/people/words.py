@@ -1,10 +1,12 @@
-"""Why an entity is unusual, in words."""
+"""Why an entity is unusual, and what of it is harmless, in words."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from detector.entities.item import Kind, Why
+from soc.model.harmless import Limit
 
 _SHOWN = 80
 # What people call the fields that are looked at; others go by their own names.
@@ -90,12 +92,43 @@ _OTHERS = {
     "en": ("nobody else has had it", "{share} of the others have had it"),
 }
 
+# What raises no alert.
+_LIMITS: Mapping[str, Mapping[Kind, str]] = {
+    "vi": {
+        Kind.EVENTS: "tối đa {most} sự kiện",
+        Kind.COUNT: "tối đa {most} sự kiện có {field} = {value}",
+        Kind.SHARE: "tỷ lệ {field} = {value} tối đa {most}",
+        Kind.DISTINCT: "tối đa {most} {field} khác nhau",
+        Kind.FRESH: "tối đa {most} {field} chưa từng có trước đây",
+        Kind.NEXT: "tối đa {most} lần {field} có số nối tiếp số khác",
+        Kind.EVENTS_DAY: "tối đa {most} sự kiện trong một ngày",
+        Kind.DISTINCT_DAY: "tối đa {most} {field} khác nhau trong một ngày",
+        Kind.HOUR: "hoạt động lúc khoảng {value}",
+        Kind.TRAVEL: "từ {value} trong vòng một giờ",
+        Kind.RARE: "{field} = {value}",
+    },
+    "en": {
+        Kind.EVENTS: "up to {most} events",
+        Kind.COUNT: "up to {most} events with {field} = {value}",
+        Kind.SHARE: "share of {field} = {value} up to {most}",
+        Kind.DISTINCT: "up to {most} different {field}",
+        Kind.FRESH: "up to {most} {field} never seen of it before",
+        Kind.NEXT: "up to {most} times {field} whose number follows another one's",
+        Kind.EVENTS_DAY: "up to {most} events in a day",
+        Kind.DISTINCT_DAY: "up to {most} different {field} in a day",
+        Kind.HOUR: "active around {value}",
+        Kind.TRAVEL: "from {value} within an hour",
+        Kind.RARE: "{field} = {value}",
+    },
+}
+_BY_NAME = frozenset({Kind.COUNT, Kind.SHARE, Kind.RARE})  # their fields go by their own names
+_OF_A_VALUE = frozenset({Kind.RARE, Kind.HOUR, Kind.TRAVEL})
+
 
 def worded(why: Why, minutes: int, language: str) -> str:
     """The reason as a sentence in `vi` or `en`. `minutes`: how long a bucket is."""
-    value = why.value if len(why.value) <= _SHOWN else why.value[:_SHOWN] + "..."
+    value, name = _cut(why.value), _named(language, why.kind, why.field)
     rare = why.kind is Kind.RARE
-    name = why.field if rare or why.kind in (Kind.COUNT, Kind.SHARE) else _FIELDS[language].get(why.field, why.field)
     digits = 1 if why.kind is Kind.SHARE else 0
     own, others = _share(language, why.expected, digits), _share(language, why.peers, digits)
     actual = _share(language, why.actual, 0) if why.kind is Kind.SHARE else _number(language, why.actual, 0)
@@ -114,6 +147,27 @@ def worded(why: Why, minutes: int, language: str) -> str:
     )
 
 
+def limit_worded(limit: Limit, language: str) -> str:
+    """What may be of it without an alert, in `vi` or `en`; as the limit names itself where its kind is not known, or it has no bound."""
+    kind = next((kind for kind in Kind if kind == limit.kind), None)
+    if kind is None or not (limit.most > 0 or kind in _OF_A_VALUE):
+        return _cut(str(limit))
+    most = limit.most
+    return _LIMITS[language][kind].format(
+        most=_share_at_most(language, most) if kind is Kind.SHARE else _number(language, math.floor(most), 0),
+        field=_named(language, kind, limit.field),
+        value=_cut(limit.value),
+    )
+
+
+def _named(language: str, kind: Kind, field: str) -> str:
+    return field if kind in _BY_NAME else _FIELDS[language].get(field, field)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
 def _either(language: str, texts: Mapping[str, tuple[str, str]], share: float) -> str:
     none, some = texts[language]
     return some.format(share=_share(language, share, 1)) if share else none
@@ -121,6 +175,13 @@ def _either(language: str, texts: Mapping[str, tuple[str, str]], share: float) -
 
 def _share(language: str, share: float, digits: int) -> str:
     return _number(language, 100 * share, digits) + " %"
+
+
+def _share_at_most(language: str, share: float) -> str:
+    """Never said to be more than it is."""
+    digits = 0 if share >= 0.1 else 1
+    unit = 10 ** (2 + digits)
+    return _share(language, math.floor(share * unit + 1e-6) / unit, digits)
 
 
 def _count(language: str, count: float) -> str:

@@ -91,8 +91,7 @@ def thaw(parts: Sequence[Kept], version: str, data: bytes) -> None:
             memoryview(new).cast("B")[:] = data[at : at + len(old) * old.itemsize]
             if not _LITTLE:
                 new.byteswap()
-            if (
-                new.tobytes() != old.tobytes()
-            ):  # what is as at first may be shared by many; -0.0 equals 0.0, and is another
+            # What is as at first may be shared by many. By bytes, as -0.0 equals 0.0 and is another.
+            if new.tobytes() != old.tobytes():
                 setattr(part, name, new)
             at += len(old) * old.itemsize

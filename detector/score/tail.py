@@ -23,9 +23,8 @@ _PRIOR = [0.5 / (1 + (edge / 1.5) ** 2) ** 1.5 for edge in _EDGES]
 _PRIOR_POINTS = 4.0
 _EVERY = 120  # points between two looks at the counts
 _SIZE = 2 * BINS  # of one kind, both sides
-_UNIT = (
-    1 / 4096
-)  # of a power of ten, in which the tables are: no share of the past is below 10^-15, so that 16 bits hold it
+# Tables are in parts of a power of ten: no share of the past is below 10^-15, so that 16 bits hold it.
+_UNIT = 1 / 4096
 _TO_UNITS, _MOST = -1 / (_UNIT * math.log(10)), 65535
 
 

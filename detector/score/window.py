@@ -61,9 +61,8 @@ class Window:
 
     def __init__(self, step_s: int) -> None:
         self._minutes_gain, self._hour_gain = _gains(step_s)
-        self.models = blank(
-            "f", 3 * _FEATURES
-        )  # the one in use, the one in the shadow, and the one that was in use before
+        # the one in use, the one in the shadow, and the one that was in use before
+        self.models = blank("f", 3 * _FEATURES)
         self.sums = blank("f", 2 * _SUMS)  # of products: of the past, and of the last day
         self.rival = self.rows = 0.0  # squares that the rival missed by in the last day; rows in all
         self.due, self.drawn, self.leads, self.versions, self.wanted = -1, 0, 0, 0, 1

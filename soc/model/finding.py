@@ -92,6 +92,11 @@ def alert_id(rule_id: str, org: str, entity: str, day: str) -> str:
     return _hash(rule_id, org, entity, day)
 
 
+def alert_id_after(alert: str, version: int) -> str:
+    """The id of what goes on once `alert` was closed because of what people say, in this version of it."""
+    return _hash(alert, f"after {version}")
+
+
 def alert_id_in_test(alert: str) -> str:
     """The id of what would be `alert`, while its rule is in test: another alert, so that an alert never changes its stage."""
     return _hash(alert, Stage.TEST)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
@@ -12,7 +14,11 @@ from soc.model.unusual import Covered, Reason, Unusual
 
 _MARGIN = 1.1
 MOST = 1e6
+MOST_EVENTS = 1e12
 NOTABLE = 4.6  # nats: what one bucket in a hundred has
+_FEW = 3  # weaker reasons, the strongest of what nobody spoke of: together they may be notable, too
+_OF_A_VALUE = frozenset({"rare", "hour", "travel"})  # which is all that there is to say of such a reason
+TAKEN_BACK = re.compile(r"alert [0-9a-f]+ is not benign")  # why something is not harmless any more, see `taken_back`
 MOST_LIMITS = 40  # of one saying, the strongest, ...
 _CHARACTERS = 8_000  # ... and so many of their values at most: a policy has room for that
 _SHOWN = 5  # of them in an audit entry
@@ -55,12 +61,22 @@ class HarmlessSeries:
 
 
 class Limit(NamedTuple):
-    """So surprising (nats) one thing may be. `value`: which value it is about; empty where it is about none."""
+    """How much of one thing there may be: at most so `many`, of shares so great a one; or where only its `value` counts (0), so surprising
+    (nats) it may be. `value`: which value it is about; empty where it is about none."""
 
     kind: str
     field: str
     value: str
     surprise: float
+    most: float
+
+    def covers(self, reason: Reason) -> bool:
+        if self[:3] != (reason.kind, reason.field, reason.value):
+            return False
+        return reason.actual <= self.most if self.most else reason.surprise <= self.surprise
+
+    def includes(self, other: Limit) -> bool:
+        return self[:3] == other[:3] and (other.most <= self.most if self.most else other.surprise <= self.surprise)
 
     def __str__(self) -> str:
         """As reasons are named, and with the value: `rare source.ip 203.0.113.7`, `share event.outcome=failure`, `hour 03:00`."""
@@ -84,21 +100,22 @@ class HarmlessEntity:
     what = "entity"
 
     @property
+    def by_verdict(self) -> bool:
+        """Whether its alert is closed by it; else somebody said it of an item."""
+        return bool(self.alert) and self.id.endswith(self.alert)
+
+    @property
     def of(self) -> tuple[str, str, str]:
         """Whom it is about: kind, organisation, entity."""
         return self.people, self.org, self.entity
 
     def covers(self, reason: Reason) -> bool:
-        return any(
-            one[:3] == (reason.kind, reason.field, reason.value) and reason.surprise <= one.surprise
-            for one in self.limits
-        )
+        return any(one.covers(reason) for one in self.limits)
 
     def includes(self, other: Harmless) -> bool:
         if not isinstance(other, HarmlessEntity) or self.of != other.of:
             return False
-        known = {one[:3]: one.surprise for one in self.limits}
-        return all(one.surprise <= known.get(one[:3], -1.0) for one in other.limits)
+        return all(any(mine.includes(one) for mine in self.limits) for one in other.limits)
 
     def body(self) -> Mapping[str, object]:
         return {
@@ -107,7 +124,7 @@ class HarmlessEntity:
         }  # fmt: skip
 
     def __str__(self) -> str:
-        named = ", ".join(f"{one} up to {one.surprise:g} nats" for one in self.limits[:_SHOWN])
+        named = ", ".join(f"{one} up to {one.most:g}" if one.most else str(one) for one in self.limits[:_SHOWN])
         more = f" and {len(self.limits) - _SHOWN} more" if len(self.limits) > _SHOWN else ""
         return f"{self.people} {self.entity}, {named}{more}"
 
@@ -135,34 +152,56 @@ def beyond(strength: float) -> float:
 
 def behaviour(id_: str, alert: str, items: Sequence[Unusual]) -> HarmlessEntity:
     """That all which surprised in these items of one entity, at least one, is harmless."""
-    most: dict[tuple[str, str, str], float] = {}
+    found: dict[tuple[str, str, str], tuple[float, float]] = {}
     for reason in (reason for one in items for reason in one.reasons):
         key = (reason.kind, reason.field, reason.value)
-        most[key] = max(most.get(key, 0.0), reason.surprise)
+        surprise, actual = found.get(key, (0.0, 0.0))
+        found[key] = (max(surprise, reason.surprise), max(actual, reason.actual))
     limits: list[Limit] = []
     room = _CHARACTERS
-    for key, surprise in sorted(most.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST_LIMITS]:
+    for key, (surprise, actual) in sorted(found.items(), key=lambda pair: (-pair[1][0], pair[0]))[:MOST_LIMITS]:
         room -= sum(map(len, key))
         if room < 0:
             break
-        limits.append(Limit(*key, min(round(surprise * _MARGIN, 4), MOST)))
+        limits.append(Limit(*key, beyond(surprise), _most(key[0], actual)))
     one = items[0]
     return HarmlessEntity(id_, one.people, one.org, one.field, one.entity, alert, tuple(limits))
 
 
+def _most(kind: str, actual: float) -> float:
+    """A tenth more than there was; of a few as many more as chance makes of them."""
+    if kind in _OF_A_VALUE:
+        return 0.0
+    if kind == "share":
+        return min(round(actual * _MARGIN, 4), 1.0)
+    return min(math.floor(max(actual * _MARGIN, actual + 2 * math.sqrt(actual))), MOST_EVENTS)
+
+
 def covering(one: Unusual, said: Iterable[Said[HarmlessEntity]]) -> tuple[Covered, ...]:
-    """Who said that all of what is notable of it is harmless; empty where something is not. `said`: of its entity, the first counts."""
+    """Who said that what is notable of it is harmless; empty where something is not, or the strongest of the rest are notable together.
+    `said`: of its entity, the first counts."""
     least = min(NOTABLE, max((reason.surprise for reason in one.reasons), default=NOTABLE))
     used: dict[Covered, None] = {}
+    rest: list[float] = []
     said = list(said)
     for reason in one.reasons:
-        if reason.surprise < least:
-            continue
         by = next((it for it in said if it.harmless.covers(reason)), None)
         if by is None:
-            return ()
-        used[Covered(by.by, by.at, by.reason, by.harmless.alert)] = None
-    return tuple(used)
+            rest.append(reason.surprise)
+        elif reason.surprise >= least:
+            used[Covered(by.by, by.at, by.reason, by.harmless.alert)] = None
+    rest.sort(reverse=True)
+    return () if rest and (rest[0] >= least or sum(rest[:_FEW]) >= 2 * NOTABLE) else tuple(used)
+
+
+def taken_back(alert: str) -> str:
+    """The reason of a verdict that is none any more."""
+    return f"alert {alert} is not benign"
+
+
+def verdict_id(entity: str, alert: str) -> str:
+    """Of the policy by which a verdict on an alert speaks of an entity. `entity`: see `entity_id`."""
+    return f"{entity}{alert}"
 
 
 def is_of_series(policy: Policy) -> bool:
@@ -195,7 +234,7 @@ def _entity_of(policy: Policy) -> HarmlessEntity:
     limits = body.get("limits")
     if not isinstance(limits, list) or not all(map(_is_limit, limits)):
         raise ConfigError(
-            f"what is harmless of entity {policy.id}: limits are lists of kind, field, value and a number from 0 to {MOST:.0f}"
+            f"what is harmless of entity {policy.id}: limits are lists of kind, field, value, a number from 0 to {MOST:.0f}, and one from 0"
         )
     people, org, field, entity, alert = (
         str(body.get(name, "")) for name in ("people", "org", "field", "entity", "alert")
@@ -204,7 +243,10 @@ def _entity_of(policy: Policy) -> HarmlessEntity:
 
 
 def _is_limit(one: object) -> bool:
-    if not isinstance(one, list) or len(one) != 4:
+    if not isinstance(one, list) or len(one) != 5:
         return False
-    *texts, surprise = one
-    return all(isinstance(text, str) for text in texts) and isinstance(surprise, int | float) and 0 <= surprise <= MOST
+    *texts, surprise, most = one
+    numbers = all(isinstance(number, int | float) for number in (surprise, most))
+    return (
+        numbers and all(isinstance(text, str) for text in texts) and 0 <= surprise <= MOST and 0 <= most <= MOST_EVENTS
+    )

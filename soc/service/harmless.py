@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 
 from soc.errors import ConfigError
+from soc.model.finding import alert_id_after
 from soc.model.harmless import HarmlessEntity, HarmlessSeries, Said, covering, harmless_of
 from soc.model.policy import PolicyKind
 from soc.model.unusual import Unusual
@@ -23,15 +24,22 @@ class KnownHarmless:
         self._revision: int | None = None
         self._strengths: dict[str, float] = {}
         self._entities: dict[tuple[str, str, str], list[Said[HarmlessEntity]]] = {}
+        self._closed: dict[str, int] = {}  # alerts that are closed by what was said of their entity, with its version
 
     def strength(self, series: str) -> float:
         return self._strengths.get(series, 0.0)
 
     def judged(self, one: Unusual) -> Unusual:
-        """The same, or that it is harmless and in no alert."""
+        """The same, or that it is harmless and in no alert; or in another one where its episode's is closed by what was said: nobody would
+        look there."""
         said = self._entities.get((one.people, one.org, one.entity))
         covers = covering(one, said) if said else ()
-        return replace(one, harmless=covers, alert="") if covers else one
+        if covers:
+            return replace(one, harmless=covers, alert="")
+        alert = one.alert
+        while alert in self._closed:
+            alert = alert_id_after(alert, self._closed[alert])
+        return one if alert == one.alert else replace(one, alert=alert)
 
     def load(self) -> None:
         """Raises what the store raises; then nothing has changed."""
@@ -40,6 +48,7 @@ class KnownHarmless:
             return
         strengths: dict[str, float] = {}
         entities: dict[tuple[str, str, str], list[Said[HarmlessEntity]]] = {}
+        closed: dict[str, int] = {}
         for policy in self._policies.list(PolicyKind.HARMLESS):
             try:
                 what = harmless_of(policy)
@@ -51,6 +60,8 @@ class KnownHarmless:
             else:
                 said = Said(what, policy.version, policy.by, policy.at, policy.reason)
                 entities.setdefault(what.of, []).append(said)
+                if what.by_verdict:
+                    closed[what.alert] = policy.version
         for found in entities.values():
             found.sort(key=lambda said: (-said.at, said.harmless.id))
-        self._strengths, self._entities, self._revision = strengths, entities, revision
+        self._strengths, self._entities, self._closed, self._revision = strengths, entities, closed, revision

@@ -79,7 +79,7 @@ def test_closed_as_benign_it_is_harmless_listed_and_written_down(client_of, worl
     assert not quiet(world, replace(again, people="consumers")), "another kind"
     (entry,) = world.stores.audit.list(action="entity.harmless").items
     assert (entry.by, entry.target) == ("analyst", one["id"])
-    assert "officers canbo.a, distinct govsoc.lgsp.subject up to 10.89 nats" in entry.detail
+    assert "officers canbo.a, distinct govsoc.lgsp.subject up to 97, rare source.ip" in entry.detail
 
 
 def test_reopened_judged_otherwise_or_called_again_it_alerts(client_of, world, items):
@@ -185,7 +185,7 @@ def test_the_pages_say_it_and_call_again(signed_in, client_of, world, anomaly_db
     browser = signed_in("analyst")
     spoken = {"accept-language": language}
     before = browser.get(f"/alerts/{items[0].alert}", headers=spoken).text
-    assert {"vi": "có thể bất ngờ đến mức đó", "en": "may be as surprising by the same"}[language] in before
+    assert {"vi": "lặp lại đúng những điều đó", "en": "The same of this entity, as much of it"}[language] in before
     bulk = browser.get(f"/alerts/bulk?rule={RULE.id}", headers=spoken).text
     assert {"vi": "ai hành xử khác thường, hợp lệ còn có nghĩa", "en": "behaves unusually, benign also says"}[
         language

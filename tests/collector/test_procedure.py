@@ -37,6 +37,10 @@ AGENCIES = st.sampled_from(["", ".000.00.00.H27", ".000.00.00.G09", ".000.00.00.
         ("/pattern/--get-next-value?code=1.001612.000.00.00.H48", "1.001612"),
         ("/thu-tuc-hanh-chinh/chi-tiet?ma=1.000494", "1.000494"),
         ("https://dichvucong.example.vn/thu-tuc/1.004194", "1.004194"),
+        ("https://dichvucong.example.vn:8443/1.004194.000.00.00.H27", "1.004194"),
+        ("https://hosoonline.vn/p?maThuTuc=1.004194", "1.004194"),
+        ("https://hosoonline.js?maThuTuc=1.004194", "1.004194"),
+        ("/thu-tuc/ban-do?lat=1.085432&lng=2.085432&ma=1.004194", "1.004194"),
         ("/thu-tuc/1.004194?ma=2.000286", "1.004194"),
     ],
 )
@@ -54,6 +58,8 @@ def test_codes_are_found_in_the_ways_that_portals_write_them(target: str, code: 
         "/ip/1.123456.1.1", "/thu-tuc/1.123456.1.1", "/thu-tuc/1.12.123.145", "/thu-tuc/v1.123456", "/thu-tuc/1.123456.789",
         "/thu-tuc/-1.004194", "/thu-tuc/ban-do?lat=1.004194&lng=105.834160", "/thu-tuc?le-phi=1.000.000", "/thu-tuc?tile=1.250000",
         "/thu-tuc?ma=1.004194.5", "/x?a=/thu-tuc/1.004194",
+        "http://dichvucong.hungyen.gov.vn/map/3.105820/x", "https://hosoonline.vn/v/1.123456", "https://hosoonline.vn/v?id=1.123456",
+        "http://thu-tuc-1.123456/x", "http://thu-tuc-1.123456", "http://x-1.123456.000.00.00.H27?a=b",  # the host
         "/thu-tuc/001203004567", "/thu-tuc/123456789", "/x?ma_thu_tuc=102614", "/thu-tuc/0912.345678", "/x?maThuTuc=1.234567890123",
     ],
 )  # fmt: skip

@@ -246,6 +246,19 @@ def test_what_is_harmless_calls_nobody_until_it_is_farther_off():
     assert series.calls
 
 
+def test_what_goes_beyond_what_was_said_to_be_harmless_meanwhile_is_another_alert():
+    """The first one is closed by then, and nobody looks there."""
+    series, rng = Watched(definition("ratio", direction="high")), Random(3)
+    ratio(series, rng, range(DAY + 60), 0.02)
+    ratio(series, rng, range(DAY + 60, DAY + 80), 0.2)
+    first, most = series.calls[0].since, max(call.strength for call in series.calls)
+    before = len(series.calls)
+    ratio(series, rng, range(DAY + 80, DAY + 90), 0.2, harmless=2 * most)
+    assert len(series.calls) == before
+    ratio(series, rng, range(DAY + 90, DAY + 100), 0.95, harmless=2 * most)
+    assert series.calls[before].since > first
+
+
 def test_what_comes_back_is_the_same_alert_and_what_comes_much_later_another():
     series, rng = Watched(definition("ratio", direction="high")), Random(4)
     at = 0

@@ -17,7 +17,8 @@ HOSTILE = "<script>alert('xss')</script>"
 
 
 def unusual(org: str, *, entity: str = "", at: int = AT, score: float = 0.8, surprise: float = 9.3) -> Unusual:
-    """`surprise`: by its citizens."""
+    """`surprise`: by its citizens, which are the more the more it is."""
+    many = round(71 * (surprise / 9.3) ** 2)
     entity = entity or f"canbo.{org}"
     text = {"vi": f"71 công dân khác nhau trong 15 phút ({org})", "en": f"71 different citizens in 15 minutes ({org})"}
     rare = {"vi": f"source.ip = {HOSTILE}: chưa từng có", "en": f"source.ip = {HOSTILE}: never before"}
@@ -37,7 +38,15 @@ def unusual(org: str, *, entity: str = "", at: int = AT, score: float = 0.8, sur
         query=f'event.dataset:"lgsp.gateway" AND user.id:"{entity}" AND @timestamp:["{iso(since)}" TO "{iso(at + 1)}"}}',
         reasons=(
             Reason(
-                "distinct govsoc.lgsp.subject", "distinct", "govsoc.lgsp.subject", "", 12.0, 71.0, 9.1, surprise, text
+                "distinct govsoc.lgsp.subject",
+                "distinct",
+                "govsoc.lgsp.subject",
+                "",
+                12.0,
+                float(many),
+                9.1,
+                surprise,
+                text,
             ),
             Reason("rare source.ip", "rare", "source.ip", HOSTILE, 0.0, 1.0, 0.02, 7.1, rare),
         ),

@@ -77,6 +77,7 @@ FROM_ELSEWHERE = {
     "who sees no organisation has nothing to try it on",
     "a group outgrew its bound: %s events kept, %s forgotten",
     "something broke here; the service's log has the details under the request id",
+    "verdict on alert %s: benign",
     "another site asked for this change: do it from the console itself",
 }
 

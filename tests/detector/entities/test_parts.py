@@ -6,14 +6,18 @@ import random
 from dataclasses import replace
 
 import pytest
-from habits import DAY_MS, MONDAY_MS
+from habits import DAY_MS, MONDAY_MS, office, profiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.entities import age
 from detector.entities.budget import Budget
 from detector.entities.cell import above, add, mean
 from detector.entities.choose import MOST, chosen
 from detector.entities.item import Item, Kind, Why
+from detector.entities.peers import regroup
+from detector.entities.profile import Habits
+from detector.entities.profiles import Profiles
 from detector.entities.tail import Tails
 from detector.entities.text import worded
 
@@ -132,6 +136,50 @@ def test_fields_are_chosen_by_how_they_behave():
 def test_a_document_of_ten_thousand_fields_is_bounded():
     sample = [(f"u{row % 3}", {f"f{at}": row % 5 for at in range(10_000)}) for row in range(20)]
     assert len(chosen(sample)) <= MOST
+
+
+@pytest.fixture
+def learned() -> Profiles:
+    watched = profiles()
+    for ts, entity, fields in office(2):
+        watched.close(ts)
+        watched.observe(ts, entity, fields)
+    watched.close(1 << 50)
+    return watched
+
+
+def numbers(habits: Habits) -> dict[str, list[float]]:
+    """All that is kept, by name."""
+    kept = {name: getattr(habits, name) for name in Habits.__slots__}
+    return {
+        name: [it] if isinstance(it, float) else [n for one in it for n in (one if isinstance(one, list) else [one])]
+        for name, it in kept.items()
+    }
+
+
+def test_all_that_is_a_habit_grows_old_alike(learned):
+    """What does not is as much as all the past: of a share the whole, say, and the part of it nothing."""
+    every = [learned.peers.habits, *(profile.habits for profile in learned.entities.values())]
+    before = [numbers(habits) for habits in every]
+    learned.base = learned.day - 10
+    assert age.grow(learned, learned.day + 382)
+    assert learned.base == learned.day - 10
+    assert age.grow(learned, learned.day + 390)
+    assert learned.base == learned.day + 382
+    assert [numbers(habits) for habits in every] == [
+        {name: [number / 2**28 for number in those] for name, those in one.items()} for one in before
+    ]
+
+
+def test_a_group_of_peers_has_all_the_habits_of_its_members(learned):
+    groups = regroup(learned.entities, len(learned.what), 1.0)
+    assert len(groups) == 2
+    for at, group in enumerate(groups):
+        members = [numbers(one.habits) for one in learned.entities.values() if one.group == at]
+        assert group.entities == len(members) >= 5
+        assert members[0]["totals"][0] > 0
+        for name, those in numbers(group.habits).items():
+            assert those == pytest.approx([sum(column) for column in zip(*(one[name] for one in members), strict=True)])
 
 
 @pytest.mark.parametrize("kind", list(Kind))

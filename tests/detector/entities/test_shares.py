@@ -13,8 +13,11 @@ from hypothesis import strategies as st
 
 from detector.entities.budget import Budget
 from detector.entities.item import Item, Kind, Why
+from detector.entities.learn import Learner
+from detector.entities.profile import Activity
 from detector.entities.profiles import Profiles
-from detector.entities.share import above, plain
+from detector.entities.share import above, plain, shared
+from detector.entities.surprise import Raw
 from detector.entities.text import worded
 from detector.people.words import worded as worded_in
 
@@ -160,6 +163,34 @@ def test_as_many_failures_as_in_a_busy_hour_and_nothing_else(reasons, many):
 @pytest.mark.parametrize(("many", "failing"), [(45, 0.03), (450, 0.03), (5, 1.0)])
 def test_no_share_is_told_of_what_is_usual_or_of_few(reasons, many, failing):
     assert not [why for why in reasons(calls(random.Random(7), "c3", TEN, many, failing)) if why.kind is Kind.SHARE]
+
+
+@pytest.fixture(scope="module")
+def raws(known) -> Callable[[int, int], list[Raw]]:
+    """What surprises, before it is calibrated, where so many of so many calls of the consumer `c3` fail."""
+    watched = profiles()
+    watched.load(known)
+
+    def found(part: int, whole: int) -> list[Raw]:
+        activity = Activity(len(WHAT), TEN)
+        activity.events, activity.counts[1] = whole, {"failure": part, "success": whole - part}
+        near = Learner(watched, TEN).near(watched.peers, 1.0)
+        return shared(watched.entities["c3"], near, activity, 0)
+
+    return found
+
+
+def test_of_three_events_no_share_is_told(raws):
+    assert raws(3, 20) == []
+    [share] = raws(4, 20)
+    assert (share.value, share.actual, share.of) == ("failure", 0.2, 20)
+
+
+def test_a_long_history_makes_no_share_certain(raws):
+    """It was ten thousand calls, and surprises as if it had been fifty."""
+    [share] = raws(20, 50)
+    assert share.surprise == pytest.approx(above(20, 50, share.expected, 50), rel=1e-3)
+    assert share.surprise < above(20, 50, share.expected, 10_000) / 1.5
 
 
 def test_fields_without_a_usual_value_have_no_shares(known):

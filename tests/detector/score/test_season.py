@@ -11,6 +11,7 @@ import pytest
 
 from detector.score import Kind, Scorer
 from detector.score.day import TET_BEFORE, day_of
+from detector.score.season import Season
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 STEP_MS = 600_000
@@ -68,6 +69,36 @@ def test_days_off_do_not_alarm_and_are_expected(start: str, days: int, off: floa
         half_hours += sum(any(alarms[k : k + 3]) for k in range(0, 144, 3))
         assert sum(errors) / len(errors) < off, day
     assert half_hours <= 2
+
+
+def _slots(text: str) -> range:
+    start = int(datetime.fromisoformat(text).replace(tzinfo=VIETNAM).timestamp()) * 1000 // STEP_MS
+    return range(start, start + 144)
+
+
+def _wider(season: Season, text: str) -> set[float]:
+    return {season.around(slot)[-1] for slot in _slots(text)}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "third", "others"),
+    [
+        ("2024-02-03", "2025-01-22", "2026-02-10", ("2026-02-07", "2026-02-11")),  # seven days before Tết
+        ("2024-02-20", "2025-02-08", "2026-02-27", ("2026-02-07", "2026-02-26")),  # the last of them, ten days after it
+        ("2025-04-30", "2025-05-01", "2025-09-02", ("2026-02-17",)),  # any holiday but that which is Tết, too
+    ],
+)
+def test_the_band_of_a_day_of_feast_is_wider_until_it_was_seen_twice(
+    first: str, second: str, third: str, others: tuple[str, ...]
+) -> None:
+    season = Season(VIETNAM, 600)
+    assert _wider(season, "2026-03-10") == {1.0}, "a day as any"
+    for seen in (first, second):
+        assert _wider(season, seen) == {2.0}
+        for slot in _slots(seen):
+            season.learn(slot, 0.0, 1.0, 1.0)
+    assert _wider(season, third) == {1.0}
+    assert {wider for other in others for wider in _wider(season, other)} == {2.0}
 
 
 @pytest.mark.parametrize("step_s", [600, 1800, 3600])

@@ -18,8 +18,8 @@ from soc.model.unusual import Reason, Unusual
 KINDS = ("events", "distinct", "rare", "hour")
 
 
-def reason(kind: str, value: str, surprise: float) -> Reason:
-    return Reason(f"{kind} f", kind, "f", value, 1.0, 9.0, 2.0, surprise, {})
+def reason(kind: str, value: str, surprise: float, actual: float = 90.0) -> Reason:
+    return Reason(f"{kind} f", kind, "f", value, 1.0, actual, 2.0, surprise, {})
 
 
 REASONS = st.lists(
@@ -40,7 +40,9 @@ def said(*items: Unusual, by: str = "lan", at: int = 1) -> Said[HarmlessEntity]:
 
 @given(REASONS, st.floats(0.1, 1.09))
 def test_the_same_again_is_covered_and_up_to_a_tenth_more(reasons, factor):
-    again = item(*(replace(one, surprise=one.surprise * factor) for one in reasons))
+    again = item(
+        *(replace(one, actual=one.actual * factor, surprise=one.surprise * min(factor, 1.09)) for one in reasons)
+    )
     assert [one.by for one in covering(again, [said(item(*reasons))])] == ["lan"]
 
 
@@ -50,14 +52,36 @@ def test_more_than_a_tenth_more_or_another_thing_is_not(reasons, data):
     one = data.draw(st.sampled_from(strong))
     others = [it for it in reasons if it is not one]
     known = [said(item(*reasons))]
-    assert covering(item(*others, replace(one, surprise=one.surprise * 1.11)), known) == ()
+    more = replace(one, surprise=one.surprise * 1.11, actual=one.actual * 1.3)
+    assert covering(item(*others, more), known) == ()
     assert covering(item(*others, replace(one, value="another")), known) == ()
     assert covering(item(*others, replace(one, field="another")), known) == ()
     assert covering(item(one, reason("travel", "private, 203.0.0.0/16", NOTABLE)), known) == ()
-    assert (
-        covering(item(one, reason("travel", "private, 203.0.0.0/16", NOTABLE * 0.99)), known) != ()
-        or one.surprise < NOTABLE
-    )
+    weaker = item(one, reason("travel", "private, 203.0.0.0/16", NOTABLE * 0.99))
+    assert covering(weaker, known) != () or one.surprise < NOTABLE
+
+
+def test_as_many_of_what_is_counted_are_covered_however_surprising():
+    """What is harmless is learned, too: in nats it would be ever more."""
+    known = [said(item(reason("distinct", "", 9.0, 500)))]
+    assert covering(item(reason("distinct", "", 20.0, 550)), known)
+    assert not covering(item(reason("distinct", "", 9.0, 551)), known)
+    few = [said(item(reason("distinct", "", 9.0, 9)))]
+    assert covering(item(reason("distinct", "", 9.0, 15)), few), "as many more as chance makes of nine"
+    assert not covering(item(reason("distinct", "", 9.0, 16)), few)
+
+
+def test_a_share_is_covered_up_to_a_tenth_more():
+    known = [said(item(reason("share", "failure", 9.0, 0.4)))]
+    assert covering(item(reason("share", "failure", 20.0, 0.44)), known)
+    assert not covering(item(reason("share", "failure", 9.0, 0.45)), known)
+
+
+def test_what_is_weak_alone_is_not_passed_over_where_there_is_much_of_it():
+    known = [said(item(reason("events", "", 6.1)))]
+    weak = [reason("rare", value, 4.4) for value in "abcde"]
+    assert covering(item(reason("events", "", 6.1), *weak[:2]), known)
+    assert not covering(item(reason("events", "", 6.1), *weak[:3]), known)
 
 
 def test_nothing_said_covers_nothing_and_weak_reasons_alone_are_not_passed_over():
@@ -79,9 +103,11 @@ def test_of_many_items_each_thing_counts_with_the_most():
     known = behaviour(
         "a" * 44, "", [item(reason("events", "", 5.0)), item(reason("events", "", 8.0), reason("rare", "a", 6.0))]
     )
-    assert {(one.kind, one.value): one.surprise for one in known.limits} == {("events", ""): 8.8, ("rare", "a"): 6.6}
+    limits = {(one.kind, one.value): (one.surprise, one.most) for one in known.limits}
+    assert limits == {("events", ""): (8.8, 108), ("rare", "a"): (6.6, 0)}
     assert known.includes(behaviour("a" * 44, "", [item(reason("events", "", 5.0))]))
-    assert not known.includes(behaviour("a" * 44, "", [item(reason("events", "", 9.0))]))
+    assert not known.includes(behaviour("a" * 44, "", [item(reason("events", "", 5.0, 200))]))
+    assert not known.includes(behaviour("a" * 44, "", [item(reason("rare", "a", 9.0))]))
     assert not known.includes(replace(known, entity="another"))
 
 
@@ -93,11 +119,11 @@ def test_it_is_kept_as_it_is(reasons):
 
 
 def test_what_is_harmless_is_named_as_reasons_are():
-    count = Reason("event.outcome=failure", "count", "event.outcome", "failure", 1.0, 9.0, 2.0, 9.0, {})
-    known = said(item(count, reason("rare", "a", 6.0), reason("events", "", 5.0))).harmless
-    assert str(known).startswith(
-        "officers canbo.hungyen, event.outcome=failure up to 9.9 nats, rare f a up to 6.6 nats, events f up to"
-    )
+    count = Reason("event.outcome=failure", "count", "event.outcome", "failure", 1.0, 90.0, 2.0, 9.0, {})
+    share = Reason("share event.outcome=failure", "share", "event.outcome", "failure", 0.1, 0.4, 0.1, 8.0, {})
+    known = said(item(count, share, reason("rare", "a", 6.0))).harmless
+    named = "event.outcome=failure up to 108, share event.outcome=failure up to 0.44, rare f a"
+    assert str(known) == f"officers canbo.hungyen, {named}"
 
 
 def test_however_much_surprised_a_policy_has_room_for_it():
@@ -110,7 +136,10 @@ def test_however_much_surprised_a_policy_has_room_for_it():
 
 @pytest.mark.parametrize(
     "limits",
-    [None, "all", [["rare", "f", "a"]], [["rare", "f", "a", "9"]], [["rare", "f", "a", -1]], [[1, "f", "a", 9]]],
+    [
+        *(None, "all", [["rare", "f", "a"]], [["rare", "f", "a", 9]], [["rare", "f", "a", "9", 0]]),
+        *([["rare", "f", "a", -1, 0]], [["rare", "f", "a", 1, -1]], [[1, "f", "a", 9, 0]]),
+    ],
 )
 def test_what_says_something_else_is_refused(limits):
     body = said(item(reason("events", "", 5.0))).harmless.body() | {"limits": limits}

@@ -13,10 +13,11 @@ from officers import CURIOUS, DAY, lookups
 from streams import START
 
 from detector.people import watch
-from soc.model.harmless import behaviour
+from soc.model.finding import alert_id_after
+from soc.model.harmless import behaviour, verdict_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import Policy, PolicyKind
-from soc.model.unusual import Covered, Unusual
+from soc.model.unusual import Covered, Unusual, entity_id
 from soc.query.parse import parse
 from soc.service.handover import take
 from soc.service.harmless import KnownHarmless
@@ -216,6 +217,17 @@ def test_what_was_said_to_be_harmless_raises_no_alert_and_is_kept_and_learned_al
     assert after == before | {first.alert: before[first.alert] - 1}
 
 
+def test_beyond_what_a_verdict_said_is_another_alert_as_that_one_is_closed(curious, tmp_path):
+    first, *others = (one for one in shown(curious) if one.entity == CURIOUS)
+    (said,) = saying(first, id=verdict_id(entity_id(first.people, first.org, first.entity), first.alert))
+    found = said_before(tmp_path, [said])
+    after = alert_id_after(first.alert, 1)
+    assert [one.alert for one in found] == ["", *(after for _ in others)]
+    raised = {id_: count for *_, id_, count in alerts(tmp_path)}
+    assert raised[after] == len(others)
+    assert first.alert not in raised
+
+
 def test_what_was_withdrawn_or_said_of_others_raises_alerts_again(curious, tmp_path):
     expected = [one for one in shown(curious) if one.entity == CURIOUS]
     (said,) = saying(expected[0])
@@ -225,7 +237,11 @@ def test_what_was_withdrawn_or_said_of_others_raises_alerts_again(curious, tmp_p
         "somebody": saying(expected[0], entity="canbo.01"),
         "another": saying(expected[0], people="consumers"),
         "less": [
-            replace(said, body=dict(said.body) | {"limits": [[*one[:3], one[3] / 1.2] for one in said.body["limits"]]})
+            replace(
+                said,
+                body=dict(said.body)
+                | {"limits": [[*one[:3], one[3] / 1.2, one[4] / 1.5] for one in said.body["limits"]]},
+            )
         ],
         "damaged": [replace(said, body=dict(said.body) | {"limits": "all"})],
     }.items():
