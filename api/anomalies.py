@@ -19,7 +19,7 @@ from detector.series.definition import Definition
 from soc.errors import NotFound
 from soc.model.account import Account
 from soc.model.anomaly import Anomaly, Board, Reading, Series
-from soc.model.calendar import DAY_MS
+from soc.model.calendar import DAY_MS, HOUR_MS
 from soc.model.harmless import HarmlessSeries, Said
 from soc.model.org import Scope
 from soc.store.anomalies import Known
@@ -28,7 +28,6 @@ from soc.store.base import AuditEntry
 if TYPE_CHECKING:
     from api.state import State
 
-HOUR_MS = 3_600_000
 MOST_HOURS = 8 * 24
 _BEFORE_MS, _AFTER_MS = 3 * HOUR_MS, HOUR_MS
 _SIMILAR = 3

@@ -8,9 +8,10 @@ from pydantic import BaseModel, Field
 
 from api.entities import Alike, Detail
 from soc.model.alert import Verdict
+from soc.model.calendar import HOUR_MS
 from soc.model.event import iso
 from soc.model.harmless import HarmlessEntity, Said
-from soc.model.unusual import HOUR_MS, Covered, Crowd, Reason, Unusual
+from soc.model.unusual import Covered, Crowd, Reason, Unusual
 
 ItemId = Annotated[str, Field(pattern="^[0-9a-f]{32}$", description="32 hex digits")]
 SayingId = Annotated[str, Field(pattern="^([0-9a-f]{32}|[0-9a-f]{44})$", description="32 or 44 hex digits")]

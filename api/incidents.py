@@ -242,7 +242,9 @@ class Desk:
                     believe(ground, self.account, alert, decision, since=alert.triage.closed_at)
 
     def _ground(self) -> Standing | None:
-        return Standing(self.stores, *self.watched, lambda: self.now) if self.watched is not None else None
+        if self.watched is None:
+            return None
+        return Standing(self.stores, self.watched.anomalies, self.watched.unusual, lambda: self.now)
 
     def _change(self, alert: Alert, wanted: Callable[[Triage], bool], decision: Decision) -> Triage:
         """Change the triage if that is wanted of the one that is there, which is returned; again where somebody else was first."""

@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 
 from api.state import State
 from soc.errors import NotFound
-from soc.model.calendar import DAY_MS
+from soc.model.calendar import DAY_MS, HOUR_MS
 from soc.model.canary import Canary, Life
 from soc.model.event import iso
-from soc.model.ledger import DEEDS, HOUR_MS, Deeds, Line, Total
+from soc.model.ledger import DEEDS, Deeds, Line, Total
 from soc.model.org import Scope
 from soc.store.base import KEPT_DAYS
 

@@ -37,8 +37,7 @@ def decide(
 ) -> Decided:
     """Apply the decision; a verdict is heard by the series or the entity that the alert is about: when it is given once it is kept, and
     when it is taken back before, so that a kill in between leaves nothing quiet. One that is given again is heard again. `most`: so many
-    of them hear it.
-    `doubted`: that it is taken back they have heard.
+    of them hear it; `doubted`: that it is taken back they have heard.
 
     Raises `NotFound` (also outside the account's scope), `Refused` with the reason, `Conflict` when the version is old.
     """

@@ -17,16 +17,16 @@ from typing import NamedTuple
 
 from detector.evidence import Seen, Usual, learn, see
 from detector.series.definition import Definition, Direction, Measure
+from soc.model.calendar import HOUR_MS
 
-_HOUR_MS = 3_600_000
 _DAY_S = 86_400
 _CALM_DAYS = 1000  # days of a series without an incident, in which chance may call once
 _CAUTION = 4.0  # real series hang together from one bucket to the next, which the formula does not know
 _DOUBT = 0.4  # of the evidence for a call: from here on nothing is learned
-_LONGEST_MS = _HOUR_MS  # after that, what was usual before says little about now
-_LEAK_MS = 7 * 24 * _HOUR_MS  # what is usual for weeks holds longer
-_NORMAL_MS = 24 * _HOUR_MS  # a share that stays so long has come to stay
-_FOLD_MS = 2 * _HOUR_MS  # what comes back within this time goes on with the alert before
+_LONGEST_MS = HOUR_MS  # after that, what was usual before says little about now
+_LEAK_MS = 7 * 24 * HOUR_MS  # what is usual for weeks holds longer
+_NORMAL_MS = 24 * HOUR_MS  # a share that stays so long has come to stay
+_FOLD_MS = 2 * HOUR_MS  # what comes back within this time goes on with the alert before
 _MOST_SHOWN = 10.0  # times the usual
 _CHANGES = {
     Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.MEAN: 0.6, Measure.DISTINCT: 0.8,
@@ -193,7 +193,7 @@ class Episode:
         elif called and ts - called >= max(_NORMAL_MS, _longest(definition)):
             self.usual.level = self.usual.mass = 0.0
             self.usual.load = None
-            self.relearn = ts + max(_HOUR_MS, 60 * definition.bucket_ms if definition.by_load else 0)
+            self.relearn = ts + max(HOUR_MS, 60 * definition.bucket_ms if definition.by_load else 0)
 
     def _again(self, ts: int, sign: int) -> int:
         """What ended a short while ago has come back: it is the same alert."""

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.responses import RedirectResponse
 
 from api.anomalies import (
-    HOUR_MS,
     MOST_HOURS,
     Detail,
     Shown,
@@ -39,6 +38,7 @@ from soc.errors import NotFound
 from soc.model.account import Account, Role
 from soc.model.alert import Alert
 from soc.model.anomaly import RULE_PREFIX, Anomaly, Reading, of_series
+from soc.model.calendar import HOUR_MS
 from soc.model.harmless import HarmlessSeries
 from soc.store.cursor import decode, encode
 

@@ -23,10 +23,11 @@ from api.console.said import load_said
 from api.errors import Failure
 from detector.people.words import limit_worded
 from soc.model.asked import written
+from soc.model.calendar import HOUR_MS
 from soc.model.event import Value
 from soc.model.harmless import Limit
 from soc.model.rule import RuleDoc
-from soc.model.unusual import HOUR_MS, Unusual
+from soc.model.unusual import Unusual
 
 TEMPLATES = Path(__file__).parent / "templates"
 _FORMATS = {"vi": "%H:%M:%S %d/%m/%Y", "en": "%Y-%m-%d %H:%M:%S"}

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import AwareDatetime
 
-from api.anomalies import HOUR_MS, MOST_HOURS, definitions, detail, level, reset, shown_with_ready
+from api.anomalies import MOST_HOURS, definitions, detail, level, reset, shown_with_ready
 from api.anomaly_schemas import (
     AnomalyDetail,
     AnomalyId,
@@ -25,6 +25,7 @@ from api.auth import Admin, Analyst, Viewer
 from api.harmless import all_said, lay_down, of_anomaly, said, withdraw
 from api.schemas import AlertId, Cursor, ItemsOut, Limit, Name, PageOut, ms
 from api.state import Here
+from soc.model.calendar import HOUR_MS
 from soc.model.harmless import HarmlessSeries
 from soc.store.cursor import decode, encode
 

@@ -12,7 +12,7 @@ from detector.entities.cell import Cell
 from detector.entities.profile import SLOTS, Activity, Habits, Population, Profile
 from detector.entities.share import plain
 from detector.entities.surprise import Near, Raw, Values
-from detector.entities.week import HOUR_MS
+from soc.model.calendar import HOUR_MS
 
 if TYPE_CHECKING:
     from detector.entities.profiles import Profiles

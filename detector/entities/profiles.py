@@ -25,8 +25,9 @@ from detector.entities.saved import dump, load
 from detector.entities.surprise import Raw, busyness, counted, hourly, new, today, valued
 from detector.entities.tail import Tails
 from detector.entities.text import Values, kept, texts
-from detector.entities.week import HOUR_MS, HOURS
+from detector.entities.week import HOURS
 from soc.errors import ConfigError
+from soc.model.calendar import HOUR_MS
 
 _LEARN_MS = 4 * HOUR_MS  # or 16 buckets, if these are shorter
 _LEAST_LEVEL = 0.7  # nats: half of the population is as surprising

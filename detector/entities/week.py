@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Sequence
 from typing import Any
 
-HOUR_MS = 3_600_000
 HOURS = 168
 _MOST = 65_535  # events of an hour; more are as many
 _BLANK = array("H", bytes(2 * HOURS))

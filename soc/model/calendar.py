@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from holidays import HolidayBase
 
 MINUTE_MS = 60_000
-DAY_MS = 1440 * MINUTE_MS
+HOUR_MS, DAY_MS = 60 * MINUTE_MS, 1440 * MINUTE_MS
 ZONE_MS = 420 * MINUTE_MS  # Viet Nam is at +07:00, and has had no summer time since 1975
 OFFICE_HOURS = ((7 * 60 + 30, 11 * 60 + 30), (13 * 60, 17 * 60))
 

@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, fields
 
+from soc.model.calendar import HOUR_MS
 from soc.model.canary import is_canary
 
 MINUTE_MS = 60_000
-HOUR_MS = 3_600_000
 MINUTES_KEPT_DAYS = 14
 NOBODY = ""  # the audience of events that no rule is put before: dead letters without a time
 

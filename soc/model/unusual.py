@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-HOUR_MS = 3_600_000
+from soc.model.calendar import HOUR_MS
+
 RULE_PREFIX = "people-"  # of the ids of rules whose alerts are of entities
 FIELD = "govsoc.people."  # in what their findings matched
 

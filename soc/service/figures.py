@@ -17,6 +17,7 @@ from api.standing import standings
 from collector.traffic import OTHER
 from soc import telemetry
 from soc.complaint import Complaint
+from soc.model.calendar import HOUR_MS
 from soc.model.incident import Incident, IncidentStatus
 from soc.model.org import EVERYTHING, OrgKind, unit_of
 from soc.model.rule import RuleDoc
@@ -27,8 +28,7 @@ from soc.store.base import Stores
 log = structlog.get_logger("figures")
 
 EVERY_S = 15.0
-_HOUR_MS = 3_600_000
-_AGES = {"1h": _HOUR_MS, "4h": 4 * _HOUR_MS, "1d": 24 * _HOUR_MS, "7d": 168 * _HOUR_MS}
+_AGES = {"1h": HOUR_MS, "4h": 4 * HOUR_MS, "1d": 24 * HOUR_MS, "7d": 168 * HOUR_MS}
 _MOST_RULES = 20
 _MOST_UNITS = 100  # there are about 80; an administrator could have enrolled any number
 _MOST_INCIDENTS = 2_000

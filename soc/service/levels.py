@@ -14,6 +14,7 @@ from detector.health.definition import CONTENT, Slo, load
 from detector.health.levels import Levels
 from soc.complaint import Complaint
 from soc.errors import RuleError
+from soc.model.calendar import HOUR_MS
 from soc.model.event import Stored
 from soc.model.policy import PolicyKind
 from soc.model.surge import Surges, readable
@@ -27,7 +28,6 @@ log = structlog.get_logger("observer")
 
 _unread = Complaint(log, "a surge cannot be read, it does not count")
 _IDLE_S = 60.0  # that a source may rest before the others are not waited for it any more
-_HOUR_MS = 3_600_000
 _WATERMARK = "watermark"
 
 
@@ -107,14 +107,14 @@ class LevelsOf:
 
     def _reached(self, now: int) -> int:
         """How far event time has come. One source that is far behind, of whomever, holds nobody up: what it has to say is late."""
-        return max(self._watermark.time(now), min(now, self._watermark.newest) - _HOUR_MS)
+        return max(self._watermark.time(now), min(now, self._watermark.newest) - HOUR_MS)
 
 
 def _hours(events: Sequence[Stored]) -> Iterator[Sequence[Stored]]:
     """In parts that lead no further than an hour ahead, so that a batch of a quiet log is decided as it went."""
     begin = 0
     for at, event in enumerate(events):
-        if event.ts > events[begin].ts + _HOUR_MS:
+        if event.ts > events[begin].ts + HOUR_MS:
             yield events[begin:at]
             begin = at
     yield events[begin:]

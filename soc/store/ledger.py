@@ -10,8 +10,8 @@ from dataclasses import astuple
 import orjson
 
 from soc.buffer.database import Database
-from soc.model.calendar import DAY_MS
-from soc.model.ledger import DEEDS, HOUR_MS, MINUTE_MS, MINUTES_KEPT_DAYS, NOBODY, Deeds, Entries, Line, Total, hours
+from soc.model.calendar import DAY_MS, HOUR_MS
+from soc.model.ledger import DEEDS, MINUTE_MS, MINUTES_KEPT_DAYS, NOBODY, Deeds, Entries, Line, Total, hours
 from soc.model.org import Scope
 from soc.store.base import KEPT_DAYS
 

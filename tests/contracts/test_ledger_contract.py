@@ -6,7 +6,8 @@ import pytest
 from opened import NOON, commit
 
 from soc.errors import SocError
-from soc.model.ledger import HOUR_MS, MINUTE_MS, NOBODY, Deeds, Entries, Line, Total
+from soc.model.calendar import HOUR_MS
+from soc.model.ledger import MINUTE_MS, NOBODY, Deeds, Entries, Line, Total
 from soc.model.org import EVERYTHING, Scope
 from soc.store.elastic.records.ledger import ElasticLedger
 

@@ -8,7 +8,8 @@ from habits import BUCKET_MS, DAY_MS, MONDAY_MS, office, profiles
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.entities.week import HOUR_MS, HOURS, Week
+from detector.entities.week import HOURS, Week
+from soc.model.calendar import HOUR_MS
 
 NOW = MONDAY_MS // HOUR_MS
 

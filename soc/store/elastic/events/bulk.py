@@ -20,6 +20,7 @@ from elasticsearch import BadRequestError
 
 from soc import telemetry
 from soc.errors import Busy, SocError, StoreUnavailable
+from soc.model.calendar import HOUR_MS
 from soc.model.event import Stored
 from soc.store.elastic import names
 from soc.store.elastic.client import Client
@@ -36,7 +37,6 @@ _SMALLEST_BYTES = 64 << 10
 # With a status for each action, because actions are told apart by their position alone.
 _ANSWER = "items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 _HEADERS = {"accept": "application/json", "content-type": "application/x-ndjson"}
-_HOUR_MS = 3_600_000
 _MOST_PLACES = 10_000
 # A 400 of these is for what is in the document. Any other may be for what the cluster or the index is like: it has to wait.
 _THE_DOCUMENT = frozenset(
@@ -239,7 +239,7 @@ class BulkWriter:
 
     def _place(self, event: Stored) -> bytes:
         """The action line of an event up to its id. Those of one hour, organisation and dataset share it."""
-        key = (event.ts // _HOUR_MS if event.ts else -1, event.org, event.dataset)
+        key = (event.ts // HOUR_MS if event.ts else -1, event.org, event.dataset)
         if (place := self._places.get(key)) is None:
             if len(self._places) >= _MOST_PLACES:
                 self._places.clear()

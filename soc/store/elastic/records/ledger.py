@@ -13,7 +13,8 @@ import structlog
 from soc.buffer.database import Database
 from soc.complaint import Complaint
 from soc.errors import Busy, StoreUnavailable
-from soc.model.ledger import DEEDS, HOUR_MS, MINUTE_MS, NOBODY, Deeds, Line, Total, hours
+from soc.model.calendar import HOUR_MS
+from soc.model.ledger import DEEDS, MINUTE_MS, NOBODY, Deeds, Line, Total, hours
 from soc.model.org import Scope
 from soc.store.detections import Daily
 from soc.store.elastic import names
