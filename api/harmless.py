@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, cast
+from typing import NamedTuple, Protocol
 
 from api.errors import Refused
 from soc.errors import ConfigError, NotFound
@@ -21,6 +21,7 @@ from soc.model.harmless import (
     Subject,
     behaviour,
     beyond,
+    narrowed,
     said_of,
 )
 from soc.model.org import Scope
@@ -69,14 +70,14 @@ class Standing:
 def said(ground: Ground, series: str) -> Said[HarmlessSeries] | None:
     """None where nothing is said of it, or it was withdrawn."""
     try:
-        return _about(readable(ground.stores.policies.get(PolicyKind.HARMLESS, series)), HarmlessSeries)
+        return narrowed(readable(ground.stores.policies.get(PolicyKind.HARMLESS, series)), HarmlessSeries)
     except NotFound:
         return None
 
 
 def all_said(ground: Ground, scope: Scope, kind: type[Subject]) -> list[Said[Subject]]:
     """The latest first."""
-    found = [_about(readable(policy), kind) for policy in ground.stores.policies.list(PolicyKind.HARMLESS)]
+    found = [narrowed(readable(policy), kind) for policy in ground.stores.policies.list(PolicyKind.HARMLESS)]
     mine = [one for one in found if one is not None and scope.allows(one.harmless.org)]
     return sorted(mine, key=lambda one: (-one.at, one.harmless.id))
 
@@ -148,10 +149,6 @@ def of_anomaly(anomaly: Anomaly) -> HarmlessSeries:
 
 def of_item(one: Unusual) -> HarmlessEntity:
     return behaviour(one.id, one.alert, [one])
-
-
-def _about(found: Said[Harmless] | None, kind: type[Subject]) -> Said[Subject] | None:
-    return cast("Said[Subject]", found) if found is not None and isinstance(found.harmless, kind) else None
 
 
 def _ours(reason: str) -> bool:

@@ -101,12 +101,18 @@ class Scorer:
             raise ValueError("a step and a budget are more than nothing")
         self.kind, self.step_s, self._ratio = kind, step_s, kind is Kind.RATIO
         self._stabilise, self._unstabilise = SCALES[kind]
-        self._learn_anew(zone, budget)
         self._slow_gain, self._keep_peak, self._fade = _gains(step_s)
-        self._widths = blank("d", 3)  # of the first three distances
         self._early = NONE
         self._first = self._last = self._slot = self._day = -1
-        self._n = self._late = self._count = self._day_count = 0
+        self._n = self._late = 0
+        self._learn_anew(zone, budget)
+
+    def _learn_anew(self, zone: tzinfo, budget: float) -> None:
+        """Nothing was learned, whatever time it is."""
+        self._season, self._budget, self._drift = Season(zone, self.step_s), Budget(budget), Drift()
+        self._tails, self._window = Tails(4), Window(self.step_s)
+        self._widths = blank("d", 3)  # of the first three distances
+        self._count = self._day_count = 0
         self._start = self._middle = self._end = 0.0  # what the habit adds in these ten minutes
         self._width = self._caution = self._damp = 1.0
         self._sum = self._sizes = self._weight = self._day_sum = 0.0  # of these ten minutes, and of the day
@@ -287,14 +293,6 @@ class Scorer:
         self._widths = array("d", [self._mean * _TO_SIGMA]) * 3
         self._size = fmean(map(abs, values))
         self._high, self._low = max(values), min(values)
-        self._trend = self._peak = self._sum = self._sizes = self._weight = self._day_sum = 0.0
-        self._start = self._middle = self._end = 0.0
-        self._width = self._caution = self._damp = 1.0
-        self._count = self._day_count = 0
-
-    def _learn_anew(self, zone: tzinfo, budget: float) -> None:
-        self._season, self._budget, self._drift = Season(zone, self.step_s), Budget(budget), Drift()
-        self._tails, self._window = Tails(4), Window(self.step_s)
 
     def _turn(self, slot: int) -> None:
         """Ten minutes are over, or more."""

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar, cast
 
 from soc.errors import ConfigError
 from soc.model.policy import Policy
@@ -143,6 +143,11 @@ class Said(Generic[_Subject]):
     by: str
     at: int
     reason: str
+
+
+def narrowed(said: Said[Harmless] | None, kind: type[Subject]) -> Said[Subject] | None:
+    """None where it is of another kind, or nothing is said."""
+    return cast("Said[Subject]", said) if said is not None and isinstance(said.harmless, kind) else None
 
 
 def beyond(strength: float) -> float:

@@ -8,7 +8,7 @@ import structlog
 
 from soc.errors import ConfigError
 from soc.model.finding import alert_id_after
-from soc.model.harmless import HarmlessEntity, HarmlessSeries, Said, covering, harmless_of
+from soc.model.harmless import HarmlessEntity, HarmlessSeries, Said, covering, narrowed, said_of
 from soc.model.policy import PolicyKind
 from soc.model.unusual import Unusual
 from soc.store.base import PolicyStore
@@ -51,17 +51,16 @@ class KnownHarmless:
         closed: dict[str, int] = {}
         for policy in self._policies.list(PolicyKind.HARMLESS):
             try:
-                what = harmless_of(policy)
+                said = said_of(policy)
             except ConfigError as error:
                 log.warning("a policy cannot be read", reason=str(error))
                 continue
-            if isinstance(what, HarmlessSeries):
-                strengths[what.id] = what.signed
-            else:
-                said = Said(what, policy.version, policy.by, policy.at, policy.reason)
-                entities.setdefault(what.of, []).append(said)
-                if what.by_verdict:
-                    closed[what.alert] = policy.version
+            if of_series := narrowed(said, HarmlessSeries):
+                strengths[of_series.harmless.id] = of_series.harmless.signed
+            elif of_entity := narrowed(said, HarmlessEntity):
+                entities.setdefault(of_entity.harmless.of, []).append(of_entity)
+                if of_entity.harmless.by_verdict:
+                    closed[of_entity.harmless.alert] = policy.version
         for found in entities.values():
             found.sort(key=lambda said: (-said.at, said.harmless.id))
         self._strengths, self._entities, self._closed, self._revision = strengths, entities, closed, revision

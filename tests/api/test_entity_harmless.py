@@ -5,18 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from unusual_made import AT, noticed, unusual
+from too_late import first_too_late
+from unusual_made import AT, RULE, noticed, raised, unusual
 
-from soc.errors import Conflict
-from soc.model.finding import Finding, finding_id
 from soc.model.policy import PolicyKind
-from soc.model.rule import RuleDoc
-from soc.model.unusual import FIELD
 from soc.service.harmless import KnownHarmless
 
 HOUR = 3_600_000
 ENGLISH = {"accept-language": "en"}
-RULE = RuleDoc("people-officers", "hash-officers", "An officer looks up unlike before", "high", "name: officers")
 CLOSE = {"status": "closed", "verdict": "benign"}
 HARMLESS = "/api/v1/entities/harmless"
 
@@ -32,14 +28,7 @@ def items(world, anomaly_db):
         unusual("ninhbinh"),
     ]
     noticed(anomaly_db, items)
-    findings = [
-        Finding(
-            finding_id(one.alert, one.id), one.alert, RULE.id, RULE.hash, one.org, one.field, one.entity, one.at, one.id,
-            {f"{FIELD}what": f"officers {one.entity}"},
-        )
-        for one in items
-    ]  # fmt: skip
-    world.detections.commit(findings, {RULE.hash: RULE}, {}, {}, None, AT)
+    raised(world.detections, items)
     return items
 
 
@@ -158,15 +147,7 @@ def test_it_is_heard_in_bulk_and_of_an_incident(client_of, world, items):
 
 
 def test_of_two_at_the_same_moment_both_are_heard(client_of, world, items, monkeypatch):
-    put, tries = world.stores.policies.put, []
-
-    def first_too_late(policy):
-        tries.append(policy)
-        if len(tries) == 1:
-            raise Conflict("somebody else was first")
-        put(policy)
-
-    monkeypatch.setattr(type(world.stores.policies), "put", lambda _, policy: first_too_late(policy))
+    first_too_late(monkeypatch, world.stores.policies)
     patch(client_of("analyst"), f"alerts/{items[0].alert}", CLOSE)
     assert len(said(client_of("analyst"))) == 1
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from too_late import first_too_late
 
 from api.harmless import Standing, Watched
 from api.incidents import Desk
 from api.triage import decide
-from soc.errors import Conflict
 from soc.model.alert import Decision, Status, Verdict
 from soc.model.anomaly import FIELD, Anomaly
 from soc.model.finding import Finding, alert_id, finding_id
@@ -136,15 +136,7 @@ def test_a_verdict_that_stands_holds_whichever_was_given_first(client_of, alerts
 
 def test_of_two_verdicts_at_the_same_moment_both_are_heard(client_of, world, alerts, monkeypatch):
     mine, _ = alerts
-    put, tries = world.stores.policies.put, []
-
-    def first_too_late(policy):
-        tries.append(policy)
-        if len(tries) == 1:
-            raise Conflict("somebody else was first")
-        put(policy)
-
-    monkeypatch.setattr(type(world.stores.policies), "put", lambda _, policy: first_too_late(policy))
+    first_too_late(monkeypatch, world.stores.policies)
     patch(client_of("analyst"), f"alerts/{mine[0]}", CLOSE)
     assert list(strengths(client_of("analyst")).values()) == [3.3]
 

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import pytest
+from console_of import console_of
 from observing import NO_SERIES, append, watching
 from officers import CURIOUS, lookups
 from opened import open_sqlite
 from playwright.sync_api import expect
 from streams import START
-from test_console import PASSWORD, photograph, serving
+from test_console import PASSWORD, photograph
 from window import window
 
-from api.app import create_app
 from api.passwords import hash_password
-from api.state import state_of
-from rules.desk.tuning import Tuning
-from rules.lists.known import Lists
-from soc.backtest.jobs import Jobs, jobs_dir
 from soc.model.account import Account, Role
 from soc.model.org import EVERYTHING, Scope
 from soc.model.policy import PolicyKind
-from soc.service.api import SOC
 from soc.service.handover import take
-from soc.service.process import now_ms
-from soc.store.anomalies import SqliteAnomalies
+from soc.store.anomalies import anomalies_file
 from soc.store.detections import SqliteDetections
-from soc.store.levels import SqliteLevels
 from soc.store.unusual import SqliteUnusual
 
 pytestmark = pytest.mark.server
@@ -48,25 +41,9 @@ def office(tmp_path):
     detections = SqliteDetections(tmp_path)
     take(tmp_path, lambda found, docs: detections.commit(found, docs, {}, {}, None, START))
     detections.close()
-    kept, unusual = SqliteAnomalies(tmp_path), SqliteUnusual(tmp_path / "anomaly.db")
-    found = unusual.ranked(EVERYTHING, START, START + (1 << 40)).items
-    jobs = Jobs(jobs_dir(tmp_path), SOC, {"SOC_DATA_DIR": str(tmp_path)})
-    state = state_of(
-        opened.stores,
-        clock=now_ms,
-        cookie_secure=False,
-        jobs=jobs,
-        tuning=Tuning,
-        lists_dir=tmp_path / "lists",
-        known_lists=Lists,
-        levels=SqliteLevels(tmp_path / "anomaly.db"),
-        anomalies=kept,
-        unusual=unusual,
-    )
-    with serving(create_app(state)) as address:
+    found = SqliteUnusual(anomalies_file(tmp_path)).ranked(EVERYTHING, START, START + (1 << 40)).items
+    with console_of(tmp_path, opened.stores) as address:
         yield address, opened.stores, next(one for one in found if one.entity == CURIOUS)
-    jobs.close()
-    kept.close()
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])

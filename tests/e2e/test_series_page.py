@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import pytest
+from console_of import console_of
 from opened import open_sqlite
 from playwright.sync_api import expect
 from streams import DELIVERY, LOST, MINUTE, receipts
-from test_console import PASSWORD, photograph, serving
+from test_console import PASSWORD, photograph
 from window import window
 
-from api.app import create_app
 from api.passwords import hash_password
-from api.state import state_of
 from detector.explain import rule_of
 from detector.series.definition import loads
-from rules.desk.tuning import Tuning
-from rules.lists.known import Lists
-from soc.backtest.jobs import Jobs, jobs_dir
 from soc.buffer.sqlite import EventLog
 from soc.model.account import Account, Role
 from soc.model.finding import Finding
 from soc.model.org import EVERYTHING, Scope
-from soc.service.api import SOC
 from soc.service.observer import Watching
 from soc.service.process import now_ms
 from soc.settings import Settings
 from soc.store.anomalies import SqliteAnomalies
 from soc.store.detections import SqliteDetections
-from soc.store.levels import SqliteLevels
 from soc.store.sqlite import events_dir
-from soc.store.unusual import SqliteUnusual
 
 pytestmark = pytest.mark.server
 
@@ -89,22 +82,8 @@ def office(tmp_path):
     )
     finding = Finding("f", anomaly.alert, rule.id, rule.hash, *about)
     SqliteDetections(tmp_path).commit([finding], {rule.hash: rule}, {}, {}, None, now_ms())
-    jobs = Jobs(jobs_dir(tmp_path), SOC, {"SOC_DATA_DIR": str(tmp_path)})
-    state = state_of(
-        opened.stores,
-        clock=now_ms,
-        cookie_secure=False,
-        jobs=jobs,
-        tuning=Tuning,
-        lists_dir=tmp_path / "lists",
-        known_lists=Lists,
-        levels=SqliteLevels(tmp_path / "anomaly.db"),
-        anomalies=kept,
-        unusual=SqliteUnusual(tmp_path / "anomaly.db"),
-    )
-    with serving(create_app(state)) as address:
+    with console_of(tmp_path, opened.stores) as address:
         yield address, anomaly
-    jobs.close()
     kept.close()
 
 

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from soc.buffer.database import Database
 from soc.model.event import iso
-from soc.model.finding import alert_id
-from soc.model.unusual import Crowd, Reason, Unusual, entity_id
+from soc.model.finding import Finding, alert_id, finding_id
+from soc.model.rule import RuleDoc
+from soc.model.unusual import FIELD, Crowd, Reason, Unusual, entity_id
 from soc.store.anomalies import SCHEMA
+from soc.store.base import Detections
 from soc.store.unusual import write
 
 AT = 1_772_452_800_000  # 2026-03-02T12:00:00Z
+RULE = RuleDoc("people-officers", "hash-officers", "An officer looks up unlike before", "high", "name: officers")
 HOSTILE = "<script>alert('xss')</script>"
 
 
@@ -56,6 +59,18 @@ def unusual(org: str, *, entity: str = "", at: int = AT, score: float = 0.8, sur
 
 def crowd(org: str, *, other: int = 0) -> Crowd:
     return Crowd("officers", org, {"vi": f"Cán bộ ({org})", "en": f"Officers ({org})"}, 12, False, other, 3)
+
+
+def raised(detections: Detections, items: Sequence[Unusual]) -> None:
+    """Each is a finding of its alert."""
+    findings = [
+        Finding(
+            finding_id(one.alert, one.id), one.alert, RULE.id, RULE.hash, one.org, one.field, one.entity, one.at, one.id,
+            {f"{FIELD}what": f"officers {one.entity}"},
+        )
+        for one in items
+    ]  # fmt: skip
+    detections.commit(findings, {RULE.hash: RULE}, {}, {}, None, AT)
 
 
 def noticed(file: Path, items: Sequence[Unusual], beyond: int = 0) -> None:

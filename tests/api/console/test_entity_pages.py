@@ -5,16 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from unusual_made import AT, noticed, unusual
+from unusual_made import AT, noticed, raised, unusual
 
 from api.console import entities
-from soc.model.finding import Finding, finding_id
 from soc.model.harmless import HarmlessEntity, Limit
 from soc.model.policy import Policy, PolicyKind
-from soc.model.rule import RuleDoc
-from soc.model.unusual import FIELD, Reason
+from soc.model.unusual import Reason
 
-RULE = RuleDoc("people-officers", "hash-officers", "An officer looks up unlike before", "high", "name: officers")
 LANGUAGES = pytest.mark.parametrize("language", ["vi", "en"])
 
 
@@ -32,14 +29,7 @@ def items(world, anomaly_db):
     items = [unusual("hungyen", entity="canbo.a"), unusual("hungyen", entity="canbo.b"), unusual("ninhbinh")]
     items[0] = replace(items[0], reasons=many(9), score=0.87)
     noticed(anomaly_db, items)
-    findings = [
-        Finding(
-            finding_id(one.alert, one.id), one.alert, RULE.id, RULE.hash, one.org, one.field, one.entity, one.at, one.id,
-            {f"{FIELD}what": f"officers {one.entity}"},
-        )
-        for one in items
-    ]  # fmt: skip
-    world.detections.commit(findings, {RULE.hash: RULE}, {}, {}, None, AT)
+    raised(world.detections, items)
     return items
 
 
