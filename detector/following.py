@@ -60,7 +60,7 @@ class Following:
 
     def of(self, board: Board) -> list[Known | None]:
         """The tracks of a board, one a slot; those of new series are made, those of vanished ones forgotten."""
-        tracks = self._tracks.setdefault(place_of(board), [])
+        tracks = self._tracks.setdefault(board.place, [])
         while len(tracks) < len(board.keys):
             tracks.append(None)
         for slot, key in enumerate(board.keys):
@@ -101,12 +101,12 @@ class Following:
             try:
                 return self._loaded(board, found[1]), found[0]
             except ConfigError:
-                return self.new(board), self._anew.get(place_of(board), 0)
+                return self.new(board), self._anew.get(board.place, 0)
         return self.new(board), 0
 
     def load(self, board: Board) -> None:
         """As of the last commit. What is of another version is learned anew, of two days at most: of many series more would take hours."""
-        place = place_of(board)
+        place = board.place
         tracks: list[Known | None] = [None] * len(board.keys)
         since = [0] * len(board.keys)
         snapshots, unread = self._kept.snapshots(place), 0
@@ -140,7 +140,7 @@ class Following:
         return Track.load(data, board.definition, board.meter, self._zone)
 
     def _begin(self, board: Board, key: Key, slot: int) -> Known:
-        series = Series(place_of(board), key, slot, board.born[slot])
+        series = Series(board.place, key, slot, board.born[slot])
         ended = ended_before(self._merges(board.org), series.born)
         track = heir(board.definition, board.meter, self._zone, self._parts(board, ended, key))
         if track is not None:

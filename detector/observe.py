@@ -16,15 +16,16 @@ from typing import Any
 import msgspec
 import structlog
 
-from detector.correct import corrected
 from detector.episode import Call
 from detector.explain import finding_of
-from detector.following import Following, Told, place_of, step
+from detector.following import Following, Told, step
 from detector.heir import Merges
 from detector.score import Point
 from detector.series.aggregate import LATENESS_MS, MOST_SERIES, Aggregator
 from detector.series.board import Board, Closed, series_of
+from detector.series.cells import Cells
 from detector.series.definition import Definition
+from detector.series.meter import Reading
 from detector.together import Together
 from detector.track import Track
 from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, half, pack, series_id
@@ -36,7 +37,6 @@ from soc.model.surge import Expected, Surges
 log = structlog.get_logger("observer")
 
 _SNAPSHOT_EVERY = 60  # buckets
-_MOST_CORRECTED = 500  # series of a board that are judged again when a bucket is closed
 _TOGETHER = ("", "together")
 
 
@@ -60,7 +60,8 @@ class Observer:
         self._kept = kept
         self._surges: Expected = surges or Surges()
         self._strength_of = strength_of
-        self._aggregator = Aggregator(definitions, most=most)
+        self._cells = Cells(kept.cells)
+        self._aggregator = Aggregator(definitions, most=most, cells=self._cells)
         self._together = Together()
         self._following = Following(zone, kept, merges)
         self._anomalies: dict[str, Anomaly] = {}
@@ -75,7 +76,7 @@ class Observer:
         anew = self._aggregator.load(lanes, resting=resting)
         for board in self._aggregator.boards():
             self._following.load(board)
-        return [place_of(board) for board in anew]
+        return [board.place for board in anew]
 
     def feed(self, events: Iterable[Stored]) -> list[Finding]:
         """What these events bring about, in their order."""
@@ -105,9 +106,11 @@ class Observer:
             self._following.begun,
             self._following.gone,
             list(self._anomalies.values()),
-            {place_of(one): Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
-            {place_of(one): one.closed_to for one in self._aggregator.boards()},
+            {one.place: Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
+            {one.place: one.closed_to for one in self._aggregator.boards()},
             rows.back,
+            self._cells.taken(),
+            {one.place: one.correctable_from(LATENESS_MS) for one in self._aggregator.boards()},
         )
         self._following.committed()
         self._anomalies = {}
@@ -141,7 +144,7 @@ class Observer:
         self._following.join(board, start)
         if closed.readings is None:
             return self._say(board, called)
-        place, tracks = place_of(board), self._following.of(board)
+        place, tracks = board.place, self._following.of(board)
         row = bytearray()
         turn = start // board.width
         for slot, (value, weight) in closed.readings:
@@ -168,7 +171,7 @@ class Observer:
     def _go_back(self, board: Board, to: int) -> None:
         """What was judged of a time that has not come yet is void. Tracks have learned of it, and are written down as they are: rows cannot
         make them again."""
-        place = place_of(board)
+        place = board.place
         self._following.rows.go_back(place, to)
         self._together.go_back(board.org, board.definition.system, to)
         tracks = self._following.of(board)
@@ -214,33 +217,30 @@ class Observer:
         )  # fmt: skip
         self._anomalies[f"{new.id} {call.ts}"] = new
 
-    def _correct(self, board: Board, late: Mapping[tuple[int, int], Sequence[int]]) -> list[tuple[Series, Call, Point]]:
-        """Closed buckets get what came late, and their series are judged again from there."""
-        by_slot: dict[int, dict[int, Sequence[int]]] = {}
-        for (start, slot), cell in late.items():
-            by_slot.setdefault(slot, {})[start] = cell
+    def _correct(self, board: Board, late: Mapping[tuple[int, int], Reading]) -> list[tuple[Series, Call, Point]]:
+        """Series are judged again from the first bucket on that got something late."""
+        by_slot: dict[int, dict[int, Reading]] = {}
+        for (start, slot), reading in late.items():
+            by_slot.setdefault(slot, {})[start] = reading
         tracks, called = self._following.of(board), []
-        for slot, cells in list(by_slot.items())[:_MOST_CORRECTED]:
+        for slot, readings in by_slot.items():
             known = tracks[slot]
             if known is not None:
-                called += self._judge_again(board, known[0], cells)
-        board.lost += sum(cell[1] for cells in list(by_slot.values())[_MOST_CORRECTED:] for cell in cells.values())
+                called += self._judge_again(board, known[0], readings)
         return called
 
     def _judge_again(
-        self, board: Board, series: Series, cells: Mapping[int, Sequence[int]]
+        self, board: Board, series: Series, corrected: Mapping[int, Reading]
     ) -> list[tuple[Series, Call, Point]]:
-        first = min(cells)
+        first = min(corrected)
         track, since = self._following.before(board, series, first)
         called = []
         last, saved = since, b""
         for reading, change in self._following.rows.again(series, since):
             if reading.ts >= first and not saved:
                 saved = track.dump()  # the next late event need not go back further than this one
-            value, weight = reading.value, reading.weight
-            if reading.ts in cells:
-                value, weight = corrected(board.definition, value, weight, cells[reading.ts])
-                self.corrected += 1
+            value, weight = corrected.get(reading.ts, (reading.value, reading.weight))
+            self.corrected += reading.ts in corrected
             told = reading.surge, reading.harmless
             point, call = step(board, track, reading.ts, value, weight, told)
             if reading.ts >= first:

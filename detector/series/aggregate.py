@@ -1,7 +1,7 @@
 """Events in, closed buckets out: one pass, memory bounded by the number of series.
 
-A bucket is closed when an event of its organisation and dataset comes that is `grace_ms` beyond its end. What comes later corrects counts
-and ratios inside the lateness; sketches take nothing any more, and what they missed is counted.
+A bucket is closed when an event of its organisation and dataset comes that is `grace_ms` beyond its end. What comes later corrects it
+inside the lateness; what is later still, or of a conversion that is joined, is counted as lost.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from detector.series.board import Board, Closed, Room
+from detector.series.cells import Cells
 from detector.series.definition import Definition
 from detector.series.lane import Lane
 from soc.model.event import Fields, Stored
@@ -42,10 +43,12 @@ class Aggregator:
         most: int = MOST_SERIES,
         grace_ms: int = GRACE_MS,
         lateness_ms: int = LATENESS_MS,
+        cells: Cells | None = None,
     ) -> None:
+        """`cells`: None: nothing corrects a bucket that is closed."""
         self.room = Room(most)
         self._definitions = definitions
-        self._grace, self._lateness = grace_ms, lateness_ms
+        self._grace, self._lateness, self._cells = grace_ms, lateness_ms, cells
         self._watched: dict[LaneKey, _Watched | None] = {}
         self._by_dataset: dict[str, list[Definition]] = {}
         for one in definitions.values():
@@ -103,7 +106,7 @@ class Aggregator:
 
     def _open(self, org: str, dataset: str) -> _Watched | None:
         wanted = self._by_dataset.get(dataset)
-        place = _Watched([Board(one, org, self.room) for one in wanted]) if wanted else None
+        place = _Watched([Board(one, org, self.room, self._cells) for one in wanted]) if wanted else None
         if place is not None or len(self._watched) < 100_000:
             self._watched[org, dataset] = place
         return place

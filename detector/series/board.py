@@ -7,17 +7,20 @@ from typing import Any, NamedTuple
 
 from datasketches import hll_sketch
 
+from detector.series.carry import MOST_TOGETHER, Few, carried, young
+from detector.series.cells import Cells, Entry
+from detector.series.correct import Correction
 from detector.series.definition import Definition, Measure
 from detector.series.join import Joined, joined_of
 from detector.series.key import OTHER, Key, key_of
-from detector.series.meter import Meter, Reading, meter_of
+from detector.series.meter import Meter, Reading, events_of, meter_of
+from soc.model.anomaly import Board as Place
 from soc.model.calendar import DAY_MS
 from soc.model.event import Fields
 from soc.query.evaluate import predicate
 from soc.query.parse import parse
 
 VANISHED_MS = 14 * DAY_MS
-_CARRIED = 5  # buckets whose values are taken together where one alone has too few
 
 
 class Room:
@@ -29,21 +32,23 @@ class Room:
 
 class Closed(NamedTuple):
     """A bucket (start, ms) that is over. `readings`: slot and reading of each series; None: unknown, because the source was silent in
-    it. `late`: bucket start and slot -> hits and events that came after their bucket was closed. `back`: no bucket; the clock had been
-    ahead, and what was known from `start` on is void."""
+    it. `late`: bucket start and slot -> the reading of a bucket before, with what came for it after it was closed. `back`: no bucket; the
+    clock had been ahead, and what was known from `start` on is void."""
 
     board: Board
     start: int
     readings: list[tuple[int, Reading]] | None
-    late: dict[tuple[int, int], list[int]]
+    late: dict[tuple[int, int], Reading]
     back: bool = False
 
 
 class Board:
-    """Times are ms. A series is a slot here; a slot that vanished is given to another one."""
+    """Times are ms. A series is a slot here; a slot that vanished is given to another one. `kept`: None: nothing corrects a bucket
+    that is closed."""
 
-    def __init__(self, definition: Definition, org: str, room: Room) -> None:
+    def __init__(self, definition: Definition, org: str, room: Room, kept: Cells | None = None) -> None:
         self.definition, self.org = definition, org
+        self.place = Place(definition.name, org)
         self.width = definition.bucket_ms
         self.meter: Meter = meter_of(definition)
         self.where = _where(definition)
@@ -53,15 +58,13 @@ class Board:
         self.heard: list[int] = []  # per slot: the newest bucket with an event
         self.born: list[int] = []  # per slot: its first bucket
         self.cells: dict[int, dict[int, Any]] = {}
-        self.late: dict[tuple[int, int], list[int]] = {}
-        self.few: dict[
-            int, tuple[int, Any]
-        ] = {}  # per slot: cells with too few values to say anything, and their first bucket
+        self.late: dict[tuple[int, int], Any] = {}
+        self.few: dict[int, Few] = {}  # per slot
         self.closed_to = 0  # buckets that start before this are closed
         self.floor = 0  # where the clock went back to: what was before cannot be corrected any more
         self.lost = 0  # events later than anything can be corrected
         self.beyond: hll_sketch | None = None  # keys that had no room
-        self._room = room
+        self._room, self._kept = room, kept
         self._key = key_of(definition.group_by)
 
     def add(self, ts: int, fields: Fields, lateness_ms: int) -> None:
@@ -87,15 +90,17 @@ class Board:
 
     def close(self, known: bool) -> Closed:
         """The next bucket. `known`: its source spoke all through it."""
+        late = self._corrected(self._kept) if self.late and self._kept is not None else {}
         start = self.closed_to
         self.closed_to = start + self.width
         cells = self.cells.pop(start, {}) if self.joined is None else self.joined.close(self.closed_to)
-        late = self.late
-        self.late = {}
         if not known:
             self.few.clear()
             self.lost += self._asked(cells)
-        return Closed(self, start, self._readings(start, cells) if known else None, late)
+            return Closed(self, start, None, late)
+        if self._kept is not None and self.joined is None:
+            self._keep(self._kept, start, cells)
+        return Closed(self, start, self._readings(start, cells), late)
 
     def skip_to(self, start: int) -> None:
         """Nothing is known of the buckets before this."""
@@ -110,8 +115,10 @@ class Board:
         self.closed_to = self.floor = ts - ts % self.width
         self.cells.clear()
         self.few.clear()
-        self.lost += sum(events for _, events in self.late.values())
+        self.lost += events_of(self.meter, self.late.values())
         self.late.clear()
+        if self._kept is not None:
+            self._kept.go_back(self.place, self.closed_to)
         self.lost += self.joined.clear() if self.joined is not None else 0
         self.heard = [min(one, self.closed_to) for one in self.heard]
         self.born = [min(one, self.closed_to) for one in self.born]
@@ -121,6 +128,10 @@ class Board:
     def waits_to(self) -> int:
         """The time (ms) at which all that belongs to the next bucket has come."""
         return self.closed_to + self.width + self.definition.within_ms
+
+    def correctable_from(self, lateness_ms: int) -> int:
+        """Nothing that comes late asks for a bucket of before this time (ms)."""
+        return max(self.closed_to - lateness_ms, self.floor) - MOST_TOGETHER * self.width
 
     @property
     def empty(self) -> bool:
@@ -132,7 +143,7 @@ class Board:
         """About how many different keys had no room."""
         return round(self.beyond.get_estimate()) if self.beyond is not None else 0
 
-    def place(self, slot: int, key: Key, born: int, heard: int) -> None:
+    def put(self, slot: int, key: Key, born: int, heard: int) -> None:
         """Put a series back to where it was."""
         while len(self.keys) <= slot:
             self.keys.append(None)
@@ -148,7 +159,7 @@ class Board:
             for start, some in self.cells.items()
         ]
         beyond = bytes(self.beyond.serialize_updatable()) if self.beyond is not None else None
-        late = [(*place, *cell) for place, cell in self.late.items()]
+        late = [(*place, self.meter.dump(cell)) for place, cell in self.late.items()]
         slots = [(slot, key, self.born[slot], self.heard[slot]) for key, slot in self.slots.items()]
         few = [(slot, since, self.meter.dump(cell)) for slot, (since, cell) in self.few.items()]
         return {
@@ -165,11 +176,12 @@ class Board:
 
     def load(self, saved: dict[str, Any]) -> None:
         for slot, key, born, heard in saved["slots"]:
-            self.place(slot, tuple(key), born, heard)
+            self.put(slot, tuple(key), born, heard)
         self.closed_to, self.lost, self.floor = saved["to"], saved["lost"], saved.get("floor", 0)
         self.cells = {start: {slot: self.meter.load(cell) for slot, cell in some} for start, some in saved["cells"]}
         self.few = {slot: (since, self.meter.load(cell)) for slot, since, cell in saved["few"]}
-        self.late = {(start, slot): [hits, events] for start, slot, hits, events in saved["late"]}
+        for start, slot, *cell in saved["late"]:  # an older version wrote hits and events side by side
+            self.late[start, slot] = self.meter.load(cell[0] if len(cell) == 1 else cell)
         if self.joined is not None:
             self.joined.load(saved.get("joined", []))
         self.beyond = hll_sketch.deserialize(saved["beyond"]) if saved["beyond"] else None
@@ -193,16 +205,24 @@ class Board:
         return found
 
     def _carried(self, slot: int, start: int, cell: Any) -> Reading:
-        """With the values of the buckets before, where those were too few."""
-        since, older = self.few.pop(slot, (start, None))
-        if older is not None and start - since < _CARRIED * self.width:
-            self.meter.join(older, cell)
-        else:
-            since = start
-        reading = self.meter.value(cell)
-        if reading[0] is None:
-            self.few[slot] = (since, cell)
+        reading, few = carried(self.meter, young(self.few.pop(slot, None), start, self.width), start, cell)
+        if few is not None:
+            self.few[slot] = few
         return reading
+
+    def _keep(self, kept: Cells, start: int, cells: dict[int, Any]) -> None:
+        """For what comes late, before values are taken together with those of the buckets before."""
+        few = {slot: one[0] for slot, one in self.few.items() if young(one, start, self.width)}
+        entries: dict[int, Entry] = {slot: (since, None) for slot, since in few.items()}
+        entries |= {slot: (few.get(slot, start), self.meter.dump(cell)) for slot, cell in cells.items()}
+        kept.put(self.place, start, entries)
+
+    def _corrected(self, kept: Cells) -> dict[tuple[int, int], Reading]:
+        late, self.late = self.late, {}
+        correction = Correction(kept, self.place, self.meter, self.width, self.closed_to)
+        self.lost += correction.take(late)
+        self.few = {slot: few for slot, few in (self.few | correction.few).items() if few is not None}
+        return correction.readings
 
     def _add_joined(self, joined: Joined, start: int, ts: int, fields: Fields) -> None:
         id_ = joined.id_of(fields)
@@ -219,10 +239,11 @@ class Board:
         self.lost += not counted
 
     def _add_late(self, start: int, fields: Fields, lateness_ms: int) -> None:
-        if not self.meter.additive or start < max(self.closed_to - lateness_ms, self.floor):
+        slot = self.slots.get(self._key(fields), self.slots.get(OTHER, -1))
+        known = self._kept is not None and start >= max(self.closed_to - lateness_ms, self.floor)
+        if not known or slot < 0 or start < self.born[slot]:
             self.lost += 1  # and makes no series of it
             return
-        slot = self._slot(self._key(fields), start)
         cell = self.late.get((start, slot))
         if cell is None:
             cell = self.late[start, slot] = self.meter.new()
@@ -242,7 +263,7 @@ class Board:
             if (slot := self.slots.get(key)) is not None:
                 return slot
         slot = next((free for free, taken in enumerate(self.keys) if taken is None), len(self.keys))
-        self.place(slot, key, start, start)
+        self.put(slot, key, start, start)
         return slot
 
     def _vanish(self, slot: int, key: Key) -> None:

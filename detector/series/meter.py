@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from datasketches import hll_sketch
+from datasketches import hll_sketch, hll_union, tgt_hll_type
 
 from detector.score import Kind
 from detector.series.definition import Definition, Measure
@@ -21,17 +21,16 @@ from soc.query.parse import parse
 
 _FEWEST = 10  # values that a quantile is taken of, and as many as it takes for one of them to be beyond it
 _LEAST_MEANT = 1e-9  # of what a geometric mean is taken: what is less is as good as 0
+_LOG_STEPS = 2.0**20  # logarithms are taken to a millionth, so that their sum is the same in whatever order they come
 _MOST_VALUES = 2_000  # of a bucket, that are known again
 _HLL_K = 10  # 1,024 registers: 3 % off
 Reading = tuple[float | None, float]  # value (None: unknown), weight
 
 
 class Meter(Protocol):
-    """How one measure is taken. `additive`: what comes late can still be added to a bucket that is closed. `carries`: what was too little
-    to say anything is joined with what comes in the next buckets."""
+    """How one measure is taken. `carries`: what was too little to say anything is joined with what comes in the next buckets."""
 
     kind: Kind
-    additive: bool
     carries: bool
     zero: Reading  # of a bucket without an event, while the source speaks
 
@@ -41,8 +40,8 @@ class Meter(Protocol):
 
     def value(self, cell: Any) -> Reading: ...
 
-    def join(self, older: Any, cell: Any) -> None:
-        """Put an older cell into this one."""
+    def join(self, older: Any, cell: Any) -> Any:
+        """What both would be together; they are used up."""
         ...
 
     def dump(self, cell: Any) -> Any: ...
@@ -53,12 +52,10 @@ class Meter(Protocol):
 class _Counted:
     """Cells are `[hits, events]`."""
 
-    additive = True
     carries = False
 
-    def join(self, older: list[int], cell: list[int]) -> None:
-        cell[0] += older[0]
-        cell[1] += older[1]
+    def join(self, older: list[int], cell: list[int]) -> list[int]:
+        return [older[0] + cell[0], older[1] + cell[1]]
 
     def new(self) -> list[int]:
         return [0, 0]
@@ -118,7 +115,6 @@ class Conversion(Ratio):
 
 class Quantile:
     kind = Kind.LATENCY
-    additive = False
     carries = True
     zero: Reading = (None, 0.0)
 
@@ -138,9 +134,9 @@ class Quantile:
         weight = cell.weight
         return (cell.quantile(self._quantile) if weight >= self._fewest else None), weight
 
-    def join(self, older: Values, cell: Values) -> None:
-        if older.digest is None:  # else it was enough
-            cell.loose[:0] = older.loose
+    def join(self, older: Values, cell: Values) -> Values:
+        older.take(cell)
+        return older
 
     def dump(self, cell: Values) -> list[Any]:
         return cell.dump()
@@ -153,7 +149,6 @@ class Mean:
     """The geometric mean of values above 0. Cells are `[sum of logarithms, values]`."""
 
     kind = Kind.LATENCY
-    additive = False
     carries = False
     zero: Reading = (None, 0.0)
 
@@ -166,15 +161,15 @@ class Mean:
     def add(self, cell: list[float], fields: Fields) -> None:
         value = fields.get(self._field)
         if isinstance(value, int | float) and _LEAST_MEANT <= (scaled := value * self._scale) < 1e300:
-            cell[0] += math.log(scaled)
+            cell[0] += round(math.log(scaled) * _LOG_STEPS) / _LOG_STEPS
             cell[1] += 1.0
 
     def value(self, cell: list[float]) -> Reading:
         logarithms, values = cell
         return (math.exp(logarithms / values) if values else None), values
 
-    def join(self, older: list[float], cell: list[float]) -> None:
-        raise NotImplementedError("a mean says something of any number of values")
+    def join(self, older: list[float], cell: list[float]) -> list[float]:
+        return [older[0] + cell[0], older[1] + cell[1]]
 
     def dump(self, cell: list[float]) -> list[float]:
         return cell
@@ -185,7 +180,6 @@ class Mean:
 
 class Distinct:
     kind = Kind.COUNT
-    additive = False
     carries = False
     zero: Reading = (0.0, 0.0)
 
@@ -204,8 +198,11 @@ class Distinct:
         seen = float(round(cell.get_estimate()))
         return seen, seen
 
-    def join(self, older: hll_sketch, cell: hll_sketch) -> None:
-        raise NotImplementedError("distinct values say something in any number")
+    def join(self, older: hll_sketch, cell: hll_sketch) -> hll_sketch:
+        both = hll_union(_HLL_K)
+        both.update(older)
+        both.update(cell)
+        return both.get_result(tgt_hll_type.HLL_8)
 
     def dump(self, cell: hll_sketch) -> bytes:
         return bytes(cell.serialize_updatable())
@@ -218,7 +215,6 @@ class Repeats:
     """Cells are `[repeats, events, values]`; the values as hashes, of which one in 2^64 is taken for another."""
 
     kind = Kind.RATIO
-    additive = False
     carries = False
     zero: Reading = (None, 0.0)
 
@@ -245,14 +241,27 @@ class Repeats:
         repeats, events, _ = cell
         return (repeats / events if events else None), float(events)
 
-    def join(self, older: list[Any], cell: list[Any]) -> None:
-        raise NotImplementedError("a share of repeats says something of any number")
+    def join(self, older: list[Any], cell: list[Any]) -> list[Any]:
+        repeats, events, known = older[0] + cell[0], older[1] + cell[1], older[2]
+        for digest in sorted(cell[2]):
+            if digest in known:
+                repeats += 1
+            elif len(known) < _MOST_VALUES:
+                known.add(digest)
+            else:
+                events -= 1
+        return [repeats, events, known]
 
     def dump(self, cell: list[Any]) -> list[Any]:
         return [cell[0], cell[1], b"".join(sorted(cell[2]))]
 
     def load(self, data: list[Any]) -> list[Any]:
         return [data[0], data[1], {data[2][at : at + 8] for at in range(0, len(data[2]), 8)}]
+
+
+def events_of(meter: Meter, cells: Iterable[Any]) -> int:
+    """About how many events, or values, are in them."""
+    return sum(round(meter.value(cell)[1]) for cell in cells)
 
 
 def meter_of(definition: Definition) -> Meter:

@@ -30,8 +30,17 @@ class Values:
     def add(self, value: float) -> None:
         self.loose.append(value)
         if len(self.loose) >= _LOOSE:
-            self.digest = self._whole()
-            self.loose = []
+            self._compress()
+
+    def take(self, other: Values) -> None:
+        """The values of another one, too."""
+        self.loose += other.loose
+        if other.digest is not None:
+            whole = self._whole()
+            whole.merge(other.digest)
+            self.digest, self.loose = whole, []
+        elif len(self.loose) >= _LOOSE:
+            self._compress()
 
     def quantile(self, share: float) -> float:
         if self.digest is None:  # few enough to be exact
@@ -39,7 +48,7 @@ class Values:
         return float(self._whole().get_quantile(share))
 
     def dump(self) -> list[Any]:
-        return [bytes(self.digest.serialize()) if self.digest is not None else None, self.loose]
+        return [bytes(self.digest.serialize()) if self.digest is not None else None, list(self.loose)]
 
     @classmethod
     def load(cls, data: list[Any]) -> Values:
@@ -47,6 +56,9 @@ class Values:
         one.digest = tdigest_double.deserialize(data[0]) if data[0] is not None else None
         one.loose = list(data[1])
         return one
+
+    def _compress(self) -> None:
+        self.digest, self.loose = self._whole(), []
 
     def _whole(self) -> tdigest_double:
         whole = tdigest_double(_TDIGEST_K)

@@ -163,7 +163,8 @@ class Counts:
 class Progress:
     """All that changed since the last commit; committed as one. `lanes` are opaque. `snapshots`: series and time (ms) -> state; `void`:
     series -> its snapshots at or after this time are wrong. `series`: new ones, `gone`: those that vanished. `closed_to`: the end (ms) of
-    the last bucket of each board. `back`: rows of a board at or after this time (ms) were of a clock that was ahead, and go first."""
+    the last bucket of each board. `back`: rows and cells of a board at or after this time (ms) were of a clock that was ahead,
+    and go first. `cells`: what was counted in a bucket, opaque; nobody asks for those of before `correctable_from` (ms) any more."""
 
     cursor: Mapping[str, int]
     lanes: Mapping[tuple[str, str], bytes]
@@ -176,6 +177,8 @@ class Progress:
     counts: Mapping[Board, Counts]
     closed_to: Mapping[Board, int] = field(default_factory=dict)
     back: Mapping[Board, int] = field(default_factory=dict)
+    cells: Mapping[tuple[Board, int], bytes] = field(default_factory=dict)
+    correctable_from: Mapping[Board, int] = field(default_factory=dict)
 
 
 class Kept(Protocol):
@@ -193,4 +196,8 @@ class Kept(Protocol):
 
     def rows(self, board: Board, since: int) -> Iterator[tuple[int, bytes]]:
         """Those after this time (ms), oldest first; read as they are asked for."""
+        ...
+
+    def cells(self, board: Board, start: int) -> bytes | None:
+        """What was counted in the bucket that starts then (ms)."""
         ...

@@ -74,6 +74,10 @@ SCHEMA = (
     unusual.SCHEMA,
     "DELETE FROM bucket;",  # their records had no place for surges and what is harmless; snapshots go on
     unusual.SCHEMA_OF_A_KIND,
+    """
+    CREATE TABLE cells (definition TEXT NOT NULL, org TEXT NOT NULL, ts INTEGER NOT NULL, counted BLOB NOT NULL,
+        PRIMARY KEY (definition, org, ts));
+    """,
 )
 KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS
@@ -176,6 +180,10 @@ class SqliteAnomalies:
                 return
             since = part[-1][0]
 
+    def cells(self, board: Board, start: int) -> bytes | None:
+        row = self._db.row("SELECT counted FROM cells WHERE definition = ? AND org = ? AND ts = ?", *board, start)
+        return row[0] if row else None
+
     def boards(self) -> list[Board]:
         with self._db.read() as db:
             return [Board(*row) for row in db.execute("SELECT definition, org FROM board")]
@@ -193,13 +201,15 @@ class SqliteAnomalies:
                 "REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?)",
                 ((one.id, *one.board, orjson.dumps(one.key).decode(), one.slot, one.born) for one in done.series),
             )
-            db.executemany(
-                "DELETE FROM bucket WHERE definition = ? AND org = ? AND ts >= ?",
-                ((*board, ts) for board, ts in done.back.items()),
-            )
+            for table in ("bucket", "cells"):
+                db.executemany(
+                    f"DELETE FROM {table} WHERE definition = ? AND org = ? AND ts >= ?",
+                    ((*board, ts) for board, ts in done.back.items()),
+                )
             db.executemany(
                 "REPLACE INTO bucket VALUES (?, ?, ?, ?)", ((*board, ts, row) for (board, ts), row in done.rows.items())
             )
+            _keep_cells(db, done)
             _keep_snapshots(db, done)
             db.executemany(
                 "REPLACE INTO board VALUES (?, ?, ?, ?, ?)",
@@ -224,7 +234,7 @@ class SqliteAnomalies:
             db.execute(
                 "DELETE FROM snapshot WHERE series IN (SELECT id FROM series WHERE definition = ? AND org = ?)", board
             )
-            for table in ("series", "bucket", "board"):
+            for table in ("series", "bucket", "cells", "board"):
                 db.execute(f"DELETE FROM {table} WHERE definition = ? AND org = ?", board)
 
     def forget_lane(self, org: str, dataset: str) -> None:
@@ -375,6 +385,17 @@ class SqliteAnomalies:
             if row is not None and scope.allows(row[2]):
                 return _anomaly_of(row)
         raise NotFound(f"there is no anomaly {anomaly_id}")
+
+
+def _keep_cells(db: sqlite3.Connection, done: Progress) -> None:
+    db.executemany(
+        "REPLACE INTO cells VALUES (?, ?, ?, ?)", ((*board, ts, cells) for (board, ts), cells in done.cells.items())
+    )
+    closed = {board for board, _ in done.cells}
+    db.executemany(
+        "DELETE FROM cells WHERE definition = ? AND org = ? AND ts < ?",
+        ((*board, ts) for board, ts in done.correctable_from.items() if board in closed),
+    )
 
 
 def _keep_snapshots(db: sqlite3.Connection, done: Progress) -> None:

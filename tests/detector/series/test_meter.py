@@ -1,15 +1,17 @@
-"""Means and repeats of a bucket, against what they are by definition."""
+"""Means and repeats of a bucket, against what they are by definition; and two cells as one."""
 
 from __future__ import annotations
 
 import math
+import random
+from bisect import bisect
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.series.meter import Mean, Repeats
+from detector.series.meter import Distinct, Mean, Quantile, Repeats
 
 KEYS = st.sampled_from(["a", "b", "c", "", None]) | st.integers(0, 3)
 
@@ -59,3 +61,29 @@ def test_values_are_bounded_and_what_is_beyond_says_nothing():
             meter.add(cell, {"id": f"{n}"})
     assert meter.value(cell) == (0.5, 4_000.0)
     assert len(meter.dump(cell)[2]) == 16_000
+
+
+def filled(meter, values):
+    cell = meter.new()
+    for value in values:
+        meter.add(cell, {"ms": value})
+    return cell
+
+
+@pytest.mark.parametrize("meter", [Mean("ms"), Quantile("ms", 0.9), Repeats("ms"), Distinct("ms")])
+@given(st.lists(st.floats(0.1, 1e6) | st.integers(1, 5), max_size=60), st.integers(0, 60), st.randoms())
+def test_two_cells_as_one_say_what_one_would(meter, values, cut, rng):
+    whole = meter.value(filled(meter, values))
+    rng.shuffle(values)
+    assert meter.value(meter.join(filled(meter, values[:cut]), filled(meter, values[cut:]))) == whole
+
+
+@pytest.mark.parametrize("cut", [100, 700, 1900])
+@pytest.mark.parametrize("meter", [Quantile("ms", 0.9), Distinct("ms")])
+def test_two_large_cells_as_one_say_about_what_one_would(meter, cut):
+    rng = random.Random(3)
+    values = [rng.lognormvariate(6, 0.5) for _ in range(2_000)]
+    value, weight = meter.value(meter.join(filled(meter, values[:cut]), filled(meter, values[cut:])))
+    assert (value, weight) == pytest.approx(meter.value(filled(meter, values)), rel=0.06)
+    if isinstance(meter, Quantile):
+        assert bisect(sorted(values), value) == pytest.approx(1_800, abs=20), "within one in a hundred of them"
