@@ -20,7 +20,7 @@ from soc.model.anomaly import RECORD_BYTES, Anomaly, Board, Counts, Progress, Re
 from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
 from soc.model.rule import RuleFault
-from soc.store import levels, unusual
+from soc.store import levels, progress, unusual
 
 SCHEMA = (
     """
@@ -81,7 +81,6 @@ SCHEMA = (
 )
 KEPT_MS = 8 * DAY_MS  # rows: what pages draw, and what a track is made of again
 _ANOMALIES_KEPT_MS = 365 * DAY_MS
-_SNAPSHOTS_MS = 3 * 3_600_000  # how far back a late event may lead
 _PARTS_AT_ONCE = 500
 _ROWS_AT_ONCE = 100
 _STILL_WRITES_S = 3600.0
@@ -192,30 +191,7 @@ class SqliteAnomalies:
         """`beside` writes what belongs to the same moment, in the same transaction."""
         with self._db.write() as db:
             beside(db)
-            db.execute("DELETE FROM cursor")
-            db.executemany("INSERT INTO cursor VALUES (?, ?)", done.cursor.items())
-            db.executemany("REPLACE INTO lane VALUES (?, ?, ?)", ((*key, state) for key, state in done.lanes.items()))
-            for table, column in (("series", "id"), ("snapshot", "series")):
-                db.executemany(f"DELETE FROM {table} WHERE {column} = ?", ((one,) for one in done.gone))
-            db.executemany(
-                "REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?)",
-                ((one.id, *one.board, orjson.dumps(one.key).decode(), one.slot, one.born) for one in done.series),
-            )
-            for table in ("bucket", "cells"):
-                db.executemany(
-                    f"DELETE FROM {table} WHERE definition = ? AND org = ? AND ts >= ?",
-                    ((*board, ts) for board, ts in done.back.items()),
-                )
-            db.executemany(
-                "REPLACE INTO bucket VALUES (?, ?, ?, ?)", ((*board, ts, row) for (board, ts), row in done.rows.items())
-            )
-            _keep_cells(db, done)
-            _keep_snapshots(db, done)
-            db.executemany(
-                "REPLACE INTO board VALUES (?, ?, ?, ?, ?)",
-                ((*board, one.series, one.beyond, one.lost) for board, one in done.counts.items()),
-            )
-            _keep_anomalies(db, done.anomalies)
+            progress.write(db, done)
 
     def tidy(self, newest: int, closed_to: Mapping[Board, int]) -> None:
         """Delete what is older than is kept, a part at a time: anomalies counted from this time (ms) of events, buckets from the last
@@ -385,46 +361,6 @@ class SqliteAnomalies:
             if row is not None and scope.allows(row[2]):
                 return _anomaly_of(row)
         raise NotFound(f"there is no anomaly {anomaly_id}")
-
-
-def _keep_cells(db: sqlite3.Connection, done: Progress) -> None:
-    db.executemany(
-        "REPLACE INTO cells VALUES (?, ?, ?, ?)", ((*board, ts, cells) for (board, ts), cells in done.cells.items())
-    )
-    closed = {board for board, _ in done.cells}
-    db.executemany(
-        "DELETE FROM cells WHERE definition = ? AND org = ? AND ts < ?",
-        ((*board, ts) for board, ts in done.correctable_from.items() if board in closed),
-    )
-
-
-def _keep_snapshots(db: sqlite3.Connection, done: Progress) -> None:
-    db.executemany("DELETE FROM snapshot WHERE series = ? AND ts >= ?", done.void.items())
-    db.executemany("REPLACE INTO snapshot VALUES (?, ?, ?)", ((*key, state) for key, state in done.snapshots.items()))
-    db.executemany(  # all that are newer than a late event may lead, and the newest of the others
-        "DELETE FROM snapshot WHERE series = ?1 AND ts < (SELECT max(ts) FROM snapshot WHERE series = ?1 AND ts <= ?2)",
-        ((series, ts - _SNAPSHOTS_MS) for series, ts in done.snapshots),
-    )
-
-
-def _keep_anomalies(db: sqlite3.Connection, anomalies: Sequence[Anomaly]) -> None:
-    """What is farthest off is what an episode is shown with."""
-    db.executemany(
-        """
-        INSERT INTO anomaly VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-            until = max(until, excluded.until), buckets = max(buckets, excluded.buckets),
-            at = iif(excluded.strength > strength, excluded.at, at), actual = iif(excluded.strength > strength, excluded.actual, actual),
-            expected = iif(excluded.strength > strength, excluded.expected, expected),
-            lower = iif(excluded.strength > strength, excluded.lower, lower),
-            upper = iif(excluded.strength > strength, excluded.upper, upper),
-            parts = iif(excluded.strength > strength, excluded.parts, parts), strength = max(strength, excluded.strength)
-        """,
-        (
-            (one.id, one.series, one.definition, one.org, one.since, one.until, one.at, one.actual, one.expected, one.lower, one.upper,
-             one.strength, one.buckets, one.alert, orjson.dumps(one.parts).decode())
-            for one in anomalies
-        ),
-    )  # fmt: skip
 
 
 def _within(scope: Scope) -> tuple[str, list[Any]]:
