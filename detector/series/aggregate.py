@@ -1,7 +1,7 @@
 """Events in, closed buckets out: one pass, memory bounded by the number of series.
 
 A bucket is closed when an event of its organisation and dataset comes that is `grace_ms` beyond its end. What comes later corrects it
-inside the lateness; what is later still, or of a conversion that is joined, is counted as lost.
+inside the lateness; what is later still is counted as lost.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 from datasketches import hll_sketch
 
 from detector.series.carry import MOST_TOGETHER, Few, carried, young
-from detector.series.cells import Cells, Entry
-from detector.series.correct import Correction
+from detector.series.cells import Cells
 from detector.series.definition import Definition, Measure
-from detector.series.join import Joined, joined_of
+from detector.series.join import Asked, Joined, joined_of
 from detector.series.key import OTHER, Key, key_of
-from detector.series.meter import Meter, Reading, events_of, meter_of
+from detector.series.late import Corrected, Late
+from detector.series.meter import Meter, Reading, meter_of
 from soc.model.anomaly import Board as Place
 from soc.model.calendar import DAY_MS
 from soc.model.event import Fields
@@ -21,6 +21,7 @@ from soc.query.evaluate import predicate
 from soc.query.parse import parse
 
 VANISHED_MS = 14 * DAY_MS
+NOTHING = Corrected({}, 0)
 
 
 class Room:
@@ -58,13 +59,13 @@ class Board:
         self.heard: list[int] = []  # per slot: the newest bucket with an event
         self.born: list[int] = []  # per slot: its first bucket
         self.cells: dict[int, dict[int, Any]] = {}
-        self.late: dict[tuple[int, int], Any] = {}
+        self.late = Late(kept, self.place, self.meter, self.width) if kept is not None else None
         self.few: dict[int, Few] = {}  # per slot
         self.closed_to = 0  # buckets that start before this are closed
         self.floor = 0  # where the clock went back to: what was before cannot be corrected any more
         self.lost = 0  # events later than anything can be corrected
         self.beyond: hll_sketch | None = None  # keys that had no room
-        self._room, self._kept = room, kept
+        self._room = room
         self._key = key_of(definition.group_by)
 
     def add(self, ts: int, fields: Fields, lateness_ms: int) -> None:
@@ -72,7 +73,7 @@ class Board:
             return
         start = ts - ts % self.width
         if self.joined is not None:
-            self._add_joined(self.joined, start, ts, fields)
+            self._add_joined(self.joined, start, ts, fields, lateness_ms)
             return
         if start < self.closed_to:
             self._add_late(start, fields, lateness_ms)
@@ -90,17 +91,16 @@ class Board:
 
     def close(self, known: bool) -> Closed:
         """The next bucket. `known`: its source spoke all through it."""
-        late = self._corrected(self._kept) if self.late and self._kept is not None else {}
         start = self.closed_to
         self.closed_to = start + self.width
-        cells = self.cells.pop(start, {}) if self.joined is None else self.joined.close(self.closed_to)
-        if not known:
-            self.few.clear()
-            self.lost += self._asked(cells)
-            return Closed(self, start, None, late)
-        if self._kept is not None and self.joined is None:
-            self._keep(self._kept, start, cells)
-        return Closed(self, start, self._readings(start, cells), late)
+        close = self._close if self.joined is None else self._close_joined
+        cells, late = close(start, known)
+        self.lost += late.lost
+        if known:
+            return Closed(self, start, self._readings(start, cells), late.readings)
+        self.few.clear()
+        self.lost += self._asked(cells)
+        return Closed(self, start, None, late.readings)
 
     def skip_to(self, start: int) -> None:
         """Nothing is known of the buckets before this."""
@@ -108,17 +108,14 @@ class Board:
         for old in [one for one in self.cells if one < self.closed_to]:
             del self.cells[old]
         if self.joined is not None:
-            self.lost += self._asked(self.joined.close(self.closed_to))
+            self.lost += self._asked(self.joined.close(self.closed_to).cells)
 
     def go_back_to(self, ts: int) -> Closed:
         """The clock of the events was wrong, and is right now."""
         self.closed_to = self.floor = ts - ts % self.width
         self.cells.clear()
         self.few.clear()
-        self.lost += events_of(self.meter, self.late.values())
-        self.late.clear()
-        if self._kept is not None:
-            self._kept.go_back(self.place, self.closed_to)
+        self.lost += self.late.go_back(self.closed_to) if self.late is not None else 0
         self.lost += self.joined.clear() if self.joined is not None else 0
         self.heard = [min(one, self.closed_to) for one in self.heard]
         self.born = [min(one, self.closed_to) for one in self.born]
@@ -159,7 +156,6 @@ class Board:
             for start, some in self.cells.items()
         ]
         beyond = bytes(self.beyond.serialize_updatable()) if self.beyond is not None else None
-        late = [(*place, self.meter.dump(cell)) for place, cell in self.late.items()]
         slots = [(slot, key, self.born[slot], self.heard[slot]) for key, slot in self.slots.items()]
         few = [(slot, since, self.meter.dump(cell)) for slot, (since, cell) in self.few.items()]
         return {
@@ -168,7 +164,7 @@ class Board:
             "floor": self.floor,
             "lost": self.lost,
             "cells": cells,
-            "late": late,
+            "behind": self.late.dump() if self.late is not None else None,
             "joined": self.joined.dump() if self.joined is not None else [],
             "beyond": beyond,
             "slots": slots,
@@ -180,8 +176,8 @@ class Board:
         self.closed_to, self.lost, self.floor = saved["to"], saved["lost"], saved.get("floor", 0)
         self.cells = {start: {slot: self.meter.load(cell) for slot, cell in some} for start, some in saved["cells"]}
         self.few = {slot: (since, self.meter.load(cell)) for slot, since, cell in saved["few"]}
-        for start, slot, *cell in saved["late"]:  # an older version wrote hits and events side by side
-            self.late[start, slot] = self.meter.load(cell[0] if len(cell) == 1 else cell)
+        if self.late is not None and saved.get("behind"):
+            self.late.load(saved["behind"])
         if self.joined is not None:
             self.joined.load(saved.get("joined", []))
         self.beyond = hll_sketch.deserialize(saved["beyond"]) if saved["beyond"] else None
@@ -210,28 +206,33 @@ class Board:
             self.few[slot] = few
         return reading
 
-    def _keep(self, kept: Cells, start: int, cells: dict[int, Any]) -> None:
-        """For what comes late, before values are taken together with those of the buckets before."""
-        few = {slot: one[0] for slot, one in self.few.items() if young(one, start, self.width)}
-        entries: dict[int, Entry] = {slot: (since, None) for slot, since in few.items()}
-        entries |= {slot: (few.get(slot, start), self.meter.dump(cell)) for slot, cell in cells.items()}
-        kept.put(self.place, start, entries)
+    def _close(self, start: int, known: bool) -> tuple[dict[int, Any], Corrected]:
+        cells = self.cells.pop(start, {})
+        if self.late is None:
+            return cells, NOTHING
+        corrected = self.late.correct(start, self.few)
+        if known:
+            self.late.keep(start, cells, self.few)
+        return cells, corrected
 
-    def _corrected(self, kept: Cells) -> dict[tuple[int, int], Reading]:
-        late, self.late = self.late, {}
-        correction = Correction(kept, self.place, self.meter, self.width, self.closed_to)
-        self.lost += correction.take(late)
-        self.few = {slot: few for slot, few in (self.few | correction.few).items() if few is not None}
-        return correction.readings
+    def _close_joined(self, start: int, known: bool) -> tuple[dict[int, Any], Corrected]:
+        assert self.joined is not None
+        over = self.joined.close(self.closed_to)
+        if self.late is None:
+            return over.cells, NOTHING
+        if known:
+            self.late.keep_joined(start, over)
+        return over.cells, self.late.correct_joined(self.joined.within_ms, over.answers)
 
-    def _add_joined(self, joined: Joined, start: int, ts: int, fields: Fields) -> None:
+    def _add_joined(self, joined: Joined, start: int, ts: int, fields: Fields, lateness_ms: int) -> None:
         id_ = joined.id_of(fields)
         if id_ is None:
             return
         if not joined.asks(fields):
             counted = joined.answer(id_, ts)
         elif start < self.closed_to:
-            counted = False
+            slot = self._late_slot(start, fields, lateness_ms)
+            counted = self.late is not None and slot is not None and self.late.ask(Asked(id_, ts, slot))
         else:
             slot = self._slot(self._key(fields), start)
             self.heard[slot] = max(self.heard[slot], start)
@@ -239,15 +240,18 @@ class Board:
         self.lost += not counted
 
     def _add_late(self, start: int, fields: Fields, lateness_ms: int) -> None:
-        slot = self.slots.get(self._key(fields), self.slots.get(OTHER, -1))
-        known = self._kept is not None and start >= max(self.closed_to - lateness_ms, self.floor)
-        if not known or slot < 0 or start < self.born[slot]:
-            self.lost += 1  # and makes no series of it
-            return
-        cell = self.late.get((start, slot))
-        if cell is None:
-            cell = self.late[start, slot] = self.meter.new()
-        self.meter.add(cell, fields)
+        slot = self._late_slot(start, fields, lateness_ms)
+        if self.late is None or slot is None:
+            self.lost += 1
+        else:
+            self.late.add(start, slot, fields)
+
+    def _late_slot(self, start: int, fields: Fields, lateness_ms: int) -> int | None:
+        """Of a bucket that is closed; None: too late for it. What is late makes no series."""
+        slot = self.slots.get(self._key(fields), self.slots.get(OTHER))
+        if slot is None:
+            return None
+        return slot if start >= max(self.closed_to - lateness_ms, self.floor, self.born[slot]) else None
 
     def _slot(self, key: Key, start: int) -> int:
         slot = self.slots.get(key)

@@ -47,3 +47,29 @@ class Cells:
         """What is to be committed; it is with `kept` from then on."""
         taken, self._pending, self._back = self._pending, {}, {}
         return taken
+
+
+class Shelf:
+    """Buckets of one board that are counted again."""
+
+    def __init__(self, cells: Cells, place: Place) -> None:
+        self._cells, self._place = cells, place
+        self._buckets: dict[int, dict[int, Entry] | None] = {}
+        self._changed: set[int] = set()
+
+    def bucket(self, start: int) -> dict[int, Entry] | None:
+        """As `Cells.get`; one and the same until it is written."""
+        if start not in self._buckets:
+            self._buckets[start] = self._cells.get(self._place, start)
+        return self._buckets[start]
+
+    def put(self, start: int, slot: int, entry: Entry) -> None:
+        """Into a bucket that is known."""
+        bucket = self.bucket(start)
+        assert bucket is not None
+        bucket[slot] = entry
+        self._changed.add(start)
+
+    def write(self) -> None:
+        for start in self._changed:
+            self._cells.put(self._place, start, self._buckets[start] or {})

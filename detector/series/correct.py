@@ -11,23 +11,20 @@ from itertools import islice
 from typing import Any
 
 from detector.series.carry import Few, carried, young
-from detector.series.cells import Cells, Entry
+from detector.series.cells import Shelf
 from detector.series.meter import Meter, Reading, events_of
-from soc.model.anomaly import Board as Place
 
-_MOST = 500  # series of a board when a bucket is closed
+MOST_CORRECTED = 500  # series of a board when a bucket is closed
 
 
 class Correction:
     """Of one board, up to its open bucket (`end`, ms). `readings`: start and slot -> what it is now. `few`: what the open bucket goes on
     with, of series in which that is something else. What is unknown stays so, whatever comes for it."""
 
-    def __init__(self, cells: Cells, place: Place, meter: Meter, width: int, end: int) -> None:
+    def __init__(self, shelf: Shelf, meter: Meter, width: int, end: int) -> None:
         self.readings: dict[tuple[int, int], Reading] = {}
         self.few: dict[int, Few | None] = {}
-        self._cells, self._place, self._meter, self._width, self._end = cells, place, meter, width, end
-        self._buckets: dict[int, dict[int, Entry] | None] = {}
-        self._changed: set[int] = set()
+        self._shelf, self._meter, self._width, self._end = shelf, meter, width, end
 
     def take(self, late: Mapping[tuple[int, int], Any]) -> int:
         """Count the cells that came late, by bucket and slot; they are used up. Returns how many events were left out, because they are of
@@ -36,17 +33,16 @@ class Correction:
         for (start, slot), cell in late.items():
             by_slot.setdefault(slot, {})[start] = cell
         some = iter(by_slot.items())
-        for slot, cells in islice(some, _MOST):
+        for slot, cells in islice(some, MOST_CORRECTED):
             while cells:
                 self._again(slot, min(cells), cells)
-        for start in self._changed:
-            self._cells.put(self._place, start, self._buckets[start] or {})
+        self._shelf.write()
         return sum(events_of(self._meter, cells.values()) for _, cells in some)
 
     def _again(self, slot: int, start: int, late: dict[int, Any]) -> None:
         few = self._few_before(slot, start)
         while start < self._end:
-            bucket, more, few = self._bucket(start), late.pop(start, None), young(few, start, self._width)
+            bucket, more, few = self._shelf.bucket(start), late.pop(start, None), young(few, start, self._width)
             if bucket is None:
                 few = None
             else:
@@ -54,7 +50,8 @@ class Correction:
                 if more is None and few is None and since == start:
                     return  # from here on all is as it was
                 cell = self._counted(own, more)
-                self._put(bucket, start, slot, (few[0] if few is not None else start, cell))
+                if (entry := (few[0] if few is not None else start, cell)) != (since, own):
+                    self._shelf.put(start, slot, entry)
                 if cell is None:
                     self.readings[start, slot] = self._meter.zero
                 else:
@@ -68,21 +65,11 @@ class Correction:
             return own
         return self._meter.dump(more if own is None else self._meter.join(self._meter.load(own), more))
 
-    def _put(self, bucket: dict[int, Entry], start: int, slot: int, entry: Entry) -> None:
-        if bucket.get(slot) != entry:
-            bucket[slot] = entry
-            self._changed.add(start)
-
     def _few_before(self, slot: int, start: int) -> Few | None:
         """What was too few in the buckets before this one to be read alone."""
         few: Few | None = None
-        for at in range((self._bucket(start) or {}).get(slot, (start, None))[0], start, self._width):
-            _, own = (self._bucket(at) or {}).get(slot, (at, None))
+        for at in range((self._shelf.bucket(start) or {}).get(slot, (start, None))[0], start, self._width):
+            _, own = (self._shelf.bucket(at) or {}).get(slot, (at, None))
             if own is not None:
                 _, few = carried(self._meter, few, at, self._meter.load(own))
         return few
-
-    def _bucket(self, start: int) -> dict[int, Entry] | None:
-        if start not in self._buckets:
-            self._buckets[start] = self._cells.get(self._place, start)
-        return self._buckets[start]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from detector.series.definition import Definition
 from soc.model.event import Fields
@@ -17,6 +17,23 @@ from soc.query.parse import parse
 
 MOST_OPEN = 20_000  # ids of one definition in one organisation whose time is not over
 _MOST_ANSWERS = 8  # of one id
+
+
+class Asked(NamedTuple):
+    """A request: its id, its time (ms), and the series that it is of."""
+
+    id: bytes
+    ts: int
+    slot: int
+
+
+class Over(NamedTuple):
+    """What is over when a bucket is closed. `cells`: by slot how many requests were answered in time, and all. `waiting`: by slot those
+    that were not. `answers`: to nothing, with their times (ms)."""
+
+    cells: dict[int, list[int]]
+    waiting: dict[int, dict[bytes, int]]
+    answers: list[tuple[bytes, int]]
 
 
 class _Open:
@@ -67,20 +84,25 @@ class Joined:
             one.answers.append(ts)
         return True
 
-    def close(self, end: int) -> dict[int, list[int]]:
-        """What was asked before `end` (ms), by slot: how many were answered in time, and all. They are forgotten, and so are answers that
-        nothing can be asked for any more."""
-        cells: dict[int, list[int]] = {}
+    def close(self, end: int) -> Over:
+        """What was asked before `end` (ms), and answers that nothing can be asked for any more. They are forgotten."""
+        over = Over({}, {}, [])
         for id_, one in list(self._open.items()):
             if one.asked is None:
-                over = max(one.answers) < end - self.within_ms
-            elif over := one.asked < end:
-                cell = cells.setdefault(one.slot, [0, 0])
-                cell[0] += any(abs(ts - one.asked) <= self.within_ms for ts in one.answers)
+                if max(one.answers) >= end - self.within_ms:
+                    continue
+                over.answers.extend((id_, ts) for ts in one.answers)
+            elif one.asked < end:
+                cell = over.cells.setdefault(one.slot, [0, 0])
                 cell[1] += 1
-            if over:
-                del self._open[id_]
-        return cells
+                if any(abs(ts - one.asked) <= self.within_ms for ts in one.answers):
+                    cell[0] += 1
+                else:
+                    over.waiting.setdefault(one.slot, {})[id_] = one.asked
+            else:
+                continue
+            del self._open[id_]
+        return over
 
     def clear(self) -> int:
         """Forget all; returns how many had been asked."""

@@ -36,7 +36,7 @@ def write(db: sqlite3.Connection, done: Progress) -> None:
         "REPLACE INTO board VALUES (?, ?, ?, ?, ?)",
         ((*board, one.series, one.beyond, one.lost) for board, one in done.counts.items()),
     )
-    _write_anomalies(db, done.anomalies)
+    write_anomalies(db, done.anomalies)
 
 
 def _write_cells(db: sqlite3.Connection, done: Progress) -> None:
@@ -59,7 +59,7 @@ def _write_snapshots(db: sqlite3.Connection, done: Progress) -> None:
     )
 
 
-def _write_anomalies(db: sqlite3.Connection, anomalies: Sequence[Anomaly]) -> None:
+def write_anomalies(db: sqlite3.Connection, anomalies: Sequence[Anomaly]) -> None:
     """What is farthest off is what an episode is shown with."""
     db.executemany(
         """

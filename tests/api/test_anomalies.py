@@ -17,7 +17,7 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
-from soc.store.anomalies import _keep_anomalies
+from soc.store.progress import write_anomalies
 
 NOW = 1_772_452_800_000
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -353,7 +353,7 @@ def test_the_plot_marks_each_anomaly_of_its_time_however_many_came_later(signed_
     since = NOW - 7_200_000
     later = [replace(mine, since=NOW + number, until=NOW + number, at=NOW) for number in range(25)]
     with world.anomalies._db.write() as db:
-        _keep_anomalies(db, [replace(mine, since=since, until=since + 600_000, at=since), *later])
+        write_anomalies(db, [replace(mine, since=since, until=since + 600_000, at=since), *later])
     page = signed_in("viewer").get(f"/series/{mine.series}?hours=1&until=2026-03-02T18:00").text
     assert page.count('class="off"') == 1
 

@@ -13,7 +13,7 @@ from soc.model.alert import Decision, Status, Verdict
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc
-from soc.store.anomalies import _keep_anomalies
+from soc.store.progress import write_anomalies
 
 NOW = 1_772_452_800_000
 HUNGYEN = Scope(frozenset({"hungyen"}))
@@ -36,7 +36,7 @@ def series(world):
     first, second = (fire(world, SERIES, alert_id(SERIES.id, "hungyen", "one", f"episode {n}")) for n in range(2))
     known = world.anomalies.list(HUNGYEN)[-1]
     with world.anomalies._db.write() as db:
-        _keep_anomalies(db, [replace(known, series=one * 24, alert=first) for one in "cd"])
+        write_anomalies(db, [replace(known, series=one * 24, alert=first) for one in "cd"])
     return first, second
 
 

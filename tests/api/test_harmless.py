@@ -38,9 +38,9 @@ def fire(world, org: str, number: int, strength: float = 3.0, series: str = "") 
         series or first.series, first.definition, org, first.since + number, first.until, first.at, 0.4, 0.02, 0.0, 0.1, strength, 10, id_
     )  # fmt: skip
     with world.anomalies._db.write() as db:
-        from soc.store.anomalies import _keep_anomalies
+        from soc.store.progress import write_anomalies
 
-        _keep_anomalies(db, [one])
+        write_anomalies(db, [one])
     return id_
 
 

@@ -94,7 +94,7 @@ def test_no_event_is_counted_twice_and_what_is_left_out_is_said(drawn):
         assert not drawn
         return
     known = sum(reading[0] or 0 for reading in finally_read(closed).values())
-    late = sum(cell[1] for cell in board.late.values())
+    late = board.late.events
     still_open = sum(cell[1] for cells in board.cells.values() for cell in cells.values())
     assert known + late + still_open + board.lost <= len(drawn)
 

@@ -54,18 +54,3 @@ def test_late_or_in_time_is_the_same_in_the_end(measure, drawn):
     in_time, lost = read(measure, drawn, delayed=False)
     assert lost == 0
     assert read(measure, drawn, delayed=True) == (in_time, 0)
-
-
-def test_what_an_older_version_wrote_of_late_events_is_gone_on_with():
-    wanted = definition("tried", "ratio", hit="ok:false")
-    stream = [stored(START + n * 1000, n, "d", source="s1", ok=True) for n in range(600)]
-    cells = Cells()
-    before = Aggregator({"tried": wanted}, cells=cells)
-    closed = list(before.feed(stream[:500]))
-    saved = before.dump()
-    ((_, boards),) = saved.values()
-    boards["tried"][1]["late"] = [(START + 2 * MINUTE, 0, 1, 4)]
-    after = Aggregator({"tried": wanted}, cells=cells)
-    after.load(saved)
-    closed += after.feed(stream[500:])
-    assert finally_read(closed)[START + 2 * MINUTE, 0] == (1 / 64, 64.0)

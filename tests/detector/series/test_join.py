@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import MINUTE, START, stored
 
-from detector.series import join
+from detector.series import join, rejoin
 from detector.series.aggregate import Aggregator
 from detector.series.board import Board, Room
+from detector.series.cells import Cells
 from detector.series.definition import Definition
 
 WITHIN = 30_000
@@ -107,6 +108,75 @@ def test_a_restart_changes_nothing(drawn, cut):
     after = Aggregator({"sent": definition()})
     after.load({key: msgspec.msgpack.decode(msgspec.msgpack.encode(one)) for key, one in before.dump().items()})
     assert found | closed(events[cut:], after) == whole
+
+
+def check_that_late_or_in_time_is_the_same_in_the_end(drawn: list[Drawn], rng: Random) -> None:
+    """Requests without their answers, answers without their requests, and both; killed once in between."""
+    first = [(100 + n, "ask", f"first {carrier}", carrier, True) for n, carrier in enumerate("ab")]
+    drawn = first_of_each([*first, *((at + MINUTE, *more) for at, *more in drawn)])
+    events = stream(drawn)
+    beats = [stored(START + n * 1000, 90_000 + n, "d", source="s1", step="beat") for n in range((MINUTES + 20) * 60)]
+    late = {one.id for one in events if one.ts > START + MINUTE and rng.random() < 0.5}
+    behind = {one.id: one.ts + (rng.randrange(15 * MINUTE) if one.id in late else 0) for one in [*events, *beats]}
+    arrived = sorted([*events, *beats], key=lambda one: behind[one.id])
+    cells, cut = Cells(), rng.randrange(len(arrived))
+    before, after = Aggregator({"sent": definition()}, cells=cells), Aggregator({"sent": definition()}, cells=cells)
+    found = finally_read(before.feed(arrived[:cut]))
+    after.load({key: msgspec.msgpack.decode(msgspec.msgpack.encode(one)) for key, one in before.dump().items()})
+    found = finally_read(after.feed(arrived[cut:]), found)
+    assert without_the_first(found) == without_the_first(reference(drawn))
+    (board,) = after.boards()
+    assert board.lost == len(first), "of the bucket in which the source began"
+
+
+@settings(max_examples=40, deadline=None)
+@given(drawn_events, st.integers())
+def test_late_or_in_time_is_the_same_in_the_end(drawn, seed):
+    check_that_late_or_in_time_is_the_same_in_the_end(drawn, Random(seed))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_late_or_in_time_is_the_same_in_the_end_of_a_busy_service(seed):
+    rng, drawn = Random(seed), []
+    for n in range(400):
+        at, takes = rng.randrange((MINUTES - 1) * MINUTE), rng.randrange(-5_000, 2 * WITHIN)
+        drawn += [
+            (at, "ask", f"r{n}", rng.choice("ab"), True),
+            (max(at + takes, 0), "answer", f"r{n}", "", rng.random() < 0.9),
+        ]
+    check_that_late_or_in_time_is_the_same_in_the_end(drawn, rng)
+
+
+def finally_read(closed, before: dict | None = None) -> dict[tuple[int, str], tuple[int, int]]:
+    found = dict(before or {})
+    for one in closed:
+        for (start, slot), (value, weight) in [
+            *one.late.items(),
+            *(((one.start, slot), read) for slot, read in one.readings or []),
+        ]:
+            if weight:
+                found[(start - START) // MINUTE, one.board.keys[slot][0]] = (round(value * weight), round(weight))
+    return found
+
+
+def test_what_comes_late_is_bounded_and_what_had_no_room_is_said(monkeypatch):
+    for module in (join, rejoin):
+        monkeypatch.setattr(module, "MOST_OPEN", 50)
+    monkeypatch.setattr("detector.series.late.MOST_OPEN", 50)
+    events = stream([(MINUTE + n * 100, "ask", f"r{n}", "a", True) for n in range(10)])
+    late = [stored(START + 2 * MINUTE + n, 10_000 + n, "d", step="ask", id=f"late {n}", carrier="a") for n in range(80)]
+    late += [
+        stored(START + 2 * MINUTE + n, 20_000 + n, "d", step="answer", ok=True, id=f"nothing {n}") for n in range(80)
+    ]
+    beats = [stored(events[-1].ts + n * 1000, 30_000 + n, "d", step="beat") for n in range(300)]
+    cells = Cells()
+    aggregator = Aggregator({"sent": definition()}, cells=cells)
+    found = finally_read(aggregator.feed([*events, *late, *beats]))
+    (board,) = aggregator.boards()
+    assert found[2, "a"] == (0, 50)
+    assert board.lost == 30 + 30
+    kept = cells.get(board.place, START + 2 * MINUTE)
+    assert len(kept[-1][1]) <= 50
 
 
 def test_memory_is_bounded_and_what_had_no_room_is_said(monkeypatch):

@@ -1,0 +1,93 @@
+"""What came for the buckets of a board that are closed, until the next one is; and what is kept of each of them, to add it to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from detector.series.carry import Few, young
+from detector.series.cells import Cells, Entry, Shelf
+from detector.series.correct import Correction
+from detector.series.join import MOST_OPEN, Asked, Over
+from detector.series.meter import Meter, Reading, events_of
+from detector.series.rejoin import Rejoin
+from soc.model.anomaly import Board as Place
+from soc.model.event import Fields
+
+
+class Corrected(NamedTuple):
+    """`readings`: bucket start and slot -> what it is now. `lost`: events that nothing was added to."""
+
+    readings: dict[tuple[int, int], Reading]
+    lost: int
+
+
+class Late:
+    """Times are ms."""
+
+    def __init__(self, kept: Cells, place: Place, meter: Meter, width: int) -> None:
+        self._kept, self._place, self._meter, self._width = kept, place, meter, width
+        self._cells: dict[tuple[int, int], Any] = {}
+        self._asked: list[Asked] = []
+
+    @property
+    def events(self) -> int:
+        return events_of(self._meter, self._cells.values()) + len(self._asked)
+
+    def add(self, start: int, slot: int, fields: Fields) -> None:
+        cell = self._cells.get((start, slot))
+        if cell is None:
+            cell = self._cells[start, slot] = self._meter.new()
+        self._meter.add(cell, fields)
+
+    def ask(self, one: Asked) -> bool:
+        """False: there is no room for it."""
+        if room := len(self._asked) < MOST_OPEN:
+            self._asked.append(one)
+        return room
+
+    def keep(self, start: int, cells: dict[int, Any], few: dict[int, Few]) -> None:
+        """A bucket that is closed, before its values are taken together with those of the buckets before (`few`)."""
+        since = {slot: one[0] for slot, one in few.items() if young(one, start, self._width)}
+        entries: dict[int, Entry] = {slot: (first, None) for slot, first in since.items()}
+        entries |= {slot: (since.get(slot, start), self._meter.dump(cell)) for slot, cell in cells.items()}
+        self._kept.put(self._place, start, entries)
+
+    def keep_joined(self, start: int, over: Over) -> None:
+        entries = {slot: (start, [*cell, over.waiting.get(slot, {})]) for slot, cell in over.cells.items()}
+        self._kept.put(self._place, start, entries)
+
+    def correct(self, end: int, few: dict[int, Few]) -> Corrected:
+        """Up to the open bucket; `few` is what that goes on with, and is changed."""
+        if not self._cells:
+            return Corrected({}, 0)
+        correction = Correction(Shelf(self._kept, self._place), self._meter, self._width, end)
+        lost = correction.take(self._cells)
+        self._cells = {}
+        for slot, one in correction.few.items():
+            few.pop(slot, None)
+            if one is not None:
+                few[slot] = one
+        return Corrected(correction.readings, lost)
+
+    def correct_joined(self, within_ms: int, answers: Sequence[tuple[bytes, int]]) -> Corrected:
+        """`answers`: that nothing waits for in the buckets that are open."""
+        rejoin = Rejoin(Shelf(self._kept, self._place), self._meter, self._width, within_ms)
+        lost = rejoin.take(self._asked, answers)
+        self._asked = []
+        return Corrected(rejoin.readings, lost)
+
+    def go_back(self, to: int) -> int:
+        """The clock had been ahead: returns how many events are lost."""
+        lost = self.events
+        self._cells, self._asked = {}, []
+        self._kept.go_back(self._place, to)
+        return lost
+
+    def dump(self) -> list[Any]:
+        return [[(*at, self._meter.dump(cell)) for at, cell in self._cells.items()], self._asked]
+
+    def load(self, saved: list[Any]) -> None:
+        cells, asked = saved
+        self._cells = {(start, slot): self._meter.load(cell) for start, slot, cell in cells}
+        self._asked = [Asked(*one) for one in asked]
