@@ -22,8 +22,10 @@ from soc.model.calendar import HOUR_MS
 _DAY_S = 86_400
 _CALM_DAYS = 1000  # days of a series without an incident, in which chance may call once
 _CAUTION = 4.0  # real series hang together from one bucket to the next, which the formula does not know
+_DAYS_MS = 36 * HOUR_MS  # by load, hours of one day hang together: what adds up for longer needs no caution
 _DOUBT = 0.4  # of the evidence for a call: from here on nothing is learned
 _LONGEST_MS = HOUR_MS  # after that, what was usual before says little about now
+_HOURS_MS = 24 * HOUR_MS  # of shares by the hour, which are to show a slow leak
 _LEAK_MS = 7 * 24 * HOUR_MS  # what is usual for weeks holds longer
 _NORMAL_MS = 24 * HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * HOUR_MS  # what comes back within this time goes on with the alert before
@@ -105,7 +107,9 @@ class Episode:
             return None
         self.began = self.began or ts
         self.run += 1
-        if max(self.high, self.low) < enough * _DOUBT:  # what is learned from has to hold what chance does, too
+        if definition.by_load or max(self.high, self.low) < enough * _DOUBT:
+            # What is learned from has to hold what chance does, too: by load all of it, as days that the load explains in part come
+            # every month.
             self._try(definition, value, weight, season)
         seen, sign = (above, 1) if self.high >= self.low else (below, -1)
         if max(self.high, self.low) >= enough * _DOUBT:
@@ -134,6 +138,8 @@ class Episode:
         self.strength = max(self.strength, strength)
         if not self.called:
             page = definition.page
+            if definition.by_load and ts - self.began >= _DAYS_MS:
+                enough -= _CAUTION
             if max(self.high, self.low) < enough or self.run < page.buckets or self.excess < page.least:
                 return None
             if is_harmless(sign * self.strength, least_strength):
@@ -224,7 +230,11 @@ def _follows(definition: Definition) -> bool:
 
 def _longest(definition: Definition) -> int:
     """How long (ms) evidence may add up, against what was usual before it began to."""
-    return _LEAK_MS if definition.by_load else max(_LONGEST_MS, 12 * definition.bucket_ms)
+    if definition.by_load:
+        return _LEAK_MS
+    if definition.measure.is_share and definition.bucket_ms >= HOUR_MS:
+        return _HOURS_MS
+    return max(_LONGEST_MS, 12 * definition.bucket_ms)
 
 
 def _add(sum_: float, evidence: float, most: float, enough: float) -> float:

@@ -375,6 +375,43 @@ def test_latency_that_leaks_two_percent_a_day_is_a_call_within_days(seed):
     assert series.calls[0].actual > series.calls[0].expected
 
 
+@pytest.mark.parametrize(("lasts", "called"), [(35, False), (36, True)])
+def test_evidence_that_needs_no_more_than_chance_is_a_call_once_it_is_of_two_days(lasts, called):
+    """Hours of one day hang together: within a day it takes e^4 times as much."""
+    series, rng = Watched(HOURLY), Random(2)
+    hours(series, rng, range(22 * 24))
+    episode, at = series.track.episode, 22 * 24
+    episode.began, episode.run, episode.excess = START + (at - lasts) * 60 * MINUTE, lasts, 1000.0
+    episode.high = threshold(HOURLY) - 3.9
+    series.see(at * 60, 340.0, 10.0)  # at night, a little longer than usual
+    assert bool(series.calls) is called
+
+
+def test_a_rise_that_was_no_call_is_learned_from_all_of_it():
+    """A busy day that the load explains in part comes again: what learned only its first hours would call then."""
+    series, rng = Watched(HOURLY), Random(4)
+    hours(series, rng, range(22 * 24))
+    hours(series, rng, range(22 * 24, 23 * 24), longer=0.05)
+    assert series.track.episode.high > 0.4 * threshold(HOURLY)
+    hours(series, rng, range(23 * 24, 26 * 24))
+    assert not series.calls
+    assert not series.track.episode.began
+    assert series.track.episode.usual.seen == 26 * 24
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_failures_that_leak_two_percent_a_day_are_a_call_within_days_of_few_calls(seed):
+    """1,300 a day, of which half a percent fails: what an hour says adds up for a day."""
+    what = definition("ratio", direction="high", bucket="1h", page={"change": 0.03})
+    series, rng = Watched(what), Random(seed)
+    for hour in range(24 * 24):
+        share = 0.005 + max(hour / 24 - 21, 0) * 0.02
+        events = poisson(rng, 115 * day(hour * 60))
+        hits = sum(rng.random() < share for _ in range(events))
+        series.see(hour * 60, hits / events if events else None, events)
+    assert 21 * 1440 < series.minutes[0] <= 23 * 1440
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_load_alone_is_no_leak(seed):
     series = Watched(HOURLY)

@@ -1,9 +1,12 @@
-"""What load explains of a duration: a line is found again, a constant load has no slope, and old weeks fade."""
+"""What load explains of a duration: a line is found again, in which each bucket counts alike; a constant load has no slope, and old
+weeks fade."""
 
 from __future__ import annotations
 
 import math
+from random import Random
 
+import numpy as np
 import pytest
 
 from detector.load import Load
@@ -20,6 +23,16 @@ def test_a_line_is_found_again():
         load.learn(HOUR_MS, 300 * math.exp(0.001 * events), events)
     for events in (20, 100, 250, 400):
         assert load.expected(events) == pytest.approx(300 * math.exp(0.001 * events), rel=1e-3)
+
+
+def test_each_bucket_counts_alike_however_many_values_it_has():
+    load, rng = Load(), Random(1)
+    hours = [(events, 5.7 + 0.0002 * events + rng.gauss(0, 0.05)) for events in range(5, 1000, 5)]
+    for events, logarithm in hours:
+        load.learn(1, math.exp(logarithm), events)
+    slope, level = np.polyfit(*zip(*hours, strict=True), 1)
+    for events in (5, 500, 1200):
+        assert load.expected(events) == pytest.approx(math.exp(level + slope * events), rel=1e-4)
 
 
 def test_a_constant_load_has_no_slope():
