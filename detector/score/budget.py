@@ -11,8 +11,9 @@ What is an incident, of which little is learned, is what so few half hours excee
 is the same whatever the budget. The way from the body to what alarms is shorter by a seventh, as incidents that
 stay below are in the body and make it look wider than noise alone is.
 
-An incident is one alarm: while it lasts, only what is more surprising than its peak, which fades slowly, alarms again; after it
-the peak fades fast.
+An incident is one alarm: while it lasts, only what is by half more surprising than its peak, which fades slowly, alarms again. Once a half
+hour was calm the next incident need not be worse than the last, however bad that was: what is by a quarter beyond the threshold alarms,
+and an hour later all that is beyond it.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ _FADE, _FADE_WITHIN = (
     0.5 ** (1 / 144),
 )  # of a peak, a half hour: half after two hours, and after three days
 _RISE = 1.25
+_AGAIN = 1.5  # times the peak of what alarmed while that goes on; times the threshold at most when it is over
 _LONGEST_RUN = 2.0  # half hours for an alarm, in the mean; longer runs are incidents
 _PRIOR_RUNS = 4.0  # of one half hour
 
@@ -96,7 +98,9 @@ class Budget:
         if passed:
             self._count(top)
             self.peak = _faded(self.peak, top, self.unusual, passed)
-            self.told = _faded(self.told, top, self.threshold, passed)
+            over = passed > 1 or top < self.threshold
+            told = min(self.told, _AGAIN * self.threshold) if over else self.told
+            self.told = _faded(told, top, self.threshold, passed)
 
     def _count(self, top: float) -> None:
         """A half hour is over."""
@@ -111,7 +115,7 @@ class Budget:
         if begun:
             self.peak = top * _RISE
         if top >= self.threshold and top >= self.told:
-            self.told = top * _RISE
+            self.told = top * _AGAIN
         self.turns += 1
         if self.turns >= _FEWEST and (self.turns < _SETTLED or self.turns % 4 == 0):
             self._fit()

@@ -27,12 +27,16 @@ from detector.score.state import Kept, blank, freeze, thaw
 from detector.score.tail import Tails
 from detector.score.window import Window
 
-VERSION = 6  # of what the numbers of the state mean
+VERSION = 7  # of what the numbers of the state mean
 DAY_MS = 86_400_000
 _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
 _FLOOR = 1e-3  # of the usual size of values: less is never far off
 _SPARSE = 0.4  # of the mean distance: a series that hardly ever moves is no narrower than that
+_UNIT = (
+    0.5  # of the smallest step between values: what is rounded is no narrower, also at an hour at which it never moves
+)
+_UNIT_GROWS = 1.01  # with each step, until there is a smaller one
 _EVEN = 0.25  # of the usual width: that is as narrow as it makes a time of day
 _FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8
 _WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
@@ -86,12 +90,12 @@ class Scorer:
             "_width",
         ),
         *("_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast", "_trend", "_before", "_size", "_mean"),
-        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_ratio", "_widths", "_early"),
+        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_ratio", "_widths", "_early", "_unit", "_value"),
     )
     WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n", "_day", "_day_count")
     FLOATS: ClassVar[tuple[str, ...]] = (
         *("_start", "_middle", "_end", "_width", "_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast"),
-        *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp", "_peak"),
+        *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp", "_peak", "_unit", "_value"),
     )
     ARRAYS: ClassVar[tuple[str, ...]] = ("_widths", "_early")
 
@@ -120,6 +124,7 @@ class Scorer:
             0.0  # level of days, of minutes, its slope, and the last value
         )
         self._size = self._mean = self._high = self._low = self._peak = 0.0
+        self._unit, self._value = 0.0, math.nan  # smallest step between values, and the last value
 
     def dump(self) -> bytes:
         """The whole state: what is loaded from it scores on as if nothing had happened, to the last bit."""
@@ -199,6 +204,8 @@ class Scorer:
         slow, level, difference = r - self._slow, r - forecast, r - self._before
         sparse = _SPARSE * self._mean * max(wide, _EVEN)
         least = _FLOOR * self._size + 1e-12
+        if sparse < (unit := _UNIT * self._unit):
+            sparse = unit
         narrow = max(widths[1] * wide, sparse, noise) + least
         far = max(widths[0] * wide, narrow)
         beyond = y - self._high if y > self._high else y - self._low if y < self._low else 0.0
@@ -269,6 +276,10 @@ class Scorer:
         self._fast += self._trend + _FAST * jump
         self._trend = _DAMPED * (self._trend + _TREND * jump)
         self._before = r
+        step, self._value = abs(y - self._value), y
+        if step > 0.0:
+            unit = self._unit * _UNIT_GROWS
+            self._unit = step if step < unit or not unit else unit
         self._size += max(1.0 / n, _SIZE_GAIN) * (height - self._size)
         if y > self._high:
             self._high = y
@@ -325,7 +336,7 @@ class Scorer:
 
     def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
         center, back, window = habit + self._fast + self._trend, self._unstabilise, self._window
-        sparse = _SPARSE * self._mean * max(self._width, _EVEN)
+        sparse = max(_SPARSE * self._mean * max(self._width, _EVEN), _UNIT * self._unit)
         reach = max(self._widths[1] * self._width, sparse, noise)
         if window.leads:
             far = max(self._widths[0] * self._width, reach)

@@ -93,6 +93,20 @@ def test_after_an_incident_the_same_alarms_again() -> None:
     assert judge.judge(at + 40 * SLOT_MS, 30.0)
 
 
+def test_what_comes_after_a_bad_incident_need_not_be_as_bad() -> None:
+    judge, at = _taught()
+    assert [judge.judge(at + n * SLOT_MS, surprise) for n, surprise in enumerate((60.0, 40.0, 60.0))] == [
+        True,
+        False,
+        False,
+    ]
+    assert not judge.judge(at + 3 * SLOT_MS, 1.5)
+    assert judge.judge(at + 4 * SLOT_MS, 1.6 * judge.threshold)
+    for n in range(5, 9):
+        assert not judge.judge(at + n * SLOT_MS, 1.5)
+    assert judge.judge(at + 9 * SLOT_MS, 1.1 * judge.threshold)
+
+
 def test_a_long_incident_leaves_the_threshold_where_it_was() -> None:
     judge, at = _taught()
     before = judge.threshold

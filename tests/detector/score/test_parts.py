@@ -179,3 +179,15 @@ def test_what_was_exceeded_long_ago_is_forgotten() -> None:
 def test_a_day_must_be_half_over_before_anything_alarms() -> None:
     judge, chance = Budget(4.0), random.Random(2)
     assert not any(judge.judge(MONDAY + n * SLOT_MS, 500.0 if n > 8 else chance.random()) for n in range(24))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_step_of_a_rounded_series_is_no_incident_at_an_hour_that_had_none(seed: int) -> None:
+    def rounded(n: int, chance: random.Random) -> float:
+        return float(round(2 + 1.3 * math.sin(n * 2 * math.pi / DAY) + chance.gauss(0, 0.1)))
+
+    scorer, chance = taught(14, rounded, seed)
+    points = [scorer.step(MONDAY + n * STEP_MS, rounded(n, chance)) for n in range(14 * DAY, 35 * DAY)]
+    assert sum(point.anomaly for point in points) <= 14  # more than twice as many in three weeks without a least width
+    for n in range(35 * DAY, 36 * DAY, 12):
+        assert again(scorer).step(MONDAY + n * STEP_MS, rounded(n, chance) + 4).anomaly
