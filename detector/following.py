@@ -105,14 +105,17 @@ class Following:
         return self.new(board), 0
 
     def load(self, board: Board) -> None:
-        """As of the last commit. What is of another version is learned anew, of two days at most: of many series more would take hours."""
-        place = board.place
+        """As of the last commit. What is of another version is learned anew, of two days at most: of many series more would take hours.
+        A series of which no bucket has been closed begins with the first that is."""
+        place, begun = board.place, self._kept.begun(board.place)
         tracks: list[Known | None] = [None] * len(board.keys)
         since = [0] * len(board.keys)
         snapshots, unread = self._kept.snapshots(place), 0
         self._anew[place] = board.closed_to - _LEARNED_AGAIN_MS
         for slot, key in series_of(board):
             series = Series(place, key, slot, board.born[slot])
+            if series.id not in begun:
+                continue
             track, since[slot] = self.new(board), series.born - 1
             ts, data = snapshots.get(series.id, (0, b""))
             if ts >= series.born - 1:
@@ -130,7 +133,7 @@ class Following:
                 series=unread,
                 since=iso(self._anew[place]),
             )
-        oldest = min((since[slot] for slot, _ in series_of(board)), default=0)
+        oldest = min((since[slot] for slot, known in enumerate(tracks) if known is not None), default=0)
         for reading, slot in self.rows.of_board(place, oldest):
             known = tracks[slot] if slot < len(tracks) else None
             if known is not None and reading.ts > since[slot]:
@@ -152,10 +155,6 @@ class Following:
         """The series of other organisations that are of the same."""
         some = (self._tracks.get(Place(board.definition.name, org), ()) for org in orgs)
         return [one[1] for tracks in some for one in tracks if one is not None and one[0].key == key]
-
-
-def place_of(board: Board) -> Place:
-    return Place(board.definition.name, board.org)
 
 
 def step(

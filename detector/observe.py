@@ -23,8 +23,8 @@ from detector.heir import Merges
 from detector.score import Point
 from detector.series.aggregate import LATENESS_MS, MOST_SERIES, Aggregator
 from detector.series.board import Board, Closed, series_of
-from detector.series.cells import Cells
 from detector.series.definition import Definition
+from detector.series.late import Counted
 from detector.series.meter import Reading
 from detector.together import Together
 from detector.track import Track
@@ -60,8 +60,8 @@ class Observer:
         self._kept = kept
         self._surges: Expected = surges or Surges()
         self._strength_of = strength_of
-        self._cells = Cells(kept.cells)
-        self._aggregator = Aggregator(definitions, most=most, cells=self._cells)
+        self._counted = Counted(kept.counted)
+        self._aggregator = Aggregator(definitions, most=most, counted=self._counted)
         self._together = Together()
         self._following = Following(zone, kept, merges)
         self._anomalies: dict[str, Anomaly] = {}
@@ -96,6 +96,7 @@ class Observer:
     def progress(self, cursor: Mapping[str, int]) -> Progress:
         """Everything since the last time that this was asked."""
         rows = self._following.rows
+        asked_from = {one.place: one.asked_from for one in self._aggregator.boards()}
         lanes: dict[tuple[str, str], Any] = {**self._aggregator.dump(), _TOGETHER: self._together.dump()}
         done = Progress(
             cursor,
@@ -109,8 +110,8 @@ class Observer:
             {one.place: Counts(len(one.slots), one.keys_beyond, one.lost) for one in self._aggregator.boards()},
             {one.place: one.closed_to for one in self._aggregator.boards()},
             rows.back,
-            self._cells.taken(),
-            {one.place: one.correctable_from(LATENESS_MS) for one in self._aggregator.boards()},
+            self._counted.taken(asked_from),
+            asked_from,
         )
         self._following.committed()
         self._anomalies = {}
@@ -155,10 +156,7 @@ class Observer:
                 told = self._told(board, series, start)
                 point, call = step(board, track, start, value, weight, told)
             except ArithmeticError as error:
-                log.warning("a series begins anew: its values cannot be judged", series=series.id, reason=str(error))
-                track = self._following.new(board)
-                tracks[slot] = (series, track)
-                self._following.rows.invalidate(series.id, 0)
+                self._begin_anew(board, series, error)
                 continue
             self._following.rows.place(row, slot, _record(value, weight, point, told))
             if call is not None:
@@ -167,6 +165,11 @@ class Observer:
                 self._following.rows.snapshots[series.id, start] = track.dump()
         self._following.rows.put(place, start, bytes(row))
         return self._say(board, called)
+
+    def _begin_anew(self, board: Board, series: Series, error: ArithmeticError) -> None:
+        log.warning("a series begins anew: its values cannot be judged", series=series.id, reason=str(error))
+        self._following.put(series, self._following.new(board))
+        self._following.rows.invalidate(series.id, 0)
 
     def _go_back(self, board: Board, to: int) -> None:
         """What was judged of a time that has not come yet is void. Tracks have learned of it, and are written down as they are: rows cannot
@@ -225,8 +228,12 @@ class Observer:
         tracks, called = self._following.of(board), []
         for slot, readings in by_slot.items():
             known = tracks[slot]
-            if known is not None:
+            if known is None:
+                continue
+            try:
                 called += self._judge_again(board, known[0], readings)
+            except ArithmeticError as error:
+                self._begin_anew(board, known[0], error)
         return called
 
     def _judge_again(

@@ -140,7 +140,7 @@ SERIES_BEYOND = Gauge(
 )
 SERIES_LOST = Total(
     "soc_observer_late_events_total",
-    "Events that no bucket took: too late, no room for their ids, or a time not to be believed.",
+    "Events that no bucket took: too late, of an unknown bucket, no room for their ids or series, or a time not to be believed.",
 )
 SERIES_FAULTS = Gauge("soc_observer_definition_faults", "What is wrong with definitions of series and of entities.")
 ANOMALIES = Counter("soc_observer_findings_total", "Buckets of anomalies that were handed to the detector.")

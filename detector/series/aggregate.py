@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from detector.series.board import Board, Closed, Room
-from detector.series.cells import Cells
 from detector.series.definition import Definition
 from detector.series.lane import Lane
+from detector.series.late import Counted
 from soc.model.event import Fields, Stored
 
 MOST_SERIES = 50_000
@@ -43,12 +43,12 @@ class Aggregator:
         most: int = MOST_SERIES,
         grace_ms: int = GRACE_MS,
         lateness_ms: int = LATENESS_MS,
-        cells: Cells | None = None,
+        counted: Counted | None = None,
     ) -> None:
-        """`cells`: None: nothing corrects a bucket that is closed."""
+        """`counted`: None: nothing corrects a bucket that is closed."""
         self.room = Room(most)
         self._definitions = definitions
-        self._grace, self._lateness, self._cells = grace_ms, lateness_ms, cells
+        self._grace, self._lateness, self._counted = grace_ms, lateness_ms, counted
         self._watched: dict[LaneKey, _Watched | None] = {}
         self._by_dataset: dict[str, list[Definition]] = {}
         for one in definitions.values():
@@ -106,7 +106,9 @@ class Aggregator:
 
     def _open(self, org: str, dataset: str) -> _Watched | None:
         wanted = self._by_dataset.get(dataset)
-        place = _Watched([Board(one, org, self.room, self._cells) for one in wanted]) if wanted else None
+        place = (
+            _Watched([Board(one, org, self.room, self._lateness, self._counted) for one in wanted]) if wanted else None
+        )
         if place is not None or len(self._watched) < 100_000:
             self._watched[org, dataset] = place
         return place
@@ -126,18 +128,18 @@ class Aggregator:
         if lane.newest >= place.close_at:
             return self._turn_and_add(place, ts, fields)
         for board in place.boards:
-            board.add(ts, fields, self._lateness)
+            board.add(ts, fields)
         return ()
 
     def _turn_and_add(self, place: _Watched, ts: int, fields: Fields) -> Iterator[Closed]:
         yield from self._turn(place)
         for board in place.boards:
-            board.add(ts, fields, self._lateness)
+            board.add(ts, fields)
 
     def _back_and_add(self, place: _Watched, back: list[Closed], ts: int, fields: Fields) -> Iterator[Closed]:
         yield from back
         for board in place.boards:
-            board.add(ts, fields, self._lateness)
+            board.add(ts, fields)
 
     def _due(self, place: _Watched) -> int:
         return min(board.waits_to for board in place.boards) + self._grace

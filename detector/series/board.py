@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 from datasketches import hll_sketch
 
 from detector.series.carry import MOST_TOGETHER, Few, carried, young
-from detector.series.cells import Cells
 from detector.series.definition import Definition, Measure
 from detector.series.join import Asked, Joined, joined_of
 from detector.series.key import OTHER, Key, key_of
-from detector.series.late import Corrected, Late
+from detector.series.late import Corrected, Counted, Late
 from detector.series.meter import Meter, Reading, meter_of
 from soc.model.anomaly import Board as Place
 from soc.model.calendar import DAY_MS
@@ -44,10 +43,12 @@ class Closed(NamedTuple):
 
 
 class Board:
-    """Times are ms. A series is a slot here; a slot that vanished is given to another one. `kept`: None: nothing corrects a bucket
-    that is closed."""
+    """Times are ms. A series is a slot here; a slot that vanished is given to another one. `lateness_ms`: how late events may be to
+    correct buckets that are closed; `counted`: what was counted in those; None: nothing corrects them."""
 
-    def __init__(self, definition: Definition, org: str, room: Room, kept: Cells | None = None) -> None:
+    def __init__(
+        self, definition: Definition, org: str, room: Room, lateness_ms: int, counted: Counted | None = None
+    ) -> None:
         self.definition, self.org = definition, org
         self.place = Place(definition.name, org)
         self.width = definition.bucket_ms
@@ -59,24 +60,24 @@ class Board:
         self.heard: list[int] = []  # per slot: the newest bucket with an event
         self.born: list[int] = []  # per slot: its first bucket
         self.cells: dict[int, dict[int, Any]] = {}
-        self.late = Late(kept, self.place, self.meter, self.width) if kept is not None else None
+        self.late = Late(counted, self.place, self.meter, self.width) if counted is not None else None
         self.few: dict[int, Few] = {}  # per slot
         self.closed_to = 0  # buckets that start before this are closed
         self.floor = 0  # where the clock went back to: what was before cannot be corrected any more
         self.lost = 0  # events later than anything can be corrected
         self.beyond: hll_sketch | None = None  # keys that had no room
-        self._room = room
+        self._room, self._lateness = room, lateness_ms
         self._key = key_of(definition.group_by)
 
-    def add(self, ts: int, fields: Fields, lateness_ms: int) -> None:
+    def add(self, ts: int, fields: Fields) -> None:
         if self.where is not None and not self.where(fields):
             return
         start = ts - ts % self.width
         if self.joined is not None:
-            self._add_joined(self.joined, start, ts, fields, lateness_ms)
+            self._add_joined(self.joined, start, ts, fields)
             return
         if start < self.closed_to:
-            self._add_late(start, fields, lateness_ms)
+            self._add_late(start, fields)
             return
         slot = self._slot(self._key(fields), start)
         cells = self.cells.get(start)
@@ -107,6 +108,7 @@ class Board:
         self.closed_to = max(self.closed_to, start - start % self.width)
         for old in [one for one in self.cells if one < self.closed_to]:
             del self.cells[old]
+        self.lost += self.late.drop() if self.late is not None else 0
         if self.joined is not None:
             self.lost += self._asked(self.joined.close(self.closed_to).cells)
 
@@ -115,7 +117,9 @@ class Board:
         self.closed_to = self.floor = ts - ts % self.width
         self.cells.clear()
         self.few.clear()
-        self.lost += self.late.go_back(self.closed_to) if self.late is not None else 0
+        if self.late is not None:
+            self.lost += self.late.drop()
+            self.late.go_back(self.closed_to)
         self.lost += self.joined.clear() if self.joined is not None else 0
         self.heard = [min(one, self.closed_to) for one in self.heard]
         self.born = [min(one, self.closed_to) for one in self.born]
@@ -126,9 +130,15 @@ class Board:
         """The time (ms) at which all that belongs to the next bucket has come."""
         return self.closed_to + self.width + self.definition.within_ms
 
-    def correctable_from(self, lateness_ms: int) -> int:
-        """Nothing that comes late asks for a bucket of before this time (ms)."""
-        return max(self.closed_to - lateness_ms, self.floor) - MOST_TOGETHER * self.width
+    @property
+    def correctable_from(self) -> int:
+        """The first bucket (ms) that late events may still change."""
+        return max(self.closed_to - self._lateness, self.floor)
+
+    @property
+    def asked_from(self) -> int:
+        """What was counted before this (ms) is not asked for any more: a bucket may be read together with some before it."""
+        return self.correctable_from - max(MOST_TOGETHER * self.width, self.definition.within_ms + self.width)
 
     @property
     def empty(self) -> bool:
@@ -178,6 +188,7 @@ class Board:
         self.few = {slot: (since, self.meter.load(cell)) for slot, since, cell in saved["few"]}
         if self.late is not None and saved.get("behind"):
             self.late.load(saved["behind"])
+        self.lost += sum(events for *_, events in saved.get("late", ()))  # as an older version wrote them
         if self.joined is not None:
             self.joined.load(saved.get("joined", []))
         self.beyond = hll_sketch.deserialize(saved["beyond"]) if saved["beyond"] else None
@@ -217,21 +228,21 @@ class Board:
 
     def _close_joined(self, start: int, known: bool) -> tuple[dict[int, Any], Corrected]:
         assert self.joined is not None
-        over = self.joined.close(self.closed_to)
+        since, over = max(start - self._lateness, self.floor), self.joined.close(self.closed_to)
         if self.late is None:
             return over.cells, NOTHING
         if known:
             self.late.keep_joined(start, over)
-        return over.cells, self.late.correct_joined(self.joined.within_ms, over.answers)
+        return over.cells, self.late.correct_joined(since, self.joined.within_ms, over.answers)
 
-    def _add_joined(self, joined: Joined, start: int, ts: int, fields: Fields, lateness_ms: int) -> None:
+    def _add_joined(self, joined: Joined, start: int, ts: int, fields: Fields) -> None:
         id_ = joined.id_of(fields)
         if id_ is None:
             return
         if not joined.asks(fields):
             counted = joined.answer(id_, ts)
         elif start < self.closed_to:
-            slot = self._late_slot(start, fields, lateness_ms)
+            slot = self._late_slot(start, fields)
             counted = self.late is not None and slot is not None and self.late.ask(Asked(id_, ts, slot))
         else:
             slot = self._slot(self._key(fields), start)
@@ -239,19 +250,20 @@ class Board:
             counted = joined.ask(id_, ts, slot)
         self.lost += not counted
 
-    def _add_late(self, start: int, fields: Fields, lateness_ms: int) -> None:
-        slot = self._late_slot(start, fields, lateness_ms)
+    def _add_late(self, start: int, fields: Fields) -> None:
+        slot = self._late_slot(start, fields)
         if self.late is None or slot is None:
             self.lost += 1
         else:
             self.late.add(start, slot, fields)
 
-    def _late_slot(self, start: int, fields: Fields, lateness_ms: int) -> int | None:
-        """Of a bucket that is closed; None: too late for it. What is late makes no series."""
-        slot = self.slots.get(self._key(fields), self.slots.get(OTHER))
-        if slot is None:
+    def _late_slot(self, start: int, fields: Fields) -> int | None:
+        """Of a bucket that is closed; None: too late for it. A series that is new begins with the open bucket."""
+        if start < self.correctable_from:
             return None
-        return slot if start >= max(self.closed_to - lateness_ms, self.floor, self.born[slot]) else None
+        slot = self._slot(self._key(fields), self.closed_to)
+        self.heard[slot] = max(self.heard[slot], start)
+        return slot if start >= self.born[slot] else None
 
     def _slot(self, key: Key, start: int) -> int:
         slot = self.slots.get(key)

@@ -7,7 +7,7 @@ closed when answers have had their time.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from detector.series.definition import Definition
@@ -16,7 +16,8 @@ from soc.query.evaluate import predicate
 from soc.query.parse import parse
 
 MOST_OPEN = 20_000  # ids of one definition in one organisation whose time is not over
-_MOST_ANSWERS = 8  # of one id
+MOST_ANSWERS = 8  # of one id
+ANSWERED = 0  # in the place of a time (ms)
 
 
 class Asked(NamedTuple):
@@ -28,12 +29,20 @@ class Asked(NamedTuple):
 
 
 class Over(NamedTuple):
-    """What is over when a bucket is closed. `cells`: by slot how many requests were answered in time, and all. `waiting`: by slot those
-    that were not. `answers`: to nothing, with their times (ms)."""
+    """What is over when a bucket is closed. `ids`: by slot what was asked, and when (ms), or `ANSWERED`. `answers`: to nothing, with their
+    times (ms)."""
 
-    cells: dict[int, list[int]]
-    waiting: dict[int, dict[bytes, int]]
+    ids: dict[int, dict[bytes, int]]
     answers: list[tuple[bytes, int]]
+
+    @property
+    def cells(self) -> dict[int, list[int]]:
+        return {slot: counted(ids) for slot, ids in self.ids.items()}
+
+
+def counted(ids: Mapping[bytes, int]) -> list[int]:
+    """The cell of a series: how many were answered in time, and all."""
+    return [sum(at == ANSWERED for at in ids.values()), len(ids)]
 
 
 class _Open:
@@ -80,25 +89,21 @@ class Joined:
         one = self._of(id_)
         if one is None:
             return False
-        if len(one.answers) < _MOST_ANSWERS:
+        if len(one.answers) < MOST_ANSWERS:
             one.answers.append(ts)
         return True
 
     def close(self, end: int) -> Over:
         """What was asked before `end` (ms), and answers that nothing can be asked for any more. They are forgotten."""
-        over = Over({}, {}, [])
+        over = Over({}, [])
         for id_, one in list(self._open.items()):
             if one.asked is None:
                 if max(one.answers) >= end - self.within_ms:
                     continue
                 over.answers.extend((id_, ts) for ts in one.answers)
             elif one.asked < end:
-                cell = over.cells.setdefault(one.slot, [0, 0])
-                cell[1] += 1
-                if any(abs(ts - one.asked) <= self.within_ms for ts in one.answers):
-                    cell[0] += 1
-                else:
-                    over.waiting.setdefault(one.slot, {})[id_] = one.asked
+                answered = any(abs(ts - one.asked) <= self.within_ms for ts in one.answers)
+                over.ids.setdefault(one.slot, {})[id_] = ANSWERED if answered else one.asked
             else:
                 continue
             del self._open[id_]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -152,7 +152,7 @@ class Anomaly:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """Of one board: its series, about how many keys had no room and are counted as other, and events that no bucket
-    took: too late, or no room for their ids."""
+    took: too late, the first of a series, of an unknown bucket, or no room for their ids or their series."""
 
     series: int
     beyond: int
@@ -163,8 +163,8 @@ class Counts:
 class Progress:
     """All that changed since the last commit; committed as one. `lanes` are opaque. `snapshots`: series and time (ms) -> state; `void`:
     series -> its snapshots at or after this time are wrong. `series`: new ones, `gone`: those that vanished. `closed_to`: the end (ms) of
-    the last bucket of each board. `back`: rows and cells of a board at or after this time (ms) were of a clock that was ahead,
-    and go first. `cells`: what was counted in a bucket, opaque; nobody asks for those of before `correctable_from` (ms) any more."""
+    the last bucket of each board. `back`: rows of a board, and what was counted, at or after this time (ms) were of a clock that
+    was ahead, and go first. `counted`: in a bucket, opaque; nobody asks for those of before `asked_from` (ms) any more."""
 
     cursor: Mapping[str, int]
     lanes: Mapping[tuple[str, str], bytes]
@@ -177,14 +177,18 @@ class Progress:
     counts: Mapping[Board, Counts]
     closed_to: Mapping[Board, int] = field(default_factory=dict)
     back: Mapping[Board, int] = field(default_factory=dict)
-    cells: Mapping[tuple[Board, int], bytes] = field(default_factory=dict)
-    correctable_from: Mapping[Board, int] = field(default_factory=dict)
+    counted: Mapping[tuple[Board, int], bytes] = field(default_factory=dict)
+    asked_from: Mapping[Board, int] = field(default_factory=dict)
 
 
 class Kept(Protocol):
     """What was committed, as the observer reads it again."""
 
     def lanes(self) -> Mapping[tuple[str, str], bytes]: ...
+
+    def begun(self, board: Board) -> Set[str]:
+        """The ids of those that have begun."""
+        ...
 
     def snapshots(self, board: Board) -> Mapping[str, tuple[int, bytes]]:
         """Series -> time and state of its newest snapshot."""
@@ -198,6 +202,6 @@ class Kept(Protocol):
         """Those after this time (ms), oldest first; read as they are asked for."""
         ...
 
-    def cells(self, board: Board, start: int) -> bytes | None:
+    def counted(self, board: Board, start: int) -> bytes | None:
         """What was counted in the bucket that starts then (ms)."""
         ...

@@ -7,7 +7,7 @@ which they come, so that fifty thousand series a minute are a few dozen pages.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -75,7 +75,7 @@ SCHEMA = (
     "DELETE FROM bucket;",  # their records had no place for surges and what is harmless; snapshots go on
     unusual.SCHEMA_OF_A_KIND,
     """
-    CREATE TABLE cells (definition TEXT NOT NULL, org TEXT NOT NULL, ts INTEGER NOT NULL, counted BLOB NOT NULL,
+    CREATE TABLE counted (definition TEXT NOT NULL, org TEXT NOT NULL, ts INTEGER NOT NULL, cells BLOB NOT NULL,
         PRIMARY KEY (definition, org, ts));
     """,
 )
@@ -151,6 +151,10 @@ class SqliteAnomalies:
         with self._db.read() as db:
             return unusual.beyond(db)
 
+    def begun(self, board: Board) -> Set[str]:
+        with self._db.read() as db:
+            return {id_ for (id_,) in db.execute("SELECT id FROM series WHERE definition = ? AND org = ?", board)}
+
     def snapshots(self, board: Board) -> Mapping[str, tuple[int, bytes]]:
         with self._db.read() as db:
             rows = db.execute(
@@ -179,8 +183,8 @@ class SqliteAnomalies:
                 return
             since = part[-1][0]
 
-    def cells(self, board: Board, start: int) -> bytes | None:
-        row = self._db.row("SELECT counted FROM cells WHERE definition = ? AND org = ? AND ts = ?", *board, start)
+    def counted(self, board: Board, start: int) -> bytes | None:
+        row = self._db.row("SELECT cells FROM counted WHERE definition = ? AND org = ? AND ts = ?", *board, start)
         return row[0] if row else None
 
     def boards(self) -> list[Board]:
@@ -210,7 +214,7 @@ class SqliteAnomalies:
             db.execute(
                 "DELETE FROM snapshot WHERE series IN (SELECT id FROM series WHERE definition = ? AND org = ?)", board
             )
-            for table in ("series", "bucket", "cells", "board"):
+            for table in ("series", "bucket", "counted", "board"):
                 db.execute(f"DELETE FROM {table} WHERE definition = ? AND org = ?", board)
 
     def forget_lane(self, org: str, dataset: str) -> None:

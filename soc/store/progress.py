@@ -22,7 +22,7 @@ def write(db: sqlite3.Connection, done: Progress) -> None:
         "REPLACE INTO series VALUES (?, ?, ?, ?, ?, ?)",
         ((one.id, *one.board, orjson.dumps(one.key).decode(), one.slot, one.born) for one in done.series),
     )
-    for table in ("bucket", "cells"):
+    for table in ("bucket", "counted"):
         db.executemany(
             f"DELETE FROM {table} WHERE definition = ? AND org = ? AND ts >= ?",
             ((*board, ts) for board, ts in done.back.items()),
@@ -30,7 +30,7 @@ def write(db: sqlite3.Connection, done: Progress) -> None:
     db.executemany(
         "REPLACE INTO bucket VALUES (?, ?, ?, ?)", ((*board, ts, row) for (board, ts), row in done.rows.items())
     )
-    _write_cells(db, done)
+    _write_counted(db, done)
     _write_snapshots(db, done)
     db.executemany(
         "REPLACE INTO board VALUES (?, ?, ?, ?, ?)",
@@ -39,14 +39,14 @@ def write(db: sqlite3.Connection, done: Progress) -> None:
     write_anomalies(db, done.anomalies)
 
 
-def _write_cells(db: sqlite3.Connection, done: Progress) -> None:
+def _write_counted(db: sqlite3.Connection, done: Progress) -> None:
     db.executemany(
-        "REPLACE INTO cells VALUES (?, ?, ?, ?)", ((*board, ts, cells) for (board, ts), cells in done.cells.items())
+        "REPLACE INTO counted VALUES (?, ?, ?, ?)", ((*board, ts, cells) for (board, ts), cells in done.counted.items())
     )
-    closed = {board for board, _ in done.cells}
+    closed = {board for board, _ in done.counted}
     db.executemany(
-        "DELETE FROM cells WHERE definition = ? AND org = ? AND ts < ?",
-        ((*board, ts) for board, ts in done.correctable_from.items() if board in closed),
+        "DELETE FROM counted WHERE definition = ? AND org = ? AND ts < ?",
+        ((*board, ts) for board, ts in done.asked_from.items() if board in closed),
     )
 
 

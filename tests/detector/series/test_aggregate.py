@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from restarts import finally_read, read_in_portions
 from streams import MINUTE, START, stored
 
 from detector.series.aggregate import Aggregator
-from detector.series.cells import Cells
 from detector.series.definition import Definition
 
 SOURCES, KEYS = ("s1", "s2", "s3"), ("a", "b", "c", "")
@@ -47,15 +46,6 @@ def made(drawn: list) -> list:
     ]
 
 
-def finally_read(closed: list) -> dict:
-    """Bucket and slot -> its reading, with what came late."""
-    found: dict = {}
-    for one in closed:
-        found |= {place: reading for place, reading in one.late.items() if place in found}
-        found |= {(one.start, slot): reading for slot, reading in one.readings or []}
-    return found
-
-
 def plain(closed: list) -> list:
     return [(one.board.definition.name, one.start, one.readings, sorted(one.late.items())) for one in closed]
 
@@ -64,31 +54,15 @@ def plain(closed: list) -> list:
 @given(events, st.data())
 def test_portions_and_restarts_change_nothing(drawn, data):
     stream = made(drawn)
-    whole = plain(Aggregator(DEFINITIONS, cells=Cells()).feed(stream))
-    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=4)))
-    committed: dict = {}
-    cells = Cells(lambda place, start: committed.get((place, start)))
-    aggregator, found = Aggregator(DEFINITIONS, cells=cells), []
-    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
-        closed = list(aggregator.feed(stream[start:end]))
-        found += plain(closed)
-        saved = {key: msgspec.msgpack.decode(msgspec.msgpack.encode(one)) for key, one in aggregator.dump().items()}
-        ahead = {(one.board.place, one.start) for one in closed if one.back}
-        committed = {
-            key: data for key, data in committed.items() if not any(key >= one for one in ahead if one[0] == key[0])
-        }
-        committed |= cells.taken()
-        aggregator = Aggregator(DEFINITIONS, cells=cells)
-        aggregator.load(saved)
-    assert found == whole
+    cuts = data.draw(st.lists(st.integers(0, len(stream)), max_size=4))
+    assert plain(read_in_portions(DEFINITIONS, stream, cuts)[0]) == plain(read_in_portions(DEFINITIONS, stream)[0])
 
 
 @settings(max_examples=60, deadline=None)
 @given(events)
 def test_no_event_is_counted_twice_and_what_is_left_out_is_said(drawn):
     counted = DEFINITIONS["counted"]
-    aggregator = Aggregator({"counted": counted}, cells=Cells())
-    closed = list(aggregator.feed(made(drawn)))
+    closed, aggregator, _ = read_in_portions({"counted": counted}, made(drawn))
     (board,) = list(aggregator.boards()) or [None]
     if board is None:
         assert not drawn

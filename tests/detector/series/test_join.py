@@ -9,13 +9,14 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from restarts import finally_read, read_in_portions
 from streams import MINUTE, START, stored
 
-from detector.series import join, rejoin
+from detector.series import join
 from detector.series.aggregate import Aggregator
 from detector.series.board import Board, Room
-from detector.series.cells import Cells
 from detector.series.definition import Definition
+from detector.series.late import Counted
 
 WITHIN = 30_000
 MINUTES = 12
@@ -111,7 +112,7 @@ def test_a_restart_changes_nothing(drawn, cut):
 
 
 def check_that_late_or_in_time_is_the_same_in_the_end(drawn: list[Drawn], rng: Random) -> None:
-    """Requests without their answers, answers without their requests, and both; killed once in between."""
+    """Requests without their answers, answers without their requests, and both; killed four times in between."""
     first = [(100 + n, "ask", f"first {carrier}", carrier, True) for n, carrier in enumerate("ab")]
     drawn = first_of_each([*first, *((at + MINUTE, *more) for at, *more in drawn)])
     events = stream(drawn)
@@ -119,11 +120,9 @@ def check_that_late_or_in_time_is_the_same_in_the_end(drawn: list[Drawn], rng: R
     late = {one.id for one in events if one.ts > START + MINUTE and rng.random() < 0.5}
     behind = {one.id: one.ts + (rng.randrange(15 * MINUTE) if one.id in late else 0) for one in [*events, *beats]}
     arrived = sorted([*events, *beats], key=lambda one: behind[one.id])
-    cells, cut = Cells(), rng.randrange(len(arrived))
-    before, after = Aggregator({"sent": definition()}, cells=cells), Aggregator({"sent": definition()}, cells=cells)
-    found = finally_read(before.feed(arrived[:cut]))
-    after.load({key: msgspec.msgpack.decode(msgspec.msgpack.encode(one)) for key, one in before.dump().items()})
-    found = finally_read(after.feed(arrived[cut:]), found)
+    cuts = [rng.randrange(len(arrived)) for _ in range(4)]
+    closed, after, _ = read_in_portions({"sent": definition()}, arrived, cuts)
+    found = by_minute(closed)
     assert without_the_first(found) == without_the_first(reference(drawn))
     (board,) = after.boards()
     assert board.lost == len(first), "of the bucket in which the source began"
@@ -147,36 +146,82 @@ def test_late_or_in_time_is_the_same_in_the_end_of_a_busy_service(seed):
     check_that_late_or_in_time_is_the_same_in_the_end(drawn, rng)
 
 
-def finally_read(closed, before: dict | None = None) -> dict[tuple[int, str], tuple[int, int]]:
-    found = dict(before or {})
-    for one in closed:
-        for (start, slot), (value, weight) in [
-            *one.late.items(),
-            *(((one.start, slot), read) for slot, read in one.readings or []),
-        ]:
-            if weight:
-                found[(start - START) // MINUTE, one.board.keys[slot][0]] = (round(value * weight), round(weight))
-    return found
+def by_minute(closed: list) -> dict[tuple[int, str], tuple[int, int]]:
+    """Minute and carrier -> how many were answered, and all, in the end."""
+    carriers = {slot: key for one in closed for key, slot in one.board.slots.items()}
+    return {
+        ((start - START) // MINUTE, carriers[slot][0]): (round(value * weight), round(weight))
+        for (_, start, slot), (value, weight) in finally_read(closed).items()
+        if value is not None
+    }
+
+
+def after_a_minute(events: list, *more: dict) -> list:
+    """Ten requests at minute 1, then what comes late for minute 2, then beats."""
+    late = [stored(START + 2 * MINUTE + n, 10_000 + n, "d", **one) for n, one in enumerate(more)]
+    return [*events, *late, *(stored(events[-1].ts + n * 1000, 30_000 + n, "d", step="beat") for n in range(300))]
+
+
+TEN = [(MINUTE + n * 100, "ask", f"r{n}", "a", True) for n in range(10)]
 
 
 def test_what_comes_late_is_bounded_and_what_had_no_room_is_said(monkeypatch):
-    for module in (join, rejoin):
-        monkeypatch.setattr(module, "MOST_OPEN", 50)
-    monkeypatch.setattr("detector.series.late.MOST_OPEN", 50)
-    events = stream([(MINUTE + n * 100, "ask", f"r{n}", "a", True) for n in range(10)])
-    late = [stored(START + 2 * MINUTE + n, 10_000 + n, "d", step="ask", id=f"late {n}", carrier="a") for n in range(80)]
-    late += [
-        stored(START + 2 * MINUTE + n, 20_000 + n, "d", step="answer", ok=True, id=f"nothing {n}") for n in range(80)
-    ]
-    beats = [stored(events[-1].ts + n * 1000, 30_000 + n, "d", step="beat") for n in range(300)]
-    cells = Cells()
-    aggregator = Aggregator({"sent": definition()}, cells=cells)
-    found = finally_read(aggregator.feed([*events, *late, *beats]))
+    for module in ("join", "late.pending", "late.rejoin"):
+        monkeypatch.setattr(f"detector.series.{module}.MOST_OPEN", 50)
+    asks = [{"step": "ask", "id": f"late {n}", "carrier": "a"} for n in range(80)]
+    answers = [{"step": "answer", "ok": True, "id": f"nothing {n}"} for n in range(80)]
+    closed, aggregator, committed = read_in_portions(
+        {"sent": definition()}, after_a_minute(stream(TEN), *asks, *answers)
+    )
     (board,) = aggregator.boards()
-    assert found[2, "a"] == (0, 50)
+    assert by_minute(closed)[2, "a"] == (0, 50)
     assert board.lost == 30 + 30
-    kept = cells.get(board.place, START + 2 * MINUTE)
-    assert len(kept[-1][1]) <= 50
+    kept = Counted(lambda place, start: committed.get((place, start))).get(board.place, START + 2 * MINUTE)
+    assert [len(counted) for _, counted in kept.values()] == [50, 50]
+
+
+def test_what_is_asked_once_more_and_late_is_counted_once():
+    asks = [{"step": "ask", "id": f"r{n}", "carrier": "a"} for n in range(10)] * 2
+    answered = [(at + 500, "answer", id_, "", ok) for at, _, id_, _, ok in TEN[:6]]
+    drawn = [(at + MINUTE - 5_000, *more) for at, *more in [*TEN, *answered]]
+    closed, aggregator, _ = read_in_portions({"sent": definition()}, after_a_minute(stream(drawn), *asks))
+    (board,) = aggregator.boards()
+    assert by_minute(closed)[1, "a"] == (6, 10)
+    assert (2, "a") not in by_minute(closed)
+    assert board.lost == 0
+
+
+def test_no_more_series_are_judged_again_for_late_answers_than_there_is_time_for(monkeypatch):
+    monkeypatch.setattr("detector.series.late.rejoin.MOST_CORRECTED", 3)
+    drawn = [(2 * MINUTE + n * 100, "ask", f"r{n}", f"carrier {n}", True) for n in range(10)]
+    answers = [{"step": "answer", "ok": True, "id": f"r{n}"} for n in range(10)]
+    closed, aggregator, _ = read_in_portions({"sent": definition()}, after_a_minute(stream(drawn), *answers))
+    (board,) = aggregator.boards()
+    assert sum(hits for hits, _ in by_minute(closed).values()) == 3
+    assert board.lost == 7
+
+
+@pytest.mark.parametrize("every", [50, 100_000])
+def test_answers_that_are_later_than_an_hour_change_nothing_however_often_is_committed(every):
+    drawn = [(2 * MINUTE + n * 100, "ask", f"r{n}", "a", True) for n in range(10)]
+    beats = [stored(START + n * 1000, 30_000 + n, "d", step="beat") for n in range(MINUTES * 60, 80 * 60)]
+    late = [
+        stored(START + 2 * MINUTE + n * 100, 10_000 + n, "d", step="answer", ok=True, id=f"r{n}") for n in range(10)
+    ]
+    events = [*stream(drawn), *beats[:-600], *late, *beats[-600:]]
+    closed, _, _ = read_in_portions({"sent": definition()}, events, range(every, len(events), every))
+    assert by_minute(closed)[2, "a"] == (0, 10)
+
+
+def test_an_answer_in_an_unknown_bucket_is_found_by_a_late_request():
+    """The source falls silent half a minute after it was asked; the request comes when it speaks again."""
+    drawn = [(10 * MINUTE + 50_000, "answer", "r", "", True), (MINUTE, "ask", "first", "a", True)]
+    spoken = [one for one in stream(drawn) if not 10 * MINUTE + 55_000 < one.ts - START < 13 * MINUTE]
+    late = stored(START + 10 * MINUTE - 5_000 + 30_000, 10_000, "d", step="ask", id="r", carrier="a")
+    at = next(n for n, one in enumerate(spoken) if one.ts > START + 14 * MINUTE)
+    in_time = sorted([*spoken, late], key=lambda one: one.ts)
+    expected = by_minute(read_in_portions({"sent": definition()}, in_time)[0])
+    assert by_minute(read_in_portions({"sent": definition()}, [*spoken[:at], late, *spoken[at:]])[0]) == expected
 
 
 def test_memory_is_bounded_and_what_had_no_room_is_said(monkeypatch):
@@ -206,7 +251,7 @@ def test_what_comes_after_its_bucket_is_said_and_what_has_no_id_is_no_part_of_it
     assert not closed(events, aggregator)
     (board,) = aggregator.boards()
     assert board.lost == 1
-    assert not board.slots
+    assert board.born == [board.closed_to], "its series begins with the open bucket"
 
 
 def test_what_a_series_means_changes_with_how_it_is_joined():
@@ -234,11 +279,11 @@ def test_a_bucket_waits_as_long_as_answers_may_take(seed):
 
 
 def ask(board: Board, ts: int, id_: str) -> None:
-    board.add(START + ts, {"step": "ask", "id": id_, "carrier": "a"}, 0)
+    board.add(START + ts, {"step": "ask", "id": id_, "carrier": "a"})
 
 
 def opened() -> Board:
-    board = Board(definition(), "o", Room(10))
+    board = Board(definition(), "o", Room(10), 3_600_000)
     board.skip_to(START)
     return board
 

@@ -146,6 +146,20 @@ def test_what_closes_no_bucket_is_known_to_be_read_when_nothing_follows(tmp_path
         assert sum(kept.cursor().values()) == 20
 
 
+def test_a_series_whose_first_bucket_is_open_at_a_restart_is_listed_all_the_same(tmp_path, definitions):
+    events = list(receipts(6, 25, 1))
+    append(tmp_path, events[:10])
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        assert kept.series(EVERYTHING) == []
+    append(tmp_path, events[10:])
+    with watching(tmp_path, definitions) as (observer, kept):
+        observer.drain()
+        listed = {one.series.board.definition for one in kept.series(EVERYTHING)}
+        assert listed == {"delivery", "delay", "receipts"}
+        assert all(kept.readings(one.series, 0, START + DAY * MINUTE) for one in kept.series(EVERYTHING))
+
+
 @pytest.mark.long
 def test_killed_anywhere_it_ends_as_if_undisturbed(tmp_path, definitions):
     events = list(receipts(DAY + 120, 15, 2, LOST))

@@ -29,14 +29,14 @@ def test_what_was_counted_is_kept_until_nothing_late_can_ask_for_it(tmp_path):
     board, other = Board("delivery", "hungyen"), Board("delivery", "ninhbinh")
     kept = SqliteAnomalies(tmp_path)
     cells = {(one, ts): f"{one.org}{ts}".encode() for one in (board, other) for ts in (0, 60_000, 120_000)}
-    kept.commit(replace(NOTHING, cells=cells, correctable_from={board: 60_000, other: 0}))
-    assert [kept.cells(board, ts) for ts in (0, 60_000, 120_000)] == [None, b"hungyen60000", b"hungyen120000"]
-    assert kept.cells(other, 0) == b"ninhbinh0", "another organisation's are its own"
+    kept.commit(replace(NOTHING, counted=cells, asked_from={board: 60_000, other: 0}))
+    assert [kept.counted(board, ts) for ts in (0, 60_000, 120_000)] == [None, b"hungyen60000", b"hungyen120000"]
+    assert kept.counted(other, 0) == b"ninhbinh0", "another organisation's are its own"
     again = {(board, 120_000): b"counted again"}
-    kept.commit(replace(NOTHING, cells=again, back={board: 120_000, other: 60_000}))
-    assert kept.cells(board, 120_000) == b"counted again"
-    assert kept.cells(other, 60_000) is None, "the clock had been ahead"
+    kept.commit(replace(NOTHING, counted=again, back={board: 120_000, other: 60_000}))
+    assert kept.counted(board, 120_000) == b"counted again"
+    assert kept.counted(other, 60_000) is None, "the clock had been ahead"
     kept.forget(board)
-    assert kept.cells(board, 60_000) is None
-    assert kept.cells(other, 0) is not None
+    assert kept.counted(board, 60_000) is None
+    assert kept.counted(other, 0) is not None
     kept.close()

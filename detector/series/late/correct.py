@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from detector.series.carry import Few, carried, young
-from detector.series.cells import Shelf
+from detector.series.late.counted import Shelf
 from detector.series.meter import Meter, Reading, events_of
 
 MOST_CORRECTED = 500  # series of a board when a bucket is closed
@@ -24,11 +24,12 @@ class Correction:
     def __init__(self, shelf: Shelf, meter: Meter, width: int, end: int) -> None:
         self.readings: dict[tuple[int, int], Reading] = {}
         self.few: dict[int, Few | None] = {}
+        self._lost = 0
         self._shelf, self._meter, self._width, self._end = shelf, meter, width, end
 
     def take(self, late: Mapping[tuple[int, int], Any]) -> int:
-        """Count the cells that came late, by bucket and slot; they are used up. Returns how many events were left out, because they are of
-        more series than can be judged again at once."""
+        """Count the cells that came late, by bucket and slot; they are used up. Returns how many events were left out: of unknown buckets,
+        or of more series than can be judged again at once."""
         by_slot: dict[int, dict[int, Any]] = {}
         for (start, slot), cell in late.items():
             by_slot.setdefault(slot, {})[start] = cell
@@ -37,29 +38,29 @@ class Correction:
             while cells:
                 self._again(slot, min(cells), cells)
         self._shelf.write()
-        return sum(events_of(self._meter, cells.values()) for _, cells in some)
+        return self._lost + sum(events_of(self._meter, cells.values()) for _, cells in some)
 
     def _again(self, slot: int, start: int, late: dict[int, Any]) -> None:
         few = self._few_before(slot, start)
         while start < self._end:
-            bucket, more, few = self._shelf.bucket(start), late.pop(start, None), young(few, start, self._width)
-            if bucket is None:
-                few = None
+            more, few = late.pop(start, None), young(few, start, self._width)
+            if self._shelf.bucket(start) is None:
+                self._lost += events_of(self._meter, () if more is None else (more,))
+                return  # what follows an unknown bucket begins anew
+            since, own = self._shelf.entry(start, slot)
+            if more is None and few is None and since == start:
+                return  # from here on all is as it was
+            counted = self._both(own, more)
+            if (entry := (few[0] if few is not None else start, counted)) != (since, own):
+                self._shelf.put(start, slot, entry)
+            if counted is None:
+                self.readings[start, slot] = self._meter.zero
             else:
-                since, own = bucket.get(slot, (start, None))
-                if more is None and few is None and since == start:
-                    return  # from here on all is as it was
-                cell = self._counted(own, more)
-                if (entry := (few[0] if few is not None else start, cell)) != (since, own):
-                    self._shelf.put(start, slot, entry)
-                if cell is None:
-                    self.readings[start, slot] = self._meter.zero
-                else:
-                    self.readings[start, slot], few = carried(self._meter, few, start, self._meter.load(cell))
+                self.readings[start, slot], few = carried(self._meter, few, start, self._meter.load(counted))
             start += self._width
         self.few[slot] = few
 
-    def _counted(self, own: Any, more: Any) -> Any:
+    def _both(self, own: Any, more: Any) -> Any:
         """As it is written down."""
         if more is None:
             return own
@@ -68,8 +69,8 @@ class Correction:
     def _few_before(self, slot: int, start: int) -> Few | None:
         """What was too few in the buckets before this one to be read alone."""
         few: Few | None = None
-        for at in range((self._shelf.bucket(start) or {}).get(slot, (start, None))[0], start, self._width):
-            _, own = (self._shelf.bucket(at) or {}).get(slot, (at, None))
+        for at in range(self._shelf.entry(start, slot)[0], start, self._width):
+            _, own = self._shelf.entry(at, slot)
             if own is not None:
                 _, few = carried(self._meter, few, at, self._meter.load(own))
         return few

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from detector.series.carry import Few, young
-from detector.series.cells import Cells, Entry, Shelf
-from detector.series.correct import Correction
 from detector.series.join import MOST_OPEN, Asked, Over
+from detector.series.late.correct import Correction
+from detector.series.late.counted import Counted, Entries, Shelf
+from detector.series.late.rejoin import Rejoin
 from detector.series.meter import Meter, Reading, events_of
-from detector.series.rejoin import Rejoin
 from soc.model.anomaly import Board as Place
 from soc.model.event import Fields
 
@@ -25,8 +25,8 @@ class Corrected(NamedTuple):
 class Late:
     """Times are ms."""
 
-    def __init__(self, kept: Cells, place: Place, meter: Meter, width: int) -> None:
-        self._kept, self._place, self._meter, self._width = kept, place, meter, width
+    def __init__(self, counted: Counted, place: Place, meter: Meter, width: int) -> None:
+        self._counted, self._place, self._meter, self._width = counted, place, meter, width
         self._cells: dict[tuple[int, int], Any] = {}
         self._asked: list[Asked] = []
 
@@ -49,19 +49,18 @@ class Late:
     def keep(self, start: int, cells: dict[int, Any], few: dict[int, Few]) -> None:
         """A bucket that is closed, before its values are taken together with those of the buckets before (`few`)."""
         since = {slot: one[0] for slot, one in few.items() if young(one, start, self._width)}
-        entries: dict[int, Entry] = {slot: (first, None) for slot, first in since.items()}
+        entries: Entries = {slot: (first, None) for slot, first in since.items()}
         entries |= {slot: (since.get(slot, start), self._meter.dump(cell)) for slot, cell in cells.items()}
-        self._kept.put(self._place, start, entries)
+        self._counted.put(self._place, start, entries)
 
     def keep_joined(self, start: int, over: Over) -> None:
-        entries = {slot: (start, [*cell, over.waiting.get(slot, {})]) for slot, cell in over.cells.items()}
-        self._kept.put(self._place, start, entries)
+        self._counted.put(self._place, start, {slot: (start, ids) for slot, ids in over.ids.items()})
 
     def correct(self, end: int, few: dict[int, Few]) -> Corrected:
         """Up to the open bucket; `few` is what that goes on with, and is changed."""
         if not self._cells:
             return Corrected({}, 0)
-        correction = Correction(Shelf(self._kept, self._place), self._meter, self._width, end)
+        correction = Correction(Shelf(self._counted, self._place), self._meter, self._width, end)
         lost = correction.take(self._cells)
         self._cells = {}
         for slot, one in correction.few.items():
@@ -70,19 +69,24 @@ class Late:
                 few[slot] = one
         return Corrected(correction.readings, lost)
 
-    def correct_joined(self, within_ms: int, answers: Sequence[tuple[bytes, int]]) -> Corrected:
-        """`answers`: that nothing waits for in the buckets that are open."""
-        rejoin = Rejoin(Shelf(self._kept, self._place), self._meter, self._width, within_ms)
+    def correct_joined(self, since: int, within_ms: int, answers: Sequence[tuple[bytes, int]]) -> Corrected:
+        """From `since` on. `answers`: that nothing waits for in the buckets that are open."""
+        if not self._asked and not answers:
+            return Corrected({}, 0)
+        rejoin = Rejoin(Shelf(self._counted, self._place), self._meter, self._width, within_ms, since)
         lost = rejoin.take(self._asked, answers)
         self._asked = []
-        return Corrected(rejoin.readings, lost)
+        return Corrected(rejoin.readings(), lost)
 
-    def go_back(self, to: int) -> int:
-        """The clock had been ahead: returns how many events are lost."""
+    def drop(self) -> int:
+        """Returns how many events are lost."""
         lost = self.events
         self._cells, self._asked = {}, []
-        self._kept.go_back(self._place, to)
         return lost
+
+    def go_back(self, to: int) -> None:
+        """The clock had been ahead."""
+        self._counted.go_back(self._place, to)
 
     def dump(self) -> list[Any]:
         return [[(*at, self._meter.dump(cell)) for at, cell in self._cells.items()], self._asked]
