@@ -27,7 +27,7 @@ _SEEN = 3.0  # widths: what moves no value by so much gets no label
 class _Harm:
     """Of all incidents: what values are multiplied by, what is added to them, and the labels."""
 
-    times: Floats
+    factors: Floats
     added: Floats
     events: list[tuple[int, int]]
     kinds: list[str]
@@ -121,21 +121,21 @@ def _hit(
     elif kind == "ramp":
         harm.added[part] = sign * size * 1.3 * widths * np.linspace(0, 1, span)
     elif chance.random() < 0.5:
-        harm.times[part] = chance.uniform(0, 0.4)
+        harm.factors[part] = chance.uniform(0, 0.4)
     else:
         usual = np.maximum(np.abs(calm.usual[part]), 1e-9)
-        harm.times[part] = max(0, 1 - size * np.median(widths / usual))
+        harm.factors[part] = max(0, 1 - size * np.median(widths / usual))
 
 
 def _harmed(chance: np.random.Generator, calm: Calm, harm: _Harm, family: str) -> tuple[Floats, Floats]:
     """Values without outliers and incidents, and with them."""
     if family != "errors":
-        return calm.values, calm.values * harm.times + harm.added
+        return calm.values, calm.values * harm.factors + harm.added
     n = len(calm.usual)
     rate = calm.usual * np.exp(chance.choice([0, 0.3, 0.6]) * wander(chance, n, 20))
     counted = chance.poisson(np.maximum(rate, 0)).astype(float)
-    harmed = chance.poisson(np.maximum(rate * harm.times + harm.added, 0))
-    return counted, np.where((harm.times != 1) | (harm.added != 0), harmed, counted)
+    harmed = chance.poisson(np.maximum(rate * harm.factors + harm.added, 0))
+    return counted, np.where((harm.factors != 1) | (harm.added != 0), harmed, counted)
 
 
 def _recorded(values: Floats, calm: Calm) -> Floats:
