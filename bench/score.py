@@ -1,85 +1,50 @@
 """The scorer of series: speed, size, and what it catches on labelled series that it was not developed on.
 
-The yardsticks: mean and deviation of each hour of the week, with the same alarm budget: the threshold is the largest distance but
-so many of the half hours so far; and what could be caught at best by who looks at one value at a time and knows all of the series.
+Those are the held-out ones of `bench.kpis`, and some of another make, `bench.kpis_public`. Beside it, with the same alarm budget, what is
+simpler and what could be caught at best: `bench.simple` and `bench.yardsticks`.
 """
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
-from bisect import insort
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import numpy as np
-
-from bench import caught, kpis
+from bench import caught, kpis, kpis_public, simple, yardsticks
 from detector.score import Kind, Scorer
 
 HELD_OUT = range(1001, 1061)
+PUBLIC = range(181, 241)
 BUDGET = 4.0
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 _POINTS = 300_000
+_BY_HOUR = "mean and deviation of the hour of the week"
+_SIMPLE = "four distances, how rare each was, added up"
 
-Alarms = Callable[[kpis.Series], list[bool]]
+Make = Callable[[int], kpis.Series]
+Alarms = Callable[[kpis.Series, float], list[bool]]
 
 
-def ours(series: kpis.Series) -> list[bool]:
+def ours(series: kpis.Series, budget: float) -> list[bool]:
     times, values = series.times.tolist(), series.values.tolist()
     gaps = sorted(late - early for early, late in pairwise(times[:50]))
-    scorer = Scorer(gaps[len(gaps) // 2], Kind.GAUGE, VIETNAM, BUDGET)
+    scorer = Scorer(gaps[len(gaps) // 2], Kind.GAUGE, VIETNAM, budget)
     return [scorer.step(at * 1000, value).anomaly for at, value in zip(times, values, strict=True)]
 
 
-def all_knowing(series: kpis.Series) -> list[bool]:
-    """By the distance from the true value, in true widths, with the threshold at which just the budget is false."""
-    times = series.times.tolist()
-    far = np.nan_to_num(np.abs(series.values - series.usual) / series.widths)
-    low, high = 0.5, 200.0
-    for _ in range(30):
-        middle = math.sqrt(low * high)
-        found = caught.verdict(times, (far >= middle).tolist(), series.events)
-        low, high = (middle, high) if found.false_a_week > BUDGET else (low, middle)
-    return (far >= high).tolist()
-
-
-def by_hour_of_week(series: kpis.Series) -> list[bool]:
-    times, values = series.times.tolist(), series.values.tolist()
-    sums = [[0.0, 0.0, 0.0] for _ in range(168)]
-    tops: list[float] = []
-    slot, top, alarms = -1, 0.0, []
-    for at, value in zip(times, values, strict=True):
-        count, total, squares = sums[(at + 7 * 3600) // 3600 % 168]
-        distance = 0.0
-        if count > 1 and value == value:
-            deviation = math.sqrt(max(squares / count - (total / count) ** 2, 0.0)) + 1e-9 * abs(total / count) + 1e-12
-            distance = abs(value - total / count) / deviation
-        if value == value:
-            sums[(at + 7 * 3600) // 3600 % 168] = [count + 1, total + value, squares + value * value]
-        if at // caught.SLOT_S != slot:
-            if slot >= 0:
-                insort(tops, top)
-            slot, top = at // caught.SLOT_S, 0.0
-        beyond = int(BUDGET / 336 * len(tops))
-        alarms.append(len(tops) >= 24 and distance > tops[-1 - beyond])
-        top = max(top, distance)
-    return alarms
-
-
-def verdicts(alarms: Alarms, seeds: range) -> tuple[list[caught.Verdict], str]:
+def verdicts(alarms: Alarms, make: Make, seeds: range) -> tuple[list[caught.Verdict], str]:
     """Of all incidents; and how many of those that are plain to see were caught."""
     found, plain, plain_caught = [], 0, 0
     for seed in seeds:
-        series = kpis.make(seed)
+        series = make(seed)
         times = series.times.tolist()
-        alarmed = alarms(series)
+        alarmed = alarms(series, BUDGET)
         found.append(caught.verdict(times, alarmed, series.events))
         seen = [event for event, is_plain in zip(series.events, series.plain, strict=True) if is_plain]
         plain += len(seen)
@@ -87,8 +52,8 @@ def verdicts(alarms: Alarms, seeds: range) -> tuple[list[caught.Verdict], str]:
     return found, f"; of {plain} that moved a value by 4 widths or more {plain_caught / plain:.3f}"
 
 
-def _reported(alarms: Alarms) -> str:
-    found, plain = verdicts(alarms, HELD_OUT)
+def _reported(alarms: Alarms, make: Make = kpis.make, seeds: range = HELD_OUT) -> str:
+    found, plain = verdicts(alarms, make, seeds)
     return f"{caught.summary(found, BUDGET)}{plain}"
 
 
@@ -134,6 +99,10 @@ def main() -> list[tuple[str, str]]:
         ("soc score, 300,000 points of a file, points/s of CPU (wall)", f"{cpu:,.0f} ({wall:,.0f})"),
         ("state of a series, put away / in memory", f"{state:,} / {held:,.0f} bytes"),
         (f"held-out seeds {HELD_OUT[0]} to {HELD_OUT[-1]}", _reported(ours)),
-        ("mean and deviation of the hour of the week", _reported(by_hour_of_week)),
-        ("who knows each true value and width, and the best threshold", _reported(all_knowing)),
+        (_BY_HOUR, _reported(yardsticks.by_hour_of_week)),
+        (_SIMPLE, _reported(simple.alarms)),
+        ("who knows each true value and width, and the best threshold", _reported(yardsticks.all_knowing)),
+        (f"another make, seeds {PUBLIC[0]} to {PUBLIC[-1]}", _reported(ours, kpis_public.make, PUBLIC)),
+        (_BY_HOUR, _reported(yardsticks.by_hour_of_week, kpis_public.make, PUBLIC)),
+        (_SIMPLE, _reported(simple.alarms, kpis_public.make, PUBLIC)),
     ]
