@@ -35,8 +35,8 @@ SILENT = range(12, 17)  # minutes in which no source speaks, where one is
 
 
 def read(measure: str, drawn: list, seed: int | None, *, silent: bool) -> tuple[dict, int]:
-    """Readings by bucket and key in the end, and how many events were lost. A source that speaks twice a minute, or twenty times where there is a silence, moves the time on. `seed`:
-    of restarts; None: all comes in time, and in one go."""
+    """Readings by bucket and key in the end, and how many events were lost. A source that speaks twice a minute, or twenty times where
+    there is a silence, moves the time on. `seed`: of restarts; None: all comes in time, and in one go."""
     wanted = definition("tried", measure, group_by=["key"], **MEASURES[measure])
     events = [(START + key, key, stored(START + key, key, "d", key="ab"[key % 2])) for key in range(2)]
     for n, (at, key, ok, ms, id_, late) in enumerate(drawn, 2):
