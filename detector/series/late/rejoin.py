@@ -22,6 +22,10 @@ class Rejoin:
 
     def __init__(self, shelf: Shelf, meter: Meter, width: int, within_ms: int, since: int) -> None:
         self._shelf, self._meter, self._width, self._within, self._since = shelf, meter, width, within_ms, since
+        self._waiting: dict[
+            bytes, list[tuple[int, int]]
+        ] = {}  # id -> buckets and slots, of the buckets that were looked through
+        self._looked_through: set[int] = set()
         self._slots: set[int] = set()
         self._touched: set[tuple[int, int]] = set()
 
@@ -51,12 +55,14 @@ class Rejoin:
     def _answer(self, id_: bytes, ts: int) -> bool:
         near = [start for start in self._near(ts) if start >= self._since and self._shelf.bucket(start) is not None]
         for start in near:
-            for slot, (_, ids) in (self._shelf.bucket(start) or {}).items():
-                if slot != _ANSWERS and self._fit(ids.get(id_, ANSWERED), ts):
-                    if room := self._room(slot):
-                        ids[id_] = ANSWERED
-                        self._put(start, slot, ids)
-                    return room
+            self._look_through(start)
+        for start, slot in self._waiting.get(id_, ()):
+            ids = self._ids(start, slot)
+            if self._fit(ids[id_], ts):
+                if room := self._room(slot):
+                    ids[id_] = ANSWERED
+                    self._put(start, slot, ids)
+                return room
         own = ts - ts % self._width
         for start in [own] if own in near else near:  # of an unknown bucket: where what it answers may be
             answers = self._ids(start, _ANSWERS)
@@ -64,6 +70,15 @@ class Rejoin:
                 answers.setdefault(id_, []).append(ts)
                 self._shelf.put(start, _ANSWERS, (start, answers))
         return True
+
+    def _look_through(self, start: int) -> None:
+        if start in self._looked_through:
+            return
+        self._looked_through.add(start)
+        for slot, (_, ids) in (self._shelf.bucket(start) or {}).items():
+            for id_, at in ids.items() if slot != _ANSWERS else ():
+                if at != ANSWERED:
+                    self._waiting.setdefault(id_, []).append((start, slot))
 
     def _room(self, slot: int) -> bool:
         """Whether the series is one of those that are judged again."""
