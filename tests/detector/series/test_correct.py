@@ -38,7 +38,7 @@ def read(measure: str, drawn: list, seed: int | None, *, silent: bool) -> tuple[
     """Readings by bucket and key in the end, and how many events were lost. A source that speaks twice a minute, or twenty times where
     there is a silence, moves the time on. `seed`: of restarts; None: all comes in time, and in one go."""
     wanted = definition("tried", measure, group_by=["key"], **MEASURES[measure])
-    events = [(START + key, key, stored(START + key, key, "d", key="ab"[key % 2])) for key in range(2)]
+    events = [(START + key, key, stored(START + key, key, "d", key="ab"[key % 2], ok=True)) for key in range(2)]
     for n, (at, key, ok, ms, id_, late) in enumerate(drawn, 2):
         at += 2 * MINUTE  # the first bucket is not whole
         event = stored(START + at, n, "d", key=key, ok=ok, ms=ms, id=f"{id_}")
