@@ -81,9 +81,8 @@ def _harm(chance: np.random.Generator, clock: Clock, calm: Calm, family: str) ->
     n = len(clock.times)
     harm, last = _Harm(np.ones(n), np.zeros(n), [], []), -1
     starts = _starts(chance, clock)
-    own = np.exp(
-        0.5 * chance.normal()
-    )  # a series has larger incidents than others, more of them up or down, and its kinds
+    # A series has larger incidents than others, more of them up or down, and its kinds.
+    own = np.exp(0.5 * chance.normal())
     side, often = int(chance.choice([-1, 0, 0, 1, 1])), chance.dirichlet(_OFTEN)
     for at in starts:
         kind = str(chance.choice(list(_KINDS), p=often))

@@ -33,9 +33,7 @@ _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
 _FLOOR = 1e-3  # of the usual size of values: less is never far off
 _SPARSE = 0.4  # of the mean distance: a series that hardly ever moves is no narrower than that
-_UNIT = (
-    0.5  # of the smallest step between values: what is rounded is no narrower, also at an hour at which it never moves
-)
+_UNIT = 0.5  # of the smallest step between values: what is rounded is no narrower, also where it never moves
 _UNIT_GROWS = 1.01  # with each step, until there is a smaller one
 _EVEN = 0.25  # of the usual width: that is as narrow as it makes a time of day
 _FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8

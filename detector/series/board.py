@@ -64,7 +64,7 @@ class Board:
         self.few: dict[int, Few] = {}  # per slot
         self.closed_to = 0  # buckets that start before this are closed
         self.floor = 0  # where the clock went back to: what was before cannot be corrected any more
-        self.lost = 0  # events later than anything can be corrected
+        self.lost = 0  # events that no bucket took
         self.beyond: hll_sketch | None = None  # keys that had no room
         self._room, self._lateness = room, lateness_ms
         self._key = key_of(definition.group_by)
@@ -133,7 +133,7 @@ class Board:
     @property
     def correctable_from(self) -> int:
         """The first bucket (ms) that late events may still change."""
-        return max(self.closed_to - self._lateness, self.floor)
+        return self._correctable(self.closed_to)
 
     @property
     def asked_from(self) -> int:
@@ -217,6 +217,9 @@ class Board:
             self.few[slot] = few
         return reading
 
+    def _correctable(self, closed_to: int) -> int:
+        return max(closed_to - self._lateness, self.floor)
+
     def _close(self, start: int, known: bool) -> tuple[dict[int, Any], Corrected]:
         cells = self.cells.pop(start, {})
         if self.late is None:
@@ -228,7 +231,7 @@ class Board:
 
     def _close_joined(self, start: int, known: bool) -> tuple[dict[int, Any], Corrected]:
         assert self.joined is not None
-        since, over = max(start - self._lateness, self.floor), self.joined.close(self.closed_to)
+        since, over = self._correctable(start), self.joined.close(self.closed_to)
         if self.late is None:
             return over.cells, NOTHING
         if known:

@@ -22,9 +22,7 @@ class Rejoin:
 
     def __init__(self, shelf: Shelf, meter: Meter, width: int, within_ms: int, since: int) -> None:
         self._shelf, self._meter, self._width, self._within, self._since = shelf, meter, width, within_ms, since
-        self._waiting: dict[
-            bytes, list[tuple[int, int]]
-        ] = {}  # id -> buckets and slots, of the buckets that were looked through
+        self._waiting: dict[bytes, list[tuple[int, int]]] = {}  # id -> where, in what was looked through
         self._looked_through: set[int] = set()
         self._slots: set[int] = set()
         self._touched: set[tuple[int, int]] = set()
