@@ -22,12 +22,12 @@ from detector.score.drift import Drift
 from detector.score.early import ABSURD, FIRST, NONE, sane
 from detector.score.point import Kind, Point
 from detector.score.season import DAY_SLOTS, SLOT_MS, Season
-from detector.score.stabilise import SCALES
+from detector.score.stabilise import MANY, SCALES, few
 from detector.score.state import Kept, blank, freeze, thaw
 from detector.score.tail import Tails
 from detector.score.window import Window
 
-VERSION = 7  # of what the numbers of the state mean
+VERSION = 8  # of what the numbers of the state mean
 DAY_MS = 86_400_000
 _BAND = 3.5  # widths of noise from what is expected to the ends of the band
 _CLIP = 4.0  # widths that one value can move what is learned
@@ -45,7 +45,6 @@ _SLOW_DAYS = 2.0  # half-life of the level
 _FADE_DAYS = 14.0  # and of rarities
 _DAMP = 0.1  # of what is learned from a value that is an incident
 _LATE = 10  # points out of order in a row before the clock is believed
-_MANY = 30.0  # a ratio of fewer is drawn to what was expected
 _STALE_STEPS = 3  # missing values before the last minutes lead to expect less
 
 
@@ -181,9 +180,8 @@ class Scorer:
         if value is None or late or value - value != 0 or (self._ratio and not weight > 0):
             return self._unknown(ts_ms, habit, noise)
         y = self._stabilise(value, weight)
-        if noise and self._n and weight < _MANY:
-            forecast = habit + self._fast + self._trend
-            y = forecast + (y - forecast) * weight / _MANY
+        if noise and self._n and weight < MANY:
+            y = few(value, weight, habit + self._fast + self._trend)
         return self._judge(ts_ms, y, habit, noise)
 
     def _is_late(self, ts_ms: int) -> bool:

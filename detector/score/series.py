@@ -22,6 +22,7 @@ _UNKNOWN = frozenset(("", "nan", "null", "none", "na", "n/a", "-"))
 _STEP_POINTS = 12  # times that the step is the median distance of
 _LATEST_MS = 253_402_300_799_000  # the year 9999
 _MILLISECONDS = 100_000_000_000  # numbers from here on are no seconds
+_OF_MANY = 1e9  # no file says of how many a ratio is: of so many that chance has no part in it
 
 Bad = Callable[[int, str], None]
 Late = Callable[[int, int], None]
@@ -46,7 +47,7 @@ def score_lines(
     step, count, left_out = scorer.step, 0, 0
     for source in (first, rows):
         for text, ts_ms, shown, value in source:
-            point = step(ts_ms, value)
+            point = step(ts_ms, value, _OF_MANY)
             count += 1
             left_out += scorer.left_out
             yield (

@@ -13,6 +13,8 @@ from detector.score.point import Kind
 
 FURTHEST = 1e30  # what is kept in single precision is still a number
 
+MANY = 30.0  # events from which on a ratio speaks for itself
+
 Scale = Callable[[float, float], float]  # value, weight -> stabilised
 Unscale = Callable[[float], float]
 
@@ -38,6 +40,17 @@ def _ratio(value: float, weight: float) -> float:
 
 def _unratio(level: float) -> float:
     return math.sin(min(max(level, 0.0), math.pi / 2)) ** 2
+
+
+def few(share: float, weight: float, expected: float) -> float:
+    """A ratio of fewer than `MANY`, stabilised: drawn to `expected`, which is on the stabilised scale.
+
+    It is as far off as the share is, along the tangent: of buckets of one event the root's arcsine has another mean than their share has,
+    and of buckets of three yet another, so that what is usual would go up and down with how many events there are."""
+    usual = _unratio(expected)
+    near = (usual * weight + 0.375) / (weight + 0.75)  # no tangent is upright
+    off = min(max(share, 0.0), 1.0) - usual
+    return expected + off / (2.0 * math.sqrt(near * (1.0 - near))) * weight / MANY
 
 
 def _latency(value: float, _: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from zoneinfo import ZoneInfo
 
@@ -45,6 +46,34 @@ def followed(days: int, value, definition=DEFINITION):
         if n > last - 7:
             readings.append(Reading(ts, actual, 20.0, 0, 0, 0, 0.0, False))
     return track, snapshot, readings
+
+
+def test_a_day_with_three_times_as_many_is_no_leak_of_a_share_of_few():
+    """Buckets of one code or two, of which each is all or nothing: their share is what it was."""
+    (arrival,) = loads(
+        """
+name: arrival
+system: otp
+titles: {vi: a, en: a}
+dataset: d
+where: event.action:submit
+measure: conversion
+hit: event.action:dlr
+bucket: 30s
+direction: low
+""",
+        "x.yml",
+    ).by_name.values()
+    track, chance, leaning = Track(arrival, meter_of(arrival), ZONE), random.Random(5), []
+    for n in range(22 * 2880):
+        day = n / 2880
+        rate = max(math.sin(math.pi * (day % 1 - 0.25) / 0.5), 0.02) * (4.5 if 17 <= day < 18 else 1.5)
+        codes = sum(chance.random() < rate / 12 for _ in range(12))
+        came = sum(chance.random() < 0.95 for _ in range(codes))
+        _, call = track.step(arrival, START + n * 30_000, came / codes if codes else None, codes, 0.0)
+        assert call is None
+        leaning.append(track.scorer.leaning)
+    assert max(map(abs, leaning)) < 5  # beyond it is a leak
 
 
 def test_a_new_level_that_has_come_to_stay_is_told_with_its_day():

@@ -150,6 +150,17 @@ def test_few_of_a_ratio_are_no_certainty() -> None:
     assert back(stabilise(1.0, 1e6)) > 0.999
 
 
+@pytest.mark.parametrize("share", [0.03, 0.5, 0.97])
+@pytest.mark.parametrize("events", [1, 3, 20, 100])
+def test_what_is_usual_of_a_ratio_is_its_share_however_few_there_are(share: float, events: int) -> None:
+    scorer, chance, usual = Scorer(600, Kind.RATIO, VIETNAM, 4), random.Random(events), []
+    for n in range(28 * DAY):
+        hits = sum(chance.random() < share for _ in range(events))
+        scorer.step(MONDAY + n * STEP_MS, hits / events, events)
+        usual.append(scorer.usual(MONDAY + n * STEP_MS))
+    assert mean(usual[14 * DAY :]) == pytest.approx(share, abs=0.02)
+
+
 def test_a_series_that_is_new_surprises_nobody() -> None:
     for seed in range(5):
         scorer, chance = Scorer(600, Kind.GAUGE, VIETNAM, 4), random.Random(seed)

@@ -17,9 +17,9 @@ from soc.cli import build
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
-def _scored(lines: list[str]) -> tuple[list[list[str]], list[tuple[int, str]]]:
+def _scored(lines: list[str], kind: Kind = Kind.GAUGE) -> tuple[list[list[str]], list[tuple[int, str]]]:
     bad: list[tuple[int, str]] = []
-    out = list(score_lines(lines, Kind.GAUGE, VIETNAM, 4, lambda number, fault: bad.append((number, fault))))
+    out = list(score_lines(lines, kind, VIETNAM, 4, lambda number, fault: bad.append((number, fault))))
     assert out[0] == HEADER
     return [line.rstrip("\n").split(",") for line in out[1:]], bad
 
@@ -40,6 +40,16 @@ def test_each_line_is_judged_and_stands_as_it_was() -> None:
         assert 0 <= float(row[2]) <= 1
         assert float(row[4]) <= float(row[3]) <= float(row[5])
         assert row[6] in ("0", "1")
+
+
+def test_a_ratio_of_a_file_is_of_many() -> None:
+    """Nothing in a file says of how many, and of one it would surprise nobody."""
+    chance, start = random.Random(4), datetime(2026, 3, 1)
+    shares = [0.2 if 1800 <= n < 1806 else max(chance.gauss(0.02, 0.004), 0.0) for n in range(2_000)]
+    lines = [f"{start + timedelta(minutes=5 * n)},{share:.4f}\n" for n, share in enumerate(shares)]
+    scored, _ = _scored(lines, Kind.RATIO)
+    assert any(row[6] == "1" for row in scored[1800:1806])
+    assert sum(row[6] == "1" for row in scored) < 20
 
 
 def test_what_follows_changes_nothing_of_what_was_said() -> None:
