@@ -87,12 +87,24 @@ class Scorer:
             "_width",
         ),
         *("_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast", "_trend", "_before", "_size", "_mean"),
-        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_ratio", "_widths", "_early", "_unit", "_value"),
+        *(
+            "_high",
+            "_low",
+            "_damp",
+            "_peak",
+            "_keep_peak",
+            "_ratio",
+            "_widths",
+            "_early",
+            "_unit",
+            "_value",
+            "_day_events",
+        ),
     )
     WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n", "_day", "_day_count")
     FLOATS: ClassVar[tuple[str, ...]] = (
         *("_start", "_middle", "_end", "_width", "_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast"),
-        *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp", "_peak", "_unit", "_value"),
+        *("_trend", "_before", "_size", "_mean", "_high", "_low", "_damp", "_peak", "_unit", "_value", "_day_events"),
     )
     ARRAYS: ClassVar[tuple[str, ...]] = ("_widths", "_early")
 
@@ -116,7 +128,9 @@ class Scorer:
         self._count = self._day_count = 0
         self._start = self._middle = self._end = 0.0  # what the habit adds in these ten minutes
         self._width = self._caution = self._damp = 1.0
-        self._sum = self._sizes = self._weight = self._day_sum = 0.0  # of these ten minutes, and of the day
+        self._sum = self._sizes = self._weight = self._day_sum = self._day_events = (
+            0.0  # of these ten minutes, and of the day
+        )
         self._slow = self._fast = self._trend = self._before = (
             0.0  # level of days, of minutes, its slope, and the last value
         )
@@ -180,8 +194,10 @@ class Scorer:
         if value is None or late or value - value != 0 or (self._ratio and not weight > 0):
             return self._unknown(ts_ms, habit, noise)
         y = self._stabilise(value, weight)
-        if noise and self._n and weight < MANY:
-            y = few(value, weight, habit + self._fast + self._trend)
+        if noise:
+            self._day_events += weight
+            if self._n and weight < MANY:
+                y = few(value, weight, habit + self._fast + self._trend)
         return self._judge(ts_ms, y, habit, noise)
 
     def _is_late(self, ts_ms: int) -> bool:
@@ -321,14 +337,14 @@ class Scorer:
     def _turn_day(self, day: int) -> None:
         if self._day_count:
             mean = self._day_sum / self._day_count
-            if self._drift.turn(self._day, mean, self._widths[1]):
+            if self._drift.turn(self._day, mean, self._widths[1], self._day_events):
                 self._slow = mean
             common = self._season.recentre()
             self._slow += common
             self._fast += common
             self._before += common
             self._drift.shift(common)
-        self._day, self._day_sum, self._day_count = day, 0.0, 0
+        self._day, self._day_sum, self._day_count, self._day_events = day, 0.0, 0, 0.0
 
     def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
         center, back, window = habit + self._fast + self._trend, self._unstabilise, self._window

@@ -166,6 +166,30 @@ def test_a_slow_leak_is_leaning_within_three_days() -> None:
     assert min(leaning[17 * DAY : 20 * DAY + DAY]) < -5
 
 
+def _leaning(events: int, share: float, a_day: float, days: int, seed: int) -> list[float]:
+    """Of each day: so many events a bucket, of whose share so much more a day is hit from the 22nd on."""
+    chance, scorer, leaning = random.Random(seed), _scorer(Kind.RATIO), []
+    for n in range(days * DAY):
+        now = share + a_day * max(n / DAY - 21, 0)
+        hits = sum(chance.random() < now for _ in range(events))
+        scorer.step(START + n * STEP_MS, hits / events, events)
+        if n % DAY == DAY - 1:
+            leaning.append(scorer.leaning)
+    return leaning
+
+
+@pytest.mark.parametrize("seed", [0, 5, 9])  # in which one hit beside none for weeks was a leak
+def test_chance_among_few_events_is_no_leak_of_their_share(seed: int) -> None:
+    assert max(map(abs, _leaning(1, 0.001, 0.0, 42, seed))) < 3
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_leak_of_a_share_is_leaning_within_four_days(seed: int) -> None:
+    days = _leaning(20, 0.03, 0.02, 25, seed)
+    assert max(days[:21]) < 5
+    assert max(days[21:]) > 5
+
+
 def test_what_has_not_come_yet_changes_nothing() -> None:
     chance = random.Random(8)
     values = [_rhythm(n, chance) for n in range(3 * DAY)]
