@@ -34,12 +34,10 @@ _CHANGES = {
     Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.MEAN: 0.6, Measure.DISTINCT: 0.8,
     Measure.REPEATS: 0.12,
 }  # fmt: skip
-_KEPT = (
-    *("high", "low", "excess", "strength", "began", "run", "called", "over", "sign", "before", "relearn"),
-    *("calm", "far", "room"),
-)
+_KEPT = ("called", "over", "sign", "before", "relearn", "calm")
 _NUMBERS = len(Usual().numbers())
-_STATE = struct.Struct(f"<4d7q3d{2 * _NUMBERS}d")
+_SIDE = "2q5d"
+_STATE = struct.Struct(f"<5qd{2 * _SIDE}{2 * _NUMBERS}d")
 
 
 class Call(NamedTuple):
@@ -57,24 +55,54 @@ class Call(NamedTuple):
     strength: float
 
 
+class Side:
+    """What speaks for a change to one side, above (`sign` 1) or below (-1): evidence so far, the bucket (ms) in which it began to sum up,
+    and of the buckets since then how many they are, the events beyond what was expected, and the farthest off; of those in doubt how far
+    off they were, each event alike, and how many events that were. There is one as long as there is evidence."""
+
+    KEPT = ("began", "run", "sum", "excess", "strength", "far", "room")
+    __slots__ = (*KEPT, "sign")
+
+    def __init__(self, sign: int, began: int) -> None:
+        self.sign, self.began, self.run = sign, began, 0
+        self.sum = self.excess = self.strength = self.far = self.room = 0.0
+
+    def measure(self, definition: Definition, value: float, weight: float, expected: float) -> None:
+        times = math.log(min(max(value / max(expected, 1e-9), 1 / _MOST_SHOWN), _MOST_SHOWN))
+        off = value - expected if definition.measure.is_share else times
+        events = 1.0 if definition.measure.is_volume else max(weight, 1.0)
+        self.far += off * events
+        self.room += events
+
+    def shown(self, definition: Definition) -> float:
+        """The change to this side that the buckets in doubt had on average."""
+        mean = self.sign * self.far / self.room if self.room else 0.0
+        return mean if definition.measure.is_share else math.expm1(mean)
+
+
 class Episode:
-    __slots__ = (*_KEPT, "trial", "usual")
+    __slots__ = (*_KEPT, "high", "low", "trial", "usual")
 
     def __init__(self) -> None:
         self.usual = Usual()
         self.trial: Usual | None = None  # what is usual and what was learned since it began; None: it has not begun
-        self.high = self.low = 0.0  # evidence so far
-        self.began = 0  # when it began to sum up; 0: it does not
-        self.run = 0  # buckets since
+        self.high: Side | None = None
+        self.low: Side | None = None
         self.called = 0  # first bucket of the alert; 0: nobody was called yet
         self.over = 0  # when the last one that was called ended,
         self.before = self.sign = 0  # the first bucket of its alert, and its sign
         self.relearn = 0  # until then nobody is called: what goes on for a day is the new normal
-        self.excess = self.strength = 0.0
         self.calm = 0.0  # evidence since the call that it is over
-        self.far = self.room = (
-            0.0  # how far off the buckets in doubt were, each event alike; and how many events that were
-        )
+
+    @property
+    def side(self) -> Side | None:
+        """The one that it is about: the one that was called, else the one that more speaks for."""
+        high, low = self.high, self.low
+        if self.called:
+            return high if self.sign > 0 else low
+        if high is None or low is None:
+            return high or low
+        return high if high.sum >= low.sum else low
 
     def step(
         self,
@@ -92,79 +120,74 @@ class Episode:
         if learning or ts < self.relearn:
             learn(self.usual, definition, value, weight, season)
             return None
-        if self.began and ts - self.began >= _longest(definition):
+        side = self.side
+        if side is not None and ts - side.began >= _longest(definition):
             self._go_on(definition, ts)
         change, enough = definition.page.change or _CHANGES[definition.measure], threshold(definition)
         above, below = see(self.usual, definition, change, value, weight, season)
         most = enough / 2  # one bucket alone calls nobody
         if definition.direction is not Direction.LOW:  # what is no call is no episode either: it may be the new normal
-            self.high = _add(self.high, above.evidence, most, enough)
+            self.high = _grown(self.high, 1, ts, above.evidence, most, enough)
         if definition.direction is not Direction.HIGH:
-            self.low = _add(self.low, below.evidence, most, enough)
-        if not self.high and not self.low:
+            self.low = _grown(self.low, -1, ts, below.evidence, most, enough)
+        side = self.side
+        if side is None:
             self._end(ts)
             learn(self.usual, definition, value, weight, season)
             return None
-        self.began = self.began or ts
-        self.run += 1
-        if definition.by_load or max(self.high, self.low) < enough * _DOUBT:
+        if definition.by_load or side.sum < enough * _DOUBT:
             # What is learned from has to hold what chance does, too: by load all of it, as days that the load explains in part come
             # every month.
             self._try(definition, value, weight, season)
-        seen, sign = (above, 1) if self.high >= self.low else (below, -1)
-        if max(self.high, self.low) >= enough * _DOUBT:
-            self._measure(definition, value, weight, seen.expected)
+        seen = above if side.sign > 0 else below
+        if side.sum >= enough * _DOUBT:
+            side.measure(definition, value, weight, seen.expected)
         if self.called:
-            shown = max(change, self._shown(definition, sign))
-            sides = see(self.usual, definition, shown, value, weight, season)
-            self.calm = _add(self.calm, -sides[sign < 0].evidence, most, enough)
+            sides = see(self.usual, definition, max(change, side.shown(definition)), value, weight, season)
+            self.calm = _add(self.calm, -sides[side.sign < 0].evidence, most, enough)
             if self.calm >= enough:
                 self._end(ts)
                 learn(self.usual, definition, value, weight, season)
                 return None
-        return self._judge(definition, ts, value, seen, sign, enough, least_strength)
+        return self._judge(definition, side, ts, value, seen, enough, least_strength)
 
     def _judge(
-        self, definition: Definition, ts: int, value: float, seen: Seen, sign: int, enough: float, least_strength: float
+        self,
+        definition: Definition,
+        side: Side,
+        ts: int,
+        value: float,
+        seen: Seen,
+        enough: float,
+        least_strength: float,
     ) -> Call | None:
-        """Whether this bucket, which the evidence is mostly about, is worth a call."""
+        """Whether this bucket is worth a call, seen from the side that it is about."""
         if seen.evidence <= 0:
             return None
+        sign = side.sign
         edge = seen.upper if sign > 0 else seen.lower
         strength = abs(value - seen.expected) / max(abs(edge - seen.expected), 1e-12)
-        if self.called and is_harmless(sign * self.strength, least_strength):
-            self._set_aside(ts)
-        self.excess += seen.excess
-        self.strength = max(self.strength, strength)
+        if self.called and is_harmless(sign * side.strength, least_strength):
+            self._set_aside(side, ts)
+        side.excess += seen.excess
+        side.strength = max(side.strength, strength)
         if not self.called:
             page = definition.page
-            if definition.by_load and ts - self.began >= _DAYS_MS:
+            if definition.by_load and ts - side.began >= _DAYS_MS:
                 enough -= _CAUTION
-            if max(self.high, self.low) < enough or self.run < page.buckets or self.excess < page.least:
+            if side.sum < enough or side.run < page.buckets or side.excess < page.least:
                 return None
-            if is_harmless(sign * self.strength, least_strength):
+            if is_harmless(sign * side.strength, least_strength):
                 return None
-            self.called, self.sign = self._again(ts, sign) or self.began, sign
+            self.called, self.sign = self._again(ts, sign) or side.began, sign
         elif seen.lower <= value <= seen.upper:
             return None  # many such may have been worth the call, but each is as usual
-        return Call(ts, self.called, self.began, self.run, value, seen.expected, seen.lower, seen.upper, strength)
+        return Call(ts, self.called, side.began, side.run, value, seen.expected, seen.lower, seen.upper, strength)
 
-    def _set_aside(self, ts: int) -> None:
+    def _set_aside(self, side: Side, ts: int) -> None:
         """What was called has been said to be harmless since, and its alert is closed: what goes beyond is another alert."""
-        self.began, self.called, self.over = ts, 0, 0
+        side.began, self.called, self.over = ts, 0, 0
         self.calm = 0.0
-
-    def _measure(self, definition: Definition, value: float, weight: float, expected: float) -> None:
-        times = math.log(min(max(value / max(expected, 1e-9), 1 / _MOST_SHOWN), _MOST_SHOWN))
-        off = value - expected if definition.measure.is_share else times
-        events = 1.0 if definition.measure.is_volume else max(weight, 1.0)
-        self.far += off * events
-        self.room += events
-
-    def _shown(self, definition: Definition, sign: int) -> float:
-        """The change to this side that the buckets in doubt had on average."""
-        mean = sign * self.far / self.room if self.room else 0.0
-        return mean if definition.measure.is_share else math.expm1(mean)
 
     def _try(self, definition: Definition, value: float, weight: float, season: float) -> None:
         """Learn, on trial. The level of volumes and durations is the last hour's, which they are compared with at once."""
@@ -174,18 +197,22 @@ class Episode:
             self.usual.level, self.usual.mass = self.trial.level, self.trial.mass
 
     def dump(self) -> bytes:
+        sides = [getattr(side, name) if side else 0 for side in (self.high, self.low) for name in Side.KEPT]
         usual = [*self.usual.numbers(), *(self.trial or self.usual).numbers()]
-        return _STATE.pack(*(getattr(self, name) for name in _KEPT), *usual)
+        return _STATE.pack(*(getattr(self, name) for name in _KEPT), *sides, *usual)
 
     @classmethod
     def load(cls, data: bytes) -> Episode:
         one = cls()
-        values = _STATE.unpack(data)
-        for name, value in zip(_KEPT, values, strict=False):
-            setattr(one, name, value)
-        numbers = values[len(_KEPT) :]
+        values = iter(_STATE.unpack(data))
+        high, low = Side(1, 0), Side(-1, 0)
+        for part, names in ((one, _KEPT), (high, Side.KEPT), (low, Side.KEPT)):
+            for name in names:
+                setattr(part, name, next(values))
+        one.high, one.low = high if high.sum else None, low if low.sum else None
+        numbers = list(values)
         one.usual, one.trial = Usual.of(numbers[:_NUMBERS]), Usual.of(numbers[_NUMBERS:])
-        if not one.began:
+        if one.side is None:
             one.trial = None
         return one
 
@@ -206,16 +233,12 @@ class Episode:
         return self.before if self.over and ts - self.over <= _FOLD_MS and self.sign == sign else 0
 
     def _end(self, ts: int) -> None:
-        if not self.began:
-            return
         if self.called:
             self.over, self.before = ts, self.called
         elif self.trial is not None:
             self.usual = self.trial
-        self.trial = None
-        self.began = self.run = self.called = 0
-        self.high = self.low = self.excess = self.strength = 0.0
-        self.calm = self.far = self.room = 0.0
+        self.trial = self.high = self.low = None
+        self.called, self.calm = 0, 0.0
 
 
 def is_harmless(strength: float, least: float) -> bool:
@@ -235,6 +258,16 @@ def _longest(definition: Definition) -> int:
     if definition.measure.is_share and definition.bucket_ms >= HOUR_MS:
         return _HOURS_MS
     return max(_LONGEST_MS, 12 * definition.bucket_ms)
+
+
+def _grown(side: Side | None, sign: int, ts: int, evidence: float, most: float, enough: float) -> Side | None:
+    sum_ = _add(side.sum if side is not None else 0.0, evidence, most, enough)
+    if not sum_:
+        return None
+    side = side or Side(sign, ts)
+    side.sum = sum_
+    side.run += 1
+    return side
 
 
 def _add(sum_: float, evidence: float, most: float, enough: float) -> float:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from detector.episode import Call, threshold
+from detector.episode import Call, Side, threshold
 from detector.evidence import Usual, learn
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
@@ -116,7 +116,7 @@ def test_what_began_and_called_nobody_is_learned():
         before = known(series)
         series.see(minute, share, 20.0)
         learn(all_of_it, what, share, 20.0, 0.0)
-        if series.track.episode.began:
+        if series.track.episode.side:
             began += 1
             assert known(series) == before
     assert began
@@ -375,14 +375,40 @@ def test_latency_that_leaks_two_percent_a_day_is_a_call_within_days(seed):
     assert series.calls[0].actual > series.calls[0].expected
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_what_speaks_for_the_other_side_says_nothing_of_when_a_rise_began(seed):
+    """Of few failures the evidence that they are fewer comes and goes all day."""
+    began = DAY + 300
+    for direction in ("high", "both"):
+        series, rng = Watched(definition("ratio", direction=direction)), Random(seed)
+        ratio(series, rng, range(began), 0.023, 11)
+        ratio(series, rng, range(began, began + 240), 0.14, 11)
+        assert abs((series.calls[0].since - START) // MINUTE - began) <= 5
+        assert series.minutes[0] - began < 30
+
+
+def test_a_fall_after_a_rise_is_an_alert_of_its_own():
+    series, rng = Watched(definition("count", direction="both")), Random(3)
+    for minute in range(WEEKS + 600):
+        series.see(minute, poisson(rng, 40 * day(minute)), 0)
+    for minute in range(WEEKS + 600, WEEKS + 620):
+        series.see(minute, 3 * poisson(rng, 40 * day(minute)), 0)
+    for minute in range(WEEKS + 620, WEEKS + 640):
+        series.see(minute, 0, 0)
+    alerts = {call.since: call.actual > call.expected for call in series.calls}
+    assert list(alerts.values()) == [True, False]
+    assert START + (WEEKS + 615) * MINUTE < max(alerts) <= START + (WEEKS + 622) * MINUTE
+
+
 @pytest.mark.parametrize(("lasts", "called"), [(35, False), (36, True)])
 def test_evidence_that_needs_no_more_than_chance_is_a_call_once_it_is_of_two_days(lasts, called):
     """Hours of one day hang together: within a day it takes e^4 times as much."""
     series, rng = Watched(HOURLY), Random(2)
     hours(series, rng, range(22 * 24))
-    episode, at = series.track.episode, 22 * 24
-    episode.began, episode.run, episode.excess = START + (at - lasts) * 60 * MINUTE, lasts, 1000.0
-    episode.high = threshold(HOURLY) - 3.9
+    at = 22 * 24
+    side = Side(1, START + (at - lasts) * 60 * MINUTE)
+    side.run, side.excess, side.sum = lasts, 1000.0, threshold(HOURLY) - 3.9
+    series.track.episode.high = side
     series.see(at * 60, 340.0, 10.0)  # at night, a little longer than usual
     assert bool(series.calls) is called
 
@@ -392,10 +418,10 @@ def test_a_rise_that_was_no_call_is_learned_from_all_of_it():
     series, rng = Watched(HOURLY), Random(4)
     hours(series, rng, range(22 * 24))
     hours(series, rng, range(22 * 24, 23 * 24), longer=0.05)
-    assert series.track.episode.high > 0.4 * threshold(HOURLY)
+    assert series.track.episode.high.sum > 0.4 * threshold(HOURLY)
     hours(series, rng, range(23 * 24, 26 * 24))
     assert not series.calls
-    assert not series.track.episode.began
+    assert not series.track.episode.side
     assert series.track.episode.usual.seen == 26 * 24
 
 
@@ -455,7 +481,7 @@ def test_a_restart_in_a_leak_changes_nothing():
     series, rng = Watched(HOURLY), Random(5)
     hours(series, rng, range(21 * 24))
     hours(series, rng, range(21 * 24, 23 * 24), longer_each_day=0.02)
-    assert series.track.episode.began
+    assert series.track.episode.side
     data = series.track.dump()
     other = Watched(HOURLY)
     other.track = Track.load(data, HOURLY, meter_of(HOURLY), ZoneInfo("Asia/Ho_Chi_Minh"))
