@@ -233,8 +233,10 @@ def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> OfA
 
 
 def plot_of(found: Detail) -> Drawn | None:
-    one = found.anomaly
-    return drawn(found.readings, found.shown.bucket_ms, [(one.since, one.until)], found.anomaly.definition)
+    """While the anomaly lasted, with the band that it was outside of: that of its readings follows what goes on."""
+    one, band = found.anomaly, {name: getattr(found.anomaly, name) for name in ("expected", "lower", "upper")}
+    readings = [at._replace(**band) if one.since <= at.ts <= one.until else at for at in found.readings]
+    return drawn(readings, found.shown.bucket_ms, [(one.since, one.until)], one.definition)
 
 
 def _address(path: str, **chosen: str) -> str:

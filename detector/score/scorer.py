@@ -232,10 +232,17 @@ class Scorer:
         anomaly = budget.judge(ts_ms, surprise)
         self._damp = _DAMP if surprise >= budget.unusual else 1.0
         self._learn(y, r, slow, level, difference, far)
-        center, reach, back, ready = habit + forecast, _BAND * reach, self._unstabilise, self._first + DAY_MS
-        told = self._told(surprise)
-        expected, lower, upper = back(center), back(center - reach), back(center + reach)
+        ready, told = self._first + DAY_MS, self._told(surprise)
+        expected, lower, upper = self._band(habit + forecast, _BAND * reach)
         return Point(told / (told + _HALF), expected, lower, upper, anomaly, ts_ms < ready, ready, a, b, c, d)
+
+    def _band(self, center: float, reach: float) -> tuple[float, float, float]:
+        """What is expected, and the ends of the band, in the unit of the values: below nothing only where a value was, or may be."""
+        back = self._unstabilise
+        expected, lower, upper = back(center), back(center - reach), back(center + reach)
+        if lower < 0.0 <= self._low and self.kind is not Kind.GAUGE:
+            return max(expected, 0.0), 0.0, max(upper, 0.0)
+        return expected, lower, upper
 
     def _told(self, surprise: float) -> float:
         """Less of it where the last day was more surprising, and none before anything is usual."""
@@ -347,7 +354,7 @@ class Scorer:
         self._day, self._day_sum, self._day_count, self._day_events = day, 0.0, 0, 0.0
 
     def _unknown(self, ts_ms: int, habit: float, noise: float) -> Point:
-        center, back, window = habit + self._fast + self._trend, self._unstabilise, self._window
+        center, window = habit + self._fast + self._trend, self._window
         sparse = max(_SPARSE * self._mean * max(self._width, _EVEN), _UNIT * self._unit)
         reach = max(self._widths[1] * self._width, sparse, noise)
         if window.leads:
@@ -356,4 +363,4 @@ class Scorer:
         reach = _BAND * (reach + _FLOOR * self._size)
         ready = self._first + DAY_MS if self._n else None
         learning = ready is None or ts_ms < ready
-        return Point(0.0, back(center), back(center - reach), back(center + reach), False, learning, ready)
+        return Point(0.0, *self._band(center, reach), False, learning, ready)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from zoneinfo import ZoneInfo
 
+from api.anomalies import Detail, Shown
+from api.console.anomalies import plot_of
 from api.console.plot import bars, drawn, midnights, plot
-from soc.model.anomaly import Reading
+from soc.model.anomaly import Anomaly, Board, Reading, Series
 
 MINUTE, HOUR = 60_000, 3_600_000
 
@@ -38,6 +40,18 @@ def test_every_anomaly_is_marked_and_a_new_level_too():
     assert drawn.count('class="off"') == 2, "what was before is not drawn"
     assert drawn.count('class="level"') == 1
     assert "level" not in str(plot(readings, MINUTE, level_since=900 * MINUTE))
+
+
+def test_an_anomaly_is_drawn_with_the_band_that_it_was_outside_of():
+    """The scorer's follows what goes on: after some minutes it holds what people were called about."""
+    readings = [Reading(n * MINUTE, 0.7, 9.0, 0.7, 0.6, 0.8, 0.0, False) for n in range(100)]
+    one = Anomaly("s", "d", "o", 20 * MINUTE, 60 * MINUTE, 40 * MINUTE, 0.7, 0.02, 0.0, 0.1, 7.0, 41, "a")
+    found = Detail(one, Shown(Series(Board("d", "o"), (), 0, 0), None), readings, (), "", None)
+    (band,) = re.findall(r'class="expected" points="([^"]*)"', str(plot_of(found).svg))
+    heights = [float(point.split(",")[1]) for point in band.split()]
+    assert len(set(heights[:20] + heights[61:])) == 1
+    assert len(set(heights[20:61])) == 1
+    assert heights[20] > heights[0] + 50  # far below
 
 
 def test_a_bucket_alone_between_gaps_is_seen_and_the_scale_is_said():

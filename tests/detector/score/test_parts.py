@@ -54,6 +54,17 @@ def test_nearly_all_lies_within_the_band_and_the_band_is_no_wider_than_that() ->
     assert mean(widths) < 12 * 3
 
 
+@pytest.mark.parametrize("kind", [Kind.COUNT, Kind.LATENCY])
+def test_a_band_of_what_is_never_negative_ends_at_0(kind: Kind) -> None:
+    scorer, chance = Scorer(600, kind, VIETNAM, 4), random.Random(2)
+    values = [float(sum(chance.random() < 0.1 for _ in range(12))) for _ in range(3 * DAY)]
+    points = [at(scorer, n, None if n % 50 == 0 else value) for n, value in enumerate(values)]
+    assert min(point.lower for point in points) == 0
+    assert all(point.lower <= point.expected <= point.upper for point in points)
+    assert at(scorer, 3 * DAY, -3.0).expected >= 0
+    assert at(scorer, 3 * DAY + 1, 0.0).lower < 0  # there was one
+
+
 def test_a_score_is_of_all_four_surprises_together() -> None:
     scorer, chance = taught(7)
     for shock in (20, 40, 80):
