@@ -16,16 +16,16 @@ _CLIP = 4.0
 
 
 class Drift:
-    """Means of the last days less the habit, how many events their ratios are of, and how much the means usually change in three days."""
+    """Means of the last days less the habit, their variances by chance, and how much the means usually change in three days."""
 
-    __slots__ = ("events", "known", "leaning", "means", "since", "usual")
+    __slots__ = ("known", "leaning", "means", "since", "usual", "variances")
     WHOLE: ClassVar[tuple[str, ...]] = ("known", "since")
     FLOATS: ClassVar[tuple[str, ...]] = ("usual", "leaning")
-    ARRAYS: ClassVar[tuple[str, ...]] = ("means", "events")
+    ARRAYS: ClassVar[tuple[str, ...]] = ("means", "variances")
 
     def __init__(self) -> None:
         self.means = blank("d", _SPAN + 1)  # the oldest first
-        self.events = blank("d", _SPAN + 1)
+        self.variances = blank("d", _SPAN + 1)
         self.known = 0
         self.usual = 0.0
         self.leaning = 0.0  # change over three days, in usual ones
@@ -36,17 +36,18 @@ class Drift:
         """The mean remainder of three days ago."""
         return self.means[0]
 
-    def turn(self, day: int, mean: float, width: float, events: float) -> bool:
-        """A day is over: its mean less the habit, and the width of the noise; of ratios, how many events they were of, else 0. True: a
-        new level has come to stay, three days ago."""
-        for days, one in ((self.means, mean), (self.events, events)):
+    def turn(self, day: int, mean: float, width: float, variance: float) -> bool:
+        """A day is over: its mean less the habit, the width of the noise, and the variance of such a mean by chance. True: a new level has
+        come to stay, three days ago."""
+        for days, one in ((self.means, mean), (self.variances, variance)):
             days[:_SPAN] = days[1:]
             days[_SPAN] = one
         self.known += 1
         if self.known <= _SPAN:
             return False
         changes = [late - self.means[0] for late in self.means[1:]]
-        change, usual = changes[-1], max(self.usual, 0.05 * width, self._chance(), 1e-12)
+        chance = math.sqrt(self.variances[0] + variance)
+        change, usual = changes[-1], max(self.usual, 0.05 * width, chance, 1e-12)
         settled = self.known > _FEWEST
         self.leaning = change / usual if settled else 0.0
         size = min(abs(change), _CLIP * usual) if settled else abs(change)
@@ -58,11 +59,6 @@ class Drift:
         for k in range(_SPAN):
             self.means[k] = mean
         return True
-
-    def _chance(self) -> float:
-        """How much two days of ratios, stabilised, differ because of how few events they are of (standard deviation)."""
-        first, last = self.events[0], self.events[_SPAN]
-        return 0.5 * math.sqrt(1 / first + 1 / last) if first and last else 0.0
 
     def shift(self, common: float) -> None:
         """The level takes over what the habit had."""

@@ -39,7 +39,7 @@ _EVEN = 0.25  # of the usual width: that is as narrow as it makes a time of day
 _FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8
 _WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
 _HALF = 10.0  # surprise, in powers of ten, whose score is a half
-_OUTLIER = 50.0  # mean distances that one value can move their mean
+_OUTLIER = 50.0  # mean distances that one value can move their mean, and what is expected next
 _TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
 _SLOW_DAYS = 2.0  # half-life of the level
 _FADE_DAYS = 14.0  # and of rarities
@@ -279,7 +279,8 @@ class Scorer:
         mean, jump, height = self._mean, level, abs(y)
         size = abs(level)
         if clips and mean > 0.0:
-            most = ABSURD * mean
+            # One value alone is hardly what comes next; where the one before was there, too, it may be.
+            most = (ABSURD if abs(difference) < 0.5 * size else _OUTLIER) * mean
             jump = most if level > most else -most if level < -most else level
             size = min(size, _OUTLIER * mean)
         if clips and self._size > 0.0:
@@ -331,6 +332,8 @@ class Scorer:
             self._season.learn(self._slot, mean, self._sizes / self._count, self._weight / self._count)
             self._day_sum += self._slow + mean
             self._day_count += 1
+            if not self._ratio:
+                self._day_events += self._count
             self._sum = self._sizes = self._weight = 0.0
             self._count = 0
         if slot // DAY_SLOTS != self._day:
@@ -344,7 +347,8 @@ class Scorer:
     def _turn_day(self, day: int) -> None:
         if self._day_count:
             mean = self._day_sum / self._day_count
-            if self._drift.turn(self._day, mean, self._widths[1], self._day_events):
+            variance = (0.25 if self._ratio else self._widths[1] ** 2) / self._day_events
+            if self._drift.turn(self._day, mean, self._widths[1], variance):
                 self._slow = mean
             common = self._season.recentre()
             self._slow += common

@@ -54,6 +54,7 @@ def test_one_absurd_value_blinds_nobody(absurd: float) -> None:
     assert scorer.step(START + n * STEP_MS + STEP_MS, absurd).anomaly
     for n in range(10 * DAY + 1, 11 * DAY):
         after = scorer.step(START + n * STEP_MS, _rhythm(n, chance))
+        assert abs(after.expected - _rhythm(n, random.Random(0))) < 20 * (before.upper - before.lower)
         if n > 10 * DAY + 12:
             assert after.upper - after.lower < 3 * (before.upper - before.lower)
     for n in range(11 * DAY, 14 * DAY):
@@ -181,6 +182,16 @@ def _leaning(events: int, share: float, a_day: float, days: int, seed: int) -> l
 @pytest.mark.parametrize("seed", [0, 5, 9])  # in which one hit beside none for weeks was a leak
 def test_chance_among_few_events_is_no_leak_of_their_share(seed: int) -> None:
     assert max(map(abs, _leaning(1, 0.001, 0.0, 42, seed))) < 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_day_of_few_values_is_no_leak(seed: int) -> None:
+    """Three weeks of a value every five minutes, then holidays with one in an hour."""
+    chance, scorer = random.Random(seed), _scorer()
+    for n in range(28 * DAY):
+        value = chance.gauss(50, 10) if n < 21 * DAY or n % 72 == 0 else None
+        scorer.step(START + n * STEP_MS, value)
+        assert abs(scorer.leaning) < 5
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
