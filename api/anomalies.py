@@ -76,8 +76,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """`similar`: those before it of the same series and of other alerts, the most alike in size and length first. `query`: a search for the events behind
-    it, empty where the definition or the series is gone. `harmless`: what people said about the series."""
+    """`similar`: those before it of the same series and of other alerts, the most alike in size and length first. `query`: a search for
+    the events behind it, empty where the definition or the series is gone. `harmless`: what people said about the series."""
 
     anomaly: Anomaly
     shown: Shown
