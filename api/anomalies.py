@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 MOST_HOURS = 8 * 24
 _BEFORE_MS, _AFTER_MS = 3 * HOUR_MS, HOUR_MS
 _SIMILAR = 3
-_LOOKED_AT = 200  # anomalies of the series
+_LOOKED_AT = 200  # anomalies of the series before it
 NO_DEFINITION = "(gone)"
 
 
@@ -76,8 +76,8 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """`similar`: other anomalies of the same series, the most alike in size and length first. `query`: a search for the events behind
-    it, empty where the definition or the series is gone. `harmless`: what people said about the series."""
+    """`similar`: those before it of the same series and of other alerts, the most alike in size and length first. `query`: a search for
+    the events behind it, empty where the definition or the series is gone. `harmless`: what people said about the series."""
 
     anomaly: Anomaly
     shown: Shown
@@ -104,7 +104,7 @@ def detail(state: State, anomaly: Anomaly, scope: Scope) -> Detail:
     series = shown.series
     width = definition.bucket_ms if definition else 60_000
     since, until = anomaly.since - max(_BEFORE_MS, 60 * width), anomaly.until + max(_AFTER_MS, 20 * width)
-    others = state.anomalies.list(scope, series=anomaly.series, limit=_LOOKED_AT)
+    others = state.anomalies.list(scope, series=anomaly.series, until=anomaly.since, limit=_LOOKED_AT)
     return Detail(
         anomaly,
         shown,
@@ -153,7 +153,8 @@ def level(state: State, shown: Shown, last: Reading | None) -> Level | None:
 
 
 def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:
-    """By size (how many times what was expected) and by length, both as ratios."""
+    """Of those that began before and are of another alert (what is of the same one is the same incident), by size (how many times what
+    was expected) and by length, both as ratios."""
 
     def shape(one: Anomaly) -> tuple[float, float]:
         size = math.log((abs(one.actual) + 1e-6) / (abs(one.expected) + 1e-6))
@@ -165,7 +166,8 @@ def similar(anomaly: Anomaly, others: Sequence[Anomaly]) -> list[Anomaly]:
         its_size, its_length = shape(one)
         return math.hypot(size - its_size, length - its_length)
 
-    return sorted((one for one in others if one.id != anomaly.id), key=distance)[:_SIMILAR]
+    past = (one for one in others if one.since < anomaly.since and one.alert != anomaly.alert)
+    return sorted(past, key=distance)[:_SIMILAR]
 
 
 def reset(state: State, account: Account, series_id: str, reason: str) -> None:

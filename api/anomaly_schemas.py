@@ -132,7 +132,9 @@ class AnomalyDetail(AnomalyOut):
     of_series: SeriesOut | None = Field(description="null when the series has vanished")
     query: str = Field(description="a search for the events behind it")
     readings: list[ReadingOut]
-    similar: list[AnomalyOut] = Field(description="of the same series, the most alike first")
+    similar: list[AnomalyOut] = Field(
+        description="before it, of the same series and of other alerts, the most alike first"
+    )
     harmless: HarmlessOut | None
 
     @classmethod

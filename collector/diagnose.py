@@ -117,7 +117,7 @@ def in_words(found: Diagnosis) -> str:
         case State.DISABLED:
             return "It is switched off: enable it, then let it send."
         case State.PROBLEM:
-            return f"The collector cannot read it: {found.reason}"
+            return f"The collector reports a problem: {found.reason}"
         case State.WRONG_TOKEN:
             return "Requests come with a token that is not valid: it was renewed, revoked or cut short. Copy the whole token, or renew it."
         case State.UNKNOWN_SENDER:

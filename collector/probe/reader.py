@@ -61,9 +61,17 @@ class Probes:
 
     @property
     def problem(self) -> str | None:
-        problems = [self._waiting] if self._waiting else sorted(set(self._problems.values()))
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        return problems[0] + more if problems else None
+        if self._waiting:
+            return self._waiting
+        told = dict(self._problems)  # the reader's thread goes on meanwhile
+        problems = sorted(set(told.values()))
+        if not problems:
+            return None
+        said = problems[0] + (f" (and {len(problems) - 1} more)" if len(problems) > 1 else "")
+        some, all_ = len(told), len(self._targets)
+        if some == all_:
+            return said
+        return f"{some} of {all_} targets are not probed, while all the others are probed as they should be: {said}"
 
     def run(self, deliver: Deliver, stop: threading.Event) -> None:
         notes = self._checkpoints.load(self._id)

@@ -150,10 +150,11 @@ class Profiles:
     @property
     def never_had(self) -> list[str]:
         """Fields that no entity had in any closed bucket, where there was one."""
-        had = self.peers.habits.had
-        return (
-            [name for name, often in zip(self.what, had, strict=True) if not often] if self.peers.habits.buckets else []
-        )
+        habits = self.peers.habits
+        if not habits.buckets:
+            return []
+        # `had` leaves out the first bucket of each entity, which is all that there is of a short log or of a reversed one
+        return [name for name, events in zip(self.what, habits.totals, strict=True) if not events]
 
     @property
     def learning(self) -> bool:

@@ -10,6 +10,7 @@ from typing import cast
 from detector.entities.item import Kind, Why
 
 MAX_VALUE = 160  # characters of a value; of a longer one there is the beginning and a digest
+_CUT = re.compile(r"(.+)\.{3}[0-9a-f]{12}", re.DOTALL)
 MAX_LIST = 16  # values of a list
 _SHOWN = 80
 _NUMBER = re.compile(r"(\d{1,15})(\D{0,12})\Z", re.ASCII)  # /ho-so/H27.55-260301-0012, ma-12.pdf
@@ -23,6 +24,12 @@ def kept(value: object) -> str:
         return text
     digest = blake2b(text.encode(errors="surrogatepass"), digest_size=6).hexdigest()
     return f"{text[: MAX_VALUE - 16]}...{digest}"
+
+
+def cut(text: str) -> str | None:
+    """What a value began with that was too long to be kept, or the last of several that were together; None where it is whole."""
+    found = _CUT.fullmatch(text)
+    return found[1] if found else None
 
 
 def texts(values: Iterable[object]) -> Values:

@@ -15,17 +15,17 @@ _SHOWN = 3
 
 _PLACES: Mapping[str, Mapping[Blame, str]] = {
     "vi": {
-        Blame.UPSTREAM: "Lỗi ở phía trả lời: {upstream} không đáp ứng mọi bên gọi tới, các nơi khác vẫn bình thường.",
-        Blame.LOCAL: "Lỗi ở phía gọi: {local} lỗi với mọi nơi trả lời, các bên gọi khác vẫn bình thường.",
+        Blame.UPSTREAM: "Lỗi ở phía trả lời: {upstream} lỗi nhiều với mọi bên gọi tới, các nơi khác vẫn bình thường.",
+        Blame.LOCAL: "Lỗi ở phía gọi: {local} lỗi nhiều với mọi nơi trả lời, các bên gọi khác vẫn bình thường.",
         Blame.LINK: "Lỗi ở đường nối giữa {local} và {upstream}: những đường nối khác vẫn bình thường.",
-        Blame.PLATFORM: "Lỗi ở chính hệ thống: lỗi với gần như mọi nơi trả lời và mọi bên gọi.",
+        Blame.PLATFORM: "Lỗi ở chính hệ thống: lỗi nhiều với gần như mọi nơi trả lời và mọi bên gọi.",
         Blame.UNKNOWN: "Số liệu chưa cho thấy lỗi do phía nào.",
     },
     "en": {
-        Blame.UPSTREAM: "The fault is upstream: {upstream} fails everybody who asks, others do well.",
-        Blame.LOCAL: "The fault is local: {local} fails wherever it asks, others who ask do well.",
+        Blame.UPSTREAM: "The fault is upstream: {upstream} fails too often, whoever asks; others do well.",
+        Blame.LOCAL: "The fault is local: {local} fails too often, wherever it asks; others who ask do well.",
         Blame.LINK: "The fault is between {local} and {upstream}: other connections do well.",
-        Blame.PLATFORM: "The fault is in the system itself: it fails for nearly everyone, everywhere.",
+        Blame.PLATFORM: "The fault is in the system itself: it fails too often for nearly everyone, everywhere.",
         Blame.UNKNOWN: "The counts do not show whose fault it is.",
     },
 }

@@ -7,9 +7,11 @@ import hashlib
 import yaml
 
 from detector.entities.item import Item, Why
+from detector.entities.text import cut
 from detector.explain import quoted
 from detector.people.definition import People
 from detector.people.words import worded
+from detector.series.key import beginning
 from soc.model.event import Fields, iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.rule import RuleDoc
@@ -46,9 +48,14 @@ def query_of(people: People, org: str, item: Item) -> str:
     if people.where.strip():
         parts.append(f"({people.where.strip()})")
     values = item.entity.split(" + ") if len(people.entity) > 1 else [item.entity]
-    parts += [f'{name}:"{quoted(value)}"' for name, value in zip(people.entity, values, strict=False)]
+    parts += [_is(name, value) for name, value in zip(people.entity, values, strict=False)]
     parts.append(f'@timestamp:["{iso(item.since)}" TO "{iso(item.time + 1)}"}}')
     return " AND ".join(parts)
+
+
+def _is(name: str, value: str) -> str:
+    begins = cut(value)
+    return f'{name}:"{quoted(value)}"' if begins is None else beginning(name, begins)
 
 
 def finding_of(one: Unusual) -> Finding:

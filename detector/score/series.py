@@ -2,14 +2,17 @@
 
 The value is in the column `value`, else in the second; the time in `timestamp`, `time`, `date` or `datetime`, else in the first.
 Without names the first line is data. Times are seconds or milliseconds since 1970, or `YYYY-MM-DD HH:MM:SS`, also with a T,
-fractions and a zone; those without are of the given zone.
+fractions and a zone; those without are of the given zone. Values have a decimal point; a comma ends a column, except between
+quotation marks.
 """
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
+from math import isfinite
 from statistics import median_low
 
 from detector.score.point import Kind
@@ -18,21 +21,28 @@ from detector.score.scorer import Scorer
 HEADER = "timestamp,value,score,expected,lower,upper,anomaly\n"
 MAX_LINE = 4096  # characters
 _TIMES = ("timestamp", "time", "date", "datetime")
-_UNKNOWN = frozenset(("", "nan", "null", "none", "na", "n/a", "-"))
+_UNKNOWN = frozenset(("", "nan", "-nan", "+nan", "null", "none", "na", "n/a", "-"))
 _STEP_POINTS = 12  # times that the step is the median distance of
 _LATEST_MS = 253_402_300_799_000  # the year 9999
 _MILLISECONDS = 100_000_000_000  # numbers from here on are no seconds
 _OF_MANY = 1e9  # no file says of how many a ratio is: of so many that chance has no part in it
 
 Bad = Callable[[int, str], None]
-Late = Callable[[int, int], None]
+Some = Callable[[int, int], None]
 
 
 def score_lines(
-    lines: Iterable[str], kind: Kind, zone: tzinfo, budget: float, bad: Bad, late: Late = lambda _some, _of: None
+    lines: Iterable[str],
+    kind: Kind,
+    zone: tzinfo,
+    budget: float,
+    bad: Bad,
+    late: Some = lambda _some, _of: None,
+    outside: Some = lambda _some, _of: None,
 ) -> Iterator[str]:
     """CSV lines (with their ends) to CSV lines. `bad` is told the number and the fault of each line that is left out, `late` at the end
-    how many values of how many were not later than those before them: they are told what was expected, and are not judged.
+    how many values of how many were not later than those before them: they are told what was expected, and are not judged. `outside`
+    is told how many ratios are not between 0 and 1: they are judged as the nearer of the two.
 
     The step is learned from the first times: these few lines have no score, as a scorer knows nothing yet.
     """
@@ -44,17 +54,21 @@ def score_lines(
         if len(first) == _STEP_POINTS:
             break
     scorer = Scorer(_step_s([row[1] for row in first]), kind, zone, budget)
-    step, count, left_out = scorer.step, 0, 0
+    step, count, left_out, no_ratios, ratios = scorer.step, 0, 0, 0, kind is Kind.RATIO
     for source in (first, rows):
         for text, ts_ms, shown, value in source:
             point = step(ts_ms, value, _OF_MANY)
             count += 1
             left_out += scorer.left_out
+            if ratios and value is not None and not 0.0 <= value <= 1.0:
+                no_ratios += 1
             yield (
                 f"{text},{shown},{point[0]:.6f},{point[1]:.7g},{point[2]:.7g},{point[3]:.7g},{1 if point[4] else 0}\n"
             )
     if left_out:
         late(left_out, count)
+    if no_ratios:
+        outside(no_ratios, count)
 
 
 def _step_s(times: list[int]) -> int:
@@ -68,18 +82,40 @@ def _rows(lines: Iterable[str], zone: tzinfo, bad: Bad) -> Iterator[tuple[str, i
     at_time, at_value, number = 0, 1, 0
     for line in lines:
         number += 1
-        cells = line.rstrip("\r\n").split(",") if len(line) <= MAX_LINE else []
+        plain = len(line) <= MAX_LINE and '"' not in line
+        cells = line.rstrip("\r\n").split(",") if plain else _quoted(line)
         try:
             text, shown = cells[at_time].strip(' "'), cells[at_value].strip(' "')
             ts_ms = read(text)
             value = None if shown.lower() in _UNKNOWN else float(shown)
+            if value is not None and not isfinite(value):
+                raise ValueError("float is beyond what can be counted with")
         except (ValueError, IndexError, OverflowError) as error:
-            if number == 1 and len(cells) > 1:
+            if number == 1 and len(cells) > 1 and not _begins_with_a_time(cells, read):
                 at_time, at_value = _columns(cells)
             elif line.strip() or number == 1:
                 bad(number, _fault(line, cells, at_time, at_value, error))
             continue
-        yield text, ts_ms, shown, value
+        yield (text if plain or "," not in text else f'"{text}"'), ts_ms, shown, value
+
+
+def _quoted(line: str) -> list[str]:
+    """The cells of a line with quotation marks, between which a comma is one of the cell; none of a line that is no CSV or too long."""
+    if len(line) > MAX_LINE:
+        return []
+    try:
+        return next(csv.reader((line.lstrip("\ufeff"),), skipinitialspace=True, strict=True), [])
+    except csv.Error:
+        return []
+
+
+def _begins_with_a_time(cells: list[str], read: Callable[[str], int]) -> bool:
+    """Then the first line is no names of columns but data, whose value is no number."""
+    try:
+        read(cells[0].strip(' "\ufeff'))
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _columns(names: list[str]) -> tuple[int, int]:
@@ -92,11 +128,14 @@ def _columns(names: list[str]) -> tuple[int, int]:
 def _fault(line: str, cells: list[str], at_time: int, at_value: int, error: Exception) -> str:
     if len(line) > MAX_LINE:
         return f"longer than {MAX_LINE} characters"
+    if not cells and '"' in line:
+        return "a quotation mark that is not closed, or has something beside it"
     if len(cells) <= max(at_time, at_value):
         return f"{len(cells)} column{'s' * (len(cells) != 1)} where a time and a value are expected"
     what = "value" if "float" in str(error) else "time"
     cell = cells[at_value if what == "value" else at_time]
-    return f"{cell[:40]!r} is no {what}"
+    comma = ": a decimal point is expected, and no comma" if what == "value" and "," in cell else ""
+    return f"{cell[:40]!r} is no {what}{comma}"
 
 
 class _Clock:

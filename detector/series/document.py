@@ -19,20 +19,29 @@ Some = TypeVar("Some", bound=BaseModel)
 
 
 def read(model: type[Some], path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:
+    if path.exists() and not path.is_file():  # a pipe in a folder would be waited for for ever
+        faults.append(RuleError("is no regular file, and is not read", path))
+        return
+    text = text_of(path, faults)
+    if text is not None:
+        yield from parsed(model, text, path, faults)
+
+
+def text_of(path: Path, faults: list[RuleError]) -> str | None:
+    """None of what cannot be read: why is a fault."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
         if len(content) > MAX_FILE_BYTES:
             raise RuleError(f"is larger than {MAX_FILE_BYTES >> 10} KiB", path)
-        text = content.decode("utf-8-sig")
+        return content.decode("utf-8-sig")
     except OSError as error:
         faults.append(RuleError(f"cannot be read: {error.strerror}", path))
     except UnicodeDecodeError:
         faults.append(RuleError("is not UTF-8 text: save it as UTF-8", path))
     except RuleError as error:
         faults.append(error)
-    else:
-        yield from parsed(model, text, path, faults)
+    return None
 
 
 def parsed(model: type[Some], text: str, path: Path, faults: list[RuleError]) -> Iterator[tuple[Some, int]]:

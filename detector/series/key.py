@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from soc.model.event import Fields
@@ -13,6 +14,7 @@ Key = tuple[str, ...]
 OTHER: Key = ()  # of definitions that group: all keys beyond the bound together
 CLASS = ":class"
 _LONGEST = 200  # characters of one value of a key
+_SIGNS = re.compile(r"[^\w./%&;,=-]|^\W")  # that a search would take for more than letters
 _CLASSES = tuple(f"{hundred}xx" for hundred in range(6))
 
 
@@ -32,12 +34,23 @@ def condition(name: str, value: str) -> str:
     if field != name:
         low, high = (int(value[0]) * 100, int(value[0]) * 100 + 99) if value in _CLASSES[1:] else (100, 599)
         return f"{'' if value else 'NOT '}{field}:[{low} TO {high}]"
+    if len(value) >= _LONGEST:
+        return beginning(name, value)
     return f'{name}:"{quoted(value)}"' if value else f"NOT {name}:*"
+
+
+def beginning(name: str, text: str) -> str:
+    """A search for the values that begin so, as those that were cut do."""
+    return f"{name}:{_SIGNS.sub(_plain, text)}*"
 
 
 def quoted(text: str) -> str:
     """A value as it stands between quotation marks of a search."""
     return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _plain(sign: re.Match[str]) -> str:
+    return "?" if sign[0].isspace() else f"\\{sign[0]}"  # outside of quotation marks a space would end the word
 
 
 def _part(name: str) -> Callable[[Fields], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,7 @@ from soc.cli.context import (
     stores_of,
     time_of,
 )
+from soc.errors import ConfigError
 from soc.model.calendar import DAY_MS
 from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from detector.level import Level
-    from detector.series.definition import Definition
+    from detector.series.definition import Definition, Definitions
+    from soc.errors import RuleError
 
 app = typer.Typer(help="Series of events, and what is unusual in them.", no_args_is_help=True)
 SeriesArgument = Annotated[str, typer.Argument(help="Id of a series, from `soc detector list`.")]
-_PAGE = 1000
+_NO_SERIES = "No series yet: `soc observe`, which `soc run` starts, makes them of events."
 
 
 @app.command("list")
@@ -56,6 +59,8 @@ def list_(
     settings = load(config, data_dir)
     kept = SqliteAnomalies(settings.data_dir)
     found = kept.series(_scope(org), definition=definition, limit=limit)
+    if definition and not found:
+        _must_be_known(kept, definition)
     known = {name: _definition(kept, name) for name in {one.series.board.definition for one in found}}
     zone = ZoneInfo(settings.detect.zone)
     states = {one.series.id: _state(kept, zone, one, known[one.series.board.definition]) for one in found}
@@ -64,7 +69,13 @@ def list_(
             last = one.last._asdict() if one.last else None
             print_json({"id": one.series.id, "definition": one.series.board.definition, "org": one.series.board.org,
                         "key": one.series.key, "state": states[one.series.id], "last": last})  # fmt: skip
-        return
+    else:
+        console().print(_table(found, states) if found else _NO_SERIES)
+    for text in _left_out(kept, _scope(org), definition, len(found)):
+        typer.echo(text, err=json)
+
+
+def _table(found: list[Known], states: dict[str, str]) -> Table:
     table = Table("series", "what", "organisation", "state", "last", "expected", box=None, pad_edge=False)
     for one in found:
         actual, expected = (one.last.value, one.last.expected) if one.last else (None, None)
@@ -77,12 +88,23 @@ def list_(
             _number(actual),
             _number(expected),
         )
-    console().print(table if found else "No series yet: `soc observe`, which `soc run` starts, makes them of events.")
-    for board, counts in kept.counts(_scope(org)).items():
-        if counts.beyond:
-            console().print(
-                f"{board.definition} of {board.org}: {counts.series} series, about {counts.beyond} more keys counted as other"
-            )
+    return table
+
+
+def _left_out(kept: SqliteAnomalies, scope: Scope, definition: str, listed: int) -> Iterator[str]:
+    """What the list does not have."""
+    if more := kept.how_many_series(scope, definition=definition) - listed:
+        yield f"{more} more series are not listed: see --limit"
+    for board, counts in kept.counts(scope).items():
+        if counts.beyond and definition in ("", board.definition):
+            yield f"{board.definition} of {board.org}: {counts.series} series, about {counts.beyond} more keys counted as other"
+
+
+def _must_be_known(kept: SqliteAnomalies, definition: str) -> None:
+    """Raises `ConfigError` for a name that none has of those that run; where none runs, nothing is known."""
+    names = sorted(kept.running()[0])
+    if names and definition not in names:
+        raise ConfigError(f"no series of the definition {definition}: there are {', '.join(names)}")
 
 
 @app.command()
@@ -147,7 +169,8 @@ def _print_level(out: Console, level: Level) -> None:
 def backtest(
     days: Annotated[int, typer.Option(help="Whole days to look back.", min=1, max=366)] = 30,
     series: Annotated[
-        Path | None, typer.Option(help="Folder of definitions; without it those that run.", show_default=False)
+        Path | None,
+        typer.Option(help="File or folder of definitions; without it those that run.", show_default=False),
     ] = None,
     org: Annotated[list[str] | None, typer.Option(help="Only of this organisation; may be given again.")] = None,
     minutes: Annotated[
@@ -163,14 +186,13 @@ def backtest(
 ) -> None:
     """What would have been called about in stored events. Nothing is raised or kept. The first day of each series is for learning, of
     volumes 14 days, of means by load 21. Ctrl-C is safe: the same command, the same day, goes on where it was."""
-    from detector.series.definition import load as read
     from soc.service.declared import definitions_of
     from soc.service.observed import open_trial
     from soc.service.process import configure_logging, now_ms
 
     configure_logging()
     settings = load(config, data_dir)
-    definitions = read([series]) if series else definitions_of(settings)
+    definitions = _read(series) if series else definitions_of(settings)
     for fault in definitions.faults:
         typer.echo(f"soc: left out: {fault}", err=True)
     for one in definitions.by_name.values():
@@ -192,6 +214,20 @@ def backtest(
         _print(outcome)
     if definitions.faults:
         raise typer.Exit(3)
+
+
+def _read(place: Path) -> Definitions:
+    """Raises `ConfigError` where there is nothing."""
+    from detector.series.definition import Definitions, load, loads
+    from detector.series.document import text_of
+
+    if not place.exists():
+        raise ConfigError(f"--series {place}: no such file or folder")
+    if place.is_dir():
+        return load([place])
+    faults: list[RuleError] = []
+    text = text_of(place, faults)
+    return Definitions({}, tuple(faults)) if text is None else loads(text, str(place))
 
 
 def _print(outcome: SeriesOutcome) -> None:

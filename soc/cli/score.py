@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO, Annotated
 
 import typer
@@ -15,13 +16,16 @@ import typer
 from collector.parse.record import zone_of
 from detector.score import Kind
 from detector.score.series import score_lines
+from soc.cli.lines import opened
 from soc.errors import ConfigError
 
 _SAID = 10  # bad lines that are named one by one
 
 
 def score(
-    file: Annotated[str, typer.Argument(help="CSV of a time and a value a line; - is standard input.")] = "-",
+    file: Annotated[
+        str, typer.Argument(help="CSV of a time and a value a line; .gz is read as gzip; - is standard input.")
+    ] = "-",
     alarm_budget: Annotated[
         float, typer.Option("--alarm-budget", help="Half hours a week that may alarm.", min=0.01, max=336)
     ] = 4.0,
@@ -42,16 +46,16 @@ def score(
     faults = _Faults()
     scored = -1  # the header is no point
     try:
-        with _opened(file) as lines:
+        with _text(file) as lines:
             write = sys.stdout.write
-            for line in score_lines(lines, kind, zone_of(zone), alarm_budget, faults.add, _say_late):
+            for line in score_lines(lines, kind, zone_of(zone), alarm_budget, faults.add, _say_late, _say_outside):
                 write(line)
                 scored += 1
             sys.stdout.flush()
     except BrokenPipeError:  # `| head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit from None
-    except (ConfigError, OSError) as error:
+    except (ConfigError, OSError, EOFError, zlib.error) as error:
         reason = f"{file}: {error.strerror or error}" if isinstance(error, OSError) else str(error)
         typer.echo(f"soc score: {reason}", err=True)
         raise typer.Exit(2) from None
@@ -72,6 +76,14 @@ def _say_late(some: int, of: int) -> None:
     typer.echo(f"soc score: {said}", err=True)
 
 
+def _say_outside(some: int, of: int) -> None:
+    typer.echo(
+        f"soc score: {some} of {of} values are not between 0 and 1: are they percents? A ratio is a share of one, 0.97 and not 97;"
+        " what is beyond was judged as 0 or 1",
+        err=True,
+    )
+
+
 class _Faults:
     def __init__(self) -> None:
         self.count = 0
@@ -83,9 +95,10 @@ class _Faults:
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[IO[str]]:
-    if file == "-":
-        yield open(sys.stdin.fileno(), encoding="utf-8", errors="replace", newline="\n", closefd=False)  # noqa: SIM115
-        return
-    with Path(file).open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
-        yield lines
+def _text(file: str) -> Iterator[IO[str]]:
+    with opened(file) as stream:
+        lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace", newline="\n")
+        try:
+            yield lines
+        finally:
+            lines.detach()  # else it would close standard input, too

@@ -13,7 +13,7 @@ OTHER = "~other"  # in place of the names beyond what is counted apart; no name 
 class Blame(StrEnum):
     """Where the fault lies, as far as the counts can tell."""
 
-    UPSTREAM = "upstream"  # who has to answer: it fails everybody who asks
+    UPSTREAM = "upstream"  # who has to answer: it fails too often, whoever asks
     LOCAL = "local"  # who asks, or where it was asked: it fails wherever it asks
     LINK = "link"  # one who asks and one who answers: both do well with others, or with nobody else
     PLATFORM = "platform"  # everybody fails everywhere: what lies between

@@ -285,6 +285,14 @@ class SqliteAnomalies:
             found = [_series_of(row) for row in rows]
             return [Known(one, _last(db, one)) for one in found]
 
+    def how_many_series(self, scope: Scope, *, definition: str = "") -> int:
+        """All that `series` would give."""
+        where, values = _within(scope)
+        if definition:
+            where, values = f"{where} AND definition = ?", [*values, definition]
+        row = self._db.row(f"SELECT count(*) FROM series WHERE {where}", *values) if self.there else None
+        return int(row[0]) if row else 0
+
     def one(self, series_id: str, scope: Scope) -> Known:
         """Raises `NotFound`, also outside the scope."""
         if self.there:

@@ -11,7 +11,7 @@ import pytest
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
 from detector.track import Track
-from soc.model.anomaly import FIELD, Board, Progress, Series, pack
+from soc.model.anomaly import FIELD, Anomaly, Board, Progress, Series, pack
 from soc.model.event import iso
 from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
@@ -68,6 +68,24 @@ def test_an_anomaly_says_what_was_and_what_was_expected(client_of, mine):
     assert len(shown["readings"]) > 60
     found = client.get("/api/v1/events", params={"q": shown["query"]})
     assert found.status_code == 200, "the search is one that the API takes"
+
+
+def test_the_most_alike_are_of_the_past_and_of_other_alerts(client_of, world, mine, monkeypatch):
+    monkeypatch.setattr("api.anomalies._LOOKED_AT", 6)
+    day = 86_400_000
+
+    def other(days: float, alert: str, **changed) -> Anomaly:
+        since = mine.since + int(days * day)
+        return replace(mine, since=since, until=since + 600_000, alert=alert, **changed)
+
+    near, far = other(-2, "a" * 32), other(-1, "b" * 32, actual=0.04)
+    same_alert = [other(-0.1, mine.alert), other(0.1, mine.alert)]
+    later = [other(days, "c" * 32) for days in range(1, 9)]
+    with world.anomalies._db.write() as db:
+        write_anomalies(db, [near, far, *same_alert, *later])
+    found = client_of("viewer").get(f"/api/v1/anomalies/{mine.id}").json()
+    assert [one["id"] for one in found["similar"]] == [near.id, far.id]
+    assert found["similar"][0]["alert"] == "a" * 32
 
 
 def test_series_and_what_had_no_room(client_of, mine):

@@ -43,6 +43,12 @@ def test_states(health, state):
     assert in_words(found)
 
 
+def test_what_the_collector_says_is_told_as_it_stands():
+    """Of probes some may well be made."""
+    found = diagnose(PUSH, replace(GOOD, problem="1 of 12 targets are not probed: x"), NOW)
+    assert in_words(found) == "The collector reports a problem: 1 of 12 targets are not probed: x"
+
+
 @pytest.mark.parametrize(("lag_hours", "zone"), [(-7, "+14:00"), (7, "+00:00"), (7.5, "-00:30"), (-1, "+08:00")])
 def test_times_that_are_off_by_whole_hours_name_the_zone(lag_hours, zone):
     """The source says +07:00: what seems 7 h old was written in UTC."""

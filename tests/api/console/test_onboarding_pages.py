@@ -108,7 +108,7 @@ def test_the_page_of_a_source_turns_green(client_of, world, tmp_path, pushed):
 @pytest.mark.parametrize(
     ("health", "vietnamese"),
     [
-        ({"problem": "/var/log/x: permission denied"}, "không đọc được"),
+        ({"problem": "/var/log/x: permission denied"}, "báo có trục trặc"),
         ({"refused": 1, "last_refused": 1_772_452_799_000}, "sai"),
         ({"lag_ms": 7 * 3_600_000}, "múi giờ"),
         ({"lag_ms": -600_000}, "tương lai"),

@@ -54,6 +54,7 @@ FROM_ELSEWHERE = {
     *("alert", "incident", "organisation", "exception", "rule", "route", "silence"),
     *("exception %s", "rule %s", "%s: %s", "%s; %s", "%s (and %s more)"),
     *("no file matches %s", "nothing listens for sources of the kind %s", "%s ended by itself"),
+    "%s of %s targets are not probed, while all the others are probed as they should be: %s",
     "%s NUL bytes skipped before this line",
     *("Permission denied", "No such file or directory", "Is a directory", "Not a directory"),
     *("Connection refused", "Connection reset by peer", "No route to host", "Network is unreachable"),
@@ -173,6 +174,15 @@ def test_no_text_is_too_long_or_too_deep():
     assert SAID("it is " * 5000) == "it is " * 5000
     assert SAID("it is " * 500).startswith("nó nó nó")
     assert SAID("; " * 1000).startswith("; ")
+
+
+def test_a_probe_that_may_not_be_made_is_said_with_how_the_others_are():
+    why = "tls://a.vn: 10.1.2.3 is not in collect.probe_networks, so it is not probed (and 1 more)"
+    text = f"2 of 12 targets are not probed, while all the others are probed as they should be: {why}"
+    assert load_said("vi")(text) == (
+        "2 trên 12 mục tiêu không được thăm dò, các mục tiêu còn lại vẫn được thăm dò bình thường: "
+        "tls://a.vn: 10.1.2.3 không nằm trong collect.probe_networks nên không được thăm dò (và 1 nữa)"
+    )
 
 
 def test_english_stays():

@@ -156,7 +156,11 @@ def test_a_probe_that_breaks_does_not_end_the_others(notes, sink, clock) -> None
     reader = probes(check, notes, clock, "tcp://192.0.2.1:1", "tcp://192.0.2.1:2")
     with run_reader(reader.run, sink):
         sink.wait(1)
-        wait_for(lambda: reader.problem == "tcp://192.0.2.1:1: the probe failed: RuntimeError")
+        wait_for(lambda: reader.problem)
+        assert reader.problem == (
+            "1 of 2 targets are not probed, while all the others are probed as they should be: "
+            "tcp://192.0.2.1:1: the probe failed: RuntimeError"
+        )
 
 
 def test_notes_that_cannot_be_read_and_those_of_targets_that_are_gone(notes, sink, clock) -> None:

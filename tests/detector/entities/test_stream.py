@@ -53,6 +53,19 @@ def test_names_that_no_event_has_are_said():
     assert "no event of a user.id has event.acton: are the names right?" in watched.remarks()
 
 
+def test_names_are_not_doubted_because_nearly_all_events_were_late():
+    watched = stream_of(["user.id"], ["event.action", "event.acton"], Budget(10), 900_000)
+    for hours in range(20, 0, -1):
+        watched.feed(event(MONDAY_MS + hours * HOUR))
+        watched.feed(event(MONDAY_MS + hours * HOUR + 1))
+    list(watched.end())
+    (late,) = [text for text in watched.remarks() if "is the log sorted by @timestamp?" in text]
+    assert late.startswith("38 of 40 events of user.id came after their bucket was closed")
+    assert [text for text in watched.remarks() if "names" in text] == [
+        "no event of a user.id has event.acton: are the names right?"
+    ]
+
+
 def test_who_was_forgotten_for_others_is_said():
     profiles = Profiles("user.id", ["event.action"], Budget(10), bounds=Bounds(entities=10))
     for n in range(40):

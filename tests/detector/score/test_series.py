@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -102,7 +103,7 @@ def test_a_file_without_names_begins_with_data() -> None:
 
 def test_unknown_values_have_no_score_and_no_fault() -> None:
     lines = _lines(1_000)
-    for number, unknown in ((800, ""), (801, "NaN"), (802, "null"), (803, "inf")):
+    for number, unknown in ((800, ""), (801, "NaN"), (802, "null"), (803, "-nan")):
         lines[number] = f"{lines[number].split(',')[0]},{unknown}\n"
     scored, bad = _scored(lines)
     assert not bad
@@ -123,6 +124,32 @@ def test_bad_lines_are_named_with_their_fault_and_left_out() -> None:
     assert [fault.split()[-1] for _, fault in bad] == ["time", "value", "expected", "characters"]
 
 
+def test_a_comma_between_quotation_marks_is_of_the_value_and_no_value_is_cut_at_it() -> None:
+    lines = _lines(50)
+    lines[5] = '2026-03-01 00:04:00,"1,5"\n'
+    lines[6] = '"2026-03-01 00:05:00","1,234"\n'
+    lines[7] = '2026-03-01 00:06:00,"1.234,5"\n'
+    lines[8] = '2026-03-01 00:07:00, "50.5","of the gate, north"\n'
+    lines[9] = '2026-03-01 00:08:00,"1\n'
+    lines[10] = '"2026-03-01 00:09:00,500","50.5"\n'
+    scored, bad = _scored(lines)
+    assert [number for number, _ in bad] == [6, 7, 8, 10]
+    assert bad[0][1] == "'1,5' is no value: a decimal point is expected, and no comma"
+    assert "a quotation mark that is not closed" in bad[3][1]
+    assert scored[4][:2] == ["2026-03-01 00:07:00", "50.5"]
+    assert scored[5][:3] == ['"2026-03-01 00:09:00', '500"', "50.5"], "as it stood: its comma ends no column"
+
+
+@pytest.mark.parametrize("value", ["inf", "-inf", "1e400"])
+def test_what_is_beyond_all_numbers_is_a_bad_line(value: str) -> None:
+    lines = _lines(50)
+    lines[1] = lines[5] = f"2026-03-01 00:04:00,{value}\n"
+    assert _scored(lines)[1] == [(2, f"'{value}' is no value"), (6, f"'{value}' is no value")]
+    assert _scored(lines[1:])[1] == [(1, f"'{value}' is no value"), (5, f"'{value}' is no value")], (
+        "no names of columns"
+    )
+
+
 def _soc(*arguments: str, stdin: str = ""):
     return CliRunner().invoke(build("score"), ["score", *arguments], input=stdin)
 
@@ -134,6 +161,32 @@ def test_the_command_reads_files_and_standard_input(tmp_path: Path) -> None:
     assert from_file.exit_code == 0
     assert from_file.stdout.splitlines()[0] + "\n" == HEADER
     assert len(from_file.stdout.splitlines()) == 201
+
+
+def test_the_command_reads_a_compressed_file(tmp_path: Path) -> None:
+    text = "".join(_lines(200))
+    (tmp_path / "series.csv").write_text(text)
+    (tmp_path / "series.csv.gz").write_bytes(gzip.compress(text.encode()))
+    found = _soc(str(tmp_path / "series.csv.gz"))
+    assert found.exit_code == 0
+    assert found.stdout == _soc(str(tmp_path / "series.csv")).stdout == _soc("-", stdin=text).stdout
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(text.encode())[:-20])
+    assert _soc(str(tmp_path / "cut.gz")).exit_code == 2
+    (tmp_path / "no.gz").write_text(text)
+    assert "Not a gzipped file" in _soc(str(tmp_path / "no.gz")).stderr
+
+
+def test_ratios_that_are_none_are_told_of(tmp_path: Path) -> None:
+    header, *rows = _lines(300)
+    rows[7], rows[8] = "2026-03-01 00:07:00,0.97\n", "2026-03-01 00:08:00,\n"
+    file = tmp_path / "percents.csv"
+    file.write_text("".join([header, *rows]))
+    done = _soc(str(file), "--kind", "ratio")
+    assert done.exit_code == 0
+    assert "298 of 300 values are not between 0 and 1: are they percents?" in done.stderr
+    assert "between 0 and 1" not in _soc(str(file)).stderr
+    file.write_text("".join([header, *(f"{row.split(',')[0]},0.97\n" for row in rows), "2026-03-01 05:00:00,1\n"]))
+    assert _soc(str(file), "--kind", "ratio").stderr == ""
 
 
 def test_bad_lines_end_with_three_and_bad_usage_with_two(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from detector.series.definition import CONTENT, load, loads
@@ -115,3 +117,14 @@ def test_a_text_with_a_tag_is_refused_with_its_line(value):
     (fault,) = loads(f"name: x\nunit: {value}\n", "mine.yml").faults
     assert (fault.path, fault.line) == ("mine.yml", 2)
     assert "tags" in fault.reason
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a-pipe.yml")  # nobody writes to it: opening it would wait for ever
+    (tmp_path / "none.yml").symlink_to(tmp_path / "gone")
+    found = of(tmp_path, GOOD)
+    assert list(found.by_name) == ["calls"]
+    assert [fault.reason for fault in found.faults] == [
+        "is no regular file, and is not read",
+        "cannot be read: No such file or directory",
+    ]

@@ -32,6 +32,17 @@ def test_the_search_of_a_class_finds_its_events_alone(status, wanted):
     assert predicate(parse(condition(name, wanted)))(fields) == (key_of((name,))(fields) == (wanted,))
 
 
+@given(st.text(min_size=1, max_size=12), st.text(max_size=3), st.sampled_from([150, 199, 200, 201]))
+def test_the_search_of_a_value_that_was_cut_finds_its_events_alone(some, more, length):
+    value = (some * 200)[:length] + more
+    key = key_of(("url.path",))
+    search = predicate(parse(condition("url.path", *key({"url.path": value}))))
+    assert search({"url.path": value})
+    assert search({"url.path": value + "x"}) == (key({"url.path": value + "x"}) == key({"url.path": value}))
+    assert not search({"url.path": value[:140]})
+    assert not search({})
+
+
 def test_series_by_class_of_status():
     definition = Definition.model_validate(BASE | {"group_by": ["service", f"{STATUS}:class"]})
     aggregator = Aggregator({"answers": definition})

@@ -75,6 +75,29 @@ def test_list_explain_and_reset(place):
     kept.close()
 
 
+def test_the_list_says_what_it_left_out(place, monkeypatch):
+    monkeypatch.setenv("SOC_OBSERVE__MOST_SERIES", "3")
+    watch(place).close()
+    assert "more series" not in soc(place, "list").stdout
+    told = soc(place, "list", "--limit", "3").stdout
+    assert "1 more series are not listed: see --limit" in told
+    assert "2 more keys counted as other" in told
+    found = soc(place, "list", "--limit", "3", "--json")
+    assert len([json.loads(line) for line in found.stdout.splitlines()]) == 3
+    assert "1 more series are not listed" in found.stderr
+    assert "2 more keys counted as other" in found.stderr
+
+
+def test_a_definition_that_is_not_there_is_named_with_those_that_are(place):
+    assert "No series yet" in soc(place, "list", "--definition", "delivry").stdout, "nothing runs yet"
+    watch(place).close()
+    mistyped = soc(place, "list", "--definition", "delivry").exception
+    assert isinstance(mistyped, ConfigError)
+    assert str(mistyped) == "no series of the definition delivry: there are delivery"
+    assert "viettel" in soc(place, "list", "--definition", "delivery").stdout
+    assert "No series yet" in soc(place, "list", "--definition", "delivery", "--org", "hanoi").stdout
+
+
 def test_explain_says_where_the_level_stands(place, monkeypatch):
     kept = watch(place)
     (anomaly,) = kept.list(EVERYTHING)
@@ -126,6 +149,19 @@ def test_a_backtest_says_what_would_have_been_called_and_keeps_nothing(place, mo
     empty = place / "none"
     empty.mkdir()
     assert isinstance(soc(place, "backtest", "--series", str(empty)).exception, ConfigError)
+
+
+def test_a_backtest_takes_a_file_and_names_what_is_not_there(place, monkeypatch):
+    monkeypatch.setattr("soc.service.process.now_ms", lambda: START + 2 * 86_400_000)
+    file = place / "series" / "own.yml"
+    told = soc(place, "backtest", "--days", "5", "--json", "--series", str(file))
+    assert [one["definition"] for one in json.loads(told.stdout)["anomalies"]] == ["delivery"]
+    error = soc(place, "backtest", "--series", str(place / "nowhere")).exception
+    assert isinstance(error, ConfigError)
+    assert str(error) == f"--series {place / 'nowhere'}: no such file or folder"
+    file.write_bytes(b"\xff")
+    error = soc(place, "backtest", "--series", str(file)).exception
+    assert f"{file}: is not UTF-8 text" in str(error)
 
 
 def test_a_backtest_knows_what_is_laid_down_and_says_what_it_cuts(place, monkeypatch):
