@@ -197,7 +197,7 @@ class Observer:
     def _surge(self, board: Board, series: Series, start: int) -> float | None:
         """How many times the usual is expected of the series: a surge may name a service or carrier that it is of. One of events that
         say no name is of the system all the same."""
-        names = [name for name in series.key if name] or ["" if series.key else None]
+        names: list[str | None] = [name for name in series.key if name] or ["" if series.key else None]
         expected = (self._surges.active(board.org, board.definition.system, start, name) for name in names)
         return max((times for times in expected if times is not None), default=None)
 

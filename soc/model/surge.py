@@ -84,11 +84,13 @@ class Surge:
         says no service, and so is none of those that it names."""
         return (
             self.since <= ts < self.until
-            and (not self.orgs or org in self.orgs)
-            and (not self.systems or system in self.systems)
+            and self.covers(org, system)
             and (not self.services or service is None or service in self.services)
             and (not self.closes or self.opens <= _minute(ts) < self.closes)
         )
+
+    def covers(self, org: str, system: str) -> bool:
+        return (not self.orgs or org in self.orgs) and (not self.systems or system in self.systems)
 
     def visible(self, scope: Scope) -> bool:
         """Whether it changes what somebody with this scope sees."""

@@ -7,7 +7,7 @@ which they come, so that fifty thousand series a minute are a few dozen pages.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -284,6 +284,18 @@ class SqliteAnomalies:
             rows = db.execute(f"{_SERIES} WHERE {where} ORDER BY definition, org, key LIMIT ?", [*values, limit])
             found = [_series_of(row) for row in rows]
             return [Known(one, _last(db, one)) for one in found]
+
+    def named(self, names: Collection[str]) -> set[tuple[Board, str]]:
+        """Which of these names are in the keys of series, and of which."""
+        if not self.there or not names:
+            return set()
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT definition, org, value FROM series, json_each(series.key)"
+                " WHERE value IN (SELECT value FROM json_each(?))",
+                (orjson.dumps(sorted(names)).decode(),),
+            )
+            return {(Board(definition, org), name) for definition, org, name in rows}
 
     def one(self, series_id: str, scope: Scope) -> Known:
         """Raises `NotFound`, also outside the scope."""
