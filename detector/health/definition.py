@@ -51,6 +51,7 @@ class Slo:
     local: tuple[str, ...]
     objective: float
     text: str
+    path: str = ""  # of its file
 
     @property
     def budget(self) -> float:
@@ -86,4 +87,5 @@ def _slo(written: Objective) -> Slo:
         local=written.local,
         objective=written.objective / 100,
         text=what,
+        path=written.path,
     )
