@@ -135,13 +135,15 @@ class Trial:
         for one in series:
             keys.setdefault(one.series.board.definition, []).append(one.series.key)
         for name, definition in self._observer.definitions.items():
+            valued = f"{_VALUED}{name}" in self._valued
             if name not in keys:
-                yield Lacking(name, Lack.EVENT)
+                if not valued:  # else there were series, which have given their place to others
+                    yield Lacking(name, Lack.EVENT)
                 continue
             for at, field in enumerate(definition.group_by):
                 if not any(key[at] for key in keys[name] if key):
                     yield Lacking(name, Lack.GROUP, field)
-            if f"{_VALUED}{name}" not in self._valued:
+            if not valued:
                 yield Lacking(name, Lack.VALUE, definition.field or "")
 
     def _size(self) -> int:
