@@ -63,6 +63,10 @@ class ServiceLevelOut(BaseModel):
     uncounted: int = Field(description="events whose parts are beyond what is counted apart")
     parts: list[PartOut] = Field(description="those that fail most, 20 at most")
     burning: BurningOut | None = Field(description="the alarm that is on; of the whole system")
+    never_good: bool = Field(
+        description="no event was ever good, of whichever organisation: it has been down since its first event, or `good`"
+        " finds nothing. Before the first good event it does not alarm"
+    )
 
     @classmethod
     def of(cls, level: ServiceLevel) -> ServiceLevelOut:
@@ -84,4 +88,5 @@ class ServiceLevelOut(BaseModel):
             uncounted=level.uncounted,
             parts=[PartOut.of(part) for part in level.parts],
             burning=BurningOut.of(level.burning) if level.burning else None,
+            never_good=level.never_good,
         )

@@ -12,7 +12,7 @@ from api.backtests import MOST_DAYS
 from api.schemas import In, JobOut
 from api.series_backtests import LONGEST, Called, Fault, called, outcome_of, readings_of
 from soc.backtest.jobs import Report
-from soc.backtest.series import Cut
+from soc.backtest.series import Cut, Lack
 from soc.model.event import iso
 
 Text = Annotated[str, Field(max_length=LONGEST, description="YAML of definitions, as in docs/anomaly.md")]
@@ -85,6 +85,14 @@ class TriedOut(BaseModel):
         )  # fmt: skip
 
 
+class LackingOut(BaseModel):
+    definition: str
+    lack: Lack = Field(
+        description="`event`: no event is of it; `group`: no event has `field`, by which it groups; `value`: its series never had one"
+    )
+    field: str = Field(description="the one that `group` lacks, or whose values are asked for; empty: none")
+
+
 class SeriesOutcomeOut(BaseModel):
     since: str = Field(description="what was asked for")
     until: str
@@ -100,6 +108,7 @@ class SeriesOutcomeOut(BaseModel):
     alerts: list[CalledOut] = Field(description="the newest first")
     by_day: dict[str, int]
     plots: list[TriedOut] = Field(description="those that were farthest off first, 24 at most")
+    lacking: list[LackingOut] = Field(description="definitions that found nothing, as one with a slip of the pen does")
 
     @classmethod
     def of(cls, one: Mapping[str, Any]) -> SeriesOutcomeOut:
@@ -108,6 +117,7 @@ class SeriesOutcomeOut(BaseModel):
         return cls(
             since=iso(one["since"]), until=iso(one["until"]), **times, **{name: one[name] for name in same},
             alerts=[CalledOut.of(each) for each in called(one)], plots=[TriedOut.of(each) for each in one["plots"]],
+            lacking=[LackingOut(**each) for each in one.get("lacking", ())],
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, Field
@@ -69,9 +70,12 @@ class SurgeOut(BaseModel):
     by: str
     at: str
     reason: str
+    doubts: list[str] = Field(
+        description="what looks like a slip: an organisation or a service of which nothing is known"
+    )
 
     @classmethod
-    def of(cls, declared: Declared, now: int) -> SurgeOut:
+    def of(cls, declared: Declared, now: int, doubts: Iterable[str] = ()) -> SurgeOut:
         surge = declared.surge
         return cls(
             id=surge.id,
@@ -88,6 +92,7 @@ class SurgeOut(BaseModel):
             by=declared.by,
             at=iso(declared.at),
             reason=declared.reason,
+            doubts=list(doubts),
         )
 
 

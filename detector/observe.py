@@ -195,8 +195,9 @@ class Observer:
         return half(surge) if surge else None, half(self._strength_of(series.id))
 
     def _surge(self, board: Board, series: Series, start: int) -> float | None:
-        """How many times the usual is expected of the series: a surge may name a service or carrier that it is of."""
-        names = [name for name in series.key if name] if series.key else [""]
+        """How many times the usual is expected of the series: a surge may name a service or carrier that it is of. One of events that
+        say no name is of the system all the same."""
+        names: list[str | None] = [name for name in series.key if name] or ["" if series.key else None]
         expected = (self._surges.active(board.org, board.definition.system, start, name) for name in names)
         return max((times for times in expected if times is not None), default=None)
 

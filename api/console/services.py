@@ -13,6 +13,7 @@ from api.console.moment import moment
 from api.errors import Refused
 from api.schemas import Name
 from api.state import Here, State
+from api.surge_doubts import doubts_of
 from api.surge_schemas import written_hours
 from soc.errors import Conflict, Forbidden, SocError
 from soc.model.account import Account
@@ -101,12 +102,14 @@ def _surges(
     typed: dict[str, object] | None = None,
 ) -> Response:
     now = state.clock()
+    declared = surges.visible(state.stores.policies, account.scope, now)
     return state.pages.html(
         request,
         "surges.html",
         {Conflict: 409, Forbidden: 403}.get(type(error), 422) if error else 200,
         account=account,
-        declared=surges.visible(state.stores.policies, account.scope, now),
+        declared=declared,
+        doubts=doubts_of(state, declared, now),
         systems=SYSTEMS,
         hours_of=written_hours,
         now=now,

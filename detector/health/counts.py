@@ -51,6 +51,7 @@ class Counts:
             for dataset in slo.datasets:
                 self._of_dataset.setdefault(dataset, []).append(slo)
         self.keys: list[Key | None] = []  # by row; None: free
+        self.good_since: dict[str, int] = {}  # objective -> the first minute that had a good event, of any organisation
         self.ahead = 0  # events left out because they lie too far in the future
         self._rows: dict[Key, int] = {}
         self._free: list[int] = []
@@ -81,6 +82,9 @@ class Counts:
                     found[key, minute, slo.good(fields)] += 1
         if not found:
             return
+        for key, minute, good in found:
+            if good:
+                self.good_since[key.slo] = min(minute, self.good_since.get(key.slo, minute))
         for key in dict.fromkeys(key for key, _, _ in found):
             self._place(key)  # all of them first: one may take the room of another
         cells = np.array(
@@ -127,6 +131,12 @@ class Counts:
         for row, key in enumerate(self.keys):
             if key and key.slo in slos:
                 self._drop(row)
+        self.good_since = {name: minute for name, minute in self.good_since.items() if name not in slos}
+
+    def were_good(self, until: int) -> set[str]:
+        """The objectives that have a good event in the period that ends with minute `until`."""
+        total, bad, _ = self.period(until)
+        return {key.slo for key, good in zip(self.keys, (total > bad).tolist(), strict=True) if key and good}
 
     def changes(self) -> Iterator[tuple[str, bytes | None]]:
         """Names and values as `load` takes them, of what changed since this was last asked; None: it is gone."""

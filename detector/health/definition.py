@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from detector.series.definition import FieldName, InLanguages, Named, Query, declared
+from detector.series.definition import FieldName, InLanguages, Named, Query, SystemName, declared
 from soc.errors import RuleError
-from soc.model.system import SYSTEMS
 from soc.query.evaluate import Predicate, predicate
 from soc.query.parse import parse
 
@@ -19,17 +18,11 @@ CONTENT = Path(__file__).parent / "content"
 MAX_SLOS = 200
 
 
-def _system(name: str) -> str:
-    if name not in SYSTEMS:
-        raise ValueError(f"is {name!r}, and has to be one of {', '.join(SYSTEMS)}")
-    return name
-
-
 class Objective(Named):
     """A document of a file. `where`: which events count; `good`: which of these are good; `objective`: percent that should be."""
 
     titles: InLanguages
-    system: Annotated[str, AfterValidator(_system)]
+    system: SystemName
     measure: Literal["success", "latency"]
     datasets: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,60}$")], ...] = Field(min_length=1, max_length=20)
     where: Query = ""
@@ -58,6 +51,7 @@ class Slo:
     local: tuple[str, ...]
     objective: float
     text: str
+    path: str = ""  # of its file
 
     @property
     def budget(self) -> float:
@@ -93,4 +87,5 @@ def _slo(written: Objective) -> Slo:
         local=written.local,
         objective=written.objective / 100,
         text=what,
+        path=written.path,
     )

@@ -6,7 +6,8 @@
     changes() / load()     what has to be kept, only what changed since the last time; no pickle
 
 Time is always an argument, so a replay of the same batches and ticks gives the same. What was not seen is unknown, never bad: a
-window without events alarms nobody and ends nothing.
+window without events alarms nobody and ends nothing. Nor does an objective alarm before its first good event, of any organisation:
+until then nothing tells an outage from a `good` that finds nothing.
 """
 
 from __future__ import annotations
@@ -116,6 +117,7 @@ class Levels:
                     uncounted=sum(int(total[row]) for row in own if _is_rest(units.keys[row])),
                     parts=self._parts(units, number, period, hour),
                     burning=self._episodes.burning(unit.org, slo),
+                    ever_good=slo.name in self._counts.good_since,
                 )
             )
         return sorted(found, key=lambda level: (level.org, level.system, level.name))
@@ -123,7 +125,13 @@ class Levels:
     def changes(self) -> dict[str, bytes | None]:
         """What to keep under each name since this was last asked; None: nothing any more. To be written in one transaction."""
         meanings = self._absent | {name: _meaning(slo) for name, slo in self._slos.items()}
-        head = {"version": VERSION, "decided": self._decided, "slos": meanings, "ahead": self._counts.ahead}
+        head = {
+            "version": VERSION,
+            "decided": self._decided,
+            "slos": meanings,
+            "ahead": self._counts.ahead,
+            "good_since": self._counts.good_since,
+        }
         return {"head": orjson.dumps(head), "episodes": self._episodes.dump(), **dict(self._counts.changes())}
 
     def load(self, parts: Mapping[str, bytes], now: int | None = None, *, forget: bool = True) -> None:
@@ -141,6 +149,9 @@ class Levels:
             raise ValueError("it was kept by a clock that was far ahead")
         self._decided, self._counts.ahead = head["decided"], head["ahead"]
         self._counts.load(parts)
+        # What was written before this was kept says it by what it counted.
+        before = dict.fromkeys(self._counts.were_good(self._decided), 0) if self._decided is not None else {}
+        self._counts.good_since = head.get("good_since", before)
         self._episodes.load(parts.get("episodes", b"[]"))
         gone, self._absent = set[str](), {}
         for name, meaning in head["slos"].items():
@@ -157,7 +168,11 @@ class Levels:
             return ()
         units = self._grouping()
         total, bad = units.sum(totals), units.sum(bads)
-        return self._episodes.decide(minute, units, (total, bad), (totals, bads), fired(total, bad, units.budgets))
+        first = fired(total, bad, units.budgets)
+        for number in np.flatnonzero(first >= 0).tolist():
+            if self._counts.good_since.get(units.all[number].slo, minute + 1) > minute:
+                first[number] = -1
+        return self._episodes.decide(minute, units, (total, bad), (totals, bads), first)
 
     def _grouping(self) -> Units:
         """Made anew when rows have come or gone."""

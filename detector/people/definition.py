@@ -8,21 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from detector.series.definition import FieldName, InLanguages, Named, Query, declared
+from detector.series.definition import FieldName, InLanguages, Named, Query, SystemName, declared
 from soc.errors import RuleError
-from soc.model.system import SYSTEMS
 from soc.model.unusual import RULE_PREFIX
 
 CONTENT = Path(__file__).parent / "content"
 _MINUTES = {"5m": 5, "10m": 10, "15m": 15, "30m": 30, "1h": 60}
-
-
-def _system(name: str) -> str:
-    if name not in SYSTEMS:
-        raise ValueError(f"has to be one of {', '.join(SYSTEMS)}")
-    return name
 
 
 class People(Named):
@@ -31,7 +24,7 @@ class People(Named):
     `per_day`: items that are shown a day at most, of each organisation.
     """
 
-    system: Annotated[str, AfterValidator(_system)]
+    system: SystemName
     titles: InLanguages
     runbook: InLanguages | None = None
     datasets: tuple[Annotated[str, Field(pattern=r"^[a-z0-9_.-]{1,60}$")], ...] = Field(min_length=1, max_length=8)

@@ -12,14 +12,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from detector.series.document import parsed, read
+from detector.series.document import BY_HAND, parsed, read
 from detector.series.key import CLASS
 from soc.errors import QueryError, RuleError
 from soc.model.calendar import DAY_MS
+from soc.model.system import SYSTEMS
 from soc.query.parse import parse
 
 CONTENT = Path(__file__).parent.parent / "content"
@@ -54,6 +55,14 @@ class Measure(StrEnum):
         return self in (Measure.COUNT, Measure.DISTINCT)
 
 
+_USED_BY = {
+    "hit": (Measure.RATIO, Measure.CONVERSION),
+    "field": (Measure.QUANTILE, Measure.MEAN, Measure.DISTINCT, Measure.REPEATS),
+    "quantile": (Measure.QUANTILE,),
+    "scale": (Measure.QUANTILE, Measure.MEAN),
+}
+
+
 class Direction(StrEnum):
     HIGH = "high"
     LOW = "low"
@@ -74,6 +83,13 @@ def _field(name: str) -> str:
     return name
 
 
+def _system(name: str, info: ValidationInfo) -> str:
+    """What was written down of a definition that ran with another is read all the same."""
+    if info.context == BY_HAND and name not in SYSTEMS:
+        raise ValueError(f"is {name!r}, and has to be one of {', '.join(SYSTEMS)}")
+    return name
+
+
 def _group(name: str) -> str:
     _field(name.removesuffix(CLASS))
     return name
@@ -82,6 +98,7 @@ def _group(name: str) -> str:
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
 Query = Annotated[str, Field(max_length=2000), AfterValidator(_query)]
 FieldName = Annotated[str, AfterValidator(_field)]
+SystemName = Annotated[str, AfterValidator(_system)]
 GroupName = Annotated[str, AfterValidator(_group)]
 
 
@@ -113,7 +130,7 @@ class Page(_Strict):
 class Definition(Named):
     """One definition. Its series are those of each organisation and each combination of the values of `group_by`."""
 
-    system: str = Field(pattern=r"^[a-z][a-z0-9]{1,19}$")
+    system: SystemName
     titles: InLanguages
     runbook: InLanguages | None = None
     dataset: str = Field(pattern=r"^[a-z0-9_.-]{1,60}$")
@@ -137,6 +154,15 @@ class Definition(Named):
     severity: Literal["low", "medium", "high", "critical"] = "medium"
     max_series: int = Field(500, ge=1, le=MOST_SERIES)
     page: Page = Page()
+
+    @field_validator(*_USED_BY)
+    @classmethod
+    def _is_used(cls, value: Any, info: ValidationInfo) -> Any:
+        """Who writes a field means something by it. What is written down of a definition has all of them."""
+        measure, uses = info.data.get("measure"), _USED_BY[info.field_name or ""]
+        if info.context == BY_HAND and value is not None and measure is not None and measure not in uses:
+            raise ValueError(f"is for the measures {', '.join(uses)}: a {measure} does not use it")
+        return value
 
     @model_validator(mode="after")
     def _fits(self) -> Definition:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -12,8 +12,32 @@ from pydantic import BaseModel, ValidationError
 from soc.errors import RuleError
 from soc.nesting import events
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 MAX_FILE_BYTES = 256 << 10
 MAX_DEPTH = 16
+
+BY_HAND = "by hand"  # the context in which models are made here: of what somebody has written
+_LIST = "has to be a list: [a, b]"
+_MAPPING = "has to be written {form}"
+_TEXT = "has to be a text"
+_WHOLE = "has to be a whole number"
+_NUMBER = "has to be a number"
+_YES_OR_NO = "has to be true or false"
+_WORDS = {
+    **dict.fromkeys(("tuple_type", "list_type"), _LIST),
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), _MAPPING),
+    "string_type": _TEXT,
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), _WHOLE),
+    **dict.fromkeys(("float_type", "float_parsing", "finite_number"), _NUMBER),
+    **dict.fromkeys(("bool_type", "bool_parsing"), _YES_OR_NO),
+    "too_long": "has more than {max_length} in its list",
+    "too_short": "needs {min_length} or more in its list",
+    "string_too_long": "has more than {max_length} letters",
+    "string_too_short": "has fewer letters than {min_length}",
+    "string_pattern_mismatch": "has to be spelled as {pattern}",
+}
 
 Some = TypeVar("Some", bound=BaseModel)
 
@@ -75,15 +99,33 @@ def _of(model: type[Some], node: yaml.Node, path: Path, faults: list[RuleError])
         return
     try:
         data = yaml.CSafeLoader("").construct_document(node)
-        yield model.model_validate({**data, "path": str(path)}), line
+        yield model.model_validate({**data, "path": str(path)}, context=BY_HAND), line
     except ValidationError as error:
         for fault in error.errors():
             names = [part for part in fault["loc"] if isinstance(part, str)]
-            said = fault["msg"].removeprefix("Value error, ")
+            said = _said(model, names, fault)
             where = _line(node, names)
             faults.append(RuleError(f"{'.'.join(map(str, fault['loc']))}: {said}".removeprefix(": "), path, where))
     except (yaml.YAMLError, ValueError, TypeError) as error:
         faults.append(RuleError(f"has a value that cannot be read: {error}", path, line))
+
+
+def _said(model: type[BaseModel], names: list[str], fault: ErrorDetails) -> str:
+    """What is wrong, in words of YAML: who writes it need not know what a tuple is, or how our classes are called."""
+    template = _WORDS.get(fault["type"])
+    if template is None:
+        return fault["msg"].removeprefix("Value error, ")
+    return template.format(**{"form": _form(model, names), **fault.get("ctx", {})})
+
+
+def _form(model: type[BaseModel], names: list[str]) -> str:
+    """How a mapping in this place is written: `{vi: ..., en: ...}`."""
+    inner: type[BaseModel] | None = model
+    for name in names:
+        known = inner.model_fields.get(name) if inner else None
+        kinds = (known.annotation, *get_args(known.annotation)) if known else ()  # of what may be left out as well
+        inner = next((one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel)), None)
+    return "{" + ", ".join(f"{name}: ..." for name in (inner.model_fields if inner else ())) + "}"
 
 
 def _twice(node: yaml.MappingNode) -> yaml.ScalarNode | None:

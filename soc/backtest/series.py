@@ -16,6 +16,24 @@ class Cut(StrEnum):
     ROOM = "room"
 
 
+class Lack(StrEnum):
+    """What a definition found nothing of, as one with a slip of the pen does."""
+
+    EVENT = "event"
+    GROUP = "group"
+    VALUE = "value"
+
+
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """EVENT: no event made a series of it. GROUP: no event has `field`, by which it groups. VALUE: none of its series ever had a value;
+    `field` is the one whose values are asked for, empty where none is."""
+
+    definition: str
+    lack: Lack
+    field: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """`key`: of its series."""
@@ -45,6 +63,7 @@ class SeriesOutcome:
     where there is none. `beyond`: about how many keys had no room and were counted as other; `late`: events that no
     bucket took. `learning`: series that were learning to the end. `anomalies`: the newest of `total`; those of one alert are one
     call. `alerts`, `by_day`: all, and those of each local day that has some. `plots`: those that were farthest off, of `series`.
+    `lacking`: definitions that found nothing of something; nothing is said of them where there were no events at all.
     """
 
     since: int
@@ -63,9 +82,26 @@ class SeriesOutcome:
     by_day: Mapping[str, int]
     anomalies: tuple[Found, ...]
     plots: tuple[Plot, ...]
+    lacking: tuple[Lacking, ...] = ()
 
 
 def plain(outcome: SeriesOutcome) -> dict[str, object]:
     """As JSON has it: the facts of an anomaly beside the key of its series."""
     found = [asdict(one.anomaly) | {"id": one.anomaly.id, "key": list(one.key)} for one in outcome.anomalies]
     return asdict(outcome) | {"anomalies": found}
+
+
+def lacks(outcome: SeriesOutcome) -> list[str]:
+    """What is lacking, a sentence each; definitions without events in one, as of those that come with govsoc many may be of systems that
+    are not there."""
+    without = [one.definition for one in outcome.lacking if one.lack is Lack.EVENT]
+    said = [f"no event is of {', '.join(without)}: check `dataset` and `where`"] if without else []
+    return said + [_lack(one) for one in outcome.lacking if one.lack is not Lack.EVENT]
+
+
+def _lack(one: Lacking) -> str:
+    if one.lack is Lack.GROUP:
+        return f"no event of {one.definition} has {one.field}, by which it groups"
+    if one.field:
+        return f"{one.definition} never had a value: check that {one.field} is there and what it measures, and that there are enough"
+    return f"{one.definition} never had a value: there were too few events for one"

@@ -12,7 +12,7 @@ import orjson
 import typer
 from rich.table import Table
 
-from soc.backtest.series import Cut, SeriesOutcome, plain
+from soc.backtest.series import Cut, SeriesOutcome, lacks, plain
 from soc.cli.context import (
     ConfigOption,
     DataDirOption,
@@ -241,6 +241,8 @@ def _print(outcome: SeriesOutcome) -> None:
     out.print(f"{outcome.alerts} alerts of {outcome.series} series, {outcome.events} events")
     if outcome.reached is not None:
         out.print(f"looked at {local_time(outcome.began)} to {local_time(outcome.reached)}")
+    for lack in lacks(outcome):
+        out.print(shown(lack))
     if outcome.learning:
         out.print(f"{outcome.learning} series were learning to the end: nobody is called about those")
     if outcome.total > len(outcome.anomalies):

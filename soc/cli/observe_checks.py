@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
+from detector.health.burn import PERIOD_DAYS
 from detector.health.definition import CONTENT
 from detector.health.definition import load as objectives
 from soc.cli.check import Check
@@ -11,6 +13,8 @@ from soc.service.declared import definitions_of
 from soc.service.levels import slo_dir
 from soc.service.people import declared
 from soc.settings import Settings
+from soc.store.anomalies import anomalies_file
+from soc.store.levels import SqliteLevels
 
 
 def observe_checks(settings: Settings) -> Iterator[Check]:
@@ -22,3 +26,15 @@ def observe_checks(settings: Settings) -> Iterator[Check]:
     for what, faults in (("series", known.faults), ("objectives", wrong[1]), ("people", people.faults)):
         for fault in faults:
             yield Check(what, "bad", str(fault), "mend the file, and it is read again; the others run")
+    yield from _never_good(settings, {slo.name: slo.path for slo in wrong[0]})
+
+
+def _never_good(settings: Settings, files: Mapping[str, str]) -> Iterator[Check]:
+    """Objectives of which no event was good: what they say is worth nothing, or the service is down. They alarm nobody."""
+    counted = Counter[str]()
+    for level in SqliteLevels(anomalies_file(settings.data_dir)).never_good():
+        counted[level.name] += level.total
+    for name, events in sorted(counted.items()):
+        found = f"{name}: no event was ever good, of {events:,} in {PERIOD_DAYS} d; until one is, it alarms nobody"
+        where = f" in {files[name]}" if name in files else ""
+        yield Check("objectives", "warn", found, f"check `good`{where}; or is the service down since its first event?")

@@ -22,9 +22,11 @@ from soc.cli.context import (
 )
 from soc.errors import ConfigError
 from soc.model.account import Account, Role
+from soc.model.calendar import day_of
 from soc.model.org import EVERYTHING
 from soc.model.surge import LEAST_PERCENT, MOST_PERCENT, Surge
 from soc.service.process import now_ms
+from soc.store.anomalies import SqliteAnomalies
 
 app = typer.Typer(
     no_args_is_help=True, help="Events of which more traffic is expected: they move volumes, never rules."
@@ -63,6 +65,8 @@ def add(
 ) -> None:
     """Declare a surge: the volumes that are expected of what it names are others, from its begin to its end."""
     from api import surges
+    from api.directory import read_directory
+    from api.surge_doubts import SurgeDoubts
 
     new = surges.wanted(
         name,
@@ -74,9 +78,14 @@ def add(
         services=service or (),
         daily=hours,
     )
-    _, stores = stores_of(config, data_dir)
-    declared = surges.declare(stores, _me(), new, reason=reason, now=now_ms())
+    settings, stores = stores_of(config, data_dir)
+    now = now_ms()
+    declared = surges.declare(stores, _me(), new, reason=reason, now=now)
     console().print(f"surge {declared.surge.id}: {_words(declared.surge)}")
+    kept = SqliteAnomalies(settings.data_dir)
+    for doubt in SurgeDoubts(read_directory(stores.policies), kept, [declared.surge], day_of(now)).of(declared.surge):
+        console().print(f"note: {shown(doubt)}")
+    kept.close()
 
 
 @app.command("list")

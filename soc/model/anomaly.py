@@ -67,6 +67,11 @@ def unpack(ts: int, record: bytes) -> Reading | None:
     return Reading(ts, known, weight, expected, lower, upper, score, bool(flags & _LEARNING), surge or None, harmless)
 
 
+def has_value(row: bytes) -> bool:
+    """Whether any series has one in this row of a board's."""
+    return any(value == value and flags & _JUDGED for value, *_, flags, _, _ in _RECORD.iter_unpack(row))
+
+
 def thinned(readings: Sequence[Reading], step_ms: int, most: int) -> tuple[Sequence[Reading], int]:
     """At most `most`: of each few the least and the greatest; and the time (ms) from one to the next that makes no gap."""
     if len(readings) <= most:

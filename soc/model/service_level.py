@@ -9,6 +9,8 @@ from enum import StrEnum
 
 OTHER = "~other"  # in place of the names beyond what is counted apart; no name in a log becomes this one by chance
 
+LEAST_TOLD = 5  # events without a good one that may be no accident
+
 
 class Blame(StrEnum):
     """Where the fault lies, as far as the counts can tell."""
@@ -56,6 +58,7 @@ class ServiceLevel:
     """One objective at `at` (ms). `total` and `bad` count the events of the last `days`; `objective` is the share, 0..1, that should
     be good. `burn`: how many times faster than allowed the budget burned in the last hour, None when nothing happened in it.
     `since`: the oldest event counted, ms. `uncounted`: events whose parts are counted together under `OTHER`.
+    `ever_good`: whether an event of this objective was ever good, of whichever organisation; before that it does not alarm.
     """
 
     org: str
@@ -73,6 +76,12 @@ class ServiceLevel:
     uncounted: int = 0
     parts: tuple[Part, ...] = ()
     burning: Burning | None = None
+    ever_good: bool = True
+
+    @property
+    def never_good(self) -> bool:
+        """Whether enough happened to say that its `good` may find nothing."""
+        return not self.ever_good and self.total >= LEAST_TOLD
 
     @property
     def ratio(self) -> float | None:

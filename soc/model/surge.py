@@ -23,8 +23,8 @@ MAX_ORGS, MAX_SERVICES = 100, 50
 class Expected(Protocol):
     """What the detector asks of surges."""
 
-    def active(self, org: str, system: str, ts: int, service: str = "") -> float | None:
-        """How many times the usual volume is expected at `ts` (ms); None: the usual."""
+    def active(self, org: str, system: str, ts: int, service: str | None = None) -> float | None:
+        """How many times the usual volume is expected at `ts` (ms); None: the usual. `service`: see `Surge.at`."""
         ...
 
 
@@ -79,15 +79,18 @@ class Surge:
         known |= {name: list(values) for name, values in lists.items() if values}
         return known | ({"opens": self.opens, "closes": self.closes} if self.closes else {})
 
-    def at(self, org: str, system: str, ts: int, service: str = "") -> bool:
-        """Whether it is on then, for these. Without a service: whatever there is of the system, and so what it names as well."""
+    def at(self, org: str, system: str, ts: int, service: str | None = None) -> bool:
+        """Whether it is on then, for these. `service` None: whatever there is of the system, and so what it names as well; empty: what
+        says no service, and so is none of those that it names."""
         return (
             self.since <= ts < self.until
-            and (not self.orgs or org in self.orgs)
-            and (not self.systems or system in self.systems)
-            and (not self.services or not service or service in self.services)
+            and self.covers(org, system)
+            and (not self.services or service is None or service in self.services)
             and (not self.closes or self.opens <= _minute(ts) < self.closes)
         )
+
+    def covers(self, org: str, system: str) -> bool:
+        return (not self.orgs or org in self.orgs) and (not self.systems or system in self.systems)
 
     def visible(self, scope: Scope) -> bool:
         """Whether it changes what somebody with this scope sees."""
@@ -118,7 +121,7 @@ class Surges:
             for own in [self._of_org.setdefault(org, []) for org in surge.orgs] or [self._everywhere]:
                 own.append(surge)
 
-    def active(self, org: str, system: str, ts: int, service: str = "") -> float | None:
+    def active(self, org: str, system: str, ts: int, service: str | None = None) -> float | None:
         """Of several the one that expects most."""
         known = (*self._everywhere, *self._of_org.get(org, ()))
         percents = [one.percent for one in known if one.at(org, system, ts, service)]

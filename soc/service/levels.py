@@ -128,7 +128,7 @@ class KnownSurges:
         self._revision: int | None = None
         self._surges = Surges()
 
-    def active(self, org: str, system: str, ts: int, service: str = "") -> float | None:
+    def active(self, org: str, system: str, ts: int, service: str | None = None) -> float | None:
         return self._surges.active(org, system, ts, service)
 
     def load(self) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from detector.observe import Observer
 from detector.series.definition import Definition, Definitions
 from soc.backtest.run import Progress
-from soc.backtest.series import Cut, Found, Plot, SeriesOutcome
+from soc.backtest.series import Cut, Found, Lack, Lacking, Plot, SeriesOutcome
 from soc.errors import ConfigError
 from soc.locks import only_one
-from soc.model.anomaly import Anomaly, thinned
+from soc.model.anomaly import Anomaly, has_value, thinned
 from soc.model.finding import local_day
 from soc.model.harmless import is_of_series
 from soc.model.org import EVERYTHING, Scope
@@ -41,6 +42,7 @@ _PATIENCE = 20  # batches of others' events, until it is looked at how long it h
 _COMMIT_EVENTS, _COMMIT_S = 200_000, 5.0
 _COUNTS = (PolicyKind.HARMLESS, PolicyKind.SURGE, PolicyKind.ORGANISATION)
 _EVENTS, _BEGAN, _REACHED = "events", "began", "reached"  # kept with the cursor, so that they are of the same moment
+_VALUED = "valued "  # before the name of a definition that had a value; kept there, too
 
 
 class Trial:
@@ -56,7 +58,8 @@ class Trial:
         observer.load()
         cursor = dict(kept.cursor())
         self._events, self._began, self._reached = (cursor.pop(name, 0) for name in (_EVENTS, _BEGAN, _REACHED))
-        self._cursor = cursor
+        self._valued = {name for name in cursor if name.startswith(_VALUED)}
+        self._cursor = {name: at for name, at in cursor.items() if name not in self._valued}
         self._cut: Cut | None = None
 
     def run(self, longest_s: float | None = None) -> Iterator[Progress]:
@@ -107,6 +110,7 @@ class Trial:
             by_day=dict(Counter(local_day(at, self._zone) for at in begins)),
             anomalies=tuple(Found(one, keys.get(one.series, ())) for one in anomalies),
             plots=tuple(self._plot(one, anomalies) for one in _farthest(series, anomalies)),
+            lacking=tuple(self._lacking(series)) if self._events else (),
         )
 
     def forget(self) -> None:
@@ -119,9 +123,28 @@ class Trial:
         self._began = min(times, default=0) if not self._began else min([self._began, *times])
 
     def _commit(self) -> None:
-        noted = {_EVENTS: self._events, _BEGAN: self._began, _REACHED: self._reached}
-        self._kept.commit(self._observer.progress(self._cursor | noted))
+        done = self._observer.progress(self._cursor)
+        rows = ((f"{_VALUED}{board.definition}", row) for (board, _), row in done.rows.items())
+        self._valued.update(name for name, row in rows if name not in self._valued and has_value(row))
+        noted = {_EVENTS: self._events, _BEGAN: self._began, _REACHED: self._reached, **dict.fromkeys(self._valued, 1)}
+        self._kept.commit(replace(done, cursor=self._cursor | noted))
         self.progress.done = min(self._history.done(self._cursor), self.progress.total)
+
+    def _lacking(self, series: Sequence[Known]) -> Iterator[Lacking]:
+        keys: dict[str, list[tuple[str, ...]]] = {}
+        for one in series:
+            keys.setdefault(one.series.board.definition, []).append(one.series.key)
+        for name, definition in self._observer.definitions.items():
+            valued = f"{_VALUED}{name}" in self._valued
+            if name not in keys:
+                if not valued:  # else there were series, which have given their place to others
+                    yield Lacking(name, Lack.EVENT)
+                continue
+            for at, field in enumerate(definition.group_by):
+                if not any(key[at] for key in keys[name] if key):
+                    yield Lacking(name, Lack.GROUP, field)
+            if not valued:
+                yield Lacking(name, Lack.VALUE, definition.field or "")
 
     def _size(self) -> int:
         return anomalies_file(self._place).stat().st_size

@@ -7,7 +7,7 @@ which they come, so that fifty thousand series a minute are a few dozen pages.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -292,6 +292,18 @@ class SqliteAnomalies:
             where, values = f"{where} AND definition = ?", [*values, definition]
         row = self._db.row(f"SELECT count(*) FROM series WHERE {where}", *values) if self.there else None
         return int(row[0]) if row else 0
+
+    def named(self, names: Collection[str]) -> set[tuple[Board, str]]:
+        """Which of these names are in the keys of series, and of which."""
+        if not self.there or not names:
+            return set()
+        with self._db.read() as db:
+            rows = db.execute(
+                "SELECT DISTINCT definition, org, value FROM series, json_each(series.key)"
+                " WHERE value IN (SELECT value FROM json_each(?))",
+                (orjson.dumps(sorted(names)).decode(),),
+            )
+            return {(Board(definition, org), name) for definition, org, name in rows}
 
     def one(self, series_id: str, scope: Scope) -> Known:
         """Raises `NotFound`, also outside the scope."""

@@ -102,6 +102,11 @@ class SqliteLevels(ReadOnly):
         more = encode(0, rows[limit - 1][1]) if len(rows) > limit else None
         return Page(tuple(_level(body) for body, _ in rows[:limit]), more)
 
+    def never_good(self) -> list[ServiceLevel]:
+        """Those of which no event was ever good, by organisation, system and name. Raises `StoreUnavailable` and `Busy`."""
+        rows = self._rows("SELECT body FROM level WHERE json_extract(body, '$.ever_good') = 0 ORDER BY key", [])
+        return [level for (body,) in rows if (level := _level(body)).never_good]
+
 
 def _where(scope: Scope, org: str, system: str) -> tuple[str, list[Any]]:
     where, values = within(scope)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from jobs_done import wait
@@ -11,6 +12,7 @@ from jobs_done import wait
 from api.series_backtests import written
 from detector.series.definition import load, loads
 from soc.backtest.jobs import Job, Kind, new_id
+from soc.backtest.series import Lack, Lacking, SeriesOutcome, plain
 from soc.model.event import Event, event_id, iso
 from soc.model.org import EVERYTHING
 
@@ -90,6 +92,36 @@ def test_only_who_may_see_all_that_went_into_it_sees_it(client_of, signed_in, jo
         assert job.id not in client.get(PATH).text
         assert signed_in(who).get(f"/series/backtests/{job.id}").status_code == 404
         assert job.id not in signed_in(who).get("/series/backtests").text
+
+
+def test_definitions_that_found_nothing_are_named(client_of, signed_in, jobs):
+    lacking = (
+        Lacking("no-dataset", Lack.EVENT),
+        Lacking("no-group", Lack.GROUP, "carier"),
+        Lacking("no-number", Lack.VALUE, "user.id"),
+        Lacking("too-few", Lack.VALUE),
+    )
+    found = SeriesOutcome(1, 2, 1, 2, None, 9, (), 3, 0, 0, 0, 0, 0, {}, (), (), lacking)
+    job = Job(new_id(), "admin", 5, ("hungyen",), 3, text=TEXT, kind=Kind.SERIES, about="no-dataset")
+    jobs.ended(job, [plain(found)])
+    told = client_of("admin").get(f"{PATH}/{job.id}").json()["outcome"]["lacking"]
+    assert [(one["definition"], one["lack"], one["field"]) for one in told] == [
+        ("no-dataset", "event", ""), ("no-group", "group", "carier"), ("no-number", "value", "user.id"),
+        ("too-few", "value", ""),
+    ]  # fmt: skip
+    page = signed_in("admin").get(f"/series/backtests/{job.id}", headers=ENGLISH).text
+    assert "<code>no-dataset</code>: no event is of it: check dataset and where." in page
+    assert "no event has the field by which it groups: <code>carier</code>" in page
+    assert "that there are enough: <code>user.id</code>" in page
+    assert "there were too few events for one." in page
+    page = signed_in("admin").get(f"/series/backtests/{job.id}", headers=VIETNAMESE).text
+    assert "không sự kiện nào có trường dùng để nhóm: <code>carier</code>" in page
+    before = plain(found)
+    del before["lacking"]  # as what is older has it
+    job = replace(job, id=new_id())
+    jobs.ended(job, [before])
+    assert client_of("admin").get(f"{PATH}/{job.id}").json()["outcome"]["lacking"] == []
+    assert signed_in("admin").get(f"/series/backtests/{job.id}").status_code == 200
 
 
 def test_those_of_rules_and_of_series_are_not_mixed_up(client_of, signed_in, world):

@@ -51,6 +51,16 @@ def test_the_page_shows_what_burns_first_and_only_ones_own(client_of, anomaly_db
     assert "once their logs arrive" not in elsewhere
 
 
+def test_that_no_event_was_ever_good_is_said(client_of, anomaly_db):
+    observed(anomaly_db, [level("hungyen", bad=1000, burning=False, ever_good=False)])
+    [one] = client_of("viewer").get("/api/v1/services").json()["items"]
+    assert one["never_good"]
+    assert "No event was ever good" in client_of("viewer").get("/services", headers=EN).text
+    assert "Chưa có sự kiện nào đạt" in client_of("viewer").get("/services", headers=VI).text
+    observed(anomaly_db, [level("hungyen")])
+    assert "No event was ever good" not in client_of("viewer").get("/services", headers=EN).text
+
+
 def test_a_surge_is_declared_and_ended_on_its_page(signed_in):
     page = signed_in("admin")
     form = {

@@ -158,3 +158,14 @@ def test_rules_do_not_know_of_surges(admin, world, client_of):
     after = read_tuning(world.stores.policies, None)
     assert (before.drafts, before.bounds) == (after.drafts, after.bounds)
     assert world.stores.policies.list(PolicyKind.EXCEPTION) != []
+
+
+def test_what_nobody_has_heard_of_is_told_in_the_answer_and_on_the_page(client_of):
+    admin = client_of("admin")
+    made = admin.post("/api/v1/surges", json=WANTED | {"services": ["no-such-service"]}).json()
+    doubt = "no volume of no-such-service is watched yet: check that it is spelled as in the logs"
+    assert made["doubts"] == [doubt]
+    assert [one["doubts"] for one in admin.get("/api/v1/surges").json()["items"]] == [[doubt]]
+    assert doubt in admin.get("/services/surges", headers={"accept-language": "en"}).text
+    assert "chưa theo dõi lượng nào của no-such-service" in admin.get("/services/surges").text
+    assert admin.post("/api/v1/surges", json=WANTED).json()["doubts"] == []

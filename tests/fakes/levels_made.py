@@ -13,7 +13,9 @@ from soc.store.levels import write
 AT = 1_772_452_800_000
 
 
-def level(org: str, *, name: str = "otp-delivered", bad: int = 80, burning: bool = True) -> ServiceLevel:
+def level(
+    org: str, *, name: str = "otp-delivered", bad: int = 80, burning: bool = True, ever_good: bool = True
+) -> ServiceLevel:
     """97 of 100 should arrive; of 1,000 did not `bad`, most of them at one carrier."""
     place = Place(Blame.UPSTREAM, upstream=("mobifone",))
     why = {"vi": f"Nhà mạng mobifone lỗi ({org})", "en": f"The carrier mobifone fails ({org})"}
@@ -33,6 +35,7 @@ def level(org: str, *, name: str = "otp-delivered", bad: int = 80, burning: bool
         uncounted=3,
         parts=(Part(Blame.UPSTREAM, "mobifone", 300, bad, 8.9),),
         burning=Burning("e" * 24, "page", AT - 600_000, place, why) if burning else None,
+        ever_good=ever_good,
     )
 
 

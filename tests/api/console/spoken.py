@@ -28,7 +28,7 @@ _PLACES = {
     "soc/store/elastic/records/*.py": _OF_STORES,
 }
 # Functions whose answer is the text of an error, or a part of one.
-_SPEAKING = {"doubt", "_elsewhere", "_too_large", "_named"}
+_SPEAKING = {"doubt", "_of_org", "_of_service", "_elsewhere", "_too_large", "_named"}
 # Calls whose second argument is the text of an error, or a part of one; and what is put before it.
 _CALLED = {"Expected": "", "refuse": "%(where)s: %(name)s ", "wrong": "%(where)s: %(name)s has to be "}
 

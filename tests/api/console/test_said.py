@@ -46,7 +46,13 @@ _OF_DEFINITIONS = (
     "Input should be less than %s",
     "Input should be less than or equal to %s",
     "String should match pattern %s",
-    "Tuple should have at most %s items after validation, not %s",
+    "is for the measures %s: a %s does not use it",
+    "is %s, and has to be one of %s",
+    "has to be a list: [a, b]",
+    "has to be written %s",
+    *("has to be a text", "has to be a whole number", "has to be a number", "has to be true or false"),
+    *("has more than %s in its list", "needs %s or more in its list"),
+    *("has more than %s letters", "has fewer letters than %s", "has to be spelled as %s"),
 )
 # What is said by other programs, or put together where no template can be read from the code.
 FROM_ELSEWHERE = {

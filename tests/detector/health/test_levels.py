@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -104,11 +105,12 @@ def test_a_slow_leak_is_a_ticket() -> None:
 def test_little_traffic_is_no_outage(total: int, bad: int, alarms: bool) -> None:
     """Spread over an hour, the failures among the others, so that each window has its own share of them."""
     levels, found = Levels(only("otp-delivered")), list[Alarm]()
+    levels.observe([receipt(START, True, org="H17")])  # so that it is known to find what is good
     for minute in range(61):
         numbers = range(total * minute // 61, total * (minute + 1) // 61)
         levels.observe([receipt(START + minute, n * bad // total == (n + 1) * bad // total) for n in numbers])
         found += levels.tick((START + minute + 1) * MINUTE_MS)
-    assert [level.bad for level in levels.levels()] == [bad]
+    assert [level.bad for level in levels.levels() if level.org == "H42"] == [bad]
     assert bool(found) is alarms
 
 
@@ -124,7 +126,7 @@ def test_missing_is_unknown() -> None:
 
 def test_an_episode_of_which_nothing_is_known_stays_until_a_day_has_passed() -> None:
     levels = Levels(SLOS)
-    (alarm,) = run(levels, range(START, START + 60), n=20, bad=20)
+    (alarm,) = run(levels, range(START, START + 60), n=20, bad=19)
     assert run(levels, range(START + 60, START + 500), n=0, bad=0) == []
     (end,) = run(levels, range(START + 500, START + 60 + 3 * 1440), n=0, bad=0)
     assert end.id == alarm.id
@@ -292,7 +294,7 @@ def test_a_clock_that_is_ahead_is_no_beginning() -> None:
     levels.observe([receipt(START + 10 * 365 * 1440, good=True)], now)
     levels.tick(now)
     assert levels.ahead == 1
-    alarms = run(levels, range(START, START + 60), n=20, bad=20)
+    alarms = run(levels, range(START, START + 60), n=20, bad=19)
     assert [alarm.severity for alarm in alarms] == [Severity.PAGE]
 
 
@@ -371,7 +373,7 @@ def test_objectives_change_and_counts_that_mean_the_same_stay() -> None:
             kept.pop(name, None) if value is None else kept.__setitem__(name, value)
 
     levels = Levels(SLOS)
-    run(levels, range(START, START + 60), n=20, bad=20)
+    run(levels, range(START, START + 60), n=20, bad=19)
     (burning,) = [level.burning for level in levels.levels()]
     assert burning is not None
     keep(levels)
@@ -389,3 +391,43 @@ def test_objectives_change_and_counts_that_mean_the_same_stay() -> None:
     assert [(end.id, end.ended_at is not None) for end in ends] == [(burning.id, True)], (
         "what burned is given up, and told"
     )
+
+
+def test_before_the_first_good_event_nobody_is_alarmed() -> None:
+    levels = Levels(only("otp-delivered"))
+    assert run(levels, range(START, START + 240), n=20, bad=20) == []
+    (level,) = levels.levels()
+    assert (level.ratio, level.never_good, level.burning) == (0.0, True, None)
+    kept = {name: value for name, value in levels.changes().items() if value is not None}
+    levels = Levels(only("otp-delivered"))
+    levels.load(kept)
+    assert run(levels, range(START + 240, START + 300), n=20, bad=20) == []
+    (alarm,) = run(levels, [START + 300], n=20, bad=19)
+    assert (alarm.severity, alarm.at // MINUTE_MS) == (Severity.PAGE, START + 301)
+    assert not levels.levels()[0].never_good
+
+
+def test_a_service_that_is_down_from_its_first_event_alarms_where_another_organisation_had_a_good_one() -> None:
+    levels = Levels(only("otp-delivered"))
+    levels.observe([receipt(START, True, org="H17")])
+    (alarm,) = run(levels, range(START, START + 60), n=20, bad=20)
+    assert alarm.org == "H42"
+
+
+def test_that_there_was_a_good_event_is_known_after_the_period_and_of_what_was_kept_before() -> None:
+    levels = Levels(only("otp-delivered"))
+    run(levels, [START], n=20, bad=0)
+    kept = {name: value for name, value in levels.changes().items() if value is not None}
+    head = orjson.loads(kept["head"])
+    del head["good_since"]
+    kept["head"] = orjson.dumps(head)
+    levels = Levels(only("otp-delivered"))
+    levels.load(kept)
+    later = START + 40 * 1440
+    levels.tick(later * MINUTE_MS)
+    (alarm,) = run(levels, range(later, later + 60), n=20, bad=20)
+    assert alarm.severity is Severity.PAGE
+    changed = Levels([replace(slo, text="another") for slo in only("otp-delivered")])
+    changed.load({name: value for name, value in levels.changes().items() if value is not None})
+    (end,) = run(changed, range(later + 60, later + 180), n=20, bad=20)
+    assert (end.since, end.ended_at is not None) == (alarm.since, True)

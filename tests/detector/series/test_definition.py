@@ -6,9 +6,10 @@ import os
 
 import pytest
 
-from detector.series.definition import CONTENT, load, loads
+from detector.series.definition import CONTENT, Definition, load, loads
 from detector.series.document import MAX_FILE_BYTES
 from detector.series.meter import meter_of
+from soc.model.system import SYSTEMS
 
 GOOD = """
 name: calls
@@ -56,6 +57,26 @@ def test_all_that_come_with_govsoc_are_whole():
         ("measure: count\nwithin: 30s", 2, "`within` needs `join`"),
         ("measure: conversion\nhit: a:b\njoin: id\nwithin: 45s", 9, "within"),
         ("measure: &a count\nunit: *a", 7, "aliases"),
+        (
+            "measure: count\nhit: event.outcome:failure",
+            7,
+            "hit: is for the measures ratio, conversion: a count does not use it",
+        ),
+        ("measure: distinct\nfield: a\nhit: a:b", 8, "hit: is for the measures ratio, conversion"),
+        ("measure: count\nfield: user.id", 7, "field: is for the measures quantile, mean, distinct, repeats: a count"),
+        (
+            "measure: mean\nfield: a\nquantile: 0.95",
+            8,
+            "quantile: is for the measures quantile: a mean does not use it",
+        ),
+        ("measure: ratio\nhit: a:b\nscale: 1000", 8, "scale: is for the measures quantile, mean: a ratio"),
+        ("measure: count\ngroup_by: user.id", 7, "group_by: has to be a list: [a, b]"),
+        ("measure: count\nrunbook: Call them.", 7, "runbook: has to be written {vi: ..., en: ...}"),
+        ("measure: count\npage: 3", 7, "page: has to be written {buckets: ..., change: ..., least: ...}"),
+        ("measure: count\npage: {buckets: 2.5}", 7, "page.buckets: has to be a whole number"),
+        ("measure: count\npage: {change: much}", 7, "page.change: has to be a number"),
+        ("measure: count\nby_load: perhaps", 7, "by_load: has to be true or false"),
+        ("measure: count\nunit: [a]", 7, "unit: has to be a text"),
     ],
 )
 def test_a_fault_says_where_and_the_others_run(tmp_path, line, at, why):
@@ -67,6 +88,20 @@ def test_a_fault_says_where_and_the_others_run(tmp_path, line, at, why):
     assert why in fault.reason
     assert fault.path == str(tmp_path / "a.yml")
     assert fault.line == at
+
+
+def test_titles_are_of_two_languages_and_systems_those_that_there_are(tmp_path):
+    titles = GOOD.replace('{vi: "Lượt gọi", en: "Calls"}', "Calls")
+    found = of(tmp_path, f"{titles}---{GOOD.replace('system: lgsp', 'system: lgps')}")
+    assert [(fault.line, fault.reason) for fault in found.faults] == [
+        (4, "titles: has to be written {vi: ..., en: ...}"),
+        (9, f"system: is 'lgps', and has to be one of {', '.join(SYSTEMS)}"),
+    ]
+
+
+def test_what_is_written_down_of_a_definition_has_fields_that_its_measure_does_not_use(tmp_path):
+    (calls,) = of(tmp_path, GOOD).by_name.values()
+    assert Definition.model_validate(calls.model_dump(mode="json")) == calls
 
 
 @pytest.mark.parametrize(

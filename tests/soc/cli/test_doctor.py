@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import orjson
+from levels_made import level, observed
 from typer.testing import CliRunner
 
 from soc.buffer.sqlite import EventLog
@@ -14,6 +15,7 @@ from soc.model.delivery import Delivery, DeliveryState
 from soc.model.org import EVERYTHING
 from soc.model.policy import Policy, PolicyKind
 from soc.notify.route import Channel, Route, body_of
+from soc.store.anomalies import anomalies_file
 from soc.store.sqlite import events_dir, open_stores
 
 
@@ -91,3 +93,18 @@ def test_what_the_observer_cannot_use_is_said_with_its_place(tmp_path):
     assert f"{tmp_path}/series/own.yml:" in bad["series"]
     assert f"{tmp_path}/slo/own.yml:" in bad["objectives"]
     assert f"{tmp_path}/people/own.yml:" in bad["people"]
+
+
+def test_an_objective_of_which_no_event_was_ever_good_is_named_with_its_file(tmp_path):
+    open_stores(tmp_path)
+    (tmp_path / "slo").mkdir()
+    own = tmp_path / "slo" / "own.yml"
+    own.write_text(
+        "name: arrived\ntitles: {vi: Tới, en: Arrived}\nsystem: otp\nmeasure: success\ndatasets: [otp.gateway]\n"
+        "good: event.outcome:sucess\nobjective: 97\n"
+    )
+    levels = [level(org, name="arrived", bad=1000, burning=False, ever_good=False) for org in ("hungyen", "ninhbinh")]
+    observed(anomalies_file(tmp_path), [*levels, level("hungyen")])
+    (warning,) = [one for one in doctor(tmp_path) if one["name"] == "objectives" and one["state"] == "warn"]
+    assert warning["found"].startswith("arrived: no event was ever good, of 2,000 in 28 d")
+    assert f"check `good` in {own}" in warning["advice"]

@@ -6,7 +6,13 @@ import orjson
 import pytest
 from typer.testing import CliRunner
 
+from detector.series.definition import load
 from soc.cli import build
+from soc.model.anomaly import Board, Counts, Progress, Series
+from soc.model.org import Organisation, OrgKind
+from soc.model.policy import Policy, PolicyKind
+from soc.store.anomalies import SqliteAnomalies
+from soc.store.sqlite import open_stores
 
 TIME = ("--from", "2030-07-01", "--to", "2030-07-09T17:00")
 
@@ -54,3 +60,30 @@ def test_a_reason_of_blanks_is_none(run):
 def test_a_service_is_one_of_its_system(run):
     said = run("add", "x", *TIME, "--factor", "2", "--system", "portal", "--service", "hotich", "-m", "y")
     assert "2 times the usual of hotich of portal of all organisations" in said
+
+
+def test_what_nobody_has_heard_of_is_noted_and_taken_all_the_same(run, tmp_path):
+    words = ("add", "x", *TIME, "--factor", "2", "-m", "y")
+    said = run(*words, "--org", "nowhere", "--service", "no-such-service")
+    assert "note: no series is of the organisation nowhere yet: check that this is its agency code" in said
+    assert "note: no volume of no-such-service is watched yet: check that it is spelled as in the logs" in said
+    kept = SqliteAnomalies(tmp_path / "data")
+    found = load()
+    kept.publish({name: one.model_dump(mode="json") for name, one in found.by_name.items()}, [])
+    calls, delivery = Board("lgsp-calls", "hungyen"), Board("otp-delivery", "hungyen")
+    series = [Series(calls, ("CU-DVC",), 0, 1), Series(delivery, ("viettel",), 0, 1)]
+    kept.commit(Progress({}, {}, {}, {}, {}, series, [], [], {calls: Counts(1, 0, 0), delivery: Counts(1, 0, 0)}))
+    kept.close()
+    assert "note:" not in run(*words, "--org", "hungyen", "--service", "CU-DVC")
+    assert "no volume of CU-DVC" in run(*words, "--system", "portal", "--service", "CU-DVC"), "of another system"
+    assert "no volume of viettel" in run(*words, "--service", "viettel"), "of whom only a share is watched"
+    assert len(run("list", "--json").splitlines()) == 4
+
+
+def test_the_directory_says_which_organisations_there_are(run, tmp_path):
+    stores = open_stores(tmp_path / "data")
+    province = Organisation("hungyen", "Hưng Yên", OrgKind.PROVINCE)
+    stores.policies.put(Policy(PolicyKind.ORGANISATION, "hungyen", 1, province.body(), "x", 0))
+    words = ("add", "x", *TIME, "--factor", "2", "-m", "y")
+    assert "note:" not in run(*words, "--org", "hungyen")
+    assert "note: the organisation nowhere is not in the directory" in run(*words, "--org", "nowhere")

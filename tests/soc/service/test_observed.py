@@ -6,7 +6,7 @@ import pytest
 from streams import DELIVERY, LOST, MINUTE, START, receipts
 
 from detector.series.definition import loads
-from soc.backtest.series import Cut, plain
+from soc.backtest.series import Cut, Lack, Lacking, lacks, plain
 from soc.buffer.sqlite import EventLog
 from soc.errors import ConfigError
 from soc.model.harmless import HarmlessEntity, HarmlessSeries
@@ -150,3 +150,65 @@ def test_one_at_a_time_and_none_of_nothing(settings):
     bad = DELIVERY.replace("measure: ratio\n", "")
     with pytest.raises(ConfigError, match=r"can be used: own\.yml:2: measure"), opened(settings, text=bad):
         pass
+
+
+SLIPS = """
+name: no-dataset
+system: otp
+titles: {vi: a, en: b}
+dataset: otp.gatway
+measure: count
+---
+name: no-where
+system: otp
+titles: {vi: a, en: b}
+dataset: otp.gateway
+where: govsoc.otp.evnt:dlr
+measure: count
+---
+name: no-group
+system: otp
+titles: {vi: a, en: b}
+dataset: otp.gateway
+group_by: [event.outcome, govsoc.otp.carier]
+measure: count
+---
+name: no-number
+system: otp
+titles: {vi: a, en: b}
+dataset: otp.gateway
+measure: quantile
+field: govsoc.otp.carrier
+"""
+
+
+def test_definitions_that_found_nothing_are_named(settings, monkeypatch):
+    """Also when it goes on where it was interrupted: what had a value before has had one."""
+    monkeypatch.setattr(observed, "_COMMIT_EVENTS", 5000)
+    text = f"{DELIVERY}---{SLIPS}"
+    with opened(settings, text=text) as trial:
+        next(iter(trial.run()))
+    with opened(settings, text=text) as trial:
+        assert trial._valued == {"valued delivery", "valued no-group"}
+        for _ in trial.run():
+            pass
+        found = trial.outcome()
+        trial.forget()
+    assert found.lacking == (
+        Lacking("no-dataset", Lack.EVENT),
+        Lacking("no-where", Lack.EVENT),
+        Lacking("no-group", Lack.GROUP, "govsoc.otp.carier"),
+        Lacking("no-number", Lack.VALUE, "govsoc.otp.carrier"),
+    )
+    assert lacks(found) == [
+        "no event is of no-dataset, no-where: check `dataset` and `where`",
+        "no event of no-group has govsoc.otp.carier, by which it groups",
+        "no-number never had a value: check that govsoc.otp.carrier is there and what it measures, and that there are enough",
+    ]
+
+
+def test_where_there_was_no_event_nobody_is_at_fault(settings):
+    with opened(settings, Scope(frozenset({"ninhbinh"}))) as trial:
+        for _ in trial.run():
+            pass
+        assert trial.outcome().lacking == ()

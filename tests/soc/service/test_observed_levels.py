@@ -190,3 +190,14 @@ def test_a_clock_ten_years_ahead_is_no_beginning(tmp_path):
     with watching(tmp_path, NO_SERIES) as (observer, _):
         observer.drain()
     assert "level-page-otp" in alerts(tmp_path)
+
+
+def test_a_slip_of_the_pen_in_what_is_good_is_no_outage(tmp_path):
+    slo_dir(tmp_path).mkdir()
+    (slo_dir(tmp_path) / "own.yml").write_text(MAIL + "good: event.outcome:sucess\nobjective: 99\n")
+    append(tmp_path, [stored(START + n * 1000, n, "postfix", event__outcome="success") for n in range(4000)])
+    with watching(tmp_path, NO_SERIES) as (observer, _):
+        observer.drain()
+    assert alerts(tmp_path) == {}
+    (level,) = SqliteLevels(anomalies_file(tmp_path)).never_good()
+    assert (level.name, level.ratio, level.burning) == ("mail-delivered", 0.0, None)

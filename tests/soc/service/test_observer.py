@@ -9,14 +9,16 @@ import pytest
 from observing import append, watching
 from streams import LOST, MINUTE, START, receipts, stored
 
-from detector.series.definition import Definitions, load
+from detector.series.definition import Definitions, load, loads
 from soc.buffer.sqlite import EventLog
 from soc.model.anomaly import RECORD_BYTES, Board, half
 from soc.model.event import Stored
 from soc.model.org import EVERYTHING, Scope
+from soc.model.policy import Policy, PolicyKind
 from soc.model.surge import Surge, Surges
 from soc.service.declared import declared_in
 from soc.service.handover import take
+from soc.service.levels import KnownSurges
 from soc.service.observer import Watching
 from soc.service.stamps import Files
 from soc.settings import Observe, Settings
@@ -412,3 +414,68 @@ def test_what_people_say_later_changes_nothing_of_what_was_judged(tmp_path, defi
     with watching(tmp_path, definitions) as (observer, _):
         observer.step()
         assert {series: track.dump() for series, track in observer._observer.tracks()} == live
+
+
+OF_CARRIERS = """
+name: by-carrier
+system: otp
+titles: {vi: "Mã theo nhà mạng", en: "Codes by carrier"}
+dataset: otp.gateway
+group_by: [govsoc.otp.carrier]
+measure: count
+---
+name: by-caller
+system: lgsp
+titles: {vi: "Lượt gọi", en: "Calls"}
+dataset: otp.gateway
+group_by: [govsoc.otp.carrier]
+measure: count
+"""
+
+
+def expected_of(place: Path, surge: Surge) -> dict[tuple[str, str], tuple[list[int], bool]]:
+    """By system and carrier: the minutes for which a surge was noted, and whether a half hour of three times as much came to be
+    expected, as what is no surge does."""
+    policies = open_stores(place).policies
+    policies.put(Policy(PolicyKind.SURGE, surge.id, 1, surge.body(), "x", START))
+    surges = KnownSurges(policies)
+    surges.load()
+    events = []
+    for minute in range(70):
+        at, carriers = START + minute * MINUTE, ("viettel", "mobifone", "")
+        much = 60 if 30 <= minute < 60 else 20
+        events += [stored(at + n, n, govsoc__otp__carrier=carriers[n % 3]) for n in range(3 * much)]
+    append(place, events)
+    log, kept = EventLog(events_dir(place)), SqliteAnomalies(place)
+    Watching(Settings(data_dir=place), log, kept, loads(OF_CARRIERS, "a.yml"), surges=surges).drain()
+    found = {}
+    for known in kept.series(EVERYTHING):
+        readings = kept.readings(known.series, START, START + 70 * MINUTE)
+        surging = [(one.ts - START) // MINUTE for one in readings if one.surge is not None]
+        system = {"by-carrier": "otp", "by-caller": "lgsp"}[known.series.board.definition]
+        found[system, known.series.key[0]] = surging, any(one.expected > 40 for one in readings)
+    log.close()
+    kept.close()
+    return found
+
+
+def test_a_declared_surge_is_of_its_system_service_and_hours(tmp_path):
+    surge = Surge(
+        "s1", "x", START, START + DAY * MINUTE, 300, systems=("otp",), services=("viettel",), opens=450, closes=480
+    )
+    assert expected_of(tmp_path, surge) == {
+        ("otp", "viettel"): (list(range(30, 60)), False),
+        ("otp", "mobifone"): ([], True),
+        ("otp", ""): ([], True),
+        ("lgsp", "viettel"): ([], True),
+        ("lgsp", "mobifone"): ([], True),
+        ("lgsp", ""): ([], True),
+    }
+
+
+def test_a_surge_of_a_system_is_of_what_says_no_name_too(tmp_path):
+    surge = Surge("s1", "x", START + 30 * MINUTE, START + 60 * MINUTE, 300, systems=("otp",))
+    found = expected_of(tmp_path, surge)
+    surging = (list(range(30, 60)), False)
+    assert [found["otp", name] for name in ("viettel", "mobifone", "")] == [surging] * 3
+    assert [found["lgsp", name] for name in ("viettel", "mobifone", "")] == [([], True)] * 3
