@@ -19,7 +19,7 @@ from collector.parse.registry import PARSERS, Context, parse_any
 from collector.privacy import KEY_BYTES, Masker
 from soc.errors import ConfigError, ParseError
 from soc.model.calendar import DAY_MS
-from soc.model.event import Event, Fields
+from soc.model.event import Event, Fields, Stored
 from soc.model.source import Source, Transport
 
 NOBODY = "preview"  # the organisation of lines of which nobody says whose they are
@@ -157,7 +157,9 @@ def _is_binary(line: bytes) -> bool:
 
 
 def _events(lines: Sequence[tuple[int, bytes]], source: Source, masker: Masker, now_ms: int) -> list[tuple[int, Event]]:
-    return [(number, to_event(Record(line, str(number)), source, masker, now_ms)) for number, line in lines]
+    return [
+        (number, Stored.of(to_event(Record(line, str(number)), source, masker, now_ms)).event) for number, line in lines
+    ]
 
 
 def _remark(

@@ -11,7 +11,7 @@ from pathlib import Path
 from collector.base import Record
 from collector.fileid import DamagedFileError
 from soc.buffer.base import Buffer
-from soc.model.event import Event
+from soc.model.event import Stored
 from soc.pipeline import Pipeline
 
 BATCH = 5000
@@ -40,7 +40,7 @@ class Replay:
         buffer: Buffer,
         pipeline: Pipeline,
         read: Callable[[Path], Iterator[Record]],
-        to_event: Callable[[Record, int], Event],
+        to_event: Callable[[Record, int], Stored],
     ) -> None:
         self.progress = Progress()
         self.problems: list[str] = []
@@ -65,7 +65,7 @@ class Replay:
         self._pipeline.finish()
         yield self.progress
 
-    def _events(self, file: Path) -> Iterator[tuple[int, Event]]:
+    def _events(self, file: Path) -> Iterator[tuple[int, Stored]]:
         """The events of a file, each with the time to merge it by: its own, or for a dead letter that of the line before."""
         reference_ms = int(file.stat().st_mtime * 1000)
         at = 0

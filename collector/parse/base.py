@@ -15,6 +15,7 @@ from soc.errors import ParseError
 from soc.model.event import Fields, Scalar
 
 MAX_JSON_BYTES = 1 << 20
+_LONG = 1 << 63  # a store keeps whole numbers in 64 bits, one of them for the sign
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,12 @@ def add_source(fields: Fields, address: str) -> None:
             fields["related.ip"] = [address]
     elif not address.endswith(":"):  # unix:
         fields["source.domain"] = address
+
+
+def add_duration(fields: Fields, nanoseconds: float) -> None:
+    """`event.duration`, whole; left out where it is not finite or more than a store can keep."""
+    if -_LONG <= nanoseconds < _LONG:
+        fields["event.duration"] = round(nanoseconds)
 
 
 def relate(fields: Fields, key: str, *values: Scalar) -> None:

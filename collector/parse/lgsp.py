@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.parse.base import Context, add_source, load_object, relate
+from collector.parse.base import Context, add_duration, add_source, load_object, relate
 from collector.parse.json_fields import number, take_time, text
 from collector.parse.procedure import FIELD, code_of
 from collector.parse.web import split_url
@@ -74,7 +74,7 @@ def parse_lgsp(line: str, context: Context) -> Fields:
     if correlation := text(document, "correlation_id"):
         fields["trace.id"] = correlation
     if (duration_ms := number(document, "duration_ms")) is not None:
-        fields["event.duration"] = int(duration_ms * 1_000_000)
+        add_duration(fields, duration_ms * 1_000_000)
     if user := text(document, "user"):
         fields["user.id"] = user
         relate(fields, "related.user", user)

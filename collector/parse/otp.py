@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.parse.base import Context, add_source, load_object, relate
+from collector.parse.base import Context, add_duration, add_source, load_object, relate
 from collector.parse.json_fields import number, take_time, text
 from soc.errors import ParseError
 from soc.model.event import Fields
@@ -45,7 +45,7 @@ def parse_otp(line: str, context: Context) -> Fields:
             fields[name] = value_number
     _people(fields, document)
     if (latency_ms := number(document, "latency_ms")) is not None:
-        fields["event.duration"] = int(latency_ms * 1_000_000)
+        add_duration(fields, latency_ms * 1_000_000)
     if error := text(document, "error_code"):
         fields["error.code"] = error
     if message := text(document, "message"):

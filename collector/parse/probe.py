@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collector.parse.base import Context, is_ip, load_object, relate
+from collector.parse.base import Context, add_duration, is_ip, load_object, relate
 from collector.parse.json_fields import number, take_time, text
 from collector.parse.web import split_url
 from soc.errors import ParseError
@@ -46,7 +46,7 @@ def parse_probe(line: str, context: Context) -> Fields:
     if (host := text(document, "host")) and not is_ip(host):
         fields["destination.domain"] = host
     if (duration_ms := number(document, "duration_ms")) is not None:
-        fields["event.duration"] = int(duration_ms * 1_000_000)
+        add_duration(fields, duration_ms * 1_000_000)
     if kind in ("http", "https"):
         split_url(fields, str(fields["govsoc.probe.target"]))
     if (address := text(document, "address")) and is_ip(address):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from collector.base import Record
 from collector.parse.registry import Context, Parser, parser_of
-from collector.parse.time import iso_time
+from collector.parse.time import FIRST_MS, LAST_MS, iso_time
 from collector.privacy import Masked, Masker
 from collector.walk import LEAST
 from soc.errors import ConfigError, ParseError
@@ -44,7 +44,8 @@ def _context(zone: str, now_ms: int) -> Context:
 
 
 def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser: Parser | None = None) -> Event:
-    """The event of one record; a dead letter where it cannot be parsed. Never raises for any bytes.
+    """The event of one record; a dead letter where it cannot be parsed. Never raises for any bytes. Fields that
+    cannot be written as JSON, which no parser should make, are found where they are written: see `Stored.of`.
 
     A function of the record and its source; `now_ms` decides only on the year of times without one and on times in the future, and
     only `govsoc.subject.walk` on what the masker has seen before.
@@ -54,6 +55,13 @@ def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser
     if "\0" in text:
         text = text.replace("\0", "\\x00")
     masked = masker.mask(text.rstrip("\r\n"))
+    try:
+        return _read(record, masked, source, masker, now_ms, parser)
+    except Exception as error:  # noqa: BLE001 - one record must never stop the others
+        return _event(record, source, masked, 0, {}, f"parser failed: {type(error).__name__}")
+
+
+def _read(record: Record, masked: Masked, source: Source, masker: Masker, now_ms: int, parser: Parser | None) -> Event:
     fields, problem = _parse(masked, source, now_ms, parser)
     claimed = fields.get("@timestamp")
     ts = claimed if isinstance(claimed, int) else 0
@@ -64,21 +72,18 @@ def to_event(record: Record, source: Source, masker: Masker, now_ms: int, parser
             else "implausible time: more than a day ahead of the clock"
         )
         fields["event.created"] = iso_time(now_ms)
+        if not FIRST_MS <= ts <= LAST_MS:
+            del fields["@timestamp"]
+            claimed = None
     if masked.ids and (length := _walk(fields, masked, masker)) >= LEAST:
         fields["govsoc.subject.walk"] = length
     if "\\" in masked.text:
         _mask_again(fields, masker, [*fields])
     elif "%" in masked.text:
         _mask_again(fields, masker, fields.keys() & _DECODED)
-    if problem is not None:
-        fields["event.kind"] = PIPELINE_ERROR
-        fields["error.message"] = problem
-        ts = 0
     if isinstance(claimed, int):
         fields["@timestamp"] = iso_time(claimed)
-    if record.note:
-        fields["error.message"] = f"{problem}; {record.note}" if problem else record.note
-    return _event(record, source, masked, ts, fields)
+    return _event(record, source, masked, ts, fields, problem)
 
 
 def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -> tuple[Fields, str | None]:
@@ -92,8 +97,6 @@ def _parse(masked: Masked, source: Source, now_ms: int, parser: Parser | None) -
         return chosen(masked.text, _context(source.zone, now_ms)), None
     except (ParseError, ConfigError) as error:
         return {}, str(error)
-    except Exception as error:  # noqa: BLE001 - one record must never stop the others
-        return {}, f"parser failed: {type(error).__name__}"
 
 
 def _walk(fields: Fields, masked: Masked, masker: Masker) -> int:
@@ -126,7 +129,14 @@ def _mask_again(fields: Fields, masker: Masker, keys: Iterable[str]) -> None:
         fields.setdefault(name, fact)
 
 
-def _event(record: Record, source: Source, masked: Masked, ts: int, fields: Fields) -> Event:
+def _event(record: Record, source: Source, masked: Masked, ts: int, fields: Fields, problem: str | None) -> Event:
+    """`problem`: why it is a dead letter, which has no time."""
+    if problem is not None:
+        fields["event.kind"] = PIPELINE_ERROR
+        fields["error.message"] = problem
+        ts = 0
+    if record.note:
+        fields["error.message"] = f"{problem}; {record.note}" if problem else record.note
     identity = event_id(ts, source.id, record.position, masked.kind_text)
     dataset = fields.setdefault("event.dataset", source.type)
     if masked.facts:

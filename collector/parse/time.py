@@ -12,6 +12,9 @@ from soc.errors import ParseError
 from soc.model.calendar import DAY_MS
 
 MONTHS = {name: number for number, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
+# What `iso_time` can write and stores can read: years of four digits. A date that was never set is often 0001-01-01, and that of
+# Hanoi is the year 0 in UTC.
+FIRST_MS, LAST_MS = -30_610_224_000_000, 253_402_300_799_999
 
 
 @lru_cache(maxsize=1024)
@@ -21,7 +24,7 @@ def _iso_second(second: int) -> str:
 
 @lru_cache(maxsize=4096)  # access logs have whole seconds: many requests share theirs
 def iso_time(ts: int) -> str:
-    """The same as `soc.model.event.iso`, cached."""
+    """The same as `soc.model.event.iso`, cached; from `FIRST_MS` to `LAST_MS`."""
     return f"{_iso_second(ts // 1000)}{ts % 1000:03d}Z"
 
 

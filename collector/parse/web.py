@@ -10,7 +10,7 @@ import contextlib
 import re
 from urllib.parse import unquote
 
-from collector.parse.base import Context, add_source, is_ip, is_public, relate
+from collector.parse.base import Context, add_duration, add_source, is_ip, is_public, relate
 from collector.parse.procedure import FIELD, LIKELY, code_in
 from collector.parse.time import parse_clf
 from soc.errors import ParseError
@@ -192,8 +192,8 @@ def _tail(fields: Fields, tail: str) -> None:
 
 
 def _duration(fields: Fields, seconds: str) -> None:
-    with contextlib.suppress(ValueError, OverflowError):
-        fields["event.duration"] = round(float(seconds) * 1e9)
+    with contextlib.suppress(ValueError):
+        add_duration(fields, float(seconds) * 1e9)
 
 
 def _ssl_request(parts: list[str]) -> Fields:

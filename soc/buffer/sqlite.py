@@ -16,7 +16,7 @@ import sqlite3
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -116,7 +116,7 @@ class EventLog:
         with self._lock:
             self._check_space()
             new = 0
-            for day, group in _by_day(events):
+            for day, group in _by_day(event if isinstance(event, Stored) else Stored.of(event) for event in events):
                 new += self._append_day(day, [_row(event) for event in group])
             return new
 
@@ -280,9 +280,9 @@ def size_bytes(directory: Path) -> int:
     return total
 
 
-def _by_day(events: Sequence[Event | Stored]) -> Iterator[tuple[str, list[Event | Stored]]]:
+def _by_day(events: Iterable[Stored]) -> Iterator[tuple[str, list[Stored]]]:
     """The events of each day, oldest day first, undated ones before all."""
-    groups: dict[int, list[Event | Stored]] = {}
+    groups: dict[int, list[Stored]] = {}
     for event in events:
         number = event.ts // DAY_MS if event.ts else -1
         if number in groups:
@@ -293,6 +293,6 @@ def _by_day(events: Sequence[Event | Stored]) -> Iterator[tuple[str, list[Event 
         yield day_of(groups[number][0].id), groups[number]
 
 
-def _row(event: Event | Stored) -> Row:
-    id_, _, org, dataset, source, source_ip, doc = event if isinstance(event, Stored) else Stored.of(event)
+def _row(event: Stored) -> Row:
+    id_, _, org, dataset, source, source_ip, doc = event
     return id_, org, dataset, source, id_[:SLOT_DIGITS], source_ip, doc.decode()  # sqlite3 is slow to take bytes

@@ -17,7 +17,7 @@ from collector.parse.record import to_event, zone_of
 from collector.parse.registry import PARSERS, Parser, parse_any
 from collector.privacy import KEY_BYTES, Masked, Masker
 from soc.errors import ConfigError
-from soc.model.event import nested
+from soc.model.event import Event, nested, unwritable
 from soc.model.source import Source, Transport
 
 AUTO = "auto"
@@ -81,12 +81,20 @@ def _run(lines: Iterator[Record], source: Source, flat: bool, no_mask: bool) -> 
     dead = total = 0
     for record in lines:
         event = to_event(record, source, masker, time.time_ns() // 1_000_000, parser)
+        try:
+            document = _document(event, flat)
+        except TypeError:
+            event = unwritable(event)
+            document = _document(event, flat)
         total += 1
         dead += event.dead
-        document: object = event.fields if flat else nested(event.fields)
-        out.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+        out.write(document)
     out.flush()
     return dead, total
+
+
+def _document(event: Event, flat: bool) -> bytes:
+    return orjson.dumps(event.fields if flat else nested(event.fields), option=orjson.OPT_APPEND_NEWLINE)
 
 
 def _lines(file: str) -> Iterator[Record]:

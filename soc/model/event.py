@@ -61,7 +61,12 @@ class Stored(NamedTuple):
 
     @classmethod
     def of(cls, event: Event) -> Stored:
+        """As a dead letter where the fields cannot be written: one event must never stop the others."""
         id_, ts, org, dataset, fields = event
+        try:
+            doc = orjson.dumps(fields)
+        except TypeError:
+            return cls.of(unwritable(event))
         source, ip = fields.get("govsoc.source.id"), fields.get("source.ip")
         return cls(
             id_,
@@ -70,7 +75,7 @@ class Stored(NamedTuple):
             dataset,
             source if isinstance(source, str) else "",
             ip if isinstance(ip, str) else None,
-            orjson.dumps(fields),
+            doc,
         )
 
     @property
@@ -92,6 +97,27 @@ def event_id(ts: int, source: str, position: str, masked_line: str) -> str:
     """
     digest = hashlib.blake2b(f"{source}\0{position}\0{masked_line}".encode(errors="surrogatepass"), digest_size=10)
     return f"{ts:012x}{digest.hexdigest()}"
+
+
+def unwritable(event: Event) -> Event:
+    """The dead letter of an event with fields of which there is no JSON: numbers beyond 64 bits, half characters. Its reason names
+    them, and never says what was in them; the others are kept."""
+    fields: Fields = {name: value for name, value in event.fields.items() if _is_writable({name: value})}
+    lost = ", ".join(ascii(name) for name in event.fields if name not in fields)
+    known = fields.get("error.message")
+    reason = f"the parser made what cannot be stored of {lost}"
+    fields["event.kind"] = PIPELINE_ERROR
+    fields["error.message"] = f"{reason}; {known}" if known else reason
+    fields["event.id"] = id_ = f"{0:012x}{event.id[12:]}"
+    return Event(id_, 0, event.org, event.dataset, fields)
+
+
+def _is_writable(fields: Fields) -> bool:
+    try:
+        orjson.dumps(fields)
+    except TypeError:
+        return False
+    return True
 
 
 def possible_ids(ids: Iterable[str]) -> list[str]:

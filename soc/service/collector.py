@@ -112,8 +112,10 @@ def to_events(keys: KeyRing, source: Source, records: Sequence[Record]) -> list[
     events = []
     for record in records:
         event = to_event(record, source, masker, now, parser)
-        _TRAFFIC.count(event)
-        events.append(Stored.of(event))
+        stored = Stored.of(event)
+        if stored.ts:  # it may have become a dead letter only now
+            _TRAFFIC.count(event)
+        events.append(stored)
     telemetry.RECORDS.labels(source.transport).inc(len(events))
     telemetry.DEAD_LETTERS.inc(sum(event.dead for event in events))
     return events

@@ -20,7 +20,7 @@ from soc.buffer.progress import indexer_progress
 from soc.buffer.sqlite import EventLog, days
 from soc.errors import ConfigError
 from soc.locks import only_one
-from soc.model.event import Event
+from soc.model.event import Stored
 from soc.model.source import Source, Transport
 from soc.pipeline import Pipeline
 from soc.replay import Replay
@@ -58,8 +58,8 @@ def open_replay(
         pipeline = build_pipeline(settings, event_log, detections, tuning.now)
         masker = KeyRing(keys_dir(settings.data_dir)).masker(org)
 
-        def event_of(record: Record, reference_ms: int) -> Event:
-            return to_event(record, source, masker, min(reference_ms, now_ms()))
+        def event_of(record: Record, reference_ms: int) -> Stored:
+            return Stored.of(to_event(record, source, masker, min(reference_ms, now_ms())))
 
         relax_garbage_collection()
         read = partial(read_file, fingerprint=fingerprint, max_line_bytes=settings.collect.max_line_bytes)

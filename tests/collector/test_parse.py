@@ -6,24 +6,27 @@ import json
 import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 
+import orjson
 import pytest
-from hypothesis import example, given
+from effort import examples
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer import Typer
 from typer.testing import CliRunner
 
 from collector.base import Record
 from collector.parse import registry
-from collector.parse.base import Context
+from collector.parse.base import Context, add_duration
 from collector.parse.record import to_event, zone_of
 from collector.parse.registry import PARSERS, parse_any
-from collector.parse.time import parse_clf, parse_iso, parse_yearless
+from collector.parse.time import FIRST_MS, LAST_MS, iso_time, parse_clf, parse_iso, parse_yearless
 from collector.privacy import Masker
 from soc.cli.parse import parse
 from soc.errors import ConfigError, ParseError
-from soc.model.event import Event
+from soc.model.event import Event, Fields, Stored
 from soc.model.source import Source, Transport
 
 MASKER = Masker(b"k" * 32)
@@ -179,6 +182,14 @@ def test_a_failing_parser_is_a_dead_letter(monkeypatch: pytest.MonkeyPatch) -> N
     assert "0961234567" not in json.dumps(found.fields)
 
 
+def test_what_fails_behind_the_parser_is_a_dead_letter_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.PARSERS, "syslog", lambda line, context: {"@timestamp": NOW_MS, "message": line})
+    monkeypatch.setattr("collector.parse.record.iso_time", lambda ts: 1 // 0)
+    found = event("x", "syslog", note="cut at 5 of 9 bytes")
+    assert (found.dead, found.ts) == (True, 0)
+    assert found.fields["error.message"] == "parser failed: ZeroDivisionError; cut at 5 of 9 bytes"
+
+
 def test_an_implausible_time_keeps_both_times() -> None:
     line = '203.0.113.7 - - [{} +0000] "GET / HTTP/1.1" 200 1 "-" "-"'
     for claimed, iso in (
@@ -192,6 +203,119 @@ def test_an_implausible_time_keeps_both_times() -> None:
         assert found.fields["event.created"] == "2026-03-02T03:00:00.000Z"
         assert str(found.fields["error.message"]).startswith("implausible time")
     assert not event(line.format("03/Mar/2026:02:59:59")).dead
+
+
+@pytest.mark.parametrize(
+    ("line", "source_type"),
+    [
+        ('{"time":"0001-01-01T00:00:00","event":"verify","status":"ok"}', "otp.gateway"),
+        ('{"time":"9999-12-31T23:59:59-05:00","event":"verify","status":"ok"}', "otp.gateway"),
+        ('{"time":-99999999999999,"event":"verify","status":"ok"}', "otp.gateway"),
+        ('{"time":"0999-12-31T23:59:59Z","api":"hotich","status":200}', "lgsp.gateway"),
+        ('203.0.113.7 - - [01/Jan/0001:00:00:00 +0700] "GET / HTTP/1.1" 200 1 "-" "-"', "nginx.access"),
+        ("0001/01/01 00:00:00 [error] 1#1: x", "nginx.error"),
+        ("<13>1 0001-01-01T00:00:00+07:00 web01 x - - - y", "syslog"),
+    ],
+)
+def test_a_time_that_was_never_set_is_implausible_too(line: str, source_type: str) -> None:
+    """0001-01-01 in Hanoi is the year 0 in UTC, which no calendar here has."""
+    found = event(line, source_type)
+    assert str(found.fields["error.message"]).startswith("implausible time")
+    assert "@timestamp" not in found.fields, "no store reads it"
+    assert found.fields["event.created"] == "2026-03-02T03:00:00.000Z"
+
+
+def test_first_and_last_time_that_can_be_written() -> None:
+    assert (iso_time(FIRST_MS), iso_time(LAST_MS)) == ("1000-01-01T00:00:00.000Z", "9999-12-31T23:59:59.999Z")
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("nanoseconds", "expected"),
+    [
+        (0, 0),
+        (12_500_000.0, 12_500_000),
+        (2.3 * 1_000_000, 2_300_000),
+        (-5_000_000, -5_000_000),
+        ((1 << 63) - 1, (1 << 63) - 1),
+        (1 << 63, None),
+        (-(1 << 63), -(1 << 63)),
+        (-(1 << 63) - 1, None),
+        (1e19, None),  # orjson still writes it, no store takes it
+        (1e21, None),
+        (float("inf"), None),
+        (float("-inf"), None),
+        (float("nan"), None),
+    ],
+)
+def test_a_duration_that_no_store_can_keep_is_left_out(nanoseconds: float, expected: int | None) -> None:
+    fields: Fields = {}
+    add_duration(fields, nanoseconds)
+    assert fields.get("event.duration") == expected
+
+
+_INGRESS = (
+    '203.0.113.7 - - [02/Mar/2026:09:00:00 +0700] "GET / HTTP/1.1" 200 1 "-" "-" 89 {} '
+    "[mc-web-8080] [] 10.1.0.5:8080 59 0.001 200 529a007902362a5f"
+)
+
+
+@pytest.mark.parametrize(
+    ("source_type", "line", "unit_ns"),
+    [
+        ("otp.gateway", '{{"time":"2026-03-02T09:00:00","event":"dlr","latency_ms":{}}}', 1_000_000),
+        ("lgsp.gateway", '{{"time":"2026-03-02T09:00:00","api":"hotich","status":200,"duration_ms":{}}}', 1_000_000),
+        (
+            "probe.check",
+            '{{"time":"2026-03-02T09:00:00","kind":"tcp","target":"tcp://x:1","up":true,"duration_ms":{}}}',
+            1_000_000,
+        ),
+        ("nginx.access", _INGRESS, 1_000_000_000),
+    ],
+)
+def test_an_event_goes_without_a_duration_that_cannot_be(source_type: str, line: str, unit_ns: int) -> None:
+    for number, expected in (("2", 2 * unit_ns), ("0.5", unit_ns // 2), ("1000000000000000", None), ("9" * 25, None)):
+        found = event(line.format(number), source_type)
+        assert not found.dead
+        assert found.fields.get("event.duration") == expected
+    if source_type == "nginx.access":
+        assert found.fields["http.request.id"] == "529a007902362a5f"
+
+
+@cache
+def _golden_lines(source_type: str) -> list[str]:
+    cases = sorted((Path(__file__).parents[1] / "golden" / source_type).glob("*.log"))
+    lines = [line for case in cases for line in case.read_text(errors="replace").splitlines()]
+    return [line for line in lines if _NUMBER.search(line)]
+
+
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_EXTREMES = st.one_of(
+    st.sampled_from(["1e13", "1e15", "1e300", "1e400", "-1e15", "-1", "NaN", "0001", "-99999999999999", "٣" * 25]),
+    st.integers(-(10**30), 10**30).map(str),
+    st.integers(1, 400).map("9".__mul__),
+    st.integers(10**12, 10**30).map('"{}"'.format),
+)
+
+
+@pytest.mark.parametrize("source_type", sorted(PARSERS))
+@settings(max_examples=examples(2000))
+@given(st.data(), st.sampled_from(Transport))
+def test_whatever_a_number_is_the_event_can_be_stored(
+    source_type: str, data: st.DataObject, transport: Transport
+) -> None:
+    line = data.draw(st.sampled_from(_golden_lines(source_type)))
+    place = data.draw(st.sampled_from(list(_NUMBER.finditer(line))))
+    raw = line[: place.start()] + data.draw(_EXTREMES) + line[place.end() :]
+    source = Source("s1", "web01", "H42", source_type, transport)
+    found = to_event(Record(raw.encode(), "1"), source, MASKER, NOW_MS)
+    assert Stored.of(found).event == Event(*found[:4], orjson.loads(orjson.dumps(found.fields)))
+    assert not str(found.fields.get("error.message")).startswith("parser failed")
+    values = [item for value in found.fields.values() for item in (value if isinstance(value, list) else [value])]
+    assert all(-(1 << 63) <= value < 1 << 63 for value in values if isinstance(value, int))
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", str(found.fields.get("@timestamp", iso_time(0))))
 
 
 def test_identity_is_of_source_position_and_kind() -> None:
@@ -280,6 +404,20 @@ def test_parse_guesses_flat_and_unmasked(tmp_path: Path) -> None:
     assert result.exit_code == 0
     assert (one["event.dataset"], one["user.name"]) == ("linux.auth", "0961234567")
     assert (two["event.dataset"], two["@timestamp"]) == ("otp.gateway", "2026-03-02T09:00:00.000Z")
+
+
+def test_parse_goes_on_after_what_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def careless(line: str, context: Context) -> Fields:
+        return {"@timestamp": context.now_ms, "event.kind": "event", "process.pid": 1 << 70 if "x" in line else 1}
+
+    monkeypatch.setitem(registry.PARSERS, "syslog", careless)
+    result = RUNNER.invoke(app, ["--source-type", "syslog"], input="a\nx\nb\n")
+    documents = [json.loads(line) for line in result.stdout.splitlines()]
+    assert result.exit_code == 3
+    assert "1 of 3 records" in result.stderr
+    assert [document["event"]["kind"] for document in documents] == ["event", "pipeline_error", "event"]
+    assert documents[1]["error"]["message"] == "the parser made what cannot be stored of 'process.pid'"
+    assert documents[1]["event"]["original"] == "x"
 
 
 @pytest.mark.parametrize(
