@@ -39,7 +39,8 @@ _EVEN = 0.25  # of the usual width: that is as narrow as it makes a time of day
 _FAST, _TREND, _DAMPED = 0.3, 0.03, 0.8
 _WIDTH_GAIN, _MEAN_GAIN, _SIZE_GAIN = 0.004, 0.0005, 0.001
 _HALF = 10.0  # surprise, in powers of ten, whose score is a half
-_OUTLIER = 50.0  # mean distances that one value can move their mean, and what is expected next
+_OUTLIER = 50.0  # mean distances that one value can move their mean,
+_ALONE = 100.0  # and one that is farther off and alone what is expected next
 _TO_SIGMA = 1.25  # mean distance to standard deviation, of a normal distribution
 _SLOW_DAYS = 2.0  # half-life of the level
 _FADE_DAYS = 14.0  # and of rarities
@@ -279,8 +280,9 @@ class Scorer:
         mean, jump, height = self._mean, level, abs(y)
         size = abs(level)
         if clips and mean > 0.0:
-            # One value alone is hardly what comes next; where the one before was there, too, it may be.
-            most = (ABSURD if abs(difference) < 0.5 * size else _OUTLIER) * mean
+            most = ABSURD * mean
+            if size > _ALONE * mean and abs(difference) > 0.5 * size:  # nothing like it was before
+                most = _OUTLIER * mean
             jump = most if level > most else -most if level < -most else level
             size = min(size, _OUTLIER * mean)
         if clips and self._size > 0.0:
