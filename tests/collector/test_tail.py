@@ -567,7 +567,7 @@ class TestTrouble:
             sink.wait(300)
             for n in range(300):
                 (folder / f"{n}.log").unlink()
-            eventually(lambda: len(notes.notes["portal"]) <= 200)
+            eventually(lambda: "portal" in notes.notes and len(notes.notes["portal"]) <= 200)
 
 
 class TestReadFile:
