@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from api.surges import Declared
 from detector.series.definition import Measure
+from soc.errors import Busy, StoreUnavailable
 from soc.model.calendar import day_of
 from soc.model.org import EVERYTHING, Directory
 from soc.model.surge import Surge
@@ -49,5 +50,15 @@ class SurgeDoubts:
 def doubts_of(state: State, declared: Collection[Declared], now: int) -> Mapping[str, list[str]]:
     """By the id of the surge. Of what is over, or of others' organisations as well, nothing: who reads it could do nothing about it."""
     open_ = [one.surge for one in declared if one.whole and one.surge.until > now]
-    doubts = SurgeDoubts(state.organisations.directory(), state.anomalies, open_, day_of(now))
-    return {surge.id: doubts.of(surge) for surge in open_}
+    return told(state.organisations.directory(), state.anomalies, open_, day_of(now))
+
+
+def told(
+    directory: Directory, anomalies: SqliteAnomalies, surges: Collection[Surge], on: date
+) -> Mapping[str, list[str]]:
+    """By the id of the surge; nothing where series cannot be read: the surge is declared all the same."""
+    try:
+        doubts = SurgeDoubts(directory, anomalies, surges, on)
+        return {surge.id: doubts.of(surge) for surge in surges}
+    except (Busy, StoreUnavailable):
+        return {}

@@ -123,6 +123,9 @@ class Episode:
         side = self.side
         if side is not None and ts - side.began >= _longest(definition):
             self._go_on(definition, ts)
+            if ts < self.relearn:
+                learn(self.usual, definition, value, weight, season)
+                return None
         change, enough = definition.page.change or _CHANGES[definition.measure], threshold(definition)
         above, below = see(self.usual, definition, change, value, weight, season)
         most = enough / 2  # one bucket alone calls nobody
@@ -217,13 +220,16 @@ class Episode:
         return one
 
     def _go_on(self, definition: Definition, ts: int) -> None:
-        """It has lasted for long. Volumes and durations are compared with the last hour from now on; a share that has been called
-        about for a day is learned anew."""
+        """It has lasted for long. Where nobody was called, what was learned meanwhile is usual. Else volumes and durations are compared
+        with what comes from now on; a share that has been called about for a day is learned anew."""
         called = self.called
         self._end(ts)
+        self.high = self.low = None
+        if not called:
+            return
         if _follows(definition):
             self.usual.level = self.usual.mass = 0.0
-        elif called and ts - called >= max(_NORMAL_MS, _longest(definition)):
+        elif ts - called >= max(_NORMAL_MS, _longest(definition)):
             self.usual.level = self.usual.mass = 0.0
             self.usual.load = None
             self.relearn = ts + max(HOUR_MS, 60 * definition.bucket_ms if definition.by_load else 0)
@@ -237,7 +243,10 @@ class Episode:
             self.over, self.before = ts, self.called
         elif self.trial is not None:
             self.usual = self.trial
-        self.trial = self.high = self.low = None
+        other = (self.low if self.sign > 0 else self.high) if self.called else None
+        self.high = self.low = self.trial = None
+        if other is not None:  # what falls after a rise that was called
+            self.high, self.low = (other, None) if other.sign > 0 else (None, other)
         self.called, self.calm = 0, 0.0
 
 

@@ -71,7 +71,7 @@ class Probes:
         some, all_ = len(told), len(self._targets)
         if some == all_:
             return said
-        return f"{some} of {all_} targets are not probed, while all the others are probed as they should be: {said}"
+        return f"{some} of {all_} targets are not probed, the others are: {said}"
 
     def run(self, deliver: Deliver, stop: threading.Event) -> None:
         notes = self._checkpoints.load(self._id)

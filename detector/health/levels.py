@@ -150,7 +150,7 @@ class Levels:
         self._decided, self._counts.ahead = head["decided"], head["ahead"]
         self._counts.load(parts)
         # What was written before this was kept says it by what it counted.
-        before = dict.fromkeys(self._counts.were_good(self._decided), 0) if self._decided is not None else {}
+        before = dict.fromkeys(self._counts.were_good(self._decided + AHEAD), 0) if self._decided is not None else {}
         self._counts.good_since = head.get("good_since", before)
         self._episodes.load(parts.get("episodes", b"[]"))
         gone, self._absent = set[str](), {}
@@ -168,11 +168,10 @@ class Levels:
             return ()
         units = self._grouping()
         total, bad = units.sum(totals), units.sum(bads)
-        first = fired(total, bad, units.budgets)
-        for number in np.flatnonzero(first >= 0).tolist():
-            if self._counts.good_since.get(units.all[number].slo, minute + 1) > minute:
-                first[number] = -1
-        return self._episodes.decide(minute, units, (total, bad), (totals, bads), first)
+        since = self._counts.good_since
+        unproven = [number for number, unit in enumerate(units.all) if since.get(unit.slo, minute + 1) > minute]
+        total[:, unproven] = bad[:, unproven] = 0  # unknown: neither an alarm nor the end of one
+        return self._episodes.decide(minute, units, (total, bad), (totals, bads), fired(total, bad, units.budgets))
 
     def _grouping(self) -> Units:
         """Made anew when rows have come or gone."""

@@ -9,6 +9,7 @@ quotation marks.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from itertools import pairwise
@@ -26,6 +27,8 @@ _STEP_POINTS = 12  # times that the step is the median distance of
 _LATEST_MS = 253_402_300_799_000  # the year 9999
 _MILLISECONDS = 100_000_000_000  # numbers from here on are no seconds
 _OF_MANY = 1e9  # no file says of how many a ratio is: of so many that chance has no part in it
+
+_AFTER_QUOTE = re.compile(r'"[ \t]+(?=[,\r\n]|\Z)')
 
 Bad = Callable[[int, str], None]
 Some = Callable[[int, int], None]
@@ -104,7 +107,8 @@ def _quoted(line: str) -> list[str]:
     if len(line) > MAX_LINE:
         return []
     try:
-        return next(csv.reader((line.lstrip("\ufeff"),), skipinitialspace=True, strict=True), [])
+        tight = _AFTER_QUOTE.sub('"', line.lstrip("\ufeff"))
+        return next(csv.reader((tight,), skipinitialspace=True, strict=True), [])
     except csv.Error:
         return []
 

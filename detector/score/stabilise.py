@@ -50,7 +50,8 @@ def few(share: float, weight: float, expected: float) -> float:
     usual = _unratio(expected)
     near = (usual * weight + 0.375) / (weight + 0.75)  # no tangent is upright
     off = min(max(share, 0.0), 1.0) - usual
-    return expected + off / (2.0 * math.sqrt(near * (1.0 - near))) * weight / MANY
+    drawn = expected + off / (2.0 * math.sqrt(near * (1.0 - near))) * weight / MANY
+    return min(max(drawn, 0.0), math.pi / 2)  # the ends of the scale, beyond which a tangent leads
 
 
 def _latency(value: float, _: float) -> float:

@@ -112,7 +112,8 @@ def _of(model: type[Some], node: yaml.Node, path: Path, faults: list[RuleError])
 
 def _said(model: type[BaseModel], names: list[str], fault: ErrorDetails) -> str:
     """What is wrong, in words of YAML: who writes it need not know what a tuple is, or how our classes are called."""
-    template = _WORDS.get(fault["type"])
+    kind = fault["type"]
+    template = _WORDS.get(f"string_{kind}" if isinstance(fault["input"], str) and kind.startswith("too_") else kind)
     if template is None:
         return fault["msg"].removeprefix("Value error, ")
     return template.format(**{"form": _form(model, names), **fault.get("ctx", {})})

@@ -9,6 +9,7 @@ from detector.health.burn import PERIOD_DAYS
 from detector.health.definition import CONTENT
 from detector.health.definition import load as objectives
 from soc.cli.check import Check
+from soc.errors import Busy, StoreUnavailable
 from soc.service.declared import definitions_of
 from soc.service.levels import slo_dir
 from soc.service.people import declared
@@ -32,8 +33,11 @@ def observe_checks(settings: Settings) -> Iterator[Check]:
 def _never_good(settings: Settings, files: Mapping[str, str]) -> Iterator[Check]:
     """Objectives of which no event was good: what they say is worth nothing, or the service is down. They alarm nobody."""
     counted = Counter[str]()
-    for level in SqliteLevels(anomalies_file(settings.data_dir)).never_good():
-        counted[level.name] += level.total
+    try:
+        for level in SqliteLevels(anomalies_file(settings.data_dir)).never_good():
+            counted[level.name] += level.total
+    except (Busy, StoreUnavailable) as error:
+        yield Check("objectives", "bad", str(error), "see whether `soc observe` runs, and what it says of this file")
     for name, events in sorted(counted.items()):
         found = f"{name}: no event was ever good, of {events:,} in {PERIOD_DAYS} d; until one is, it alarms nobody"
         where = f" in {files[name]}" if name in files else ""

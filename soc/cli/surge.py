@@ -66,7 +66,7 @@ def add(
     """Declare a surge: the volumes that are expected of what it names are others, from its begin to its end."""
     from api import surges
     from api.directory import read_directory
-    from api.surge_doubts import SurgeDoubts
+    from api.surge_doubts import told
 
     new = surges.wanted(
         name,
@@ -83,7 +83,8 @@ def add(
     declared = surges.declare(stores, _me(), new, reason=reason, now=now)
     console().print(f"surge {declared.surge.id}: {_words(declared.surge)}")
     kept = SqliteAnomalies(settings.data_dir)
-    for doubt in SurgeDoubts(read_directory(stores.policies), kept, [declared.surge], day_of(now)).of(declared.surge):
+    doubts = told(read_directory(stores.policies), kept, [declared.surge], day_of(now))
+    for doubt in doubts.get(declared.surge.id, ()):
         console().print(f"note: {shown(doubt)}")
     kept.close()
 

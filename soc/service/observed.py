@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from detector.observe import Observer
 from detector.series.definition import Definition, Definitions
+from detector.series.key import OTHER
 from soc.backtest.run import Progress
 from soc.backtest.series import Cut, Found, Lack, Lacking, Plot, SeriesOutcome
 from soc.errors import ConfigError
@@ -141,7 +142,7 @@ class Trial:
                     yield Lacking(name, Lack.EVENT)
                 continue
             for at, field in enumerate(definition.group_by):
-                if not any(key[at] for key in keys[name] if key):
+                if OTHER not in keys[name] and not any(key[at] for key in keys[name]):
                     yield Lacking(name, Lack.GROUP, field)
             if not valued:
                 yield Lacking(name, Lack.VALUE, definition.field or "")

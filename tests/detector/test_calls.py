@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from detector.episode import Call, Side, threshold
+from detector.episode import Call, Episode, Side, threshold
 from detector.evidence import Usual, learn
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
@@ -398,6 +398,48 @@ def test_a_fall_after_a_rise_is_an_alert_of_its_own():
     alerts = {call.since: call.actual > call.expected for call in series.calls}
     assert list(alerts.values()) == [True, False]
     assert START + (WEEKS + 615) * MINUTE < max(alerts) <= START + (WEEKS + 622) * MINUTE
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_fall_from_a_rise_that_was_called_is_called_at_once(seed):
+    series, rng = Watched(definition("count", direction="both")), Random(seed)
+    for minute in range(WEEKS + 600):
+        series.see(minute, poisson(rng, 40 * day(minute)), 0)
+    for minute in range(WEEKS + 600, WEEKS + 608):
+        series.see(minute, 4 * poisson(rng, 40 * day(minute)), 0)
+    for minute in range(WEEKS + 608, WEEKS + 630):
+        series.see(minute, 0.2 * poisson(rng, 40 * day(minute)), 0)
+    fall = next(call for call in series.calls if call.actual < call.expected)
+    assert (fall.ts - START) // MINUTE - (WEEKS + 608) <= 4
+
+
+def test_an_hour_of_what_was_no_call_is_not_compared_with_the_season_after_it():
+    """A quiet day at a third of the usual: what came in the last hour is usual, whatever the evidence adds up to meanwhile."""
+    for seed in range(12):
+        series, rng = Watched(definition("count", direction="both")), Random(seed)
+        for minute in range(WEEKS + 400):
+            series.see(minute, poisson(rng, 15 * day(minute)), 0)
+        for minute in range(WEEKS + 400, WEEKS + 1400):
+            series.see(minute, poisson(rng, 15 * day(minute) * max(0.33, 1 - (minute - WEEKS - 400) / 200)), 0)
+        assert not series.calls
+
+
+@pytest.mark.parametrize("after", [0, 1, 5, 20])
+def test_a_share_that_is_learned_anew_is_so_after_a_restart(after):
+    what, rng = definition("ratio", direction="both"), Random(1)
+    shares = [
+        sum(rng.random() < (0.03 if n < DAY + 100 else 0.4) for _ in range(20)) / 20 for n in range(2 * DAY + 1100)
+    ]
+    one, other, calls, began = Episode(), Episode(), ([], []), 0
+    for n, share in enumerate(shares):
+        ts = START + n * MINUTE
+        for episode, told in zip((one, other), calls, strict=True):
+            told.append(episode.step(what, ts, share, 20.0, 0.0, 0.0, learning=n < DAY))
+        began = began or (n if one.relearn else 0)
+        if began and n == began + after:
+            other = Episode.load(other.dump())
+    assert began
+    assert calls[0] == calls[1]
 
 
 @pytest.mark.parametrize(("lasts", "called"), [(35, False), (36, True)])

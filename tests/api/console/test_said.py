@@ -60,8 +60,9 @@ FROM_ELSEWHERE = {
     *("alert", "incident", "organisation", "exception", "rule", "route", "silence"),
     *("exception %s", "rule %s", "%s: %s", "%s; %s", "%s (and %s more)"),
     *("no file matches %s", "nothing listens for sources of the kind %s", "%s ended by itself"),
-    "%s of %s targets are not probed, while all the others are probed as they should be: %s",
+    "%s of %s targets are not probed, the others are: %s",
     "%s NUL bytes skipped before this line",
+    *("is no regular file, and is not read", "the parser made what cannot be stored of %s"),
     *("Permission denied", "No such file or directory", "Is a directory", "Not a directory"),
     *("Connection refused", "Connection reset by peer", "No route to host", "Network is unreachable"),
     *("Name or service not known", "Temporary failure in name resolution"),
@@ -184,9 +185,9 @@ def test_no_text_is_too_long_or_too_deep():
 
 def test_a_probe_that_may_not_be_made_is_said_with_how_the_others_are():
     why = "tls://a.vn: 10.1.2.3 is not in collect.probe_networks, so it is not probed (and 1 more)"
-    text = f"2 of 12 targets are not probed, while all the others are probed as they should be: {why}"
+    text = f"2 of 12 targets are not probed, the others are: {why}"
     assert load_said("vi")(text) == (
-        "2 trên 12 mục tiêu không được thăm dò, các mục tiêu còn lại vẫn được thăm dò bình thường: "
+        "2 trên 12 mục tiêu không được thăm dò, các mục tiêu còn lại vẫn được thăm dò: "
         "tls://a.vn: 10.1.2.3 không nằm trong collect.probe_networks nên không được thăm dò (và 1 nữa)"
     )
 

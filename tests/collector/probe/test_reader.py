@@ -158,8 +158,7 @@ def test_a_probe_that_breaks_does_not_end_the_others(notes, sink, clock) -> None
         sink.wait(1)
         wait_for(lambda: reader.problem)
         assert reader.problem == (
-            "1 of 2 targets are not probed, while all the others are probed as they should be: "
-            "tcp://192.0.2.1:1: the probe failed: RuntimeError"
+            "1 of 2 targets are not probed, the others are: tcp://192.0.2.1:1: the probe failed: RuntimeError"
         )
 
 

@@ -52,7 +52,7 @@ def test_a_later_folder_wins(tmp_path: Path) -> None:
         ("objective: 99.5", "objective: .nan", "8: objective: "),
         ("system: mail", "system: fax", "3: system: is 'fax', and has to be one of portal"),
         ("good: event.outcome:success", "good: 'event.outcome:('", "7: good: is no search expression"),
-        ("good: event.outcome:success", "good: ''", "7: good: "),
+        ("good: event.outcome:success", "good: ''", "7: good: has fewer letters than 1"),
         ("datasets: [postfix]", "datasets: []", "5: datasets: "),
         ("datasets: [postfix]", "datasets: [postfix, 3]", "5: datasets.1: "),
         (

@@ -14,7 +14,7 @@ import pytest
 from detector.score import Kind, Point, Scorer
 from detector.score.budget import SLOT_MS, WEEK_SLOTS, Budget
 from detector.score.day import day_of
-from detector.score.stabilise import SCALES
+from detector.score.stabilise import SCALES, few
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 MONDAY = int(datetime(2025, 3, 3, tzinfo=VIETNAM).timestamp() * 1000)
@@ -170,6 +170,23 @@ def test_what_is_usual_of_a_ratio_is_its_share_however_few_there_are(share: floa
         scorer.step(MONDAY + n * STEP_MS, hits / events, events)
         usual.append(scorer.usual(MONDAY + n * STEP_MS))
     assert mean(usual[14 * DAY :]) == pytest.approx(share, abs=0.02)
+
+
+def test_few_of_a_ratio_stay_on_the_scale() -> None:
+    for weight in (0.5, 1.0, 8.0, 29.9):
+        for expected in (-0.3, 0.0, 0.1, 1.5, math.pi / 2, 2.0):
+            assert all(0 <= few(share, weight, expected) <= math.pi / 2 for share in (0.0, 0.4, 1.0))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_end_of_an_outage_surprises_less_of_a_ratio_of_few(seed: int) -> None:
+    chance, scorer, after = random.Random(seed), Scorer(60, Kind.RATIO, VIETNAM, 4), []
+    for n in range(4 * 1440):
+        hits = 0 if 5000 <= n < 5060 else sum(chance.random() < 0.99 for _ in range(29))
+        point = scorer.step(MONDAY + n * 60_000, hits / 29, 29)
+        if 5060 <= n < 5180:
+            after.append(point.score)
+    assert max(after) < 0.5
 
 
 def test_a_series_that_is_new_surprises_nobody() -> None:

@@ -131,6 +131,7 @@ def test_a_comma_between_quotation_marks_is_of_the_value_and_no_value_is_cut_at_
     lines[7] = '2026-03-01 00:06:00,"1.234,5"\n'
     lines[8] = '2026-03-01 00:07:00, "50.5","of the gate, north"\n'
     lines[9] = '2026-03-01 00:08:00,"1\n'
+    lines[11] = '"2026-03-01 00:10:00" ,"50.5" \n'
     lines[10] = '"2026-03-01 00:09:00,500","50.5"\n'
     scored, bad = _scored(lines)
     assert [number for number, _ in bad] == [6, 7, 8, 10]

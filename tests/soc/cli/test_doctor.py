@@ -108,3 +108,11 @@ def test_an_objective_of_which_no_event_was_ever_good_is_named_with_its_file(tmp
     (warning,) = [one for one in doctor(tmp_path) if one["name"] == "objectives" and one["state"] == "warn"]
     assert warning["found"].startswith("arrived: no event was ever good, of 2,000 in 28 d")
     assert f"check `good` in {own}" in warning["advice"]
+
+
+def test_a_damaged_database_of_series_hides_no_other_check(tmp_path):
+    open_stores(tmp_path)
+    anomalies_file(tmp_path).write_bytes(b"no database at all" * 1000)
+    said = doctor(tmp_path)
+    assert len(said) > 10
+    assert [one["state"] for one in said if one["name"] == "objectives"] == ["ok", "bad"]

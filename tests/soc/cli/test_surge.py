@@ -11,7 +11,7 @@ from soc.cli import build
 from soc.model.anomaly import Board, Counts, Progress, Series
 from soc.model.org import Organisation, OrgKind
 from soc.model.policy import Policy, PolicyKind
-from soc.store.anomalies import SqliteAnomalies
+from soc.store.anomalies import SqliteAnomalies, anomalies_file
 from soc.store.sqlite import open_stores
 
 TIME = ("--from", "2030-07-01", "--to", "2030-07-09T17:00")
@@ -78,6 +78,13 @@ def test_what_nobody_has_heard_of_is_noted_and_taken_all_the_same(run, tmp_path)
     assert "no volume of CU-DVC" in run(*words, "--system", "portal", "--service", "CU-DVC"), "of another system"
     assert "no volume of viettel" in run(*words, "--service", "viettel"), "of whom only a share is watched"
     assert len(run("list", "--json").splitlines()) == 4
+
+
+def test_a_surge_is_declared_where_series_cannot_be_read(run, tmp_path):
+    open_stores(tmp_path / "data")
+    anomalies_file(tmp_path / "data").write_bytes(b"no database at all" * 1000)
+    assert "surge " in run("add", "x", *TIME, "--factor", "2", "-m", "y", "--service", "no-such-service")
+    assert len(run("list", "--json").splitlines()) == 1
 
 
 def test_the_directory_says_which_organisations_there_are(run, tmp_path):

@@ -207,6 +207,14 @@ def test_definitions_that_found_nothing_are_named(settings, monkeypatch):
     ]
 
 
+def test_a_field_that_only_others_beyond_the_bound_have_is_not_called_missing(settings):
+    text = SLIPS.split("---")[2].replace("govsoc.otp.carier", "govsoc.otp.carrier") + "max_series: 1\n"
+    with opened(settings, text=text.replace("event.outcome, ", "")) as trial:
+        for _ in trial.run():
+            pass
+        assert trial.outcome().lacking == ()
+
+
 def test_where_there_was_no_event_nobody_is_at_fault(settings):
     with opened(settings, Scope(frozenset({"ninhbinh"}))) as trial:
         for _ in trial.run():
