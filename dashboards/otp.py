@@ -70,6 +70,7 @@ BOARD = Board(
                 ),
             ),
             (0.9, 0.7),
+            empty="at night nobody enters a code on the demo while the test looks",
         ),
         Panel(
             ("Biên nhận lỗi theo nhà mạng", "Failed receipts by carrier"),

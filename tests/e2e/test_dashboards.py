@@ -16,7 +16,7 @@ from dashboards.build import BOARDS, FOLDER
 pytestmark = pytest.mark.server
 ALLOWED = {" · ".join(panel.title): panel.empty for board in BOARDS for panel in board.panels if panel.empty}
 FILES = sorted(FOLDER.glob("*.json"))
-_PATIENCE_S = 300.0
+_PATIENCE_S = 600.0  # at night little happens on the demo
 
 
 @pytest.mark.parametrize("store", ["sqlite", "elasticsearch"], indirect=True)
