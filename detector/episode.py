@@ -243,11 +243,12 @@ class Episode:
             self.over, self.before = ts, self.called
         elif self.trial is not None:
             self.usual = self.trial
-        other = (self.low if self.sign > 0 else self.high) if self.called else None
-        self.high = self.low = self.trial = None
-        if other is not None:  # what falls after a rise that was called
-            self.high, self.low = (other, None) if other.sign > 0 else (None, other)
-        self.called, self.calm = 0, 0.0
+        # Of what was called only that side: what falls after a rise goes on.
+        if not self.called or self.sign > 0:
+            self.high = None
+        if not self.called or self.sign < 0:
+            self.low = None
+        self.trial, self.called, self.calm = None, 0, 0.0
 
 
 def is_harmless(strength: float, least: float) -> bool:

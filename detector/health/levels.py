@@ -149,9 +149,10 @@ class Levels:
             raise ValueError("it was kept by a clock that was far ahead")
         self._decided, self._counts.ahead = head["decided"], head["ahead"]
         self._counts.load(parts)
-        # What was written before this was kept says it by what it counted.
-        before = dict.fromkeys(self._counts.were_good(self._decided + AHEAD), 0) if self._decided is not None else {}
-        self._counts.good_since = head.get("good_since", before)
+        self._counts.good_since = head.get("good_since", {})
+        if "good_since" not in head and self._decided is not None:
+            # It was written before this was kept: what was counted says it.
+            self._counts.good_since = dict.fromkeys(self._counts.were_good(self._decided + AHEAD), 0)
         self._episodes.load(parts.get("episodes", b"[]"))
         gone, self._absent = set[str](), {}
         for name, meaning in head["slos"].items():

@@ -82,25 +82,14 @@ class Scorer:
             "_n",
             "_day",
             "_day_count",
+            "_day_events",
             "_start",
             "_middle",
             "_end",
             "_width",
         ),
         *("_caution", "_sum", "_sizes", "_weight", "_day_sum", "_slow", "_fast", "_trend", "_before", "_size", "_mean"),
-        *(
-            "_high",
-            "_low",
-            "_damp",
-            "_peak",
-            "_keep_peak",
-            "_ratio",
-            "_widths",
-            "_early",
-            "_unit",
-            "_value",
-            "_day_events",
-        ),
+        *("_high", "_low", "_damp", "_peak", "_keep_peak", "_ratio", "_widths", "_early", "_unit", "_value"),
     )
     WHOLE: ClassVar[tuple[str, ...]] = ("_last", "_late", "_first", "_slot", "_count", "_n", "_day", "_day_count")
     FLOATS: ClassVar[tuple[str, ...]] = (
@@ -129,9 +118,8 @@ class Scorer:
         self._count = self._day_count = 0
         self._start = self._middle = self._end = 0.0  # what the habit adds in these ten minutes
         self._width = self._caution = self._damp = 1.0
-        self._sum = self._sizes = self._weight = self._day_sum = self._day_events = (
-            0.0  # of these ten minutes, and of the day
-        )
+        self._sum = self._sizes = self._weight = 0.0  # of these ten minutes
+        self._day_sum = self._day_events = 0.0  # of the day
         self._slow = self._fast = self._trend = self._before = (
             0.0  # level of days, of minutes, its slope, and the last value
         )
@@ -194,11 +182,10 @@ class Scorer:
             self._late = 0
         if value is None or late or value - value != 0 or (self._ratio and not weight > 0):
             return self._unknown(ts_ms, habit, noise)
-        y = self._stabilise(value, weight)
         if noise:
             self._day_events += weight
-            if self._n and weight < MANY:
-                y = few(value, weight, habit + self._fast + self._trend)
+        is_few = noise and self._n and weight < MANY
+        y = few(value, weight, habit + self._fast + self._trend) if is_few else self._stabilise(value, weight)
         return self._judge(ts_ms, y, habit, noise)
 
     def _is_late(self, ts_ms: int) -> bool:
