@@ -252,6 +252,7 @@ def sign_in(page) -> None:
     page.fill("input[name=password]", PASSWORD)
     page.click("button.main")
     page.wait_for_selector("#queue")
+    page.wait_for_load_state()  # the queue is seen before its scripts have run
 
 
 def test_from_signing_in_to_a_closed_alert(page, province):
