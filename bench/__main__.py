@@ -25,6 +25,7 @@ LONG = (  # only when they are named
     "injected",
     "injected_entities",
     "injected_people",
+    "injected_soon",
     "pages",
 )
 ON_ELASTIC = ("elastic", "pages")

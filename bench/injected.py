@@ -50,7 +50,7 @@ def observe(seed: int, first: date, days: int, plan: list[Planned], rates: Rates
     tracks: dict[Key, Track] = {}
     watch = LevelWatch()
     wanted = {one.dataset for one in definitions.values()} | watch.datasets
-    events = _stored(world.entries(start + days * DAY_MS), wanted)
+    events = stored(world.entries(start + days * DAY_MS), wanted)
     while batch := list(islice(events, BATCH)):
         for closed in aggregator.feed(batch):
             _step(run, closed, tracks, world.incidents)
@@ -63,7 +63,7 @@ def observe(seed: int, first: date, days: int, plan: list[Planned], rates: Rates
     return run
 
 
-def _stored(entries: Iterable[Entry], datasets: set[str]) -> Iterator[Stored]:
+def stored(entries: Iterable[Entry], datasets: set[str]) -> Iterator[Stored]:
     for number, entry in enumerate(entries):
         if entry.stream in datasets:
             yield Stored.of(event_of(entry, "hungyen", number))
