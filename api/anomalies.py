@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from api.harmless import said
 from detector.explain import query_of
 from detector.level import Level, level_of
 from detector.ready import ready_of
 from detector.score.merge import RELEARNING_DAYS
-from detector.series.definition import Definition
+from detector.series.definition import Definition, readable
 from soc.errors import NotFound
 from soc.model.account import Account
 from soc.model.anomaly import Anomaly, Board, Reading, Series
@@ -32,7 +30,6 @@ MOST_HOURS = 8 * 24
 _BEFORE_MS, _AFTER_MS = 3 * HOUR_MS, HOUR_MS
 _SIMILAR = 3
 _LOOKED_AT = 200  # anomalies of the series before it
-NO_DEFINITION = "(gone)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +85,7 @@ class Detail:
 
 
 def definitions(state: State) -> dict[str, Definition]:
-    found = {}
-    for name, doc in state.anomalies.running()[0].items():
-        try:
-            found[name] = Definition.model_validate(doc)
-        except ValidationError:  # of another govsoc, which has not been started since
-            continue
-    return found
+    return readable(state.anomalies.running()[0])
 
 
 def detail(state: State, anomaly: Anomaly, scope: Scope) -> Detail:

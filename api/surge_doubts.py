@@ -7,7 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from api.surges import Declared
-from detector.series.definition import Measure
+from detector.series.definition import readable
 from soc.errors import Busy, StoreUnavailable
 from soc.model.calendar import day_of
 from soc.model.org import EVERYTHING, Directory
@@ -24,8 +24,8 @@ class SurgeDoubts:
     def __init__(self, directory: Directory, anomalies: SqliteAnomalies, surges: Collection[Surge], on: date) -> None:
         self._directory, self._on = directory, on
         self._orgs = {board.org for board in anomalies.counts(EVERYTHING)}
-        running, _ = anomalies.running()
-        self._systems = {name: doc["system"] for name, doc in running.items() if Measure(doc["measure"]).is_volume}
+        running = readable(anomalies.running()[0])
+        self._systems = {name: one.system for name, one in running.items() if one.measure.is_volume}
         self._named = anomalies.named({name for surge in surges for name in surge.services})
 
     def of(self, surge: Surge) -> list[str]:
@@ -48,17 +48,18 @@ class SurgeDoubts:
 
 
 def doubts_of(state: State, declared: Collection[Declared], now: int) -> Mapping[str, list[str]]:
-    """By the id of the surge. Of what is over, or of others' organisations as well, nothing: who reads it could do nothing about it."""
-    open_ = [one.surge for one in declared if one.whole and one.surge.until > now]
-    return told(state.organisations.directory(), state.anomalies, open_, day_of(now))
+    """See `told`."""
+    return told(state.organisations.directory(), state.anomalies, declared, now)
 
 
 def told(
-    directory: Directory, anomalies: SqliteAnomalies, surges: Collection[Surge], on: date
+    directory: Directory, anomalies: SqliteAnomalies, declared: Collection[Declared], now: int
 ) -> Mapping[str, list[str]]:
-    """By the id of the surge; nothing where series cannot be read: the surge is declared all the same."""
+    """By the id of the surge. Of what is over, or of others' organisations as well, nothing: who reads it could do nothing about it.
+    Nothing where series cannot be read, either: the surge is declared all the same."""
+    surges = [one.surge for one in declared if one.whole and one.surge.until > now]
     try:
-        doubts = SurgeDoubts(directory, anomalies, surges, on)
+        doubts = SurgeDoubts(directory, anomalies, surges, day_of(now))
         return {surge.id: doubts.of(surge) for surge in surges}
     except (Busy, StoreUnavailable):
         return {}

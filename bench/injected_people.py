@@ -11,7 +11,7 @@ from collections import Counter
 from zoneinfo import ZoneInfo
 
 from bench.collected import events_of
-from bench.injected import HELD_OUT, midnight
+from bench.injected import HELD_OUT, label, midnight
 from bench.injected_entities import DAYS, FIRST, SCENES, Scene, Tally, planned
 from detector.people.definition import load
 from detector.people.watch import Watch
@@ -46,7 +46,7 @@ def shown(scene: Scene, seed: int) -> tuple[list[Unusual], list[Incident], float
 
 def main(seeds: tuple[int, ...] = HELD_OUT[:1]) -> list[tuple[str, str]]:
     relax_garbage_collection()  # as the observer does
-    figures = [("seeds", ", ".join(map(str, seeds)))]
+    figures = [(label(seeds), ", ".join(map(str, seeds)))]
     for scene in SCENES:
         tally, kinds, speeds = Tally(), Counter[str](), []
         for seed in seeds:

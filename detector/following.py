@@ -78,7 +78,8 @@ class Following:
     def join(self, board: Board, start: int) -> None:
         """Series that are there already when others end in their organisation go on with the sum. What came before cannot be corrected
         any more: it would be judged again without them."""
-        ended = [code for at, code in self._merges(board.org) if start <= at < start + board.width]
+        since, board.merged_to = board.merged_to or start, start + board.width  # in a silence no bucket is closed
+        ended = [code for at, code in self._merges(board.org) if since <= at < board.merged_to]
         if not ended:
             return
         tracks = self.of(board)
@@ -93,6 +94,10 @@ class Following:
                 self.rows.invalidate(series.id, start)
                 self.rows.snapshots[series.id, start - 1] = track.dump()
                 board.floor = start
+
+    def ended(self, org: str, before: int) -> list[str]:
+        """The organisations that this one took over from before then (ms)."""
+        return [code for at, code in self._merges(org) if at < before]
 
     def before(self, board: Board, series: Series, start: int) -> tuple[Track, int]:
         """The track as it was before this bucket or earlier, and the time (ms) of the last bucket in it."""

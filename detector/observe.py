@@ -22,7 +22,7 @@ from detector.following import Following, Told, step
 from detector.heir import Merges
 from detector.score import Point
 from detector.series.aggregate import LATENESS_MS, MOST_SERIES, Aggregator
-from detector.series.board import Board, Closed, series_of
+from detector.series.board import VANISHED_MS, Board, Closed, series_of
 from detector.series.definition import Definition
 from detector.series.late import Counted
 from detector.series.meter import Reading
@@ -30,6 +30,7 @@ from detector.together import Together
 from detector.track import Track
 from soc.model.anomaly import Anomaly, Counts, Kept, Progress, Series, half, pack, series_id
 from soc.model.anomaly import Board as Place
+from soc.model.calendar import DAY_MS
 from soc.model.event import Stored
 from soc.model.finding import Finding
 from soc.model.surge import Expected, Surges
@@ -143,6 +144,8 @@ class Observer:
         board, start = closed.board, closed.start
         called = self._correct(board, closed.late) if closed.late else []
         self._following.join(board, start)
+        if start % DAY_MS < board.width:
+            self._forget_silent(board.org, start - VANISHED_MS)
         if closed.readings is None:
             return self._say(board, called)
         place, tracks = board.place, self._following.of(board)
@@ -165,6 +168,12 @@ class Observer:
                 self._following.rows.snapshots[series.id, start] = track.dump()
         self._following.rows.put(place, start, bytes(row))
         return self._say(board, called)
+
+    def _forget_silent(self, org: str, since: int) -> None:
+        """Where no bucket is closed any more no series vanishes: of datasets of the organisation, and of those it took over from."""
+        for board in self._aggregator.silent([org, *self._following.ended(org, since)], since):
+            board.vanish()
+            self._following.of(board)
 
     def _begin_anew(self, board: Board, series: Series, error: ArithmeticError) -> None:
         log.warning("a series begins anew: its values cannot be judged", series=series.id, reason=str(error))

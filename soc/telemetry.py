@@ -117,6 +117,10 @@ CANARIES = Gauge(
     ["life"],
 )
 CANARY_FAILURES = Counter("soc_detector_canary_failures_total", "Times that canaries could not be sent.")
+UNREAD_FINDINGS = Counter(
+    "soc_detector_unread_findings_total",
+    "Files of what others have found that could not be read and are put aside as *.bad.",
+)
 READY = Gauge("soc_detector_ready", "1 once the rules are loaded and the detector reads the event log.")
 CAPPED = Total("soc_detector_capped_events_total", "Events that correlations forgot because a group outgrew its bound.")
 CROWDED = Total(
@@ -142,7 +146,9 @@ SERIES_LOST = Total(
     "soc_observer_late_events_total",
     "Events that no bucket took: too late, of an unknown bucket, no room for their ids or series, or a time not to be believed.",
 )
-SERIES_FAULTS = Gauge("soc_observer_definition_faults", "What is wrong with definitions of series and of entities.")
+SERIES_FAULTS = Gauge(
+    "soc_observer_definition_faults", "What is wrong with definitions of series, of entities and of objectives."
+)
 ANOMALIES = Counter("soc_observer_findings_total", "Buckets of anomalies that were handed to the detector.")
 UNUSUAL = Counter("soc_observer_unusual_total", "Times that an entity behaved unusually and was shown.")
 ENTITIES = Gauge("soc_observer_entities", "Entities that are known.")

@@ -1,4 +1,4 @@
-"""Values as they are kept, and reasons as they are read."""
+"""Values as they are kept."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import cast
 
-from detector.entities.item import Kind, Why
-
 MAX_VALUE = 160  # characters of a value; of a longer one there is the beginning and a digest
 _CUT = re.compile(r"(.+)\.{3}[0-9a-f]{12}", re.DOTALL)
 MAX_LIST = 16  # values of a list
-_SHOWN = 80
 _NUMBER = re.compile(r"(\d{1,15})(\D{0,12})\Z", re.ASCII)  # /ho-so/H27.55-260301-0012, ma-12.pdf
 Values = list[tuple[int, str]]  # place of the field, text
 
@@ -61,41 +58,3 @@ def several(values: list[object]) -> Iterator[str]:
     """Those of a list, each once; what is no scalar is left out."""
     seen = {kept(value) for value in values[:MAX_LIST] if isinstance(value, str | int | float)}
     return iter(sorted(seen))
-
-
-def worded(why: Why, minutes: int) -> str:
-    """The reason as an English sentence. `minutes`: how long a bucket is. The console words it in its own languages."""
-    value = why.value if len(why.value) <= _SHOWN else why.value[:_SHOWN] + "..."
-    actual, expected, peers = f"{why.actual:,.0f}", _number(why.expected), _number(why.peers)
-    usual = f"usual {expected}, others {peers}"
-    match why.kind:
-        case Kind.EVENTS:
-            return f"{actual} events in {minutes} minutes ({usual})"
-        case Kind.COUNT:
-            return f"{actual} events with {why.field} = {value} in {minutes} minutes ({usual})"
-        case Kind.SHARE:
-            part, usual = why.actual * why.of, f"usual {why.expected:.1%}, others {why.peers:.1%}"
-            return f"{part:,.0f} of {why.of:,} events ({why.actual:.0%}) have {why.field} = {value} ({usual})"
-        case Kind.DISTINCT:
-            return f"{actual} different {why.field} in {minutes} minutes ({usual})"
-        case Kind.FRESH:
-            return f"{actual} {why.field} that it never had, in {minutes} minutes ({usual})"
-        case Kind.NEXT:
-            return f"{actual} times a {why.field} whose number follows another one's, in {minutes} minutes ({usual})"
-        case Kind.EVENTS_DAY:
-            return f"{actual} events since the day began ({usual} on a whole day)"
-        case Kind.DISTINCT_DAY:
-            return f"{actual} different {why.field} since the day began ({usual} on a whole day)"
-        case Kind.TRAVEL:
-            own = f"{why.expected:.1%} of its active periods" if why.expected else "never before"
-            return f"from {actual} places within an hour by {why.field}: {value} (more than one: {own}; others {why.peers:.1%})"
-        case Kind.HOUR:
-            return f"active around {value}, {why.expected:.0%} as often as at its usual hours (others: {why.peers:.0%})"
-        case Kind.RARE:
-            own = f"in {why.expected:.1%} of its active periods" if why.expected else "never before"
-            others = f"{why.peers:.1%} of the others have had it" if why.peers else "nobody else has had it"
-            return f"{why.field} = {value}: {own}; {others}"
-
-
-def _number(count: float) -> str:
-    return f"{count:,.0f}" if count >= 10 else f"{count:.1f}"

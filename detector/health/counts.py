@@ -24,7 +24,6 @@ IN_MINUTES = 6 * HOUR  # windows up to here are exact to the minute
 _BY_MINUTE = [window for window in WINDOWS if window <= IN_MINUTES]
 _BY_HOUR = [window for window in WINDOWS if window > IN_MINUTES]
 _NAME = 128  # letters of a name that are kept
-_FEWEST = 50  # rows that an organisation may have, however many there are
 _FOLDED = 16  # rows at a time that are counted together, to make room for others
 
 
@@ -38,7 +37,8 @@ class Key(NamedTuple):
 
 
 class Counts:
-    """At most `rows` rows in all and `own` an organisation and objective; what is beyond is counted in one row under `OTHER`.
+    """At most `rows` rows in all and `own` an organisation and objective; what is beyond is counted in one row under `OTHER`, which each
+    organisation has of an objective however many there are.
 
     Names are what clients send, so nobody's may take the room of others: once there is none left, an organisation that has less than
     its fair share gets it from the one that has most, whose quietest rows are counted together from then on.
@@ -200,14 +200,14 @@ class Counts:
         if len(self._rows) < self._most:
             return True
         orgs = sum(1 for held in self._of_org.values() if held) + (not self._of_org[key.org])
-        fair = max(_FEWEST, self._most // orgs)
+        fair = max(self._most // orgs, 1)
         if self._of_org[key.org] >= fair:
             return False
         biggest, held = max(self._of_org.items(), key=lambda one: (one[1], one[0]))
         if held > fair:
             own = [row for other, row in self._rows.items() if other.org == biggest]
             self._fold(own, min(_FOLDED, held - fair))
-        return len(self._rows) < self._most or self._of_org[key.org] < _FEWEST
+        return len(self._rows) < self._most
 
     def _fold(self, rows: Sequence[int], count: int) -> None:
         """Count the quietest of these rows with the rest of their objective from now on, what they have so far included."""

@@ -60,14 +60,9 @@ class Slo:
 
 
 def load(folders: Sequence[Path] = (CONTENT,)) -> tuple[list[Slo], list[RuleError]]:
-    """The objectives of these folders (`*.yml`, at any depth), by name, and what is wrong with those that are left out. One of a
-    later folder replaces the one of that name in an earlier one."""
-    found: dict[str, Objective] = {}
-    faults: list[RuleError] = []
-    for folder in folders:
-        here, wrong = declared(Objective, [folder])
-        found |= here
-        faults += wrong
+    """The objectives of these folders, by name, and what is wrong with those that are left out; see `declared`."""
+    found, wrong = declared(Objective, folders)
+    faults = [*wrong]
     if len(found) > MAX_SLOS:
         faults.append(RuleError(f"{len(found)} objectives, the first {MAX_SLOS} by name run", folders[-1]))
     return [_slo(found[name]) for name in sorted(found)[:MAX_SLOS]], faults

@@ -78,6 +78,7 @@ class Ring:
 
     def clear(self, row: int) -> None:
         """The row is to count something else from now on."""
+        self._room(row + 1)
         held = self._counts[:, 0, row] > 0
         self._counts[:, :, row] = 0
         self._touched.update(self._at[held].tolist())

@@ -71,5 +71,5 @@ class Declared:
 
 
 def load(folders: Iterable[Path] = (CONTENT,)) -> Declared:
-    """Those of these folders (`*.yml`, at any depth). Of two with one name the first holds, and the other is a fault."""
+    """Those of these folders; see `declared`."""
     return Declared(*declared(People, folders))

@@ -24,14 +24,14 @@ from typing import ClassVar
 
 from detector.score.state import blank
 
-SLOT_MS = 1_800_000
-WEEK_SLOTS = 336
+HALF_HOUR_MS = 1_800_000
+WEEK_HALF_HOURS = 336
 _LOW = 0.25
 _PER_OCTAVE = 8
 BINS = 64  # up to 0.25 * 2^8, more than four surprises are together
 _TO_BIN = _PER_OCTAVE / math.log(2)
 _SHIFT = -math.log(_LOW) * _TO_BIN
-_KEEP = 0.5 ** (1 / (8 * WEEK_SLOTS))  # of a half hour, for each that follows: a half-life of eight weeks
+_KEEP = 0.5 ** (1 / (8 * WEEK_HALF_HOURS))  # of a half hour, for each that follows: a half-life of eight weeks
 _FEWEST = 24  # half hours before the first alarm
 _SETTLED = 200  # from here on the threshold is made anew every fourth half hour only
 _BODY, _HIGH = 0.5, 0.1
@@ -85,7 +85,7 @@ class Budget:
 
     def judge(self, ts_ms: int, surprise: float) -> bool:
         """Whether this alarms. Times never fall."""
-        slot = ts_ms // SLOT_MS
+        slot = ts_ms // HALF_HOUR_MS
         if slot != self.slot:
             self._turn(slot)
         if surprise > self.top:
@@ -129,7 +129,7 @@ class Budget:
                 self.counts[k] *= keep
         every, without = self.counts[BINS:], self.counts[:BINS]
         run = min((self.beyond + _PRIOR_RUNS) / (self.begun + _PRIOR_RUNS), _LONGEST_RUN)
-        rest = _INCIDENTS / WEEK_SLOTS  # is no part of the body
+        rest = _INCIDENTS / WEEK_HALF_HOURS  # is no part of the body
         body, high = (_exceeded(without, max(exceed - rest, 0.0) / (1 - rest)) for exceed in (_BODY, _HIGH))
         slope = (high - body) / math.log(_BODY / _HIGH)
 
@@ -138,8 +138,8 @@ class Budget:
             tail = high + part * (slope * max(math.log(_HIGH / (share * run)), 0.0))
             return self._bounded(tail, share, every)
 
-        self.unusual = reached(_INCIDENTS / WEEK_SLOTS, 1.0)
-        self.threshold = reached(self.alarms / WEEK_SLOTS, _SHORTER)
+        self.unusual = reached(_INCIDENTS / WEEK_HALF_HOURS, 1.0)
+        self.threshold = reached(self.alarms / WEEK_HALF_HOURS, _SHORTER)
 
     def _bounded(self, tail: float, share: float, every: array[float]) -> float:
         """By what was counted so far."""

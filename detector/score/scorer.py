@@ -138,7 +138,7 @@ class Scorer:
         return scorer
 
     def usual(self, ts_ms: int, *, before: bool = False) -> float:
-        """What is usual at this time (of the half hour of the last value), whatever the last hours were like; `before`: what was three
+        """What is usual at this time (of the ten minutes of the last value), whatever the last hours were like; `before`: what was three
         days ago."""
         place = min(max((ts_ms / SLOT_MS - self._slot) * 2, 0.0), 2.0)
         ends = (self._start, self._middle) if place < 1 else (self._middle, self._end)

@@ -92,12 +92,12 @@ def _rows(lines: Iterable[str], zone: tzinfo, bad: Bad) -> Iterator[tuple[str, i
             ts_ms = read(text)
             value = None if shown.lower() in _UNKNOWN else float(shown)
             if value is not None and not isfinite(value):
-                raise ValueError("float is beyond what can be counted with")
-        except (ValueError, IndexError, OverflowError) as error:
+                raise ValueError(shown)
+        except (ValueError, IndexError, OverflowError):
             if number == 1 and len(cells) > 1 and not _begins_with_a_time(cells, read):
                 at_time, at_value = _columns(cells)
             elif line.strip() or number == 1:
-                bad(number, _fault(line, cells, at_time, at_value, error))
+                bad(number, _fault(line, cells, at_time, at_value, read))
             continue
         yield (text if plain or "," not in text else f'"{text}"'), ts_ms, shown, value
 
@@ -115,8 +115,12 @@ def _quoted(line: str) -> list[str]:
 
 def _begins_with_a_time(cells: list[str], read: Callable[[str], int]) -> bool:
     """Then the first line is no names of columns but data, whose value is no number."""
+    return _is_time(cells[0].strip(' "\ufeff'), read)
+
+
+def _is_time(text: str, read: Callable[[str], int]) -> bool:
     try:
-        read(cells[0].strip(' "\ufeff'))
+        read(text)
     except (ValueError, OverflowError):
         return False
     return True
@@ -129,14 +133,14 @@ def _columns(names: list[str]) -> tuple[int, int]:
     return at_time, at_value
 
 
-def _fault(line: str, cells: list[str], at_time: int, at_value: int, error: Exception) -> str:
+def _fault(line: str, cells: list[str], at_time: int, at_value: int, read: Callable[[str], int]) -> str:
     if len(line) > MAX_LINE:
         return f"longer than {MAX_LINE} characters"
     if not cells and '"' in line:
         return "a quotation mark that is not closed, or has something beside it"
     if len(cells) <= max(at_time, at_value):
         return f"{len(cells)} column{'s' * (len(cells) != 1)} where a time and a value are expected"
-    what = "value" if "float" in str(error) else "time"
+    what = "value" if _is_time(cells[at_time].strip(' "'), read) else "time"
     cell = cells[at_value if what == "value" else at_time]
     comma = ": a decimal point is expected, and no comma" if what == "value" and "," in cell else ""
     return f"{cell[:40]!r} is no {what}{comma}"

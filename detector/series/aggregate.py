@@ -6,7 +6,7 @@ inside the lateness; what is later still is counted as lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -68,6 +68,12 @@ class Aggregator:
             if place is not None:
                 yield from place.boards
 
+    def silent(self, orgs: Collection[str], since: int) -> Iterator[Board]:
+        """Those of these organisations that have series, and of whose dataset nothing was heard since then (ms)."""
+        for (org, _), place in self._watched.items():
+            if place is not None and org in orgs and place.lane.newest < since:
+                yield from (board for board in place.boards if board.slots)
+
     def dump(self) -> dict[LaneKey, Any]:
         return {
             key: [
@@ -120,6 +126,8 @@ class Aggregator:
                 board.closed_to = board.closed_to or ts - ts % board.width
         believed = lane.hear(source, ts, self._lateness)
         if believed is False:
+            for board in place.boards:
+                board.leave_out(fields)
             return ()
         if believed is None:
             back = [board.go_back_to(ts) for board in place.boards]

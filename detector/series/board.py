@@ -64,6 +64,7 @@ class Board:
         self.few: dict[int, Few] = {}  # per slot
         self.closed_to = 0  # buckets that start before this are closed
         self.floor = 0  # where the clock went back to: what was before cannot be corrected any more
+        self.merged_to = 0  # mergers before this have been followed; 0: it is not known
         self.lost = 0  # events that no bucket took
         self.beyond: hll_sketch | None = None  # keys that had no room
         self._room, self._lateness = room, lateness_ms
@@ -90,6 +91,10 @@ class Board:
                 self.heard[slot] = start
         self.meter.add(cell, fields)
 
+    def leave_out(self, fields: Fields) -> None:
+        """An event whose time is not believed."""
+        self.lost += self.where is None or self.where(fields)
+
     def close(self, known: bool) -> Closed:
         """The next bucket. `known`: its source spoke all through it."""
         start = self.closed_to
@@ -114,16 +119,19 @@ class Board:
 
     def go_back_to(self, ts: int) -> Closed:
         """The clock of the events was wrong, and is right now."""
-        self.closed_to = self.floor = ts - ts % self.width
-        self.cells.clear()
-        self.few.clear()
+        self.closed_to = self.floor = self.merged_to = ts - ts % self.width
+        self._drop_open()
         if self.late is not None:
-            self.lost += self.late.drop()
             self.late.go_back(self.closed_to)
-        self.lost += self.joined.clear() if self.joined is not None else 0
         self.heard = [min(one, self.closed_to) for one in self.heard]
         self.born = [min(one, self.closed_to) for one in self.born]
         return Closed(self, self.closed_to, None, {}, back=True)
+
+    def vanish(self) -> None:
+        """All series, of which nothing was heard for so long, and what is in open buckets with them."""
+        for key, slot in list(self.slots.items()):
+            self._vanish(slot, key)
+        self._drop_open()
 
     @property
     def waits_to(self) -> int:
@@ -172,6 +180,7 @@ class Board:
             "few": few,
             "to": self.closed_to,
             "floor": self.floor,
+            "merged": self.merged_to,
             "lost": self.lost,
             "cells": cells,
             "behind": self.late.dump() if self.late is not None else None,
@@ -184,6 +193,7 @@ class Board:
         for slot, key, born, heard in saved["slots"]:
             self.put(slot, tuple(key), born, heard)
         self.closed_to, self.lost, self.floor = saved["to"], saved["lost"], saved.get("floor", 0)
+        self.merged_to = saved.get("merged", 0)
         self.cells = {start: {slot: self.meter.load(cell) for slot, cell in some} for start, some in saved["cells"]}
         self.few = {slot: (since, self.meter.load(cell)) for slot, since, cell in saved["few"]}
         if self.late is not None and saved.get("behind"):
@@ -192,6 +202,13 @@ class Board:
         if self.joined is not None:
             self.joined.load(saved.get("joined", []))
         self.beyond = hll_sketch.deserialize(saved["beyond"]) if saved["beyond"] else None
+
+    def _drop_open(self) -> None:
+        self.cells.clear()
+        self.few.clear()
+        if self.late is not None:
+            self.lost += self.late.drop()
+        self.lost += self.joined.clear() if self.joined is not None else 0
 
     def _asked(self, cells: dict[int, Any]) -> int:
         """How many events there are in buckets that are thrown away, if they are of a joined board."""

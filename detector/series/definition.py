@@ -9,12 +9,22 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from detector.series.document import BY_HAND, parsed, read
 from detector.series.key import CLASS
@@ -215,6 +225,14 @@ class Definition(Named):
 Some = TypeVar("Some", bound=Named)
 
 
+class _OfFile(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+Placed = TypeVar("Placed", bound=_OfFile)
+
+
 @dataclass(frozen=True, slots=True)
 class Definitions:
     """Those that can be used, by name, and what is wrong with the others."""
@@ -224,7 +242,7 @@ class Definitions:
 
 
 def load(folders: Iterable[Path] = (CONTENT,)) -> Definitions:
-    """The definitions of these folders (`*.yml`, at any depth). Of two with one name the first holds, and the other is a fault."""
+    """The definitions of these folders; see `declared`."""
     return Definitions(*declared(Definition, folders))
 
 
@@ -237,19 +255,36 @@ def loads(text: str, name: str) -> Definitions:
 
 
 def instead(now: Definitions, before: Definitions) -> Definitions:
-    """What was read again, and of files that have a fault now what ran from them and is missing."""
-    broken = {str(fault.path) for fault in now.faults}
-    left = {name: one for name, one in before.by_name.items() if one.path in broken and name not in now.by_name}
-    return Definitions({**now.by_name, **left}, now.faults)
+    """What was read again, and of files that have a fault now what ran from them and is missing, or is another file's of that name."""
+    return Definitions(gone_on(now.by_name, before.by_name, now.faults), now.faults)
+
+
+def gone_on(now: Mapping[str, Placed], before: Mapping[str, Placed], faults: Iterable[RuleError]) -> dict[str, Placed]:
+    """As `instead`, of another kind of document."""
+    broken = {str(fault.path) for fault in faults}
+    left = {name: one for name, one in before.items() if one.path in broken}
+    return {**now, **{name: one for name, one in left.items() if name not in now or now[name].path != one.path}}
+
+
+def readable(docs: Mapping[str, Any]) -> dict[str, Definition]:
+    """Of definitions that are kept as documents; those of another govsoc, which has not observed since, are left out."""
+    found = {}
+    for name, doc in docs.items():
+        with suppress(ValidationError):
+            found[name] = Definition.model_validate(doc)
+    return found
 
 
 def declared(model: type[Some], folders: Iterable[Path]) -> tuple[dict[str, Some], tuple[RuleError, ...]]:
-    """As `load`, of another kind of document."""
+    """Those of these folders (`*.yml`, at any depth), by name, and what is wrong with others. Of two with one name the one of the first
+    folder holds, so that an administrator's replaces ours; of two in one folder the first does, and the other is a fault."""
     found: dict[str, Some] = {}
     faults: list[RuleError] = []
     for folder in folders:
+        here: dict[str, Some] = {}
         for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
-            _take(found, read(model, path, faults), path, faults)
+            _take(here, read(model, path, faults), path, faults)
+        found |= {name: one for name, one in here.items() if name not in found}
     return found, tuple(faults)
 
 

@@ -31,7 +31,6 @@ class Lane:
     def __init__(self) -> None:
         self.newest = 0
         self.silences: deque[tuple[int, int]] = deque(maxlen=_MOST_SILENCES)
-        self.lost = 0  # events with a time that was not believed
         self._ahead = self._behind = self._ahead_to = 0
         self._sources: dict[str, list[float]] = {}  # newest, mean gap, events
         self._swept = 0  # when those that are silent were forgotten last
@@ -41,7 +40,6 @@ class Lane:
         newest = self.newest
         if ts > newest + _JUMP_MS and newest:
             if not self._believes(source, ts):
-                self.lost += 1
                 return False
         elif ts < newest - lateness_ms:
             self._behind += 1
@@ -94,11 +92,11 @@ class Lane:
             self.silences.popleft()
 
     def dump(self) -> list[Any]:
-        counted = [self.lost, self._ahead, self._behind, self._ahead_to]
+        counted = [0, self._ahead, self._behind, self._ahead_to]  # first what boards count now
         return [self.newest, list(self.silences), *counted, self._sources, self._swept]
 
     def load(self, saved: list[Any]) -> None:
-        self.newest, silences, self.lost, self._ahead, self._behind, self._ahead_to, self._sources, *swept = saved
+        self.newest, silences, _, self._ahead, self._behind, self._ahead_to, self._sources, *swept = saved
         self._swept = swept[0] if swept else 0
         self.silences.extend((since, until) for since, until in silences)
 

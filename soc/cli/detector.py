@@ -290,7 +290,6 @@ def _number(value: float | None) -> str:
 
 
 def _definition(kept: SqliteAnomalies, name: str) -> Definition | None:
-    from detector.series.definition import Definition
+    from detector.series.definition import readable
 
-    doc = kept.running()[0].get(name)
-    return Definition.model_validate(doc) if doc else None
+    return readable(kept.running()[0]).get(name)

@@ -17,8 +17,8 @@ from detector.entities.choose import chosen
 from detector.entities.document import time_of
 from detector.entities.item import Item, iso_of
 from detector.entities.stream import Kind, Stream, stream_of
-from detector.entities.text import worded
 from detector.entities.zone import ahead_ms
+from detector.people.words import worded
 from soc.cli.lines import opened
 from soc.errors import ConfigError
 from soc.model.event import flat, iso
@@ -178,7 +178,7 @@ def _line(item: Item, minutes: int) -> dict[str, object]:
             **({"value": why.value} if why.value else {}),
             "peers": round(why.peers, 4),
             "surprise": round(why.surprise, 2),
-            "text": worded(why, minutes),
+            "text": worded(why, minutes, "en"),
         }
         for why in item.why[:_REASONS]
     ]

@@ -19,7 +19,7 @@ from soc.store.levels import SqliteLevels
 
 
 def observe_checks(settings: Settings) -> Iterator[Check]:
-    known, wrong = definitions_of(settings), objectives((CONTENT, slo_dir(settings.data_dir)))
+    known, wrong = definitions_of(settings), objectives((slo_dir(settings.data_dir), CONTENT))
     people = declared(settings)
     yield Check("series", "ok", f"{len(known.by_name)} definitions")
     yield Check("objectives", "ok", f"{len(wrong[0])} of services")

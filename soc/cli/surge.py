@@ -22,7 +22,6 @@ from soc.cli.context import (
 )
 from soc.errors import ConfigError
 from soc.model.account import Account, Role
-from soc.model.calendar import day_of
 from soc.model.org import EVERYTHING
 from soc.model.surge import LEAST_PERCENT, MOST_PERCENT, Surge
 from soc.service.process import now_ms
@@ -83,7 +82,7 @@ def add(
     declared = surges.declare(stores, _me(), new, reason=reason, now=now)
     console().print(f"surge {declared.surge.id}: {_words(declared.surge)}")
     kept = SqliteAnomalies(settings.data_dir)
-    doubts = told(read_directory(stores.policies), kept, [declared.surge], day_of(now))
+    doubts = told(read_directory(stores.policies), kept, [declared], now)
     for doubt in doubts.get(declared.surge.id, ()):
         console().print(f"note: {shown(doubt)}")
     kept.close()
@@ -92,17 +91,22 @@ def add(
 @app.command("list")
 def list_(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Those that are declared, and those of the last year that are over."""
+    from api.directory import read_directory
+    from api.surge_doubts import told
     from api.surge_schemas import SurgeOut
     from api.surges import visible
 
-    _, stores = stores_of(config, data_dir)
+    settings, stores = stores_of(config, data_dir)
     now = now_ms()
     found = visible(stores.policies, EVERYTHING, now)
+    kept = SqliteAnomalies(settings.data_dir)
+    doubts = told(read_directory(stores.policies), kept, found, now)
+    kept.close()
     table = Table("surge", "name", "state", "what", "by", "reason", box=None, pad_edge=False)
     for one in found:
         surge = one.surge
         if json:
-            print_json(SurgeOut.of(one, now).model_dump())
+            print_json(SurgeOut.of(one, now, doubts.get(surge.id, ())).model_dump())
         state = "over" if surge.until <= now else "on" if surge.since <= now else "declared"
         table.add_row(surge.id, shown(surge.name), state, _words(surge), one.by, shown(one.reason))
     if not json:

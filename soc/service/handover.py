@@ -2,6 +2,7 @@
 
     data/<giver>/handed/<id>.json    what is to be added     written by the giver, whole or not at all
     data/<giver>/taken/<id>.json     what came of it         written by the detector, once it is committed, for a giver who waits
+    data/<giver>/handed/<id>.bad     cannot be read          put aside by the detector, so that nothing else waits for it
 
 Givers are `reruns` and `anomalies`. A finding's id is a function of its alert and event, so what is taken twice, because somebody died
 in between, is there once.
@@ -10,13 +11,14 @@ in between, is there once.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import orjson
 import structlog
 
+from soc import telemetry
 from soc.complaint import Complaint
 from soc.model.finding import Finding
 from soc.model.rule import RuleDoc, Stage
@@ -30,6 +32,7 @@ _GIVERS = (RERUNS, ANOMALIES)
 _WAIT = (RERUNS,)  # for what came of it
 _LOOK_S = 0.5
 _PART = 2000  # findings committed at once
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError)  # damaged, or of another version
 # Findings and the rules they are of, to the ids of the alerts that are new.
 Add = Callable[[list[Finding], dict[str, RuleDoc]], list[str]]
 
@@ -64,11 +67,16 @@ def waiting(data_dir: Path, giver: str) -> int:
 
 
 def take(data_dir: Path, add: Add, add_observed: Add | None = None) -> None:
-    """All that is handed over; what the observer found by `add_observed`. Raises what these raise; then what is left is there for another
-    time."""
+    """All that is handed over; what the observer found by `add_observed`. What cannot be read is told, put aside, and stops nothing. Raises
+    what these raise; then what is left is there for another time."""
     for giver in _GIVERS:
         for file in sorted((data_dir / giver / "handed").glob("*.json")):
-            done = _take(file, add_observed if add_observed and giver == ANOMALIES else add)
+            try:
+                findings, rules = _read(file)
+            except _UNREADABLE as error:
+                _put_aside(file, error)
+                continue
+            done = _add(findings, rules, add_observed if add_observed and giver == ANOMALIES else add)
             if giver in _WAIT:
                 answer = _taken(data_dir, giver, file.stem)
                 answer.parent.mkdir(exist_ok=True)
@@ -78,10 +86,24 @@ def take(data_dir: Path, add: Add, add_observed: Add | None = None) -> None:
                 log.info("took up findings", giver=giver, id=file.stem, findings=done.findings, alerts=done.alerts)
 
 
-def _take(file: Path, add: Add) -> Taken:
+def _read(file: Path) -> tuple[list[Finding], dict[str, RuleDoc]]:
+    """What is in it, and the rules by their hash."""
     body = orjson.loads(file.read_bytes())
     rules = {rule.hash: rule for rule in map(rule_doc, body["rules"])}
     findings = [Finding(**one | {"stage": Stage(one["stage"])}) for one in body["findings"]]
+    if missing := {finding.rule_hash for finding in findings} - rules.keys():
+        raise LookupError(f"no rule for {sorted(missing)[0]}")
+    return findings, rules
+
+
+def _put_aside(file: Path, error: Exception) -> None:
+    aside = file.with_suffix(".bad")
+    file.rename(aside)
+    telemetry.UNREAD_FINDINGS.inc()
+    log.error("findings cannot be read, they are put aside", file=str(aside), reason=f"{type(error).__name__}: {error}")
+
+
+def _add(findings: list[Finding], rules: Mapping[str, RuleDoc], add: Add) -> Taken:
     alerts = 0
     for at in range(0, len(findings), _PART):
         part = findings[at : at + _PART]
@@ -90,7 +112,7 @@ def _take(file: Path, add: Add) -> Taken:
 
 
 class Uptake:
-    """Looks now and then, between two batches. A file that cannot be read is told, and stops nothing."""
+    """Looks now and then, between two batches. What the store cannot take now is told, and stops no detection."""
 
     def __init__(self, data_dir: Path, add: Add, add_observed: Add | None = None) -> None:
         self._data_dir, self._add, self._add_observed = data_dir, add, add_observed
@@ -103,7 +125,7 @@ class Uptake:
         self._due_at = time.monotonic() + _LOOK_S
         try:
             take(self._data_dir, self._add, self._add_observed)
-        except Exception as error:  # noqa: BLE001 - counted and said; detection goes on without it
+        except Exception as error:  # noqa: BLE001 - it is said; detection goes on without it
             self._complaint.failed(error)
         else:
             self._complaint.over()

@@ -12,6 +12,7 @@ import structlog
 from detector.health.alarm import Alarm
 from detector.health.definition import CONTENT, Slo, load
 from detector.health.levels import Levels
+from detector.series.definition import gone_on
 from soc.complaint import Complaint
 from soc.errors import RuleError
 from soc.model.calendar import HOUR_MS
@@ -46,7 +47,7 @@ class LevelsOf:
     """What is fed counts once it is written; `load` goes back to what was written last."""
 
     def __init__(self, data_dir: Path, kept: KeptLevels) -> None:
-        self._folders = (CONTENT, slo_dir(data_dir))
+        self._folders = (slo_dir(data_dir), CONTENT)
         self._kept = kept
         self._slos: dict[str, Slo] = {}
         self._levels, self._watermark, self._changed = Levels([]), Watermark(0, _IDLE_S), False
@@ -63,16 +64,16 @@ class LevelsOf:
         try:
             self._watermark.load(kept.pop(_WATERMARK, None))
             self._levels.load(kept, now_ms(), forget=not self.faults)
-        except (ValueError, KeyError, TypeError, EOFError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, EOFError, AttributeError) as error:
             log.warning("service levels begin anew: what was kept cannot be read", reason=str(error))
             self._levels, self._watermark, self._anew = Levels(slos), Watermark(0, _IDLE_S), True
 
     def _read(self) -> list[Slo]:
-        """Those of the files; with a fault also those that ran before: it may be a slip of the pen."""
+        """Those of the files; of files with a fault those that ran before: it may be a slip of the pen."""
         slos, self.faults = load(self._folders)
         for fault in self.faults:
             log.warning("an objective cannot be used, the others run", objective=str(fault))
-        self._slos = (self._slos if self.faults else {}) | {slo.name: slo for slo in slos}
+        self._slos = gone_on({slo.name: slo for slo in slos}, self._slos, self.faults)
         return list(self._slos.values())
 
     def feed(self, events: Sequence[Stored], now: int) -> list[Alarm]:

@@ -183,7 +183,6 @@ class Watching:
                 continue
             complaint.over()
             if not done:
-                telemetry.OBSERVER_BEHIND.caught_up()
                 stop.wait(self._settings.observe.poll_s)
         self.commit()
 

@@ -21,6 +21,7 @@ from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
 from soc.model.rule import RuleFault
 from soc.store import levels, progress, unusual
+from soc.store.observed import within
 
 SCHEMA = (
     """
@@ -265,7 +266,7 @@ class SqliteAnomalies:
     def counts(self, scope: Scope) -> dict[Board, Counts]:
         if not self.there:
             return {}
-        where, values = _within(scope)
+        where, values = within(scope)
         with self._db.read() as db:
             rows = db.execute(f"SELECT definition, org, series, beyond, lost FROM board WHERE {where}", values)
             return {Board(definition, org): Counts(*counted) for definition, org, *counted in rows}
@@ -274,7 +275,7 @@ class SqliteAnomalies:
         """By definition, organisation and key; `after`: the id of the last one of the page before."""
         if not self.there:
             return []
-        where, values = _within(scope)
+        where, values = within(scope)
         if definition:
             where, values = f"{where} AND definition = ?", [*values, definition]
         with self._db.read() as db:
@@ -287,7 +288,7 @@ class SqliteAnomalies:
 
     def how_many_series(self, scope: Scope, *, definition: str = "") -> int:
         """All that `series` would give."""
-        where, values = _within(scope)
+        where, values = within(scope)
         if definition:
             where, values = f"{where} AND definition = ?", [*values, definition]
         row = self._db.row(f"SELECT count(*) FROM series WHERE {where}", *values) if self.there else None
@@ -345,7 +346,7 @@ class SqliteAnomalies:
         """Newest first; `since`, `until` (ms): what has some of this time; `before`: the id of the last one of the page before."""
         if not self.there:
             return []
-        where, values = _within(scope)
+        where, values = within(scope)
         asked = (("series", series), ("alert", alert), ("definition", definition), ("org", org))
         for column, value in asked:
             if value:
@@ -363,7 +364,7 @@ class SqliteAnomalies:
 
     def how_many(self, scope: Scope, *, alert: str = "") -> int:
         """All anomalies that `list` would give."""
-        where, values = _within(scope)
+        where, values = within(scope)
         if alert:
             where, values = f"{where} AND alert = ?", [*values, alert]
         row = self._db.row(f"SELECT count(*) FROM anomaly WHERE {where}", *values) if self.there else None
@@ -371,7 +372,7 @@ class SqliteAnomalies:
 
     def begins(self, scope: Scope) -> Sequence[int]:
         """When each alert that there was began (ms), the first ones first."""
-        where, values = _within(scope)
+        where, values = within(scope)
         if not self.there:
             return []
         with self._db.read() as db:
@@ -385,12 +386,6 @@ class SqliteAnomalies:
             if row is not None and scope.allows(row[2]):
                 return _anomaly_of(row)
         raise NotFound(f"there is no anomaly {anomaly_id}")
-
-
-def _within(scope: Scope) -> tuple[str, list[Any]]:
-    if scope.orgs is None:
-        return "1", []
-    return f"org IN ({', '.join('?' * len(scope.orgs))})", sorted(scope.orgs)
 
 
 def _last(db: sqlite3.Connection, series: Series) -> Reading | None:

@@ -149,6 +149,11 @@ def test_one_that_cannot_be_read_hides_no_other(admin, world):
     assert len(admin.get("/api/v1/surges").json()["items"]) == 1
 
 
+def test_one_is_declared_though_a_definition_is_of_another_version(admin, state):
+    state.anomalies.publish({"portal-requests": {"measure": "of a newer govsoc"}}, [])
+    assert admin.post("/api/v1/surges", json=WANTED | {"services": ["no-such-service"]}).status_code == 201
+
+
 def test_rules_do_not_know_of_surges(admin, world, client_of):
     """Security detection stays on: what the detector judges findings with is the same, whatever is declared."""
     from soc.service.tuning import read_tuning

@@ -61,3 +61,45 @@ def test_without_a_merge_it_expects_its_own(tmp_path, successor, knows):
     kept, _ = observed(tmp_path, calls("a", 20, START, 120) + calls(successor, 30, DAY, 30), lambda _: ())
     assert first_since_the_merge(kept, successor).expected == pytest.approx(knows, rel=0.1)
     kept.close()
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_merge_is_followed_though_the_successor_is_silent_at_midnight(tmp_path, restarted):
+    """As in a maintenance window: no bucket of it is closed at the time of the merge."""
+    ended = [(DAY, "b")]
+    kept = SqliteAnomalies(tmp_path)
+    observer = Observer({"calls": CALLS}, ZONE, kept, merges=lambda org: ended if org == "a" else ())
+    observer.load()
+    before = [*calls("a", 20, START, 105), *calls("b", 30, START, 120)]
+    observer.feed(sorted(before, key=lambda one: one.ts))
+    kept.commit(observer.progress({}))
+    if restarted:
+        observer = Observer({"calls": CALLS}, ZONE, kept, merges=lambda org: ended if org == "a" else ())
+        observer.load()
+    observer.feed(calls("a", 50, DAY + 15 * MINUTE, 30))
+    assert [track.inherited for series, track in observer.tracks() if series.board.org == "a"] == [True]
+    kept.close()
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_whom_it_took_over_from_gives_up_its_room(tmp_path, ends):
+    """There is room for ten series, which another organisation had; of it nothing is heard any more."""
+    by_key = CALLS.model_copy(update={"group_by": ("govsoc.k",), "bucket_ms": 60 * MINUTE})
+
+    def of(org: str, hour: int) -> list[Stored]:
+        at = START + hour * 60 * MINUTE
+        return [stored(at + 6 * n * MINUTE, hour * 10 + n, "d", org=org, govsoc__k=f"k{n}") for n in range(10)]
+
+    merges = {"a": [(START + 24 * 60 * MINUTE, "b")]} if ends else {}
+    kept = SqliteAnomalies(tmp_path)
+    observer = Observer({"calls": by_key}, ZONE, kept, merges=lambda org: merges.get(org, ()), most=10)
+    observer.load()
+    for hour in range(24):
+        observer.feed(of("b", hour))
+    for hour in range(24, 24 * 20):
+        observer.feed(of("a", hour))
+        if hour % 24 == 0:
+            kept.commit(observer.progress({}))
+    counts = {board.org: one.series for board, one in kept.counts(EVERYTHING).items()}
+    assert counts == ({"a": 10, "b": 0} if ends else {"a": 1, "b": 10}), "with one of all that has no room"
+    kept.close()

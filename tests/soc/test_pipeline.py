@@ -20,7 +20,7 @@ from soc.model.org import EVERYTHING, Scope
 from soc.model.rule import RuleDoc, Stage
 from soc.model.tuning import OrgSetting, RuleException, RuleSetting
 from soc.pipeline import Pipeline
-from soc.service.handover import ANOMALIES, hand_over, take
+from soc.service.handover import ANOMALIES, RERUNS, hand_over, take, waiting
 from soc.store.base import AlertFilter
 from soc.store.detections import SqliteDetections
 from soc.store.sqlite import events_dir, open_stores
@@ -403,6 +403,21 @@ def test_what_people_laid_down_holds_for_what_the_observer_hands_over(tmp_path):
     hand_over(tmp_path, ANOMALIES, "two", [observed("vinaphone")], [rule])
     take(tmp_path, rig.pipeline.add, rig.pipeline.add_observed)
     assert len(rig.alerts()) == 1, "it is switched off there"
+
+
+@pytest.mark.parametrize("damaged", [b"{", b"[]", b'{"findings": [{"id": 1}], "rules": []}'])
+def test_what_was_handed_over_and_cannot_be_read_is_put_aside_and_stops_nothing(tmp_path, damaged):
+    rule = RuleDoc("anomaly-otp-delivery", "h", "Codes not delivered", "high", "name: otp-delivery")
+    rig = Rig(tmp_path, Tuning([], []))
+    for giver in (RERUNS, ANOMALIES):
+        hand_over(tmp_path, giver, "a", [], [])
+        (tmp_path / giver / "handed" / "a.json").write_bytes(damaged)
+    hand_over(tmp_path, ANOMALIES, "b", [observed("viettel")], [])  # without its rule
+    hand_over(tmp_path, ANOMALIES, "c", [observed("mobifone")], [rule])
+    take(tmp_path, rig.pipeline.add, rig.pipeline.add_observed)
+    assert [alert[1] for alert in rig.alerts().values()] == ["mobifone"]
+    assert waiting(tmp_path, ANOMALIES) == waiting(tmp_path, RERUNS) == 0
+    assert sorted(file.name for file in tmp_path.rglob("*.bad")) == ["a.bad", "a.bad", "b.bad"]
 
 
 def test_an_exception_on_a_base_rule_hides_from_the_correlation_and_one_on_the_correlation_by_its_groups(

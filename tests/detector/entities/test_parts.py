@@ -19,7 +19,6 @@ from detector.entities.peers import regroup
 from detector.entities.profile import Habits
 from detector.entities.profiles import Profiles
 from detector.entities.tail import Tails
-from detector.entities.text import worded
 
 WHY = Why(Kind.DISTINCT, "govsoc.lgsp.subject", "", 12.0, 71.0, 9.0, 8.0)
 ITEM = Item(MONDAY_MS, MONDAY_MS, "user.id", "a", 0.0, 10.0, 5, (WHY,))
@@ -182,13 +181,5 @@ def test_a_group_of_peers_has_all_the_habits_of_its_members(learned):
             assert those == pytest.approx([sum(column) for column in zip(*(one[name] for one in members), strict=True)])
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_kind_has_words(kind):
-    text = worded(replace(WHY, kind=kind, value="v" * 500), 15)
-    assert text
-    assert len(text) < 300
-
-
-def test_a_reason_is_read_by_people():
+def test_a_reason_has_a_name():
     assert WHY.feature == "distinct govsoc.lgsp.subject"
-    assert worded(WHY, 15) == "71 different govsoc.lgsp.subject in 15 minutes (usual 12, others 9.0)"

@@ -18,8 +18,7 @@ from detector.entities.profile import Activity
 from detector.entities.profiles import Profiles
 from detector.entities.share import above, plain, shared
 from detector.entities.surprise import Raw
-from detector.entities.text import worded
-from detector.people.words import worded as worded_in
+from detector.people.words import worded
 
 WHAT = ("govsoc.lgsp.service_code", "event.outcome")
 WHY = Why(Kind.SHARE, "event.outcome", "failure", 0.031, 0.96, 0.02, 8.0, 50)
@@ -215,9 +214,7 @@ def test_a_restart_changes_no_share(known):
 
 
 def test_words():
-    assert worded(WHY, 15) == "48 of 50 events (96%) have event.outcome = failure (usual 3.1%, others 2.0%)"
-    assert worded_in(WHY, 15, "en") == "48 of 50 events (96 %) have event.outcome = failure (usual 3.1 %, others 2.0 %)"
+    assert worded(WHY, 15, "en") == "48 of 50 events (96 %) have event.outcome = failure (usual 3.1 %, others 2.0 %)"
     assert (
-        worded_in(WHY, 15, "vi")
-        == "48 trong 50 sự kiện (96 %) có event.outcome = failure (thường 3,1 %, nơi khác 2,0 %)"
+        worded(WHY, 15, "vi") == "48 trong 50 sự kiện (96 %) có event.outcome = failure (thường 3,1 %, nơi khác 2,0 %)"
     )

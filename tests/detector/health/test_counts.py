@@ -40,6 +40,15 @@ def test_made_up_names_of_some_take_no_room_of_others() -> None:
     assert sum(key is not None for key in counts.keys) <= 1000 + 21, "and one for the rest of each"
 
 
+def test_there_are_no_more_rows_than_that_however_many_organisations_there_are() -> None:
+    counts = Counts(SLOS, 200, 500)
+    for org in range(60):
+        counts.observe([one for n in range(50) for one in receipts(f"H{org}", f"c{n}")], START)
+    assert sum(key is not None for key in counts.keys) <= 200 + 60, "and one for the rest of each"
+    assert all(len(held(counts, f"H{org}") - {OTHER}) >= 2 for org in range(60))
+    assert all(total(counts, f"H{org}") == 50 for org in range(60))
+
+
 def test_the_quiet_are_folded_first() -> None:
     counts = Counts(SLOS, 60, 500)
     counts.observe([*receipts("A", "busy", 40), *[one for n in range(58) for one in receipts("A", f"c{n}")]], START)

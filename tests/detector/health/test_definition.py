@@ -35,13 +35,13 @@ def test_an_administrators_own(tmp_path: Path) -> None:
     assert not slos[0].good({"event.outcome": "failure"})
 
 
-def test_a_later_folder_wins(tmp_path: Path) -> None:
+def test_the_first_folder_wins(tmp_path: Path) -> None:
     for name, objective in (("a", "99.5"), ("b", "90")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mail.yml").write_text(GOOD.replace("99.5", objective))
     slos, faults = load([tmp_path / "a", tmp_path / "b"])
     assert not faults
-    assert [slo.objective for slo in slos] == [0.9]
+    assert [slo.objective for slo in slos] == [0.995]
 
 
 @pytest.mark.parametrize(

@@ -269,6 +269,19 @@ def test_a_changed_meaning_starts_anew() -> None:
     assert same.levels() == levels.levels()
 
 
+def test_an_objective_may_change_while_some_it_has_counted_are_quiet() -> None:
+    """What is kept by the minute reaches only those that were heard of in the last hours."""
+    answered, delivered = (only(name)[0] for name in ("lgsp-answered", "otp-delivered"))
+    levels = Levels([answered, delivered])
+    run(levels, [START], n=1, bad=0)
+    levels.observe([call(START, True, "H42", f"provider-{n}") for n in range(20)])
+    run(levels, range(START + 1, START + 900), n=1, bad=0)
+    kept = {name: value for name, value in levels.changes().items() if value is not None}
+    changed = Levels([replace(answered, text="another"), delivered])
+    changed.load(kept)
+    assert {level.name for level in changed.levels()} == {"otp-delivered"}
+
+
 def test_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="version 0"):
         Levels(SLOS).load({"head": b'{"version":0}'})

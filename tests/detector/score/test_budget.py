@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from detector.score import Kind, Scorer
-from detector.score.budget import SLOT_MS, WEEK_SLOTS, Budget
+from detector.score.budget import HALF_HOUR_MS, WEEK_HALF_HOURS, Budget
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
-START = 1_741_000_000_000 // SLOT_MS * SLOT_MS
+START = 1_741_000_000_000 // HALF_HOUR_MS * HALF_HOUR_MS
 NOISES: dict[str, Callable[[random.Random], float]] = {
     "normal": lambda chance: chance.gauss(100, 5),
     "heavy tails": lambda chance: 100 + chance.gauss(0, 5) / (chance.gammavariate(1.5, 2) / 3) ** 0.5,
@@ -28,9 +28,9 @@ def _alarmed(noise: str, seed: int, weeks: int, budget: float) -> int:
     """Half hours that alarm in so many weeks of noise."""
     step_s, slots = 300, set()
     chance, scorer = random.Random(f"{noise}{seed}"), Scorer(step_s, Kind.GAUGE, VIETNAM, budget)
-    for at in range(START, START + weeks * WEEK_SLOTS * SLOT_MS, step_s * 1000):
+    for at in range(START, START + weeks * WEEK_HALF_HOURS * HALF_HOUR_MS, step_s * 1000):
         if scorer.step(at, NOISES[noise](chance)).anomaly:
-            slots.add(at // SLOT_MS)
+            slots.add(at // HALF_HOUR_MS)
     return len(slots)
 
 
@@ -46,7 +46,7 @@ def test_noise_alarms_about_as_often_as_the_budget_allows() -> None:
 def test_scores_are_the_same_whatever_the_budget() -> None:
     chance, scorers = random.Random(3), [Scorer(300, Kind.GAUGE, VIETNAM, budget) for budget in (1.0, 4.0, 30.0)]
     alarms = [0, 0, 0]
-    for at in range(START, START + 3 * WEEK_SLOTS * SLOT_MS, 300_000):
+    for at in range(START, START + 3 * WEEK_HALF_HOURS * HALF_HOUR_MS, 300_000):
         value = chance.gauss(100, 5) + (60 if chance.random() < 0.003 else 0)
         points = [scorer.step(at, value) for scorer in scorers]
         assert len({point._replace(anomaly=False) for point in points}) == 1
@@ -61,8 +61,8 @@ def test_the_budget_is_what_is_spent() -> None:
         chance, judge = random.Random(7), Budget(budget)
         spent.append(
             sum(
-                judge.judge(START + n * SLOT_MS, max(chance.expovariate(1) for _ in range(30)))
-                for n in range(20 * WEEK_SLOTS)
+                judge.judge(START + n * HALF_HOUR_MS, max(chance.expovariate(1) for _ in range(30)))
+                for n in range(20 * WEEK_HALF_HOURS)
             )
             / 20
         )
@@ -73,45 +73,45 @@ def test_the_budget_is_what_is_spent() -> None:
 
 def _taught(budget: float = 4.0) -> tuple[Budget, int]:
     chance, judge, at = random.Random(3), Budget(budget), START
-    for _ in range(3 * WEEK_SLOTS):
+    for _ in range(3 * WEEK_HALF_HOURS):
         judge.judge(at, 1 + chance.random())
-        at += SLOT_MS
+        at += HALF_HOUR_MS
     return judge, at
 
 
 def test_an_incident_is_one_alarm_and_a_worse_one_another() -> None:
     judge, at = _taught()
-    assert [judge.judge(at + n * SLOT_MS, 30.0) for n in range(3)] == [True, False, False]
-    assert judge.judge(at + 3 * SLOT_MS, 60.0)
+    assert [judge.judge(at + n * HALF_HOUR_MS, 30.0) for n in range(3)] == [True, False, False]
+    assert judge.judge(at + 3 * HALF_HOUR_MS, 60.0)
 
 
 def test_after_an_incident_the_same_alarms_again() -> None:
     judge, at = _taught()
     assert judge.judge(at, 30.0)
     for n in range(1, 40):
-        assert not judge.judge(at + n * SLOT_MS, 1.5)
-    assert judge.judge(at + 40 * SLOT_MS, 30.0)
+        assert not judge.judge(at + n * HALF_HOUR_MS, 1.5)
+    assert judge.judge(at + 40 * HALF_HOUR_MS, 30.0)
 
 
 def test_what_comes_after_a_bad_incident_need_not_be_as_bad() -> None:
     judge, at = _taught()
-    assert [judge.judge(at + n * SLOT_MS, surprise) for n, surprise in enumerate((60.0, 40.0, 60.0))] == [
+    assert [judge.judge(at + n * HALF_HOUR_MS, surprise) for n, surprise in enumerate((60.0, 40.0, 60.0))] == [
         True,
         False,
         False,
     ]
-    assert not judge.judge(at + 3 * SLOT_MS, 1.5)
-    assert judge.judge(at + 4 * SLOT_MS, 1.6 * judge.threshold)
+    assert not judge.judge(at + 3 * HALF_HOUR_MS, 1.5)
+    assert judge.judge(at + 4 * HALF_HOUR_MS, 1.6 * judge.threshold)
     for n in range(5, 9):
-        assert not judge.judge(at + n * SLOT_MS, 1.5)
-    assert judge.judge(at + 9 * SLOT_MS, 1.1 * judge.threshold)
+        assert not judge.judge(at + n * HALF_HOUR_MS, 1.5)
+    assert judge.judge(at + 9 * HALF_HOUR_MS, 1.1 * judge.threshold)
 
 
 def test_a_long_incident_leaves_the_threshold_where_it_was() -> None:
     judge, at = _taught()
     before = judge.threshold
-    for n in range(WEEK_SLOTS // 2):
-        judge.judge(at + n * SLOT_MS, 30.0)
+    for n in range(WEEK_HALF_HOURS // 2):
+        judge.judge(at + n * HALF_HOUR_MS, 30.0)
     assert judge.threshold == pytest.approx(before, rel=0.25)
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from detector.score import Kind, Point, Scorer
-from detector.score.budget import SLOT_MS, WEEK_SLOTS, Budget
+from detector.score.budget import HALF_HOUR_MS, WEEK_HALF_HOURS, Budget
 from detector.score.day import day_of
 from detector.score.stabilise import SCALES, few
 
@@ -207,17 +207,17 @@ def test_a_trough_surprises_more_where_there_are_peaks_only() -> None:
 def test_what_was_exceeded_long_ago_is_forgotten() -> None:
     """A year of great surprises, then half a year of small ones: half of the weight is gone every eight weeks."""
     chance, judge = random.Random(5), Budget(4.0)
-    for n in range(52 * WEEK_SLOTS):
-        judge.judge(MONDAY + n * SLOT_MS, 10 * chance.expovariate(1))
+    for n in range(52 * WEEK_HALF_HOURS):
+        judge.judge(MONDAY + n * HALF_HOUR_MS, 10 * chance.expovariate(1))
     before = judge.threshold
-    for n in range(52 * WEEK_SLOTS, 78 * WEEK_SLOTS):
-        judge.judge(MONDAY + n * SLOT_MS, chance.expovariate(1))
+    for n in range(52 * WEEK_HALF_HOURS, 78 * WEEK_HALF_HOURS):
+        judge.judge(MONDAY + n * HALF_HOUR_MS, chance.expovariate(1))
     assert judge.threshold < 0.4 * before
 
 
 def test_a_day_must_be_half_over_before_anything_alarms() -> None:
     judge, chance = Budget(4.0), random.Random(2)
-    assert not any(judge.judge(MONDAY + n * SLOT_MS, 500.0 if n > 8 else chance.random()) for n in range(24))
+    assert not any(judge.judge(MONDAY + n * HALF_HOUR_MS, 500.0 if n > 8 else chance.random()) for n in range(24))
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -118,10 +118,11 @@ def test_bad_lines_are_named_with_their_fault_and_left_out() -> None:
     lines[7] = "gibberish\n"
     lines[8] = "\n"
     lines[9] = f"2026-03-01 00:08:00,{'9' * 5000}\n"
+    lines[10] = "--5,1\n"
     scored, bad = _scored(lines)
-    assert len(scored) == 45
-    assert [number for number, _ in bad] == [6, 7, 8, 10]
-    assert [fault.split()[-1] for _, fault in bad] == ["time", "value", "expected", "characters"]
+    assert len(scored) == 44
+    assert [number for number, _ in bad] == [6, 7, 8, 10, 11]
+    assert [fault.split()[-1] for _, fault in bad] == ["time", "value", "expected", "characters", "time"]
 
 
 def test_a_comma_between_quotation_marks_is_of_the_value_and_no_value_is_cut_at_it() -> None:

@@ -122,7 +122,10 @@ def test_one_sender_whose_clock_is_ahead_blinds_no_other():
     for minute in range(120):
         drawn += [(minute * MINUTE + n * 1000, "good", "a", True, 1.0) for n in range(50)]
         drawn += [(minute * MINUTE + 7 * 60 * MINUTE + n * 1000, "ahead", "a", True, 1.0) for n in range(6)]
-    closed = [one for one in Aggregator({"counted": DEFINITIONS["counted"]}).feed(made(drawn)) if one.readings]
+    aggregator = Aggregator({"counted": DEFINITIONS["counted"]})
+    closed = [one for one in aggregator.feed(made(drawn)) if one.readings]
+    (board,) = aggregator.boards()
+    assert board.lost == 120 * 6, "what is left out is told"
     assert len(closed) > 100
     assert all(reading == (50.0, 50.0) for one in closed[2:] for _, reading in one.readings)
 

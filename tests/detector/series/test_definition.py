@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from detector.series.definition import CONTENT, Definition, load, loads
+from detector.series.definition import CONTENT, Definition, instead, load, loads
 from detector.series.document import MAX_FILE_BYTES
 from detector.series.meter import meter_of
 from soc.model.system import SYSTEMS
@@ -136,6 +136,20 @@ def test_of_two_with_one_name_the_first_holds(tmp_path):
     assert found.by_name["calls"].titles.en == "Calls"
     assert "is there already" in found.faults[0].reason
     assert found.faults[0].line == 8
+
+
+def test_an_administrators_replaces_ours_and_is_no_fault(tmp_path):
+    (tmp_path / "own").mkdir()
+    own = tmp_path / "own" / "otp.yml"
+    own.write_text((CONTENT / "otp.yml").read_text(encoding="utf-8"), encoding="utf-8")
+    found = load([tmp_path / "own", CONTENT])
+    assert not found.faults
+    assert found.by_name.keys() == load().by_name.keys()
+    assert found.by_name["otp-delivery"].path == str(own)
+    own.write_text(own.read_text(encoding="utf-8").replace("measure: ratio", "measure: rato"), encoding="utf-8")
+    now = load([tmp_path / "own", CONTENT])
+    assert now.by_name["otp-delivery"].path != str(own)
+    assert instead(now, found).by_name["otp-delivery"] is found.by_name["otp-delivery"], "a slip of the pen is not ours"
 
 
 def test_a_quantile_is_shown_in_its_unit(tmp_path):

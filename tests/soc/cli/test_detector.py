@@ -88,6 +88,15 @@ def test_the_list_says_what_it_left_out(place, monkeypatch):
     assert "2 more keys counted as other" in found.stderr
 
 
+def test_a_definition_of_another_version_is_as_one_that_is_gone(place):
+    kept = watch(place)
+    (anomaly,) = kept.list(EVERYTHING)
+    kept.publish({"delivery": {"name": "delivery", "measure": "of a newer govsoc"}}, [])
+    kept.close()
+    assert "viettel" in soc(place, "list").stdout
+    assert f"alert {anomaly.alert}" in soc(place, "explain", anomaly.series, iso(START + 1510 * MINUTE)).stdout
+
+
 def test_a_definition_that_is_not_there_is_named_with_those_that_are(place):
     assert "No series yet" in soc(place, "list", "--definition", "delivry").stdout, "nothing runs yet"
     watch(place).close()

@@ -67,6 +67,7 @@ def test_what_nobody_has_heard_of_is_noted_and_taken_all_the_same(run, tmp_path)
     said = run(*words, "--org", "nowhere", "--service", "no-such-service")
     assert "note: no series is of the organisation nowhere yet: check that this is its agency code" in said
     assert "note: no volume of no-such-service is watched yet: check that it is spelled as in the logs" in said
+    assert len(orjson.loads(run("list", "--json"))["doubts"]) == 2
     kept = SqliteAnomalies(tmp_path / "data")
     found = load()
     kept.publish({name: one.model_dump(mode="json") for name, one in found.by_name.items()}, [])

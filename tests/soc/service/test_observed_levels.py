@@ -9,6 +9,7 @@ from pathlib import Path
 from observing import NO_SERIES, append, watching
 from streams import MINUTE, START, receipts, stored
 
+from detector.health.definition import load
 from soc.model.org import EVERYTHING, Scope
 from soc.model.service_level import Blame
 from soc.service.handover import take
@@ -158,6 +159,22 @@ def test_objectives_are_taken_up_while_they_count(tmp_path):
         assert kept.running()[1] == []
         file.unlink()
         assert after(40) == {}
+
+
+def test_a_slip_of_the_pen_in_what_replaces_ours_forgets_no_counts(tmp_path):
+    slo_dir(tmp_path).mkdir()
+    own = next(one for one in load()[0] if one.name == "otp-delivered")
+    file = slo_dir(tmp_path) / "otp.yml"
+    replacing = MAIL.replace("mail-delivered", own.name).replace("system: mail", "system: otp")
+    right = replacing + "good: event.outcome:success\nobjective: 98\n"
+    with watching(tmp_path, NO_SERIES) as (observer, _):
+        for text, begin in ((right, 0), (replacing, 10), (right, 20)):
+            file.write_text(text)
+            observer.commit()
+            observer._observer = None  # as when files have changed
+            append(tmp_path, mails(begin, 10))
+            observer.drain()
+            assert objectives(tmp_path) == {own.name: (0.98, begin + 9, 0)}
 
 
 def test_a_slip_of_the_pen_at_the_start_forgets_no_counts(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import threading
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from observing import append, watching
 from streams import LOST, MINUTE, START, receipts, stored
 
 from detector.series.definition import Definitions, load, loads
+from soc import telemetry
 from soc.buffer.sqlite import EventLog
 from soc.model.anomaly import RECORD_BYTES, Board, half
 from soc.model.event import Stored
@@ -241,6 +243,21 @@ def test_a_source_that_is_silent_is_unknown_and_calls_nobody(tmp_path, definitio
         assert START + (DAY + 29) * MINUTE in times
         assert START + (DAY + 76) * MINUTE in times
         assert kept.list(EVERYTHING) == []
+
+
+def test_one_that_waits_for_the_detector_is_behind(tmp_path, definitions, monkeypatch):
+    class OneStep(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            self.set()
+            return True
+
+    append(tmp_path, receipts(5, 20, 1))
+    monkeypatch.setattr("soc.service.observer.waiting", lambda *_: 1001)
+    with watching(tmp_path, definitions) as (observer, _):
+        done_at = []
+        monkeypatch.setattr(telemetry.OBSERVER_BEHIND, "caught_up", lambda: done_at.append(1))
+        observer.run(OneStep())
+        assert len(done_at) == 1, "when it began"
 
 
 def test_more_keys_than_there_is_room_for_are_counted_as_other(tmp_path, definitions):
