@@ -68,7 +68,9 @@ class HarmlessOut(BaseModel):
     series: str
     definition: str
     org: str
-    strength: float = Field(description="how far off it may be without a call, in half widths of its band")
+    strength: float = Field(
+        description="how far off it may be without a call, in half widths of its band; of shares in tenths of the way to all or none"
+    )
     alert: str = Field(description="the alert that the verdict was about")
     by: str
     at: str
@@ -118,7 +120,9 @@ class AnomalyOut(BaseModel):
     expected: float
     lower: float
     upper: float
-    strength: float = Field(description="how far off, in half widths of the band")
+    strength: float = Field(
+        description="how far off, in half widths of the band; of shares in tenths of the way to all or none"
+    )
     buckets: int
     alert: str = Field(description="the alert that it is folded into")
     parts: dict[str, float] = Field(description="what made it surprising, in powers of ten")

@@ -52,7 +52,7 @@ class CalledOut(BaseModel):
     key: list[str] = Field(description="of the series that was farthest off; what follows is of it")
     actual: float
     expected: float
-    strength: float = Field(description="in half widths of its band")
+    strength: float = Field(description="in half widths of its band; of shares in tenths of the way to all or none")
 
     @classmethod
     def of(cls, one: Called) -> CalledOut:

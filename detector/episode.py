@@ -30,19 +30,21 @@ _LEAK_MS = 7 * 24 * HOUR_MS  # what is usual for weeks holds longer
 _NORMAL_MS = 24 * HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * HOUR_MS  # what comes back within this time goes on with the alert before
 _MOST_SHOWN = 10.0  # times the usual
+_LAST = 150.0  # events: of fewer a share is mostly chance
+_SHOWING = 8.0  # events of a share, as many as usual, that those in doubt are seen with
 _CHANGES = {
     Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.MEAN: 0.6, Measure.DISTINCT: 0.8,
     Measure.REPEATS: 0.12,
 }  # fmt: skip
 _KEPT = ("called", "over", "sign", "before", "relearn", "calm")
 _NUMBERS = len(Usual().numbers())
-_SIDE = "2q5d"
+_SIDE = "2q7d"
 _STATE = struct.Struct(f"<5qd{2 * _SIDE}{2 * _NUMBERS}d")
 
 
 class Call(NamedTuple):
     """A bucket (ms) of an episode that is worth a call. `since`: the first bucket of what is one alert; `began`: of the episode.
-    `strength`: how far off, in half widths of the band."""
+    `strength`: how far off, in half widths of the band; of shares in tenths of the way to all or none, whatever the number of events."""
 
     ts: int
     since: int
@@ -58,14 +60,15 @@ class Call(NamedTuple):
 class Side:
     """What speaks for a change to one side, above (`sign` 1) or below (-1): evidence so far, the bucket (ms) in which it began to sum up,
     and of the buckets since then how many they are, the events beyond what was expected, and the farthest off; of those in doubt how far
-    off they were, each event alike, and how many events that were. There is one as long as there is evidence."""
+    off they were, each event alike, and how many events that were; and the same of the last `_LAST` events. There is one as long as
+    there is evidence."""
 
-    KEPT = ("began", "run", "sum", "excess", "strength", "far", "room")
+    KEPT = ("began", "run", "sum", "excess", "strength", "far", "room", "last_far", "last_room")
     __slots__ = (*KEPT, "sign")
 
     def __init__(self, sign: int, began: int) -> None:
         self.sign, self.began, self.run = sign, began, 0
-        self.sum = self.excess = self.strength = self.far = self.room = 0.0
+        self.sum = self.excess = self.strength = self.far = self.room = self.last_far = self.last_room = 0.0
 
     def measure(self, definition: Definition, value: float, weight: float, expected: float) -> None:
         times = math.log(min(max(value / max(expected, 1e-9), 1 / _MOST_SHOWN), _MOST_SHOWN))
@@ -73,11 +76,19 @@ class Side:
         events = 1.0 if definition.measure.is_volume else max(weight, 1.0)
         self.far += off * events
         self.room += events
+        keep = min(_LAST / self.last_room, 1.0) if self.last_room else 1.0
+        self.last_far = keep * self.last_far + off * events
+        self.last_room = keep * self.last_room + events
 
     def shown(self, definition: Definition) -> float:
         """The change to this side that the buckets in doubt had on average."""
         mean = self.sign * self.far / self.room if self.room else 0.0
         return mean if definition.measure.is_share else math.expm1(mean)
+
+    def way(self, usual: float) -> float:
+        """Of a share: how far the last events in doubt are from what is usual, in tenths; as far as the number of all shows it."""
+        mean = self.last_far / self.last_room if self.last_room else 0.0
+        return tenths(usual, usual + mean * self.room / (self.room + _SHOWING))
 
 
 class Episode:
@@ -169,7 +180,11 @@ class Episode:
             return None
         sign = side.sign
         edge = seen.upper if sign > 0 else seen.lower
-        strength = abs(value - seen.expected) / max(abs(edge - seen.expected), 1e-12)
+        if definition.measure.is_share:  # of one bucket it is mostly by how many events it has
+            strength = side.way(seen.expected)
+            least_strength = _farther_by_chance(least_strength)
+        else:
+            strength = abs(value - seen.expected) / max(abs(edge - seen.expected), 1e-12)
         if self.called and is_harmless(sign * side.strength, least_strength):
             self._set_aside(side, ts)
         side.excess += seen.excess
@@ -249,6 +264,17 @@ class Episode:
         if not self.called or self.sign < 0:
             self.low = None
         self.trial, self.called, self.calm = None, 0, 0.0
+
+
+def _farther_by_chance(least: float) -> float:
+    """Of a share what is as far off may look a little farther, but not all or none."""
+    return least + math.copysign(max(10 - abs(least), 0.0) / 10, least) if least else 0.0
+
+
+def tenths(usual: float, share: float) -> float:
+    """How far a share is from what is usual of it, in tenths of the way to all, or none."""
+    possible = 1.0 - usual if share > usual else usual
+    return 10 * min(abs(share - usual) / max(possible, 1e-9), 1.0)
 
 
 def is_harmless(strength: float, least: float) -> bool:

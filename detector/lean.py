@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from detector.episode import Call
+from detector.episode import Call, tenths
 from detector.score import Scorer
 from detector.series.definition import Definition, Direction, Measure
 
@@ -31,7 +31,8 @@ def lean(definition: Definition, scorer: Scorer, leaned: int, ts: int) -> tuple[
         return leaned, None
     half = abs(now - was) / abs(leaning) * _ENOUGH
     buckets = _SPAN_MS // definition.bucket_ms
-    return ts, Call(ts, ts, ts - _SPAN_MS, buckets, now, was, was - half, was + half, abs(leaning) / _ENOUGH)
+    strength = tenths(was, now) if definition.measure.is_share else abs(leaning) / _ENOUGH
+    return ts, Call(ts, ts, ts - _SPAN_MS, buckets, now, was, was - half, was + half, strength)
 
 
 def leaks(definition: Definition, leaning: float, was: float, now: float) -> bool:

@@ -42,7 +42,7 @@ _TOGETHER = ("", "together")
 
 
 class Observer:
-    """`strength_of`: what people said is harmless: series -> how far off (in half widths of its band; negative: below
+    """`strength_of`: what people said is harmless: series -> how far off (as `Call.strength`; negative: below
     what is expected) is no call yet."""
 
     def __init__(

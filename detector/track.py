@@ -15,7 +15,7 @@ from soc.errors import ConfigError
 from soc.model.calendar import DAY_MS
 
 ALARMS_A_WEEK = 4.0  # half hours; only what an episode makes of them is shown to anybody
-_VERSION, _HEIR = b"V0", b"V1"
+_VERSION, _HEIR = b"V2", b"V3"
 
 
 class Track:

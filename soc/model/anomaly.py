@@ -130,7 +130,8 @@ def series_id(definition: str, org: str, key: Sequence[str]) -> str:
 class Anomaly:
     """One episode of one series: a time in which it was not as expected. Times are ms.
 
-    `actual` and `expected` are those of the bucket that was farthest off, `strength` how far: in half widths of the band.
+    `actual` and `expected` are those of the bucket that was farthest off, `strength` how far: in half widths of the band; of
+    shares in tenths of the way to all or none.
     `alert`: the alert that it is folded into. `parts`: what made it unusual, in powers of ten.
     """
 

@@ -26,7 +26,7 @@ _SHOWN = 5  # of them in an audit entry
 
 @dataclass(frozen=True, slots=True)
 class HarmlessSeries:
-    """`strength`: how far off the series may be (in half widths of its band) without a call; `low`: below what is expected, else above.
+    """`strength`: how far off the series may be (as `Anomaly.strength`) without a call; `low`: below what is expected, else above.
     `alert`: what the verdict was about."""
 
     series: str
@@ -57,7 +57,7 @@ class HarmlessSeries:
 
     def __str__(self) -> str:
         side = "below" if self.low else "above"
-        return f"{self.definition}, up to {self.strength} half widths of its band {side} what is expected"
+        return f"{self.definition}, up to {self.strength} {side} what is expected (half widths of its band; of a share tenths of the way)"
 
 
 class Limit(NamedTuple):

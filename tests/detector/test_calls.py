@@ -13,6 +13,7 @@ from detector.evidence import Usual, learn
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
 from detector.track import Track
+from soc.model.harmless import beyond
 
 START = 1_772_409_600_000  # a Monday
 MINUTE, DAY = 60_000, 1440
@@ -257,6 +258,22 @@ def test_what_goes_beyond_what_was_said_to_be_harmless_meanwhile_is_another_aler
     assert len(series.calls) == before
     ratio(series, rng, range(DAY + 90, DAY + 100), 0.95, harmless=2 * most)
     assert series.calls[before].since > first
+
+
+@pytest.mark.parametrize("events", [6.0, 40.0])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+def test_a_total_outage_calls_though_a_partial_one_was_harmless(share, events):
+    """Of a few messages some bucket of a partial outage has none that arrived."""
+    series, rng = Watched(definition("ratio", direction="high")), Random(5)
+    ratio(series, rng, range(DAY + 60), 0.02, events)
+    ratio(series, rng, range(DAY + 60, DAY + 120), share, events)
+    limit, before = beyond(max(call.strength for call in series.calls)), len(series.calls)
+    ratio(series, rng, range(DAY + 120, DAY + 600), 0.02, events, harmless=limit)
+    ratio(series, rng, range(DAY + 600, DAY + 660), share, events, harmless=limit)
+    assert len(series.calls) == before, "the same again"
+    ratio(series, rng, range(DAY + 660, DAY + 1100), 0.02, events, harmless=limit)
+    ratio(series, rng, range(DAY + 1100, DAY + 1160), 1.0, events, harmless=limit)
+    assert len(series.calls) > before
 
 
 def test_what_comes_back_is_the_same_alert_and_what_comes_much_later_another():
