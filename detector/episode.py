@@ -24,9 +24,6 @@ _CALM_DAYS = 1000  # days of a series without an incident, in which chance may c
 _CAUTION = 4.0  # real series hang together from one bucket to the next, which the formula does not know
 _DAYS_MS = 36 * HOUR_MS  # by load, hours of one day hang together: what adds up for longer needs no caution
 _DOUBT = 0.4  # of the evidence for a call: from here on nothing is learned
-_LONGEST_MS = HOUR_MS  # after that, what was usual before says little about now
-_HOURS_MS = 24 * HOUR_MS  # of shares by the hour, which are to show a slow leak
-_LEAK_MS = 7 * 24 * HOUR_MS  # what is usual for weeks holds longer
 _NORMAL_MS = 24 * HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * HOUR_MS  # what comes back within this time goes on with the alert before
 _MOST_SHOWN = 10.0  # times the usual
@@ -132,7 +129,7 @@ class Episode:
             learn(self.usual, definition, value, weight, season)
             return None
         side = self.side
-        if side is not None and ts - side.began >= _longest(definition):
+        if side is not None and ts - side.began >= definition.adds_up_ms:
             self._go_on(definition, ts)
             if ts < self.relearn:
                 learn(self.usual, definition, value, weight, season)
@@ -244,7 +241,7 @@ class Episode:
             return
         if _follows(definition):
             self.usual.level = self.usual.mass = 0.0
-        elif ts - called >= max(_NORMAL_MS, _longest(definition)):
+        elif ts - called >= max(_NORMAL_MS, definition.adds_up_ms):
             self.usual.level = self.usual.mass = 0.0
             self.usual.load = None
             self.relearn = ts + max(HOUR_MS, 60 * definition.bucket_ms if definition.by_load else 0)
@@ -285,15 +282,6 @@ def is_harmless(strength: float, least: float) -> bool:
 def _follows(definition: Definition) -> bool:
     """Whether it is compared with the last hour, so that nothing stays unusual for long."""
     return not definition.measure.is_share and not definition.by_load
-
-
-def _longest(definition: Definition) -> int:
-    """How long (ms) evidence may add up, against what was usual before it began to."""
-    if definition.by_load:
-        return _LEAK_MS
-    if definition.measure.is_share and definition.bucket_ms >= HOUR_MS:
-        return _HOURS_MS
-    return max(_LONGEST_MS, 12 * definition.bucket_ms)
 
 
 def _grown(side: Side | None, sign: int, ts: int, evidence: float, most: float, enough: float) -> Side | None:

@@ -70,6 +70,6 @@ class Declared:
     faults: tuple[RuleError, ...] = ()
 
 
-def load(folders: Iterable[Path] = (CONTENT,)) -> Declared:
+def load(folders: Iterable[Path] = (CONTENT,), *, needed: bool = False) -> Declared:
     """Those of these folders; see `declared`."""
-    return Declared(*declared(People, folders))
+    return Declared(*declared(People, folders, needed=needed))

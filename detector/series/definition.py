@@ -7,11 +7,13 @@ run all the same.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 
@@ -29,7 +31,7 @@ from pydantic import (
 from detector.series.document import BY_HAND, parsed, read
 from detector.series.key import CLASS
 from soc.errors import QueryError, RuleError
-from soc.model.calendar import DAY_MS
+from soc.model.calendar import DAY_MS, HOUR_MS
 from soc.model.system import SYSTEMS
 from soc.query.parse import parse
 
@@ -39,6 +41,9 @@ MAX_FIELDS = 4  # that one series groups by
 MOST_SERIES = 5_000  # of one definition in one organisation
 LEARNING_DAYS = {"others": 1, "volumes": 14, "by_load": 21}
 _BUCKETS = {"30s": 30, "1m": 60, "5m": 300, "10m": 600, "15m": 900, "30m": 1800, "1h": 3600}
+_LONGEST_MS = HOUR_MS  # after that, what was usual before says little about now
+_HOURS_MS = DAY_MS  # of shares by the hour, which are to show a slow leak
+_LEAK_MS = 7 * DAY_MS  # what is usual for weeks holds longer
 _WITHIN = {"10s": 10, "20s": 20, "30s": 30, "1m": 60, "2m": 120, "5m": 300, "10m": 600}
 _FIELD = re.compile(r"[a-z@][\w.@-]{0,119}")
 
@@ -190,6 +195,18 @@ class Definition(Named):
             raise ValueError("`within` needs `join`: the field whose value both steps share")
         return self
 
+    @model_validator(mode="after")
+    def _can_call(self) -> Definition:
+        """Whether anything at all is worth a call."""
+        if self.measure.is_share and self.page.change >= 1:
+            raise ValueError(f"`page.change` of a {self.measure} is in points of 1: 0.12 and not 12")
+        most = self.adds_up_ms // self.bucket_ms
+        if self.page.buckets > most:
+            raise ValueError(
+                f"`page.buckets` is {most} at most where a bucket is {self.bucket}: nothing adds up for longer"
+            )
+        return self
+
     @property
     def bucket_ms(self) -> int:
         return _BUCKETS[self.bucket] * 1000
@@ -198,6 +215,15 @@ class Definition(Named):
     def within_ms(self) -> int:
         """How long a bucket waits for what belongs to it; 0 where nothing is joined."""
         return _WITHIN[self.within or "1m"] * 1000 if self.join is not None else 0
+
+    @property
+    def adds_up_ms(self) -> int:
+        """How long evidence may add up, against what was usual before it began to."""
+        if self.by_load:
+            return _LEAK_MS
+        if self.measure.is_share and self.bucket_ms >= HOUR_MS:
+            return _HOURS_MS
+        return max(_LONGEST_MS, 12 * self.bucket_ms)
 
     @property
     def learning_ms(self) -> int:
@@ -241,9 +267,9 @@ class Definitions:
     faults: tuple[RuleError, ...] = ()
 
 
-def load(folders: Iterable[Path] = (CONTENT,)) -> Definitions:
+def load(folders: Iterable[Path] = (CONTENT,), *, needed: bool = False) -> Definitions:
     """The definitions of these folders; see `declared`."""
-    return Definitions(*declared(Definition, folders))
+    return Definitions(*declared(Definition, folders, needed=needed))
 
 
 def loads(text: str, name: str) -> Definitions:
@@ -261,8 +287,8 @@ def instead(now: Definitions, before: Definitions) -> Definitions:
 
 def gone_on(now: Mapping[str, Placed], before: Mapping[str, Placed], faults: Iterable[RuleError]) -> dict[str, Placed]:
     """As `instead`, of another kind of document."""
-    broken = {str(fault.path) for fault in faults}
-    left = {name: one for name, one in before.items() if one.path in broken}
+    broken = {Path(fault.path) for fault in faults if fault.path}  # files, or folders that cannot be read
+    left = {name: one for name, one in before.items() if broken & {Path(one.path), *Path(one.path).parents}}
     return {**now, **{name: one for name, one in left.items() if name not in now or now[name].path != one.path}}
 
 
@@ -275,17 +301,33 @@ def readable(docs: Mapping[str, Any]) -> dict[str, Definition]:
     return found
 
 
-def declared(model: type[Some], folders: Iterable[Path]) -> tuple[dict[str, Some], tuple[RuleError, ...]]:
+def declared(
+    model: type[Some], folders: Iterable[Path], *, needed: bool = False
+) -> tuple[dict[str, Some], tuple[RuleError, ...]]:
     """Those of these folders (`*.yml`, at any depth), by name, and what is wrong with others. Of two with one name the one of the first
-    folder holds, so that an administrator's replaces ours; of two in one folder the first does, and the other is a fault."""
+    folder holds, so that an administrator's replaces ours; of two in one folder the first does, and the other is a fault. `needed`: a
+    folder that is not there is one, too; that one cannot be read always is."""
     found: dict[str, Some] = {}
     faults: list[RuleError] = []
     for folder in folders:
         here: dict[str, Some] = {}
-        for path in sorted(folder.rglob("*.y*ml")) if folder.is_dir() else []:
+        for path in _files(folder, faults, needed=needed):
             _take(here, read(model, path, faults), path, faults)
         found |= {name: one for name, one in here.items() if name not in found}
     return found, tuple(faults)
+
+
+def _files(folder: Path, faults: list[RuleError], *, needed: bool) -> list[Path]:
+    def told(error: OSError) -> None:
+        if needed or not isinstance(error, FileNotFoundError):
+            faults.append(RuleError(f"cannot be read: {error.strerror}", Path(error.filename)))
+
+    return sorted(
+        Path(place, name)
+        for place, _, names in os.walk(folder, onerror=told)
+        for name in names
+        if fnmatchcase(name, "*.y*ml")
+    )
 
 
 def _take(found: dict[str, Some], some: Iterable[tuple[Some, int]], path: Path, faults: list[RuleError]) -> None:

@@ -17,7 +17,7 @@ def series_dir(data_dir: Path) -> Path:
 
 def definitions_of(settings: Settings) -> Definitions:
     """What the settings name, or what comes with govsoc and what administrators have added."""
-    return load(_series_folders(settings))
+    return load(_series_folders(settings), needed=bool(settings.observe.series))
 
 
 def _series_folders(settings: Settings) -> Sequence[Path]:

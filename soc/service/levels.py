@@ -55,15 +55,15 @@ class LevelsOf:
         self._metrics = LevelMetrics()
         self.faults: Sequence[RuleError] = ()  # what is wrong with objectives
 
-    def load(self) -> None:
-        """Read the objectives, and go on with what was written last: at the start, and when files have changed. Raises what the store
-        raises."""
+    def load(self, *, forget: bool) -> None:
+        """Read the objectives, and go on with what was written last: at the start, and when files have changed. `forget`: what is kept of
+        objectives that are gone goes for good. Raises what the store raises."""
         slos = self._read()
         kept = dict(self._kept.levels())
         self._levels, self._watermark, self._changed, self._anew = Levels(slos), Watermark(0, _IDLE_S), True, False
         try:
             self._watermark.load(kept.pop(_WATERMARK, None))
-            self._levels.load(kept, now_ms(), forget=not self.faults)
+            self._levels.load(kept, now_ms(), forget=forget and not self.faults)
         except (ValueError, LookupError, TypeError, EOFError, AttributeError) as error:
             log.warning("service levels begin anew: what was kept cannot be read", reason=str(error))
             self._levels, self._watermark, self._anew = Levels(slos), Watermark(0, _IDLE_S), True

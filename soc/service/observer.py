@@ -22,7 +22,7 @@ from detector.health.alarm import Alarm
 from detector.health.tell import finding_of, rule_of
 from detector.heir import Merges
 from detector.observe import Observer
-from detector.series.definition import Definitions, instead
+from detector.series.definition import Definitions, instead, readable
 from soc import telemetry
 from soc.buffer.base import Batch, Readable
 from soc.complaint import Complaint
@@ -194,6 +194,8 @@ class Watching:
         log.info("series, entities and objectives are read again", definitions=len(self._definitions.by_name))
 
     def _begin(self) -> Observer:
+        if not self._began:  # what ran before it was stopped goes on beside a fault, as it does while it runs
+            self._definitions = instead(self._definitions, Definitions(readable(self._kept.running()[0])))
         for fault in self._definitions.faults:
             log.warning("a definition of series cannot be used, the others run", definition=str(fault))
         by_name = self._definitions.by_name
@@ -202,10 +204,11 @@ class Watching:
             surges=self._surges, strength_of=self._strength_of, merges=self._merges, most=self._settings.observe.most_series,
         )  # fmt: skip
         # What is missing goes for good at a start only, and not beside a fault: it may be a slip of the pen, or just being written.
-        whole = not self._definitions.faults and not self._began
+        starts = not self._began
+        whole = starts and not self._definitions.faults
         anew = observer.load(resting=not whole)
-        self._levels.load()
-        self._people.load()
+        self._levels.load(forget=starts)
+        self._people.load(forget=starts)
         self._cursor = dict(self._kept.cursor())
         self._resets = set()
         for board in {*anew, *(set(self._kept.boards()) - observer.boards if whole else ())}:

@@ -13,6 +13,7 @@ import structlog
 from detector.people.definition import CONTENT, Declared, load
 from detector.people.tell import finding_of, rule_of
 from detector.people.watch import Kept, Watch
+from detector.series.definition import gone_on
 from soc import telemetry
 from soc.errors import RuleError
 from soc.model.event import Stored
@@ -42,7 +43,8 @@ def people_dir(data_dir: Path) -> Path:
 
 def declared(settings: Settings) -> Declared:
     """The kinds of entities that the observer takes, and what is wrong with others."""
-    return load(settings.observe.people or (people_dir(settings.data_dir), CONTENT))
+    named = settings.observe.people
+    return load(named or (people_dir(settings.data_dir), CONTENT), needed=bool(named))
 
 
 class PeopleOf:
@@ -56,15 +58,16 @@ class PeopleOf:
         self._declared = Declared({})
         self._watch = Watch({}, self._zone)
 
-    def load(self) -> None:
-        """Raises what the store raises."""
-        self._declared = declared(self._settings)
+    def load(self, *, forget: bool) -> None:
+        """`forget`: what is kept of kinds that are gone goes for good. Raises what the store raises."""
+        now, before = declared(self._settings), self._declared
+        self._declared = Declared(gone_on(now.by_name, before.by_name, now.faults), now.faults)
         for fault in self._declared.faults:
             log.warning("a kind of entity cannot be used, the others run", definition=str(fault))
         self._watch = Watch(self._declared.by_name, self._zone, most=self._most, judged=self._judged)
         saved = {key: Kept(*one) for key, one in self._kept.crowds().items()}
         # With a fault a kind that is missing may be a slip of the pen, and what was learned is worth keeping.
-        whole = not self._declared.faults
+        whole = forget and not self._declared.faults
         for why in self._watch.load(saved, self._kept.crowds_beyond(), forget=whole):
             log.warning("entities are learned anew", reason=why)
 

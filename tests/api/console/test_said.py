@@ -38,6 +38,8 @@ _OF_DEFINITIONS = (
     "`join` is for a conversion: a %s has no second step",
     "`within` needs `join`: the field whose value both steps share",
     "`by_load` is for a mean in buckets of an hour (`bucket: 1h`)",
+    "`page.change` of a %s is in points of 1: 0.12 and not 12",
+    "`page.buckets` is %s at most where a bucket is %s: nothing adds up for longer",
     "Extra inputs are not permitted",
     "Input should be %s",
     "Input should be a valid %s",

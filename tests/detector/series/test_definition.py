@@ -77,6 +77,13 @@ def test_all_that_come_with_govsoc_are_whole():
         ("measure: count\npage: {change: much}", 7, "page.change: has to be a number"),
         ("measure: count\nby_load: perhaps", 7, "by_load: has to be true or false"),
         ("measure: count\nunit: [a]", 7, "unit: has to be a text"),
+        (
+            "measure: ratio\nhit: a:b\npage: {change: 12}",
+            2,
+            "`page.change` of a ratio is in points of 1: 0.12 and not 12",
+        ),
+        ("measure: count\nbucket: 5m\npage: {buckets: 13}", 2, "`page.buckets` is 12 at most where a bucket is 5m"),
+        ("measure: ratio\nhit: a:b\nbucket: 1h\npage: {buckets: 25}", 2, "`page.buckets` is 24 at most"),
     ],
 )
 def test_a_fault_says_where_and_the_others_run(tmp_path, line, at, why):

@@ -185,6 +185,24 @@ def test_a_slip_of_the_pen_costs_nothing_that_was_learned(tmp_path):
     assert mine.entities == 12, "those of the first day are known still"
 
 
+def test_a_slip_of_the_pen_in_what_replaces_ours_costs_nothing_while_it_runs(tmp_path):
+    file = people_dir(tmp_path) / "own.yml"
+    file.parent.mkdir()
+    text = (
+        "name: officers\nsystem: lgsp\ntitles: {vi: Của tôi, en: Mine}\ndatasets: [lgsp.gateway]\n"
+        "entity: [user.id]\nwhat: [govsoc.lgsp.subject]\n"
+    )
+    with watching(tmp_path, NO_SERIES) as (observer, _):
+        for number, written in enumerate((text, text.replace("what", "waht"), text)):
+            file.write_text(written, encoding="utf-8")
+            observer.commit()
+            observer._observer = None  # as when files have changed
+            append(tmp_path, list(lookups(1, number, start=START + number * DAY, officers=12 if number == 0 else 3)))
+            observer.drain()
+            crowds = SqliteUnusual(anomalies_file(tmp_path)).crowds(EVERYTHING)
+            assert [one.entities for one in crowds if one.people == "officers"] == [12]
+
+
 def said_before(place: Path, said: Sequence[Policy]) -> list[Unusual]:
     """What the observer shows of the curious one where this had been laid down before."""
     policies = open_stores(place).policies
