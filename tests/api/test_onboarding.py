@@ -130,7 +130,7 @@ def test_fifty_megabytes_are_refused_before_they_are_read(client_of):
 
 def test_an_unknown_type_or_zone_is_told(client_of):
     client = client_of("analyst")
-    for query, word in (("type=nginx", "source type"), ("zone=Hanoi", "time zone")):
+    for query, word in (("type=nginx", "source type"), ("zone=Hanoi", "time zone"), ("zone=%2B25:00", "time zone")):
         answer = client.post(f"{PREVIEW}?{query}", content=LINE)
         assert answer.status_code == 422
         assert word in answer.json()["detail"]

@@ -204,7 +204,8 @@ def test_bad_lines_end_with_three_and_bad_usage_with_two(tmp_path: Path) -> None
     assert found.exit_code == 3
     assert "no line of a time and a value" in found.stderr
     assert _soc(str(tmp_path / "none.csv")).exit_code == 2
-    assert _soc(str(path), "--zone", "Nowhere").exit_code == 2
+    for zone in ("Nowhere", "+25:00"):
+        assert _soc(str(path), "--zone", zone).exit_code == 2
     assert _soc(str(path), "--alarm-budget", "-1").exit_code == 2
 
 
