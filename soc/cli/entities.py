@@ -164,7 +164,7 @@ class _Run:
 
     def _report(self, stream: Stream) -> None:
         """What an analyst must know of how it was found."""
-        for text in stream.remarks():
+        for text in stream.remarks(chosen=not self._what):
             _say(text)
         if self._bad:
             _say(f"{self._bad:,} lines are no JSON objects, or too long, and were left out")
