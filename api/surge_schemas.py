@@ -23,7 +23,7 @@ class SurgeIn(In):
 
     name: str = Field(min_length=1, max_length=200)
     since: AwareDatetime
-    until: AwareDatetime = Field(description="at most 62 days later")
+    until: AwareDatetime = Field(description="when it is over, not itself; at most 62 days later")
     factor: Factor = Field(description="how many times the usual volume is expected")
     orgs: list[Name] = Field(default_factory=list, max_length=MAX_ORGS, description="agency codes; none: all")
     systems: list[Name] = Field(

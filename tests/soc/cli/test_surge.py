@@ -46,15 +46,17 @@ def test_a_surge_is_declared_listed_and_ended(run):
         ((*TIME, "--factor", "nan"), "less than or equal to 100"),
         ((*TIME, "--factor", "2", "--hours", "7"), "the hours are '7'"),
         (("--from", "2020-01-01", "--to", "2020-01-02", "--factor", "2"), "over already"),
-        ((*TIME, "--factor", "2", "--system", "fax"), "has 'fax'"),
+        (("--from", "2030-07-01", "--to", "2030-07-01", "--factor", "2"), "it has to end after it begins"),
+        ((*TIME, "--factor", "2", "--system", "fax"), "there is no system 'fax'"),
     ],
 )
 def test_what_is_wrong_is_said(run, words, said):
     assert said in run("add", "x", *words, "-m", "y")
 
 
-def test_a_reason_of_blanks_is_none(run):
+def test_a_reason_or_a_name_of_blanks_is_none(run):
     assert "say why" in run("add", "x", *TIME, "--factor", "2", "-m", " ")
+    assert "give it a name" in run("add", " ", *TIME, "--factor", "2", "-m", "y")
 
 
 def test_a_service_is_one_of_its_system(run):
