@@ -55,7 +55,8 @@ def add(
     service: Annotated[
         list[str] | None,
         typer.Option(
-            help="Service, procedure or carrier as in the logs; may be repeated; none: all.", show_default=False
+            help="A value of a field by which a series counts, such as an LGSP consumer; may be repeated; none: all.",
+            show_default=False,
         ),
     ] = None,
     hours: Annotated[str, typer.Option(help="Of each day, such as 07:00-11:30.", show_default=False)] = "",

@@ -31,7 +31,7 @@ class Expected(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surge:
-    """`orgs`, `systems`, `services` empty: all. `services` are names as they stand in the logs: a service, a procedure, a carrier.
+    """`orgs`, `systems`, `services` empty: all. `services` are names by which volumes are counted, such as LGSP consumers.
 
     From `since` to before `until` (ms), on each day only from `opens` to `closes` (minutes of the day in Viet Nam) where these are
     given: both 0 mean all day. `percent` of the usual volume is expected.

@@ -79,8 +79,10 @@ def test_what_nobody_has_heard_of_is_noted_and_taken_all_the_same(run, tmp_path)
     kept.close()
     assert "note:" not in run(*words, "--org", "hungyen", "--service", "CU-DVC")
     assert "no volume of CU-DVC" in run(*words, "--system", "portal", "--service", "CU-DVC"), "of another system"
-    assert "no volume of viettel" in run(*words, "--service", "viettel"), "of whom only a share is watched"
-    assert len(run("list", "--json").splitlines()) == 4
+    of_a_share = run(*words, "--service", "viettel")
+    assert "no volume is counted by viettel: leave services empty, or add a series that counts by it" in of_a_share
+    assert "no volume of viettel is watched" in run(*words, "--system", "lgsp", "--service", "viettel")
+    assert len(run("list", "--json").splitlines()) == 5
 
 
 def test_a_surge_is_declared_where_series_cannot_be_read(run, tmp_path):
