@@ -162,6 +162,7 @@ def test_a_source_gets_a_token_that_is_shown_once(client_of, world):
     [
         ({"id": "A b"}, 422),
         ({"type": "nginx"}, 422),
+        ({"zone": "+24:00"}, 422),
         ({"transport": "syslog"}, 422),
         ({"transport": "file", "where": ["/etc/shadow"]}, 422),
         ({"transport": "syslog", "where": ["0.0.0.0/0"]}, 422),
