@@ -24,8 +24,7 @@ class SurgeDoubts:
     def __init__(self, directory: Directory, anomalies: SqliteAnomalies, surges: Collection[Surge], on: date) -> None:
         self._directory, self._on = directory, on
         self._orgs = {board.org for board in anomalies.counts(EVERYTHING)}
-        running = readable(anomalies.running()[0])
-        self._systems = {name: one.system for name, one in running.items() if one.measure.is_volume}
+        self._running = readable(anomalies.running()[0])
         self._named = anomalies.named({name for surge in surges for name in surge.services})
 
     def of(self, surge: Surge) -> list[str]:
@@ -41,10 +40,19 @@ class SurgeDoubts:
         return f"no series is of the organisation {org} yet: check that this is its agency code"
 
     def _of_service(self, surge: Surge, name: str) -> str:
-        boards = [board for board, one in self._named if one == name and board.definition in self._systems]
-        if any(surge.covers(board.org, self._systems[board.definition]) for board in boards):
+        known = [
+            self._running[board.definition]
+            for board, one in self._named
+            if one == name and self._covers(surge, board.org, board.definition)
+        ]
+        if any(definition.measure.is_volume for definition in known):
             return ""
+        if known:
+            return f"no volume is counted by {name}: leave services empty, or add a series that counts by it"
         return f"no volume of {name} is watched yet: check that it is spelled as in the logs"
+
+    def _covers(self, surge: Surge, org: str, definition: str) -> bool:
+        return definition in self._running and surge.covers(org, self._running[definition].system)
 
 
 def doubts_of(state: State, declared: Collection[Declared], now: int) -> Mapping[str, list[str]]:

@@ -23,7 +23,7 @@ class SurgeIn(In):
 
     name: str = Field(min_length=1, max_length=200)
     since: AwareDatetime
-    until: AwareDatetime = Field(description="at most 62 days later")
+    until: AwareDatetime = Field(description="when it is over, not itself; at most 62 days later")
     factor: Factor = Field(description="how many times the usual volume is expected")
     orgs: list[Name] = Field(default_factory=list, max_length=MAX_ORGS, description="agency codes; none: all")
     systems: list[Name] = Field(
@@ -32,7 +32,7 @@ class SurgeIn(In):
     services: list[Name] = Field(
         default_factory=list,
         max_length=MAX_SERVICES,
-        description="services, procedures or carriers as they stand in the logs; none: all",
+        description="values of a field by which a series counts, such as LGSP consumers, as they stand in the logs; none: all",
     )
     hours: str = Field("", max_length=20, description="of each day in Viet Nam, such as `07:00-11:30`; empty: all day")
     reason: Reason
@@ -71,7 +71,7 @@ class SurgeOut(BaseModel):
     at: str
     reason: str
     doubts: list[str] = Field(
-        description="what looks like a slip: an organisation or a service of which nothing is known"
+        description="what looks like a slip: an organisation of which nothing is known, or a service by which no volume is counted"
     )
 
     @classmethod

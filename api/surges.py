@@ -66,9 +66,9 @@ def wanted(
         since=since,
         until=until,
         percent=round(factor * 100),
-        orgs=tuple(orgs),
-        systems=tuple(systems),
-        services=tuple(services),
+        orgs=tuple(sorted(set(orgs))),
+        systems=tuple(sorted(set(systems))),
+        services=tuple(sorted({one.strip() for one in services})),
         opens=found[0],
         closes=found[1],
     )
@@ -82,13 +82,13 @@ def declare(stores: Stores, account: Account, new: Surge, *, reason: str, now: i
     if not account.scope.allows_all(new.orgs):
         raise Forbidden("there is no such organisation, or it is not one of yours")
     try:
-        surge = Surge.read("as declared", new.body())
+        new.check()
     except ConfigError as error:
         raise Refused(str(error)) from None
-    if surge.until <= now:
+    if new.until <= now:
         raise Refused("it would be over already: give a later end")
-    _room(stores.policies, surge, now)
-    surge = replace(surge, id=secrets.token_hex(6))
+    _room(stores.policies, new, now)
+    surge = replace(new, id=secrets.token_hex(6))
     stores.policies.put(Policy(PolicyKind.SURGE, surge.id, 1, surge.body(), account.name, now, reason))
     stores.audit.record(AuditEntry(now, account.name, "surge.declare", surge.id, f"{surge.name}: {reason}"))
     return Declared(surge, 1, account.name, now, reason)

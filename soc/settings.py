@@ -6,12 +6,14 @@ A value comes from the first of: command line, environment (`SOC_<SECTION>__<NAM
 from __future__ import annotations
 
 import json
+import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from soc.errors import ConfigError
 
@@ -218,7 +220,33 @@ def load(config: Path | None = None, data_dir: Path | None = None) -> Settings:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{config or 'environment'}: {faults}") from None
+    except SettingsError as error:  # which names the section at most
+        raise ConfigError("; ".join(_not_json()) or str(error)) from None
     return settings.model_copy(update={"data_dir": data_dir}) if data_dir is not None else settings
+
+
+def _not_json() -> Iterator[str]:
+    """What is wrong with each variable that is read as JSON and is none; without its value, which may be secret."""
+    forms = _json_forms()
+    for name, value in os.environ.items():
+        if form := forms.get(name.upper()):
+            try:
+                json.loads(value)
+            except ValueError:
+                yield f"{name} in the environment has to be {form}"
+
+
+def _json_forms() -> dict[str, str]:
+    """What is expected of each variable that is read as JSON, by its name."""
+    forms = {}
+    for name, section in Settings.model_fields.items():
+        if isinstance(section.annotation, type) and issubclass(section.annotation, Section):
+            forms[f"SOC_{name}".upper()] = f"a JSON object of settings: rather set each as SOC_{name.upper()}__NAME"
+            for key, setting in section.annotation.model_fields.items():
+                if get_origin(setting.annotation) is list:
+                    example = ["/srv/a", "/srv/b"] if Path in get_args(setting.annotation) else ["10.1.2.0/24", "::1"]
+                    forms[f"SOC_{name}__{key}".upper()] = f"a JSON list, such as `{json.dumps(example)}`"
+    return forms
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
@@ -237,6 +265,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
 
 def as_markdown() -> str:
     """The table of `docs/settings.md`; `make docs` writes it and a test compares."""
+    forms = _json_forms()
     lines = ["| setting | environment | default | meaning |", "|---|---|---|---|"]
     for name, field in Settings.model_fields.items():
         if not (isinstance(field.annotation, type) and issubclass(field.annotation, Section)):
@@ -245,5 +274,7 @@ def as_markdown() -> str:
         for key, setting in field.annotation.model_fields.items():
             default = setting.get_default(call_default_factory=True)
             shown = "" if default in ("", None, [], SecretStr("")) else f"`{default}`"
-            lines.append(f"| `{name}.{key}` | `SOC_{name.upper()}__{key.upper()}` | {shown} | {setting.description} |")
+            variable = f"SOC_{name}__{key}".upper()
+            form = f"; in the environment {forms[variable]}" if variable in forms else ""
+            lines.append(f"| `{name}.{key}` | `{variable}` | {shown} | {setting.description}{form} |")
     return "\n".join(lines) + "\n"

@@ -84,3 +84,14 @@ def test_links_in_the_documentation_lead_somewhere():
     for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_commands_that_the_pages_show_with_options_have_those_that_are_needed():
+    known = dict(commands())
+    for page in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
+        for shown in re.findall(r"(?:`|^)(soc [a-z].*? -.*?)(?:`|$)", page.read_text(), re.M):
+            words = shown.split("|")[0].split()
+            name = next((name for name in (" ".join(words[:3]), " ".join(words[:2])) if name in known), "")
+            options = [param for param in known[name].params if param.param_type_name == "option"] if name else []
+            missing = [one.opts for one in options if one.required and not {*one.opts} & {*words}]
+            assert not missing, f"{page.name}: {shown}"

@@ -19,7 +19,7 @@ from soc.model.event import PIPELINE_ERROR, Event, Fields, Scalar, event_id
 from soc.model.source import Source, Transport
 
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: what claims to be older is a clock that was never set
-_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?")
+_OFFSET = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?([0-5]\d)?")
 _VOUCHED = {"lgsp-call"}  # the platform has checked who calls
 _DECODED = {"url.path", "url.query", "url.extension"}  # from their percent-encoding
 
@@ -27,10 +27,10 @@ _DECODED = {"url.path", "url.query", "url.extension"}  # from their percent-enco
 @lru_cache(maxsize=256)
 def zone_of(name: str) -> tzinfo:
     """`Asia/Ho_Chi_Minh`, `UTC`, `+07:00` or `+0700`. Raises `ConfigError`."""
-    if offset := _OFFSET.fullmatch(name):
-        sign = -1 if offset[1] == "-" else 1
-        return timezone(sign * timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0)))
     try:
+        if offset := _OFFSET.fullmatch(name):
+            ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+            return timezone(-ahead if offset[1] == "-" else ahead)
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
         raise ConfigError(

@@ -195,8 +195,8 @@ class Stream:
         self._newest, self._due, self._behind, self.jumped, ahead = saved
         self._ahead = [Seen(ts, id_, tuple(entities), [*map(tuple, values)]) for ts, id_, entities, values in ahead]
 
-    def remarks(self) -> list[str]:
-        """What did not go the usual way, in sentences for people."""
+    def remarks(self, chosen: bool = False) -> list[str]:
+        """What did not go the usual way, in sentences for people. `chosen`: we have, what is looked at, so that its names are right."""
         counts = (
             (self.undated, "events have no @timestamp that is a time, and were left out"),
             (self.nameless, f"events have no {' or '.join(kind.name for kind in self._kinds)}, and were left out"),
@@ -222,7 +222,7 @@ class Stream:
                     f"{profiles.forgotten:,} of {profiles.field} that had been silent for longest were forgotten for others:"
                     f" there is room for {profiles.bounds.entities:,}"
                 )
-            if unseen := profiles.never_had:
+            if not chosen and (unseen := profiles.never_had):
                 said.append(f"no event of a {profiles.field} has {' or '.join(unseen)}: are the names right?")
             if profiles.squeezed:
                 said.append(

@@ -26,6 +26,7 @@ from detector.score.state import blank
 
 HALF_HOUR_MS = 1_800_000
 WEEK_HALF_HOURS = 336
+MOST_ALARMS = 48.0  # a week, one half hour in seven: what more than that exceed comes in runs, and a run is one alarm
 _LOW = 0.25
 _PER_OCTAVE = 8
 BINS = 64  # up to 0.25 * 2^8, more than four surprises are together
@@ -52,7 +53,7 @@ _PRIOR_RUNS = 4.0  # of one half hour
 
 
 class Budget:
-    """`alarms`: half hours a week."""
+    """`alarms`: half hours a week, at most `MOST_ALARMS`: of noise 100 spend about 60, and all 336 fewer than 48 do."""
 
     __slots__ = (
         "alarms",

@@ -31,6 +31,7 @@ from pydantic import (
 from detector.series.document import BY_HAND, parsed, read
 from detector.series.key import CLASS
 from soc.errors import QueryError, RuleError
+from soc.model.anomaly import SYSTEM_PREFIX
 from soc.model.calendar import DAY_MS, HOUR_MS
 from soc.model.system import SYSTEMS
 from soc.query.parse import parse
@@ -181,6 +182,8 @@ class Definition(Named):
 
     @model_validator(mode="after")
     def _fits(self) -> Definition:
+        if self.rule_id.startswith(SYSTEM_PREFIX):
+            raise ValueError("names that begin with `system-` are ours: choose another")
         if self.measure in (Measure.RATIO, Measure.CONVERSION) and not (self.hit or "").strip():
             raise ValueError(f"a {self.measure} needs `hit`: which events are counted over those of `where`")
         if self.measure in (Measure.QUANTILE, Measure.MEAN, Measure.DISTINCT, Measure.REPEATS) and self.field is None:

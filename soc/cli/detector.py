@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -29,7 +29,7 @@ from soc.errors import ConfigError
 from soc.model.calendar import DAY_MS
 from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
-from soc.settings import load
+from soc.settings import Settings, load
 from soc.store.anomalies import Known, SqliteAnomalies
 from soc.store.base import AuditEntry
 from soc.whole import write_whole
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Series of events, and what is unusual in them.", no_args_is_help=True)
 SeriesArgument = Annotated[str, typer.Argument(help="Id of a series, from `soc detector list`.")]
 _NO_SERIES = "No series yet: `soc observe`, which `soc run` starts, makes them of events."
+_FEW = 10  # organisations that are named
 
 
 @app.command("list")
@@ -64,14 +65,15 @@ def list_(
     known = {name: _definition(kept, name) for name in {one.series.board.definition for one in found}}
     zone = ZoneInfo(settings.detect.zone)
     states = {one.series.id: _state(kept, zone, one, known[one.series.board.definition]) for one in found}
+    left_out = [*_without_series(kept, org, definition), *_left_out(kept, _scope(org), definition, len(found))]
     if json:
         for one in found:
             last = one.last._asdict() if one.last else None
             print_json({"id": one.series.id, "definition": one.series.board.definition, "org": one.series.board.org,
                         "key": one.series.key, "state": states[one.series.id], "last": last})  # fmt: skip
-    else:
+    elif found or not left_out:
         console().print(_table(found, states) if found else _NO_SERIES)
-    for text in _left_out(kept, _scope(org), definition, len(found)):
+    for text in left_out:
         typer.echo(text, err=json)
 
 
@@ -98,6 +100,23 @@ def _left_out(kept: SqliteAnomalies, scope: Scope, definition: str, listed: int)
     for board, counts in kept.counts(scope).items():
         if counts.beyond and definition in ("", board.definition):
             yield f"{board.definition} of {board.org}: {counts.series} series, about {counts.beyond} more keys counted as other"
+
+
+def _without_series(kept: SqliteAnomalies, orgs: list[str] | None, definition: str) -> Iterator[str]:
+    """Of which of these organisations there is none, where others have some."""
+    counted = kept.counts(EVERYTHING).items()
+    known = {board.org for board, counts in counted if counts.series and definition in ("", board.definition)}
+    if known and (without := [one for one in orgs or () if one not in known]):
+        yield _none_of(f"series of {definition}" if definition else "series", without, known)
+
+
+def _none_of(what: str, orgs: Collection[str], known: Collection[str]) -> str:
+    """`known`: organisations that are named, where they are few, to who asks for one that nobody has heard of."""
+    said = f"no {what} is of the organisation {shown(' or '.join(orgs))}"
+    if not known or all(one in known for one in orgs):
+        return said
+    few = ", ".join(sorted(known)) if len(known) <= _FEW else f"{len(known)} others, see `soc orgs list`"
+    return f"{said}: known are {few}"
 
 
 def _must_be_known(kept: SqliteAnomalies, definition: str) -> None:
@@ -212,8 +231,20 @@ def backtest(
         print_json(plain(outcome))
     else:
         _print(outcome)
+    if org and not outcome.events:
+        typer.echo(_none_of("event", org, _with_events(settings)), err=json)
     if definitions.faults:
         raise typer.Exit(3)
+
+
+def _with_events(settings: Settings) -> set[str]:
+    """Organisations that send, or have sent, as far as is known without reading all events."""
+    from soc.service.stores import open_stores
+
+    kept = SqliteAnomalies(settings.data_dir)
+    seen = {board.org for board in kept.counts(EVERYTHING)}
+    kept.close()
+    return seen | {source.org for source in open_stores(settings).sources.list(EVERYTHING)}
 
 
 def _read(place: Path) -> Definitions:
@@ -237,7 +268,8 @@ def _print(outcome: SeriesOutcome) -> None:
         anomaly, what = one.anomaly, f"{one.anomaly.definition} {shown(' + '.join(one.key))}"
         table.add_row(local_time(anomaly.since), str((anomaly.until - anomaly.since) // 60_000), what, anomaly.org,
                       _number(anomaly.actual), _number(anomaly.expected))  # fmt: skip
-    out.print(table if outcome.anomalies else "nobody would have been called")
+    nobody = "nobody would have been called" if outcome.events else "there was no event"
+    out.print(table if outcome.anomalies else nobody)
     out.print(f"{outcome.alerts} alerts of {outcome.series} series, {outcome.events} events")
     if outcome.reached is not None:
         out.print(f"looked at {local_time(outcome.began)} to {local_time(outcome.reached)}")

@@ -6,12 +6,13 @@ import re
 import sys
 import zlib
 from collections.abc import Iterator
+from datetime import tzinfo
 from typing import IO, Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import orjson
 import typer
 
+from collector.parse.record import zone_of
 from detector.entities.budget import Budget
 from detector.entities.choose import chosen
 from detector.entities.document import time_of
@@ -54,7 +55,7 @@ def entities(
     ] = None,
     bucket: Annotated[str, typer.Option(help="How long a bucket is: 5m, 15m, 1h ...")] = "15m",
     per_day: Annotated[int, typer.Option(min=1, max=1000, help="Most items of a day.")] = 10,
-    zone: Annotated[str, typer.Option(help="Zone of days and hours.")] = "UTC",
+    zone: Annotated[str, typer.Option(help="Zone of days and hours: a name or an offset such as +07:00.")] = "UTC",
 ) -> None:
     """Find who behaves unlike themselves and unlike their peers.
 
@@ -63,7 +64,7 @@ def entities(
     """
     try:
         kinds, fields = _names(entity, "--entity", 4), _names(what, "--what", 32) if what is not None else []
-        run = _Run(kinds, fields, _length(bucket), per_day, _zone(zone))
+        run = _Run(kinds, fields, _length(bucket), per_day, zone_of(zone))
         relax_garbage_collection()
         with opened(file) as stream:
             bad = run.over(stream)
@@ -80,7 +81,7 @@ def entities(
 class _Run:
     """One pass; items go to standard output as they are found."""
 
-    def __init__(self, kinds: list[str], what: list[str], bucket_ms: int, per_day: int, zone: ZoneInfo) -> None:
+    def __init__(self, kinds: list[str], what: list[str], bucket_ms: int, per_day: int, zone: tzinfo) -> None:
         self._kinds, self._what = kinds, what
         self._bucket_ms, self._per_day, self._zone = bucket_ms, per_day, zone
         self._bad = 0
@@ -163,7 +164,7 @@ class _Run:
 
     def _report(self, stream: Stream) -> None:
         """What an analyst must know of how it was found."""
-        for text in stream.remarks():
+        for text in stream.remarks(chosen=not self._what):
             _say(text)
         if self._bad:
             _say(f"{self._bad:,} lines are no JSON objects, or too long, and were left out")
@@ -212,10 +213,3 @@ def _length(text: str) -> int:
     if not 60_000 <= length <= 86_400_000:
         raise ConfigError(f"--bucket {text!r} is no length between 1m and 1d: write it like 5m, 15m or 1h")
     return length
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigError(f"--zone {name!r} is not known: write it like Asia/Ho_Chi_Minh") from None

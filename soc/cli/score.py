@@ -15,6 +15,7 @@ import typer
 
 from collector.parse.record import zone_of
 from detector.score import Kind
+from detector.score.budget import MOST_ALARMS
 from detector.score.series import score_lines
 from soc.cli.lines import opened
 from soc.errors import ConfigError
@@ -27,7 +28,7 @@ def score(
         str, typer.Argument(help="CSV of a time and a value a line; .gz is read as gzip; - is standard input.")
     ] = "-",
     alarm_budget: Annotated[
-        float, typer.Option("--alarm-budget", help="Half hours a week that may alarm.", min=0.01, max=336)
+        float, typer.Option("--alarm-budget", help="Half hours a week that may alarm, 48 at most.", min=0.01)
     ] = 4.0,
     kind: Annotated[
         Kind, typer.Option("--kind", help="What is measured: it decides on which scale noise is even.")
@@ -46,6 +47,11 @@ def score(
     faults = _Faults()
     scored = -1  # the header is no point
     try:
+        if alarm_budget > MOST_ALARMS:
+            raise ConfigError(
+                f"--alarm-budget {alarm_budget:g} is more than {MOST_ALARMS:g}, one half hour in seven: those beyond follow each"
+                " other, and what follows an alarm is no other one"
+            )
         with _text(file) as lines:
             write = sys.stdout.write
             for line in score_lines(lines, kind, zone_of(zone), alarm_budget, faults.add, _say_late, _say_outside):

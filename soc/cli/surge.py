@@ -38,7 +38,7 @@ Reason = Annotated[str, typer.Option("--reason", "-m", help="Why; kept in the hi
 def add(
     name: Annotated[str, typer.Argument(help="What it is, for people: enrolment of first graders.")],
     since: Annotated[str, typer.Option("--from", help="When it begins, such as 2026-07-01 or 2026-07-01T07:00.")],
-    until: Annotated[str, typer.Option("--to", help="When it is over.")],
+    until: Annotated[str, typer.Option("--to", help="When it is over; not itself: a day ends it as that day begins.")],
     factor: Annotated[
         float,
         typer.Option(
@@ -55,7 +55,8 @@ def add(
     service: Annotated[
         list[str] | None,
         typer.Option(
-            help="Service, procedure or carrier as in the logs; may be repeated; none: all.", show_default=False
+            help="A value of a field by which a series counts, such as an LGSP consumer; may be repeated; none: all.",
+            show_default=False,
         ),
     ] = None,
     hours: Annotated[str, typer.Option(help="Of each day, such as 07:00-11:30.", show_default=False)] = "",

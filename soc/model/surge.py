@@ -16,8 +16,9 @@ from soc.model.policy import Policy
 from soc.model.system import SYSTEMS
 
 LONGEST_MS = 62 * DAY_MS
+_LAST_MS = 1 << 43  # in 2248
 LEAST_PERCENT, MOST_PERCENT = 10, 10_000
-MAX_ORGS, MAX_SERVICES = 100, 50
+MAX_NAME, MAX_ORGS, MAX_SERVICES = 400, 100, 50
 
 
 class Expected(Protocol):
@@ -30,7 +31,7 @@ class Expected(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Surge:
-    """`orgs`, `systems`, `services` empty: all. `services` are names as they stand in the logs: a service, a procedure, a carrier.
+    """`orgs`, `systems`, `services` empty: all. `services` are names by which volumes are counted, such as LGSP consumers.
 
     From `since` to before `until` (ms), on each day only from `opens` to `closes` (minutes of the day in Viet Nam) where these are
     given: both 0 mean all day. `percent` of the usual volume is expected.
@@ -55,16 +56,19 @@ class Surge:
         surge = cls(
             id=id_,
             name=body.text("name", None),
-            since=body.number("since", -1, 0, 1 << 43),
-            until=body.number("until", -1, 0, 1 << 43),
+            since=body.number("since", -1, 0, _LAST_MS),
+            until=body.number("until", -1, 0, _LAST_MS),
             percent=body.number("percent", 0, LEAST_PERCENT, MOST_PERCENT),
-            orgs=tuple(sorted(set(body.texts("orgs")))),
-            systems=tuple(sorted(set(body.texts("systems")))),
-            services=tuple(sorted({one.strip() for one in body.texts("services")})),
+            orgs=tuple(body.texts("orgs")),
+            systems=tuple(body.texts("systems")),
+            services=tuple(body.texts("services")),
             opens=body.number("opens", 0, 0, 1439),
             closes=body.number("closes", 0, 0, 1440),
         )
-        surge._check(body)
+        try:
+            surge.check()
+        except ConfigError as error:
+            raise ConfigError(f"surge {id_}: {error}") from None
         return surge
 
     def body(self) -> Mapping[str, object]:
@@ -96,19 +100,24 @@ class Surge:
         """Whether it changes what somebody with this scope sees."""
         return not self.orgs or any(scope.allows(org) for org in self.orgs)
 
-    def _check(self, body: Body) -> None:
+    def check(self) -> None:
+        """Raises `ConfigError`: a sentence for who declares it."""
+        if not 0 < len(self.name) <= MAX_NAME:
+            raise ConfigError(f"give it a name of at most {MAX_NAME} letters")
+        if self.since < 0 or self.until > _LAST_MS:
+            raise ConfigError("its times have to be of the years 1970 to 2247")
         if not self.since < self.until <= self.since + LONGEST_MS:
-            body.refuse("until", f"has to be after its begin, and at most {LONGEST_MS // DAY_MS} days later")
+            raise ConfigError(f"it has to end after it begins, and at most {LONGEST_MS // DAY_MS} days later")
         if self.closes and not self.opens < self.closes:
-            body.refuse("closes", "has to be after the hour at which it opens")
+            raise ConfigError("its hours have to end after they begin")
         if len(self.orgs) > MAX_ORGS or len(self.services) > MAX_SERVICES:
-            body.refuse("services", f"has too many names: {MAX_ORGS} organisations and {MAX_SERVICES} services at most")
+            raise ConfigError(f"it may name {MAX_ORGS} organisations and {MAX_SERVICES} services at most")
         if strange := [org for org in self.orgs if not CODE.fullmatch(org)]:
-            body.refuse("orgs", f"has {strange[0]!r}: letters, digits, `.`, `-` and `_`, at most 64")
+            raise ConfigError(f"{strange[0]!r} is no agency code: letters, digits, `.`, `-` and `_`, at most 64")
         if strange := [system for system in self.systems if system not in SYSTEMS]:
-            body.refuse("systems", f"has {strange[0]!r}: choose of {', '.join(SYSTEMS)}")
+            raise ConfigError(f"there is no system {strange[0]!r}: choose one of {', '.join(SYSTEMS)}")
         if [one for one in self.services if not 0 < len(one) <= 128]:
-            body.refuse("services", "has a name that is empty, or longer than 128 letters")
+            raise ConfigError("the name of a service has 1 to 128 letters")
 
 
 class Surges:

@@ -130,7 +130,7 @@ def test_fifty_megabytes_are_refused_before_they_are_read(client_of):
 
 def test_an_unknown_type_or_zone_is_told(client_of):
     client = client_of("analyst")
-    for query, word in (("type=nginx", "source type"), ("zone=Hanoi", "time zone")):
+    for query, word in (("type=nginx", "source type"), ("zone=Hanoi", "time zone"), ("zone=%2B25:00", "time zone")):
         answer = client.post(f"{PREVIEW}?{query}", content=LINE)
         assert answer.status_code == 422
         assert word in answer.json()["detail"]
@@ -162,6 +162,7 @@ def test_a_source_gets_a_token_that_is_shown_once(client_of, world):
     [
         ({"id": "A b"}, 422),
         ({"type": "nginx"}, 422),
+        ({"zone": "+24:00"}, 422),
         ({"transport": "syslog"}, 422),
         ({"transport": "file", "where": ["/etc/shadow"]}, 422),
         ({"transport": "syslog", "where": ["0.0.0.0/0"]}, 422),

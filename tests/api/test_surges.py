@@ -77,13 +77,14 @@ def test_hours_and_services(admin, world):
 @pytest.mark.parametrize(
     ("change", "status", "said"),
     [
-        ({"until": "2026-03-01T00:00:00+07:00"}, 422, "has to be after its begin"),
+        ({"until": "2026-03-01T00:00:00+07:00"}, 422, "it has to end after it begins, and at most 62 days later"),
+        ({"since": "1960-03-01T00:00:00Z"}, 422, "of the years 1970 to 2247"),
         ({"since": "2026-01-01T00:00:00Z", "until": "2026-01-09T00:00:00Z"}, 422, "over already"),
         ({"until": "2027-03-09T18:00:00+07:00"}, 422, "62 days later"),
         ({"factor": 0}, 422, ""),
         ({"factor": 1e9}, 422, ""),
-        ({"systems": ["fax"]}, 422, "has 'fax': choose of portal"),
-        ({"services": ["x" * 150]}, 422, "longer than 128"),
+        ({"systems": ["fax"]}, 422, "there is no system 'fax': choose one of portal"),
+        ({"services": ["x" * 150]}, 422, "1 to 128 letters"),
         ({"hours": "25:00-26:00"}, 422, "the hours are '25:00-26:00'"),
         ({"hours": "11:00-07:00"}, 422, "the hours are"),
         ({"hours": "22:00-02:00"}, 422, "for a night declare two"),
@@ -134,6 +135,19 @@ def test_only_what_may_be_ended_has_a_button(client_of):
     assert f"/services/surges/{own}/end" in page
     assert f"/services/surges/{both}/end" not in page
     assert f"/services/surges/{both}/end" in client_of("national").get("/services/surges").text
+
+
+def test_what_is_refused_on_the_page_is_a_sentence_in_its_language(client_of):
+    typed = {"name": "x", "since": "2026-03-03T00:00", "until": "2026-03-03T00:00", "reason": "y", "factor": 2}
+    said = {
+        "vi": "đợt này phải kết thúc sau khi bắt đầu, và muộn nhất 62 ngày sau đó</p>",
+        "en": "That cannot be done: it has to end after it begins, and at most 62 days later</p>",
+    }
+    for language, text in said.items():
+        answer = client_of("admin").post(
+            "/services/surges", data=typed | {"orgs": "hungyen"}, headers={"accept-language": language}
+        )
+        assert (answer.status_code, text in answer.text) == (422, True)
 
 
 def test_an_end_on_the_page_needs_a_reason(client_of):

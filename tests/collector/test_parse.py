@@ -114,8 +114,13 @@ def test_recent_times_get_their_year_back(now: datetime, behind_s: int) -> None:
 def test_zones() -> None:
     assert zone_of("+07:00").utcoffset(None) == timedelta(hours=7)
     assert zone_of("GMT-0200").utcoffset(None) == timedelta(hours=-2)
-    with pytest.raises(ConfigError, match="Mars/Base"):
-        zone_of("Mars/Base")
+    assert zone_of("+7") == zone_of("+0700") == zone_of("+07:00")
+
+
+@pytest.mark.parametrize("name", ["Mars/Base", "", "+24:00", "+25:00", "-2400", "+07:99", "+07:60", "+07:0", "+"])
+def test_what_is_no_zone_is_said(name: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(repr(name))):
+        zone_of(name)
 
 
 @pytest.mark.parametrize("source_type", sorted(PARSERS))

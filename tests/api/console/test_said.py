@@ -48,6 +48,7 @@ _OF_DEFINITIONS = (
     "Input should be less than %s",
     "Input should be less than or equal to %s",
     "String should match pattern %s",
+    "names that begin with `system-` are ours: choose another",
     "is for the measures %s: a %s does not use it",
     "is %s, and has to be one of %s",
     "has to be a list: [a, b]",

@@ -51,6 +51,7 @@ def test_names_that_no_event_has_are_said():
         watched.feed(event(MONDAY_MS + ts))
     list(watched.end())
     assert "no event of a user.id has event.acton: are the names right?" in watched.remarks()
+    assert not any("names" in text for text in watched.remarks(chosen=True)), "which nobody gave"
 
 
 def test_names_are_not_doubted_because_nearly_all_events_were_late():

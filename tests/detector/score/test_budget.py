@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from detector.score import Kind, Scorer
-from detector.score.budget import HALF_HOUR_MS, WEEK_HALF_HOURS, Budget
+from detector.score.budget import HALF_HOUR_MS, MOST_ALARMS, WEEK_HALF_HOURS, Budget
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 START = 1_741_000_000_000 // HALF_HOUR_MS * HALF_HOUR_MS
@@ -57,7 +57,7 @@ def test_scores_are_the_same_whatever_the_budget() -> None:
 def test_the_budget_is_what_is_spent() -> None:
     """A quarter of the budget alarms less, and what alarms is not nothing."""
     spent = []
-    for budget in (1.0, 4.0, 16.0):
+    for budget in (1.0, 4.0, 16.0, MOST_ALARMS):
         chance, judge = random.Random(7), Budget(budget)
         spent.append(
             sum(
@@ -68,7 +68,7 @@ def test_the_budget_is_what_is_spent() -> None:
         )
     assert 0.3 <= spent[0] <= 1.3
     assert 2.5 <= spent[1] <= 4.8
-    assert 10 <= spent[2] <= 18
+    assert 10 <= spent[2] <= 18 < spent[3] <= MOST_ALARMS
 
 
 def _taught(budget: float = 4.0) -> tuple[Budget, int]:

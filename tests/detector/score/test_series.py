@@ -204,8 +204,19 @@ def test_bad_lines_end_with_three_and_bad_usage_with_two(tmp_path: Path) -> None
     assert found.exit_code == 3
     assert "no line of a time and a value" in found.stderr
     assert _soc(str(tmp_path / "none.csv")).exit_code == 2
-    assert _soc(str(path), "--zone", "Nowhere").exit_code == 2
+    for zone in ("Nowhere", "+25:00"):
+        assert _soc(str(path), "--zone", zone).exit_code == 2
     assert _soc(str(path), "--alarm-budget", "-1").exit_code == 2
+
+
+def test_a_budget_of_more_than_can_be_spent_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "series.csv"
+    path.write_text("".join(_lines(20)))
+    for budget in ("48.1", "336"):
+        found = _soc(str(path), "--alarm-budget", budget)
+        assert (found.exit_code, found.stdout) == (2, "")
+        assert f"--alarm-budget {budget} is more than 48, one half hour in seven" in found.stderr
+    assert _soc(str(path), "--alarm-budget", "48").exit_code == 0
 
 
 def test_a_file_that_is_not_in_order_of_time_is_told_of(tmp_path: Path) -> None:

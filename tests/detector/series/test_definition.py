@@ -97,6 +97,14 @@ def test_a_fault_says_where_and_the_others_run(tmp_path, line, at, why):
     assert fault.line == at
 
 
+def test_a_name_whose_rule_is_ours_is_refused(tmp_path):
+    found = of(tmp_path, f"{GOOD.replace('name: calls', 'name: system-otp')}---{GOOD}")
+    assert list(found.by_name) == ["calls"]
+    assert [(fault.line, fault.reason) for fault in found.faults] == [
+        (2, "names that begin with `system-` are ours: choose another")
+    ]
+
+
 def test_titles_are_of_two_languages_and_systems_those_that_there_are(tmp_path):
     titles = GOOD.replace('{vi: "Lượt gọi", en: "Calls"}', "Calls")
     found = of(tmp_path, f"{titles}---{GOOD.replace('system: lgsp', 'system: lgps')}")

@@ -104,7 +104,28 @@ def test_a_definition_that_is_not_there_is_named_with_those_that_are(place):
     assert isinstance(mistyped, ConfigError)
     assert str(mistyped) == "no series of the definition delivry: there are delivery"
     assert "viettel" in soc(place, "list", "--definition", "delivery").stdout
-    assert "No series yet" in soc(place, "list", "--definition", "delivery", "--org", "hanoi").stdout
+    hanoi = soc(place, "list", "--definition", "delivery", "--org", "hanoi")
+    assert hanoi.stdout == "no series of delivery is of the organisation hanoi: known are hungyen\n"
+
+
+def test_an_organisation_that_nobody_has_heard_of_is_told(place, monkeypatch):
+    assert "No series yet" in soc(place, "list", "--org", "nope").stdout, "nothing is known of anybody"
+    watch(place).close()
+    told = soc(place, "list", "--org", "nope")
+    assert (told.exit_code, told.stdout) == (0, "no series is of the organisation nope: known are hungyen\n")
+    both = soc(place, "list", "--org", "nope", "--org", "hungyen", "--json")
+    assert "of the organisation nope" in both.stderr
+    assert len(both.stdout.splitlines()) == 5
+    monkeypatch.setattr("soc.service.process.now_ms", lambda: START + 2 * 86_400_000)
+    words = ("backtest", "--days", "5", "--series", str(place / "series"))
+    told = soc(place, *words, "--org", "nope")
+    assert told.exit_code == 0
+    assert "no event is of the organisation nope: known are hungyen" in told.stdout
+    assert "nobody would have been called" not in told.stdout
+    assert "of the organisation nope" in soc(place, *words, "--org", "nope", "--json").stderr
+    assert "no event" not in soc(place, *words, "--org", "hungyen").stdout
+    monkeypatch.setattr("soc.cli.detector._FEW", 0)
+    assert "known are 1 others, see `soc orgs list`" in soc(place, "list", "--org", "nope").stdout
 
 
 def test_explain_says_where_the_level_stands(place, monkeypatch):

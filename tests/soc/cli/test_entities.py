@@ -86,6 +86,22 @@ def test_bad_usage_is_said(words, said):
     assert said in result.stderr
 
 
+def test_names_that_nobody_gave_are_not_doubted(log):
+    others = [
+        orjson.dumps({"@timestamp": iso(ATTACK_MS + DAY_MS + at * 3_600_000), "host.name": "h"}) for at in range(20)
+    ]
+    watched = ("--entity", "user.id,host.name")
+    given = b"\n".join([*log, *others])
+    assert "are the names right?" not in soc(*watched, given=given).stderr
+    assert "are the names right?" in soc(*watched, "--what", "destination.ip", given=given).stderr
+
+
+def test_a_zone_may_be_an_offset(log):
+    words = ("--entity", "user.id", "--what", "event.action")
+    named, offset = (soc(*words, "--zone", zone, given=b"\n".join(log)) for zone in ("Asia/Ho_Chi_Minh", "+07:00"))
+    assert (offset.exit_code, offset.stdout) == (0, named.stdout)
+
+
 def test_an_empty_log_is_no_error():
     result = soc("--entity", "user.id", given=b"")
     assert result.exit_code == 0

@@ -46,15 +46,17 @@ def test_a_surge_is_declared_listed_and_ended(run):
         ((*TIME, "--factor", "nan"), "less than or equal to 100"),
         ((*TIME, "--factor", "2", "--hours", "7"), "the hours are '7'"),
         (("--from", "2020-01-01", "--to", "2020-01-02", "--factor", "2"), "over already"),
-        ((*TIME, "--factor", "2", "--system", "fax"), "has 'fax'"),
+        (("--from", "2030-07-01", "--to", "2030-07-01", "--factor", "2"), "it has to end after it begins"),
+        ((*TIME, "--factor", "2", "--system", "fax"), "there is no system 'fax'"),
     ],
 )
 def test_what_is_wrong_is_said(run, words, said):
     assert said in run("add", "x", *words, "-m", "y")
 
 
-def test_a_reason_of_blanks_is_none(run):
+def test_a_reason_or_a_name_of_blanks_is_none(run):
     assert "say why" in run("add", "x", *TIME, "--factor", "2", "-m", " ")
+    assert "give it a name" in run("add", " ", *TIME, "--factor", "2", "-m", "y")
 
 
 def test_a_service_is_one_of_its_system(run):
@@ -77,8 +79,10 @@ def test_what_nobody_has_heard_of_is_noted_and_taken_all_the_same(run, tmp_path)
     kept.close()
     assert "note:" not in run(*words, "--org", "hungyen", "--service", "CU-DVC")
     assert "no volume of CU-DVC" in run(*words, "--system", "portal", "--service", "CU-DVC"), "of another system"
-    assert "no volume of viettel" in run(*words, "--service", "viettel"), "of whom only a share is watched"
-    assert len(run("list", "--json").splitlines()) == 4
+    of_a_share = run(*words, "--service", "viettel")
+    assert "no volume is counted by viettel: leave services empty, or add a series that counts by it" in of_a_share
+    assert "no volume of viettel is watched" in run(*words, "--system", "lgsp", "--service", "viettel")
+    assert len(run("list", "--json").splitlines()) == 5
 
 
 def test_a_surge_is_declared_where_series_cannot_be_read(run, tmp_path):
