@@ -74,7 +74,8 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Detail:
     """`similar`: those before it of the same series and of other alerts, the most alike in size and length first. `query`: a search for
-    the events behind it, empty where the definition or the series is gone. `harmless`: what people said about the series."""
+    the events behind it, empty where the definition or the series is gone. `harmless`: what people said about the series. `began`: when
+    what it is shown as a part of began, ms."""
 
     anomaly: Anomaly
     shown: Shown
@@ -82,14 +83,17 @@ class Detail:
     similar: Sequence[Anomaly]
     query: str
     harmless: Said[HarmlessSeries] | None
+    began: int
 
 
 def definitions(state: State) -> dict[str, Definition]:
     return readable(state.anomalies.running()[0])
 
 
-def detail(state: State, anomaly: Anomaly, scope: Scope) -> Detail:
-    """Of an anomaly whose series has vanished what was written down with it."""
+def detail(state: State, anomaly: Anomaly, scope: Scope, began: int = 0) -> Detail:
+    """Of an anomaly whose series has vanished what was written down with it. `began`: of the first that is shown with it, ms; 0: none
+    was before it."""
+    began = began or anomaly.since
     definition = definitions(state).get(anomaly.definition)
     shown = shown_of(state, anomaly, scope, definition)
     series = shown.series
@@ -101,8 +105,9 @@ def detail(state: State, anomaly: Anomaly, scope: Scope) -> Detail:
         shown,
         () if shown.gone else state.anomalies.readings(series, since, until),
         similar(anomaly, others),
-        query_of(definition, series, anomaly.since, anomaly.until + width) if definition and not shown.gone else "",
+        query_of(definition, series, began, anomaly.until + width) if definition and not shown.gone else "",
         said(state, anomaly.series),
+        began,
     )
 
 

@@ -88,9 +88,11 @@ class TriedOut(BaseModel):
 class LackingOut(BaseModel):
     definition: str
     lack: Lack = Field(
-        description="`event`: no event is of it; `group`: no event has `field`, by which it groups; `value`: its series never had one"
+        description="`event`: no event is of it; `join`: none that `where` finds has `field`, by which it joins; `group`: no event has "
+        "`field`, by which it groups; `value`: its series never had one; `hit`: none of so many events is one, as where nothing failed yet"
     )
-    field: str = Field(description="the one that `group` lacks, or whose values are asked for; empty: none")
+    field: str = Field(description="the one by which it joins or groups, or whose values are asked for; empty: none")
+    events: int = Field(0, description="of which none is a `hit`; of what else is lacking 0")
 
 
 class SeriesOutcomeOut(BaseModel):

@@ -73,10 +73,10 @@ def _said(definition: Definition, series: Series, call: Call, point: Point) -> d
         "lower": _round(call.lower),
         "upper": _round(call.upper),
         "unit": definition.unit,
-        "since": iso(call.began),
+        "since": iso(call.since),
         "score": _round(point.score),
         "parts": [f"{name} {surprise:.1f}" for name, surprise in point.parts.items() if surprise > 0],
-        "query": query_of(definition, series, call.began, call.ts + definition.bucket_ms),
+        "query": query_of(definition, series, call.since, call.ts + definition.bucket_ms),
     }
 
 

@@ -137,6 +137,11 @@ class Observer:
         """Organisations and datasets that it has heard of and looks at."""
         return self._aggregator.lanes()
 
+    @property
+    def idless(self) -> set[str]:
+        """The names of definitions of which events were left out since the start, as they have no id to be joined by."""
+        return {board.definition.name for board in self._aggregator.boards() if board.idless}
+
     def tracks(self) -> Iterable[tuple[Series, Track]]:
         return self._following
 

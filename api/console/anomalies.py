@@ -223,11 +223,13 @@ def of_alert(state: State, account: Account, rule_id: str, alert_id: str) -> OfA
         return OfAlert()
     found = state.anomalies.list(account.scope, alert=alert_id, limit=_LOOKED_AT)
     by_series: dict[str, Anomaly] = {}
+    began: dict[str, int] = {}  # what lasts for hours is an anomaly after the other
     for one in found:
         by_series.setdefault(one.series, one)
+        began[one.series] = one.since
     newest = list(by_series.values())[:_DRAWN]
     others = [one for one in found if one not in newest][:_LISTED]
-    details = [detail(state, one, account.scope) for one in newest]
+    details = [detail(state, one, account.scope, began[one.series]) for one in newest]
     total = state.anomalies.how_many(account.scope, alert=alert_id)
     return OfAlert([(one, plot_of(one)) for one in details], others, total)
 

@@ -15,7 +15,6 @@ QUIET_MS = 4 * 3_600_000  # an episode ends when nothing of it was to be seen fo
 _ANOTHER = 0.6  # the same for another rare value
 _AGAIN = 0.3  # what is left of a feature's surprise each time that it is shown again
 _GROWN = 3.0  # times the count that was shown before
-_SAME_ALL_DAY = (Kind.EVENTS_DAY, Kind.DISTINCT_DAY)
 _LEAST = 0.7  # nats of news
 
 
@@ -44,7 +43,7 @@ class Episode:
             return 1.0
         value = self.shown.get(f"{why.feature}\0{why.value}") if why.value else before
         if value is not None and why.actual < _GROWN * value[1]:
-            return 0.0 if why.value or why.kind in _SAME_ALL_DAY else float(_AGAIN ** (before[0] + 1))
+            return 0.0 if why.value or why.kind.of_day else float(_AGAIN ** (before[0] + 1))
         return float((_ANOTHER if why.kind is Kind.RARE else _AGAIN) ** before[0])
 
     def show(self, reasons: Sequence[Why]) -> None:

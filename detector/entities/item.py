@@ -24,6 +24,10 @@ class Kind(StrEnum):
     EVENTS_DAY = "events-day"  # as EVENTS, since the day began
     DISTINCT_DAY = "distinct-day"
 
+    @property
+    def of_day(self) -> bool:
+        return self in (Kind.EVENTS_DAY, Kind.DISTINCT_DAY)
+
 
 @dataclass(frozen=True, slots=True)
 class Why:
@@ -56,9 +60,9 @@ class Why:
 class Item:
     """One line for an analyst. Times: ms since 1970 UTC; `time` is the last that the bucket covers, when the item can be shown.
 
-    `since`: the first event of the episode that the item belongs to. `score`: 0..1, of which 0.5 is the entity's least to be looked at.
-    `strength`: the sum of what surprises, in nats, before it is made a score. `events`: of the entity in this bucket.
-    `week`: its events in each hour (of UTC) of the seven days that end with the bucket's; fewer where less is known.
+    `since`: the first event of the episode that the item belongs to. `day`: when the local day of its bucket began. `score`: 0..1, of which
+    0.5 is the entity's least to be looked at. `strength`: the sum of what surprises, in nats, before it is made a score. `events`: of the
+    entity in this bucket. `week`: its events in each hour (of UTC) of the seven days that end with the bucket's; fewer where less is known.
     """
 
     time: int
@@ -70,12 +74,18 @@ class Item:
     events: int
     why: tuple[Why, ...]
     week: tuple[int, ...] = ()
+    day: int = 0
+
+    @property
+    def begins(self) -> int:
+        """The first of what its reasons are about, ms: some are about all of its day."""
+        return min(self.since, self.day) if any(why.kind.of_day for why in self.why) else self.since
 
     def scored(self, score: float) -> Item:
         return replace(self, score=score)
 
-    def after(self, week: tuple[int, ...]) -> Item:
-        return replace(self, week=week)
+    def after(self, week: tuple[int, ...], day: int) -> Item:
+        return replace(self, week=week, day=day)
 
 
 def iso_of(item: Item) -> str:

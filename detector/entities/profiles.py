@@ -187,7 +187,8 @@ class Profiles:
         for item in shown:
             self.news.show(item)
         hour, since = start // HOUR_MS, self.counted // HOUR_MS
-        return [item.after(self.entities[item.entity].week.until(hour, since)) for item in shown]
+        day = self.day * DAY_MS - self.offset_ms
+        return [item.after(self.entities[item.entity].week.until(hour, since), day) for item in shown]
 
     def _begin(self, start: int) -> Learner:
         """Make ready for the bucket that begins then."""

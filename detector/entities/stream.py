@@ -10,7 +10,7 @@ from detector.entities.budget import DAY_MS, Budget
 from detector.entities.document import Getter, getter, time_of
 from detector.entities.item import Item
 from detector.entities.profiles import Profiles
-from detector.entities.text import MAX_VALUE, Values, kept, texts
+from detector.entities.text import MAX_VALUE, TOGETHER, Values, kept, texts
 from soc.model.event import iso
 
 LATENESS_MS = 60_000
@@ -51,7 +51,7 @@ class Kind:
             if value is None or value == "" or value == "-" or isinstance(value, dict):
                 return None
             parts.append(kept(value))
-        return parts[0] if len(parts) == 1 else " + ".join(parts)
+        return parts[0] if len(parts) == 1 else TOGETHER.join(parts)
 
 
 class Stream:

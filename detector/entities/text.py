@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import cast
 
 MAX_VALUE = 160  # characters of a value; of a longer one there is the beginning and a digest
+TOGETHER = " + "  # between several values that are one entity
 _CUT = re.compile(r"(.+)\.{3}[0-9a-f]{12}", re.DOTALL)
 MAX_LIST = 16  # values of a list
 _NUMBER = re.compile(r"(\d{1,15})(\D{0,12})\Z", re.ASCII)  # /ho-so/H27.55-260301-0012, ma-12.pdf
@@ -27,6 +28,19 @@ def cut(text: str) -> str | None:
     """What a value began with that was too long to be kept, or the last of several that were together; None where it is whole."""
     found = _CUT.fullmatch(text)
     return found[1] if found else None
+
+
+def apart(text: str, count: int) -> Iterator[tuple[str, ...]]:
+    """So many values that are together in this text: each way to tell them apart, of which there are several where one has the sign
+    between them itself."""
+    if count == 1:
+        yield (text,)
+        return
+    at = text.find(TOGETHER, 1)
+    while at > 0:
+        for others in apart(text[at + len(TOGETHER) :], count - 1):
+            yield (text[:at], *others)
+        at = text.find(TOGETHER, at + 1)
 
 
 def texts(values: Iterable[object]) -> Values:

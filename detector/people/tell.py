@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from itertools import islice
 
 import yaml
 
 from detector.entities.item import Item, Why
-from detector.entities.text import cut
+from detector.entities.text import TOGETHER, apart, cut
 from detector.explain import quoted
 from detector.people.definition import People
 from detector.people.words import worded
@@ -18,6 +20,7 @@ from soc.model.rule import RuleDoc
 from soc.model.unusual import FIELD, RULE_PREFIX, Reason, Unusual, entity_id
 
 _SAID = 6  # reasons in a finding
+_WAYS = 4  # to tell values apart that a search has room for
 
 
 def unusual_of(people: People, org: str, item: Item) -> Unusual:
@@ -47,15 +50,26 @@ def query_of(people: People, org: str, item: Item) -> str:
     parts.append(f'organization.id:"{quoted(org)}"')
     if people.where.strip():
         parts.append(f"({people.where.strip()})")
-    values = item.entity.split(" + ") if len(people.entity) > 1 else [item.entity]
-    parts += [_is(name, value) for name, value in zip(people.entity, values, strict=False)]
-    parts.append(f'@timestamp:["{iso(item.since)}" TO "{iso(item.time + 1)}"}}')
+    parts.append(_of(people.entity, item.entity))
+    parts.append(f'@timestamp:["{iso(item.begins)}" TO "{iso(item.time + 1)}"}}')
     return " AND ".join(parts)
+
+
+def _of(names: Sequence[str], entity: str) -> str:
+    """A search for the entity. Where its values can be told apart in several ways it is each of them, as it is to those who count it."""
+    counts = [len(names)] if cut(entity) is None else range(len(names), 0, -1)
+    ways = list(islice((way for count in counts for way in apart(entity, count)), _WAYS + 1))
+    if len(ways) > _WAYS:
+        return beginning(names[0], entity.partition(TOGETHER)[0])
+    several = [" AND ".join(_is(name, value) for name, value in zip(names, way, strict=False)) for way in ways]
+    return several[0] if len(several) == 1 else f"(({') OR ('.join(several)}))"
 
 
 def _is(name: str, value: str) -> str:
     begins = cut(value)
-    return f'{name}:"{quoted(value)}"' if begins is None else beginning(name, begins)
+    if begins is None:
+        return f'{name}:"{quoted(value)}"'
+    return beginning(name, begins.rstrip(TOGETHER))  # it may have been cut in the sign behind the value
 
 
 def finding_of(one: Unusual) -> Finding:
@@ -76,9 +90,11 @@ def finding_of(one: Unusual) -> Finding:
 
 
 def _named(one: Unusual) -> Fields:
-    """The entity by its fields, so that exceptions can ask for them as of any other finding."""
-    names, values = one.field.split(" + "), one.entity.split(" + ")
-    return dict(zip(names, values, strict=True)) if len(names) == len(values) else {}
+    """The entity by its fields, so that exceptions can ask for them as of any other finding. Nothing where a value may be of either: an
+    exception for another must not hide it."""
+    names = one.field.split(TOGETHER)
+    ways = list(islice(apart(one.entity, len(names)), 2))
+    return dict(zip(names, ways[0], strict=True)) if len(ways) == 1 else {}
 
 
 def rule_of(people: People) -> RuleDoc:

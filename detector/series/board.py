@@ -66,6 +66,7 @@ class Board:
         self.floor = 0  # where the clock went back to: what was before cannot be corrected any more
         self.merged_to = 0  # mergers before this have been followed; 0: it is not known
         self.lost = 0  # events that no bucket took
+        self.idless = False  # whether something was asked without the id that it is joined by
         self.beyond: hll_sketch | None = None  # keys that had no room
         self._room, self._lateness = room, lateness_ms
         self._key = key_of(definition.group_by)
@@ -258,6 +259,7 @@ class Board:
     def _add_joined(self, joined: Joined, start: int, ts: int, fields: Fields) -> None:
         id_ = joined.id_of(fields)
         if id_ is None:
+            self.idless = self.idless or joined.asks(fields)
             return
         if not joined.asks(fields):
             counted = joined.answer(id_, ts)

@@ -20,18 +20,22 @@ class Lack(StrEnum):
     """What a definition found nothing of, as one with a slip of the pen does."""
 
     EVENT = "event"
+    JOIN = "join"
     GROUP = "group"
     VALUE = "value"
+    HIT = "hit"
 
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """EVENT: no event made a series of it. GROUP: no event has `field`, by which it groups. VALUE: none of its series ever had a value;
-    `field` is the one whose values are asked for, empty where none is."""
+    """EVENT: no event made a series of it. JOIN: none that `where` finds has `field`, by which it joins. GROUP: no event has `field`, by
+    which it groups. VALUE: none of its series ever had a value; `field` is the one whose values are asked for, empty where none is. HIT:
+    none of so many `events` is one, as where nothing has failed yet; `field` is the one by which it joins, empty where it does not."""
 
     definition: str
     lack: Lack
     field: str = ""
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,11 @@ def lacks(outcome: SeriesOutcome) -> list[str]:
 
 
 def _lack(one: Lacking) -> str:
+    if one.lack is Lack.JOIN:
+        return f"no event that `where` of {one.definition} finds has {one.field}, by which it joins"
+    if one.lack is Lack.HIT:
+        check = "`hit` and `join`" if one.field else "`hit`"
+        return f"none of {one.events:,} events of {one.definition} is a hit: right if there was none yet; else check {check}"
     if one.lack is Lack.GROUP:
         return f"no event of {one.definition} has {one.field}, by which it groups"
     if one.field:

@@ -72,6 +72,16 @@ def has_value(row: bytes) -> bool:
     return any(value == value and flags & _JUDGED for value, *_, flags, _, _ in _RECORD.iter_unpack(row))
 
 
+def has_hit(row: bytes) -> bool:
+    """As `has_value`, of a value above 0."""
+    return any(value > 0 and flags & _JUDGED for value, *_, flags, _, _ in _RECORD.iter_unpack(row))
+
+
+def weights(row: bytes) -> int:
+    """The events of all series in this row; of those that are asked for their values, the values."""
+    return int(sum(weight for _, weight, *_ in _RECORD.iter_unpack(row)))
+
+
 def thinned(readings: Sequence[Reading], step_ms: int, most: int) -> tuple[Sequence[Reading], int]:
     """At most `most`: of each few the least and the greatest; and the time (ms) from one to the next that makes no gap."""
     if len(readings) <= most:

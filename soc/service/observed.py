@@ -18,7 +18,7 @@ from soc.backtest.run import Progress
 from soc.backtest.series import Cut, Found, Lack, Lacking, Plot, SeriesOutcome
 from soc.errors import ConfigError
 from soc.locks import only_one
-from soc.model.anomaly import Anomaly, has_value, thinned
+from soc.model.anomaly import Anomaly, has_hit, has_value, thinned, weights
 from soc.model.finding import local_day
 from soc.model.harmless import is_of_series
 from soc.model.org import EVERYTHING, Scope
@@ -43,7 +43,9 @@ _PATIENCE = 20  # batches of others' events, until it is looked at how long it h
 _COMMIT_EVENTS, _COMMIT_S = 200_000, 5.0
 _COUNTS = (PolicyKind.HARMLESS, PolicyKind.SURGE, PolicyKind.ORGANISATION)
 _EVENTS, _BEGAN, _REACHED = "events", "began", "reached"  # kept with the cursor, so that they are of the same moment
-_VALUED = "valued "  # before the name of a definition that had a value; kept there, too
+_VALUED, _HIT = "valued ", "hit "  # before the name of a definition that had a value, or one above 0; kept there, too
+_IDLESS = "idless "  # of one of which an event had no id to be joined by
+_MANY = 1000  # events, of which none is a hit
 
 
 class Trial:
@@ -59,8 +61,8 @@ class Trial:
         observer.load()
         cursor = dict(kept.cursor())
         self._events, self._began, self._reached = (cursor.pop(name, 0) for name in (_EVENTS, _BEGAN, _REACHED))
-        self._valued = {name for name in cursor if name.startswith(_VALUED)}
-        self._cursor = {name: at for name, at in cursor.items() if name not in self._valued}
+        self._seen = {name for name in cursor if name.startswith((_VALUED, _HIT, _IDLESS))}
+        self._cursor = {name: at for name, at in cursor.items() if name not in self._seen}
         self._cut: Cut | None = None
 
     def run(self, longest_s: float | None = None) -> Iterator[Progress]:
@@ -125,9 +127,12 @@ class Trial:
 
     def _commit(self) -> None:
         done = self._observer.progress(self._cursor)
-        rows = ((f"{_VALUED}{board.definition}", row) for (board, _), row in done.rows.items())
-        self._valued.update(name for name, row in rows if name not in self._valued and has_value(row))
-        noted = {_EVENTS: self._events, _BEGAN: self._began, _REACHED: self._reached, **dict.fromkeys(self._valued, 1)}
+        seen = self._seen
+        for what, has in ((_VALUED, has_value), (_HIT, has_hit)):
+            rows = ((f"{what}{board.definition}", row) for (board, _), row in done.rows.items())
+            seen.update(name for name, row in rows if name not in seen and has(row))
+        seen.update(f"{_IDLESS}{name}" for name in self._observer.idless)
+        noted = {_EVENTS: self._events, _BEGAN: self._began, _REACHED: self._reached, **dict.fromkeys(seen, 1)}
         self._kept.commit(replace(done, cursor=self._cursor | noted))
         self.progress.done = min(self._history.done(self._cursor), self.progress.total)
 
@@ -136,9 +141,11 @@ class Trial:
         for one in series:
             keys.setdefault(one.series.board.definition, []).append(one.series.key)
         for name, definition in self._observer.definitions.items():
-            valued = f"{_VALUED}{name}" in self._valued
+            valued = f"{_VALUED}{name}" in self._seen
             if name not in keys:
-                if not valued:  # else there were series, which have given their place to others
+                if f"{_IDLESS}{name}" in self._seen:
+                    yield Lacking(name, Lack.JOIN, definition.join or "")
+                elif not valued:  # else there were series, which have given their place to others
                     yield Lacking(name, Lack.EVENT)
                 continue
             for at, field in enumerate(definition.group_by):
@@ -146,6 +153,13 @@ class Trial:
                     yield Lacking(name, Lack.GROUP, field)
             if not valued:
                 yield Lacking(name, Lack.VALUE, definition.field or "")
+            elif definition.hit and f"{_HIT}{name}" not in self._seen and (events := self._counted(name)) >= _MANY:
+                yield Lacking(name, Lack.HIT, definition.join or "", events)
+
+    def _counted(self, name: str) -> int:
+        """The events of all series of a definition."""
+        boards = (board for board in self._kept.boards() if board.definition == name)
+        return sum(weights(row) for board in boards for _, row in self._kept.rows(board, 0))
 
     def _size(self) -> int:
         return anomalies_file(self._place).stat().st_size

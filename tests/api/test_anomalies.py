@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from datetime import datetime
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -330,6 +332,17 @@ def test_an_alert_shows_each_series_once_and_says_how_many_there_are(signed_in, 
         assert f'href="/anomalies/{one.id}"' in page
     assert "Also in this alert" in page
     assert "3 / 4" in page
+
+
+def test_an_alert_of_hours_is_since_its_first_anomaly_and_so_is_its_search(signed_in, world, alert, mine):
+    first = replace(mine, since=mine.since - 3_600_000, until=mine.since - 60_000, alert=alert)
+    world.anomalies.commit(Progress({}, {}, {}, {}, {}, [], [], [first], {}))
+    browser = signed_in("viewer")
+    for page, since in ((f"/alerts/{alert}", first.since), (f"/anomalies/{mine.id}", mine.since)):
+        page = browser.get(page, headers={"accept-language": "en"}).text
+        said = page[page.index("Since <strong>") :]
+        assert f"{datetime.fromtimestamp(since / 1000, ZONE):%H:%M:%S}" in said[:60]
+        assert quote(f'@timestamp:["{iso(since)}"', safe="") in said
 
 
 def test_an_alert_whose_anomalies_are_gone_leads_nowhere_that_is_not(signed_in, world, alert):

@@ -100,6 +100,9 @@ def test_definitions_that_found_nothing_are_named(client_of, signed_in, jobs):
         Lacking("no-group", Lack.GROUP, "carier"),
         Lacking("no-number", Lack.VALUE, "user.id"),
         Lacking("too-few", Lack.VALUE),
+        Lacking("no-join", Lack.JOIN, "user.idd"),
+        Lacking("no-hit", Lack.HIT, "", 1200),
+        Lacking("no-answer", Lack.HIT, "url.path", 1300),
     )
     found = SeriesOutcome(1, 2, 1, 2, None, 9, (), 3, 0, 0, 0, 0, 0, {}, (), (), lacking)
     job = Job(new_id(), "admin", 5, ("hungyen",), 3, text=TEXT, kind=Kind.SERIES, about="no-dataset")
@@ -107,15 +110,20 @@ def test_definitions_that_found_nothing_are_named(client_of, signed_in, jobs):
     told = client_of("admin").get(f"{PATH}/{job.id}").json()["outcome"]["lacking"]
     assert [(one["definition"], one["lack"], one["field"]) for one in told] == [
         ("no-dataset", "event", ""), ("no-group", "group", "carier"), ("no-number", "value", "user.id"),
-        ("too-few", "value", ""),
+        ("too-few", "value", ""), ("no-join", "join", "user.idd"), ("no-hit", "hit", ""), ("no-answer", "hit", "url.path"),
     ]  # fmt: skip
+    assert [one["events"] for one in told if one["events"]] == [1200, 1300]
     page = signed_in("admin").get(f"/series/backtests/{job.id}", headers=ENGLISH).text
     assert "<code>no-dataset</code>: no event is of it: check dataset and where." in page
     assert "no event has the field by which it groups: <code>carier</code>" in page
     assert "that there are enough: <code>user.id</code>" in page
     assert "there were too few events for one." in page
+    assert "no event that where finds has the field by which it joins: <code>user.idd</code>" in page
+    assert "<code>no-hit</code>: of 1200 events none is a hit: right if there was none yet; else check hit" in page
+    assert "else check hit and the field by which it joins: <code>url.path</code>" in page
     page = signed_in("admin").get(f"/series/backtests/{job.id}", headers=VIETNAMESE).text
     assert "không sự kiện nào có trường dùng để nhóm: <code>carier</code>" in page
+    assert "không có sự kiện nào khớp với hit" in page
     before = plain(found)
     del before["lacking"]  # as what is older has it
     job = replace(job, id=new_id())

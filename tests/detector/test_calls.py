@@ -10,9 +10,13 @@ import pytest
 
 from detector.episode import Call, Episode, Side, threshold
 from detector.evidence import Usual, learn
+from detector.explain import finding_of
+from detector.score import Point
 from detector.series.definition import Definition
 from detector.series.meter import meter_of
 from detector.track import Track
+from soc.model.anomaly import FIELD, Board, Series
+from soc.model.event import iso
 from soc.model.harmless import beyond
 
 START = 1_772_409_600_000  # a Monday
@@ -390,6 +394,20 @@ def test_latency_that_leaks_two_percent_a_day_is_a_call_within_days(seed):
     hours(series, rng, range(21 * 24, 26 * 24), longer_each_day=0.02)
     assert 22 * 1440 < series.minutes[0] <= (24 * 24 + 12) * 60
     assert series.calls[0].actual > series.calls[0].expected
+
+
+def test_what_lasts_for_hours_is_one_alert_since_it_began():
+    """Its episode begins anew each hour."""
+    series, rng = Watched(definition("ratio", direction="high")), Random(1)
+    ratio(series, rng, range(DAY + 60), 0.02)
+    ratio(series, rng, range(DAY + 60, DAY + 210), 0.3)
+    one, point = Series(Board("one", "o"), (), 0, START), Point(0.9, 0.02, 0.0, 0.1, True, False, START)
+    findings = [finding_of(series.what, one, call, point, None) for call in series.calls]
+    assert len({call.began for call in series.calls}) == 3
+    (since,) = {finding.matched[f"{FIELD}since"] for finding in findings}
+    assert since == iso(series.calls[0].began)
+    assert all(f'["{since}" TO' in str(finding.matched[f"{FIELD}query"]) for finding in findings)
+    assert len({finding.alert_id for finding in findings}) == 1
 
 
 @pytest.mark.parametrize("seed", range(8))

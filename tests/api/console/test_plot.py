@@ -46,7 +46,7 @@ def test_an_anomaly_is_drawn_with_the_band_that_it_was_outside_of():
     """The scorer's follows what goes on: after some minutes it holds what people were called about."""
     readings = [Reading(n * MINUTE, 0.7, 9.0, 0.7, 0.6, 0.8, 0.0, False) for n in range(100)]
     one = Anomaly("s", "d", "o", 20 * MINUTE, 60 * MINUTE, 40 * MINUTE, 0.7, 0.02, 0.0, 0.1, 7.0, 41, "a")
-    found = Detail(one, Shown(Series(Board("d", "o"), (), 0, 0), None), readings, (), "", None)
+    found = Detail(one, Shown(Series(Board("d", "o"), (), 0, 0), None), readings, (), "", None, one.since)
     (band,) = re.findall(r'class="expected" points="([^"]*)"', str(plot_of(found).svg))
     heights = [float(point.split(",")[1]) for point in band.split()]
     assert len(set(heights[:20] + heights[61:])) == 1

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import orjson
 from levels_made import level, observed
+from observing import append, watching
+from streams import receipts
 from typer.testing import CliRunner
 
 from soc.buffer.sqlite import EventLog
@@ -15,6 +17,8 @@ from soc.model.delivery import Delivery, DeliveryState
 from soc.model.org import EVERYTHING
 from soc.model.policy import Policy, PolicyKind
 from soc.notify.route import Channel, Route, body_of
+from soc.service.declared import definitions_of
+from soc.settings import Settings
 from soc.store.anomalies import anomalies_file
 from soc.store.sqlite import events_dir, open_stores
 
@@ -108,6 +112,64 @@ def test_an_objective_of_which_no_event_was_ever_good_is_named_with_its_file(tmp
     (warning,) = [one for one in doctor(tmp_path) if one["name"] == "objectives" and one["state"] == "warn"]
     assert warning["found"].startswith("arrived: no event was ever good, of 2,000 in 28 d")
     assert f"check `good` in {own}" in warning["advice"]
+
+
+SERIES = """
+name: own-{0}
+system: otp
+titles: {{vi: a, en: b}}
+dataset: otp.{0}
+measure: count
+"""
+OBJECTIVE = """
+name: own-{0}
+system: otp
+titles: {{vi: a, en: b}}
+measure: success
+datasets: [otp.{0}]
+good: event.outcome:success
+objective: 97
+"""
+KIND = """
+name: own-{0}
+system: otp
+titles: {{vi: a, en: b}}
+datasets: [otp.gateway]
+entity: [{1}]
+what: [event.outcome]
+"""
+
+
+def test_what_an_administrator_declared_and_no_event_is_of_is_named_with_its_file(tmp_path):
+    """Not before the observer has read anything, and never ours."""
+    open_stores(tmp_path)
+    for folder, text in (("series", SERIES), ("slo", OBJECTIVE), ("people", KIND)):
+        (tmp_path / folder).mkdir()
+        both = [text.format("gateway", "govsoc.otp.carrier"), text.format("gatway", "govsoc.otp.carier")]
+        (tmp_path / folder / "own.yml").write_text("---".join(both))
+
+    def said() -> list[tuple[str, str, str]]:
+        kinds = ("series", "objectives", "people")
+        return [
+            (one["name"], one["found"], one["advice"])
+            for one in doctor(tmp_path)
+            if one["name"] in kinds and one["state"] != "ok"
+        ]
+
+    assert said() == []
+    append(tmp_path, receipts(5, 15, 1))
+    settings = Settings(data_dir=tmp_path)
+    with watching(tmp_path, definitions_of(settings)) as (observing, _):
+        assert said() == []
+        observing.drain()
+    found = said()
+    assert [(name, said_of) for name, said_of, _ in found] == [
+        (name, "own-gatway: the observer has seen no event of it") for name in ("series", "objectives", "people")
+    ]
+    assert all(
+        f"in {tmp_path}/{folder}/own.yml" in advice
+        for (*_, advice), folder in zip(found, ("series", "slo", "people"), strict=True)
+    )
 
 
 def test_a_damaged_database_of_series_hides_no_other_check(tmp_path):

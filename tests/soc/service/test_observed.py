@@ -179,6 +179,31 @@ titles: {vi: a, en: b}
 dataset: otp.gateway
 measure: quantile
 field: govsoc.otp.carrier
+---
+name: no-hit
+system: otp
+titles: {vi: a, en: b}
+dataset: otp.gateway
+measure: ratio
+hit: event.outcome:failrue
+---
+name: no-join
+system: otp
+titles: {vi: a, en: b}
+dataset: otp.gateway
+measure: conversion
+where: govsoc.otp.event:dlr
+hit: govsoc.otp.event:verify_ok
+join: govsoc.otp.requset
+---
+name: no-answer
+system: otp
+titles: {vi: a, en: b}
+dataset: otp.gateway
+measure: conversion
+where: govsoc.otp.event:dlr
+hit: govsoc.otp.event:verify_ok
+join: govsoc.otp.latency_ms
 """
 
 
@@ -189,7 +214,9 @@ def test_definitions_that_found_nothing_are_named(settings, monkeypatch):
     with opened(settings, text=text) as trial:
         next(iter(trial.run()))
     with opened(settings, text=text) as trial:
-        assert trial._valued == {"valued delivery", "valued no-group"}
+        assert trial._seen == {
+            "valued delivery", "hit delivery", "valued no-group", "hit no-group", "valued no-hit", "idless no-join", "valued no-answer",
+        }  # fmt: skip
         for _ in trial.run():
             pass
         found = trial.outcome()
@@ -199,12 +226,26 @@ def test_definitions_that_found_nothing_are_named(settings, monkeypatch):
         Lacking("no-where", Lack.EVENT),
         Lacking("no-group", Lack.GROUP, "govsoc.otp.carier"),
         Lacking("no-number", Lack.VALUE, "govsoc.otp.carrier"),
+        Lacking("no-hit", Lack.HIT, "", 1558 * 15),
+        Lacking("no-join", Lack.JOIN, "govsoc.otp.requset"),
+        Lacking("no-answer", Lack.HIT, "govsoc.otp.latency_ms", 1557 * 15),
     )
     assert lacks(found) == [
         "no event is of no-dataset, no-where: check `dataset` and `where`",
         "no event of no-group has govsoc.otp.carier, by which it groups",
         "no-number never had a value: check that govsoc.otp.carrier is there and what it measures, and that there are enough",
+        "none of 23,370 events of no-hit is a hit: right if there was none yet; else check `hit`",
+        "no event that `where` of no-join finds has govsoc.otp.requset, by which it joins",
+        "none of 23,355 events of no-answer is a hit: right if there was none yet; else check `hit` and `join`",
     ]
+
+
+def test_of_few_events_none_need_be_a_hit(settings, monkeypatch):
+    monkeypatch.setattr(observed, "_MANY", 30_000)
+    with opened(settings, text=SLIPS.split("---")[4]) as trial:
+        for _ in trial.run():
+            pass
+        assert trial.outcome().lacking == ()
 
 
 def test_a_field_that_only_others_beyond_the_bound_have_is_not_called_missing(settings):
