@@ -28,7 +28,8 @@ def score(
         str, typer.Argument(help="CSV of a time and a value a line; .gz is read as gzip; - is standard input.")
     ] = "-",
     alarm_budget: Annotated[
-        float, typer.Option("--alarm-budget", help="Half hours a week that may alarm, 48 at most.", min=0.01)
+        float,
+        typer.Option("--alarm-budget", help="Half hours a week that may alarm; more than 48 count as 48.", min=0.01),
     ] = 4.0,
     kind: Annotated[
         Kind, typer.Option("--kind", help="What is measured: it decides on which scale noise is even.")
@@ -48,13 +49,16 @@ def score(
     scored = -1  # the header is no point
     try:
         if alarm_budget > MOST_ALARMS:
-            raise ConfigError(
-                f"--alarm-budget {alarm_budget:g} is more than {MOST_ALARMS:g}, one half hour in seven: those beyond follow each"
-                " other, and what follows an alarm is no other one"
+            typer.echo(
+                f"soc: --alarm-budget {alarm_budget:g} counts as {MOST_ALARMS:g}, one half hour in seven: those beyond follow each"
+                " other, and what follows an alarm is no other one",
+                err=True,
             )
         with _text(file) as lines:
             write = sys.stdout.write
-            for line in score_lines(lines, kind, zone_of(zone), alarm_budget, faults.add, _say_late, _say_outside):
+            for line in score_lines(
+                lines, kind, zone_of(zone), min(alarm_budget, MOST_ALARMS), faults.add, _say_late, _say_outside
+            ):
                 write(line)
                 scored += 1
             sys.stdout.flush()
