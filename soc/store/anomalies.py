@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from soc.buffer.database import Database
-from soc.errors import NotFound
+from soc.errors import NotFound, QueryError
 from soc.model.anomaly import RECORD_BYTES, Anomaly, Board, Counts, Progress, Reading, Series, unpack
 from soc.model.calendar import DAY_MS
 from soc.model.org import Scope
@@ -272,7 +272,8 @@ class SqliteAnomalies:
             return {Board(definition, org): Counts(*counted) for definition, org, *counted in rows}
 
     def series(self, scope: Scope, *, definition: str = "", after: str = "", limit: int = 50) -> list[Known]:
-        """By definition, organisation and key; `after`: the id of the last one of the page before."""
+        """By definition, organisation and key; `after`: the id of the last one of the page before. Raises `QueryError` where that has
+        vanished."""
         if not self.there:
             return []
         where, values = within(scope)
@@ -281,7 +282,9 @@ class SqliteAnomalies:
         with self._db.read() as db:
             if after:
                 place = db.execute("SELECT definition, org, key FROM series WHERE id = ?", (after,)).fetchone()
-                where, values = f"{where} AND (definition, org, key) > (?, ?, ?)", [*values, *(place or ("", "", ""))]
+                if place is None:
+                    raise QueryError(f"there is no series {after} any more: begin with the first page")
+                where, values = f"{where} AND (definition, org, key) > (?, ?, ?)", [*values, *place]
             rows = db.execute(f"{_SERIES} WHERE {where} ORDER BY definition, org, key LIMIT ?", [*values, limit])
             found = [_series_of(row) for row in rows]
             return [Known(one, _last(db, one)) for one in found]
@@ -343,7 +346,8 @@ class SqliteAnomalies:
         before: str = "",
         limit: int = 50,
     ) -> list[Anomaly]:
-        """Newest first; `since`, `until` (ms): what has some of this time; `before`: the id of the last one of the page before."""
+        """Newest first; `since`, `until` (ms): what has some of this time; `before`: the id of the last one of the page before. Raises
+        `QueryError` where that is kept no more."""
         if not self.there:
             return []
         where, values = within(scope)
@@ -358,7 +362,9 @@ class SqliteAnomalies:
         with self._db.read() as db:
             if before:
                 place = db.execute("SELECT since, id FROM anomaly WHERE id = ?", (before,)).fetchone()
-                where, values = f"{where} AND (since, id) < (?, ?)", [*values, *(place or (0, ""))]
+                if place is None:
+                    raise QueryError(f"there is no anomaly {before} any more: begin with the first page")
+                where, values = f"{where} AND (since, id) < (?, ?)", [*values, *place]
             rows = db.execute(f"{_ANOMALY} WHERE {where} ORDER BY since DESC, id DESC LIMIT ?", [*values, limit])
             return [_anomaly_of(row) for row in rows]
 

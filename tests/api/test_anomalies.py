@@ -19,6 +19,7 @@ from soc.model.finding import Finding, alert_id, finding_id
 from soc.model.org import Scope
 from soc.model.policy import Policy, PolicyKind
 from soc.model.rule import RuleDoc
+from soc.store.cursor import encode
 from soc.store.progress import write_anomalies
 
 NOW = 1_772_452_800_000
@@ -179,6 +180,14 @@ def test_pages_of_anomalies(signed_in, alert, mine):
 def test_faults_of_definitions_are_for_administrators(signed_in):
     assert "no such measure" in signed_in("admin").get("/anomalies").text
     assert "no such measure" not in signed_in("viewer").get("/anomalies").text
+
+
+@pytest.mark.parametrize("page", ["/api/v1/series", "/api/v1/anomalies", "/series", "/anomalies"])
+def test_a_page_after_what_is_gone_is_refused_and_not_the_first_one_again(client_of, signed_in, page):
+    client = client_of("viewer") if page.startswith("/api") else signed_in("viewer")
+    answer = client.get(page, params={"cursor": encode(0, "0123456789abcdef0123")}, headers={"accept-language": "en"})
+    assert answer.status_code == 400
+    assert "begin with the first page" in answer.text
 
 
 @pytest.mark.parametrize(
