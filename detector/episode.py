@@ -28,6 +28,7 @@ _NORMAL_MS = 24 * HOUR_MS  # a share that stays so long has come to stay
 _FOLD_MS = 2 * HOUR_MS  # what comes back within this time goes on with the alert before
 _MOST_SHOWN = 10.0  # times the usual
 _LAST = 150.0  # events: of fewer a share is mostly chance
+_NEARLY_ALL = 9.5  # tenths of the way to all or none
 _SHOWING = 8.0  # events of a share, as many as usual, that those in doubt are seen with
 _CHANGES = {
     Measure.COUNT: 0.8, Measure.RATIO: 0.12, Measure.CONVERSION: 0.25, Measure.QUANTILE: 0.6, Measure.MEAN: 0.6, Measure.DISTINCT: 0.8,
@@ -264,8 +265,10 @@ class Episode:
 
 
 def _farther_by_chance(least: float) -> float:
-    """Of a share what is as far off may look a little farther, but not all or none."""
-    return least + math.copysign(max(10 - abs(least), 0.0) / 10, least) if least else 0.0
+    """Of a share what is as far off may look a little farther, but not as far as all or none, unless nearly that was meant."""
+    if not least or abs(least) >= 1.1 * _NEARLY_ALL:
+        return least
+    return math.copysign(min(abs(least) + max(10 - abs(least), 0.0) / 10, _NEARLY_ALL), least)
 
 
 def tenths(usual: float, share: float) -> float:

@@ -78,8 +78,9 @@ class Following:
     def join(self, board: Board, start: int) -> None:
         """Series that are there already when others end in their organisation go on with the sum. What came before cannot be corrected
         any more: it would be judged again without them."""
-        since, board.merged_to = board.merged_to or start, start + board.width  # in a silence no bucket is closed
-        ended = [code for at, code in self._merges(board.org) if since <= at < board.merged_to]
+        since, until = board.merged_to or start, start + board.width  # in a silence no bucket is closed
+        board.merged_to = max(board.merged_to, until)  # a clock that goes back meets a merger again
+        ended = [code for at, code in self._merges(board.org) if since <= at < until]
         if not ended:
             return
         tracks = self.of(board)

@@ -148,9 +148,9 @@ class Observer:
     def _judge(self, closed: Closed) -> list[Finding]:
         board, start = closed.board, closed.start
         called = self._correct(board, closed.late) if closed.late else []
-        self._following.join(board, start)
-        if start % DAY_MS < board.width:
+        if (board.merged_to - board.width) // DAY_MS < start // DAY_MS:  # once a day, whenever its first bucket is
             self._forget_silent(board.org, start - VANISHED_MS)
+        self._following.join(board, start)
         if closed.readings is None:
             return self._say(board, called)
         place, tracks = board.place, self._following.of(board)

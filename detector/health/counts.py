@@ -37,8 +37,8 @@ class Key(NamedTuple):
 
 
 class Counts:
-    """At most `rows` rows in all and `own` an organisation and objective; what is beyond is counted in one row under `OTHER`, which each
-    organisation has of an objective however many there are.
+    """At most `rows` rows of names in all and `own` an organisation and objective; what is beyond is counted in one row more under `OTHER`,
+    which each organisation may have of each objective.
 
     Names are what clients send, so nobody's may take the room of others: once there is none left, an organisation that has less than
     its fair share gets it from the one that has most, whose quietest rows are counted together from then on.
@@ -56,7 +56,8 @@ class Counts:
         self._rows: dict[Key, int] = {}
         self._free: list[int] = []
         self._held: Counter[tuple[str, str]] = Counter()  # rows by organisation and objective
-        self._of_org: Counter[str] = Counter()  # rows by organisation
+        self._of_org: Counter[str] = Counter()  # rows of names by organisation,
+        self._named_rows = 0  # and of all
         self._minutes = Ring(IN_MINUTES + LATE + AHEAD + 1)
         self._hours = Ring(PERIOD_HOURS + (LATE + AHEAD) // HOUR + 1)
         self._named = False  # whether rows have come or gone since `changes`
@@ -154,7 +155,8 @@ class Counts:
         self._rows = {key: row for row, key in enumerate(self.keys) if key}
         self._free = [row for row, key in enumerate(self.keys) if key is None]
         self._held = Counter((key.org, key.slo) for key in self._rows)
-        self._of_org = Counter(key.org for key in self._rows)
+        self._of_org = Counter(key.org for key in self._rows if key.upstream != OTHER)
+        self._named_rows = self._of_org.total()
         for name, dumped in parts.items():
             kind, _, step = name.partition("/")
             if kind in ("minute", "hour"):
@@ -163,8 +165,7 @@ class Counts:
     def _drop(self, row: int) -> None:
         if key := self.keys[row]:
             del self._rows[key]
-            self._held[key.org, key.slo] -= 1
-            self._of_org[key.org] -= 1
+            self._hold(key, -1)
             self._minutes.clear(row)
             self._hours.clear(row)
             self.keys[row], self._named = None, True
@@ -191,13 +192,18 @@ class Counts:
             row = len(self.keys)
             self.keys.append(key)
         self._rows[key] = row
-        self._held[key.org, key.slo] += 1
-        self._of_org[key.org] += 1
+        self._hold(key, 1)
+
+    def _hold(self, key: Key, rows: int) -> None:
+        self._held[key.org, key.slo] += rows
+        if key.upstream != OTHER:
+            self._of_org[key.org] += rows
+            self._named_rows += rows
 
     def _has_room(self, key: Key) -> bool:
         if self._held[key.org, key.slo] >= self._own:
             return False
-        if len(self._rows) < self._most:
+        if self._named_rows < self._most:
             return True
         orgs = sum(1 for held in self._of_org.values() if held) + (not self._of_org[key.org])
         fair = max(self._most // orgs, 1)
@@ -207,7 +213,7 @@ class Counts:
         if held > fair:
             own = [row for other, row in self._rows.items() if other.org == biggest]
             self._fold(own, min(_FOLDED, held - fair))
-        return len(self._rows) < self._most
+        return self._named_rows < self._most
 
     def _fold(self, rows: Sequence[int], count: int) -> None:
         """Count the quietest of these rows with the rest of their objective from now on, what they have so far included."""

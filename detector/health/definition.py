@@ -64,7 +64,7 @@ def load(folders: Sequence[Path] = (CONTENT,)) -> tuple[list[Slo], list[RuleErro
     found, wrong = declared(Objective, folders)
     faults = [*wrong]
     if len(found) > MAX_SLOS:
-        faults.append(RuleError(f"{len(found)} objectives, the first {MAX_SLOS} by name run", folders[-1]))
+        faults.append(RuleError(f"{len(found)} objectives, the first {MAX_SLOS} by name run"))
     return [_slo(found[name]) for name in sorted(found)[:MAX_SLOS]], faults
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from detector.entities.text import TOGETHER
 from detector.series.definition import FieldName, InLanguages, Named, Query, SystemName, declared
 from soc.errors import RuleError
 from soc.model.unusual import RULE_PREFIX
@@ -49,7 +50,7 @@ class People(Named):
     @property
     def field(self) -> str:
         """As an alert names it."""
-        return " + ".join(self.entity)
+        return TOGETHER.join(self.entity)
 
     @property
     def rule_id(self) -> str:

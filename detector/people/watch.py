@@ -14,7 +14,7 @@ from typing import cast
 import msgspec
 import orjson
 
-from detector.entities.text import Values, kept, texts
+from detector.entities.text import TOGETHER, Values, kept, texts
 from detector.people.crowd import Crowd, begun, restored
 from detector.people.definition import People
 from detector.people.tell import unusual_of
@@ -88,7 +88,7 @@ class _Kind:
             parts.append(kept(value))
         if self.counts is not None and not self.counts(fields):
             return None
-        return parts[0] if len(parts) == 1 else " + ".join(parts)
+        return parts[0] if len(parts) == 1 else TOGETHER.join(parts)
 
 
 class Watch:

@@ -7,6 +7,7 @@ inside the lateness; what is later still is counted as lost.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import orjson
@@ -70,8 +71,9 @@ class Aggregator:
 
     def silent(self, orgs: Collection[str], since: int) -> Iterator[Board]:
         """Those of these organisations that have series, and of whose dataset nothing was heard since then (ms)."""
-        for (org, _), place in self._watched.items():
-            if place is not None and org in orgs and place.lane.newest < since:
+        for key in product(orgs, self._by_dataset):
+            place = self._watched.get(key)
+            if place is not None and place.lane.newest < since:
                 yield from (board for board in place.boards if board.slots)
 
     def dump(self) -> dict[LaneKey, Any]:

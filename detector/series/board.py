@@ -120,7 +120,7 @@ class Board:
 
     def go_back_to(self, ts: int) -> Closed:
         """The clock of the events was wrong, and is right now."""
-        self.closed_to = self.floor = self.merged_to = ts - ts % self.width
+        self.closed_to = self.floor = ts - ts % self.width
         self._drop_open()
         if self.late is not None:
             self.late.go_back(self.closed_to)

@@ -284,7 +284,7 @@ def loads(text: str, name: str) -> Definitions:
 
 
 def instead(now: Definitions, before: Definitions) -> Definitions:
-    """What was read again, and of files that have a fault now what ran from them and is missing, or is another file's of that name."""
+    """What was read again, and of files that have a fault now what ran from them and is missing, or is ours of that name."""
     return Definitions(gone_on(now.by_name, before.by_name, now.faults), now.faults)
 
 
@@ -292,7 +292,12 @@ def gone_on(now: Mapping[str, Placed], before: Mapping[str, Placed], faults: Ite
     """As `instead`, of another kind of document."""
     broken = {Path(fault.path) for fault in faults if fault.path}  # files, or folders that cannot be read
     left = {name: one for name, one in before.items() if broken & {Path(one.path), *Path(one.path).parents}}
-    return {**now, **{name: one for name, one in left.items() if name not in now or now[name].path != one.path}}
+    return {**now, **{name: one for name, one in left.items() if name not in now or is_ours(now[name].path)}}
+
+
+def is_ours(path: str) -> bool:
+    """Whether it comes with govsoc."""
+    return Path(path).is_relative_to(Path(__file__).parent.parent)
 
 
 def readable(docs: Mapping[str, Any]) -> dict[str, Definition]:

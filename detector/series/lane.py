@@ -17,12 +17,14 @@ _FORGET_MS = 3_600_000  # a source that is silent for so long is no part of the 
 _MISSED_MS = 24 * _FORGET_MS  # but of what is counted, if it sent a good part of it: its collector may be away
 _PART = 0.1
 _JUMP_MS = 600_000
+_PAUSE_MS = 6 * 3_600_000  # that a source which has seldom something to say may make without its clock being doubted
 _AHEAD, _BEHIND = 5, 1000  # events in a row before a jump of the clock is believed ...
 # ... and so many where other sources spoke a moment before: it may be theirs that is wrong, or what was kept while its way was cut off
 _AHEAD_OF_OTHERS, _BEHIND_OTHERS = 200, 50_000
 _MOST_SOURCES = 1000
 _SWEEP_MS = 60_000
 _MOST_SILENCES = 200
+_NEVER = 1 << 62
 
 
 class Lane:
@@ -32,13 +34,14 @@ class Lane:
         self.newest = 0
         self.silences: deque[tuple[int, int]] = deque(maxlen=_MOST_SILENCES)
         self._ahead = self._behind = self._ahead_to = 0
+        self._ahead_last = 0  # the last of those ahead; `_NEVER`: they came in no order
         self._sources: dict[str, list[float]] = {}  # newest, mean gap, events
         self._swept = 0  # when those that are silent were forgotten last
 
     def hear(self, source: str, ts: int, lateness_ms: int) -> bool | None:
         """Take note of an event. False: its time is not to be believed, leave it out. None: the clock went back, believe it again."""
         newest = self.newest
-        if ts > newest + _JUMP_MS and newest:
+        if ts > newest + _JUMP_MS and newest and ts > newest + self._pause(source):
             if not self._believes(source, ts):
                 return False
         elif ts < newest - lateness_ms:
@@ -54,18 +57,29 @@ class Lane:
         return True
 
     def _believes(self, source: str, ts: int) -> bool:
-        """Whether this event, which is far ahead, is believed: after several in a row, and as far as the least of them."""
+        """Whether this event, which is far ahead, is believed: after several in a row, as far as the least of them; all of them where one
+        followed the other as events do that come seldom."""
+        follows = not self._ahead or self._ahead_last <= ts <= self._ahead_last + _PAUSE_MS
         self._ahead += 1
         self._ahead_to = ts if self._ahead == 1 else min(self._ahead_to, ts)
+        self._ahead_last = ts if follows else _NEVER
         if self._ahead < (_AHEAD_OF_OTHERS if self._others(source) else _AHEAD):
             return False
-        if self._ahead_to - self.newest >= _FORGET_MS:
-            self.silences.append((self.newest + 1, self._ahead_to + 1))  # nobody spoke, whoever begins again
-        self.newest = self._ahead_to
+        reached = ts if follows else self._ahead_to
+        if reached - self.newest >= _FORGET_MS:
+            self.silences.append((self.newest + 1, reached + 1))  # nobody spoke, whoever begins again
+        self.newest = reached
         if ts <= self.newest + _JUMP_MS:
             return True
-        self._ahead, self._ahead_to = 1, ts
+        self._ahead, self._ahead_to, self._ahead_last = 1, ts, ts
         return False
+
+    def _pause(self, source: str) -> float:
+        """How long this one may be silent without its clock being doubted: where nobody else speaks it may be seldom that it does."""
+        known = self._sources.get(source)
+        if known is None or self._others(source):
+            return _JUMP_MS
+        return min(_limit(known[1]), _PAUSE_MS)
 
     def _others(self, source: str) -> bool:
         """Whether another source is as far as the lane is."""
@@ -92,11 +106,13 @@ class Lane:
             self.silences.popleft()
 
     def dump(self) -> list[Any]:
-        counted = [0, self._ahead, self._behind, self._ahead_to]  # first what boards count now
+        counted = [self._ahead_last, self._ahead, self._behind, self._ahead_to]
         return [self.newest, list(self.silences), *counted, self._sources, self._swept]
 
     def load(self, saved: list[Any]) -> None:
-        self.newest, silences, _, self._ahead, self._behind, self._ahead_to, self._sources, *swept = saved
+        self.newest, silences, self._ahead_last, self._ahead, self._behind, self._ahead_to, self._sources, *swept = (
+            saved
+        )
         self._swept = swept[0] if swept else 0
         self.silences.extend((since, until) for since, until in silences)
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Protocol
 
 from detector.health.burn import PERIOD_DAYS
 from detector.health.definition import CONTENT
 from detector.health.definition import load as objectives
-from detector.people.definition import CONTENT as PEOPLE
-from detector.series.definition import CONTENT as SERIES
+from detector.series.definition import is_ours
 from soc.cli.check import Check
 from soc.errors import Busy, StoreUnavailable
 from soc.service.declared import definitions_of
@@ -21,8 +19,6 @@ from soc.settings import Settings
 from soc.store.anomalies import anomalies_file
 from soc.store.heard import Heard
 from soc.store.levels import SqliteLevels
-
-_OURS = (SERIES, CONTENT, PEOPLE)
 
 
 class _Declared(Protocol):
@@ -57,9 +53,9 @@ def observe_checks(settings: Settings) -> Iterator[Check]:
 def _unheard(what: str, declared: Iterable[_Declared], heard: set[str], fields: str) -> Iterator[Check]:
     """Those of an administrator that no event was of. Ours wait for systems that a province may not have."""
     for one in declared:
-        if one.name not in heard and not any(Path(one.path).is_relative_to(folder) for folder in _OURS):
+        if one.name not in heard and not is_ours(one.path):
             advice = f"check {fields} in {one.path}; or does nothing of it come yet?"
-            yield Check(what, "warn", f"{one.name}: the observer has seen no event of it", advice)
+            yield Check(what, "warn", f"{one.name}: the observer has seen no event of it lately", advice)
 
 
 def _never_good(levels: SqliteLevels, files: Mapping[str, str]) -> Iterator[Check]:

@@ -17,7 +17,7 @@ from soc.model.event import iso
 from soc.model.org import EVERYTHING, Scope
 from soc.model.rerun import Missed
 from soc.service.backtest import choose
-from soc.service.handover import RERUNS, Taken, hand_over, take, taken
+from soc.service.handover import RERUNS, Taken, hand_over, take, taken, unread
 from soc.service.process import configure_logging, now_ms
 from soc.service.rerun import Rerun, open_rerun
 from soc.service.stores import open_detections, open_stores
@@ -102,6 +102,10 @@ def _hand_over(settings: Settings, running: Rerun, missed: Missed) -> Taken:
     hand_over(settings.data_dir, RERUNS, running.id, missed.findings, missed.rules)
     until = time.monotonic() + _PATIENCE_S
     while (done := taken(settings.data_dir, RERUNS, running.id)) is None:
+        if (aside := unread(settings.data_dir, RERUNS, running.id)) is not None:
+            raise ConfigError(
+                f"the detector cannot read what it was given, {aside}: is it of another version? See its log"
+            )
         try:
             with only_one(settings.data_dir, "detector"), open_detections(settings) as detections:
                 take(

@@ -19,6 +19,7 @@ NOTABLE = 4.6  # nats: what one bucket in a hundred has
 _FEW = 3  # weaker reasons, the strongest of what nobody spoke of: together they may be notable, too
 _OF_A_VALUE = frozenset({"rare", "hour", "travel"})  # which is all that there is to say of such a reason
 TAKEN_BACK = re.compile(r"alert [0-9a-f]+ is not benign")  # why something is not harmless any more, see `taken_back`
+_SCALE = 2  # of `strength`: before it, shares were in half widths of their bands, too
 MOST_LIMITS = 40  # of one saying, the strongest, ...
 _CHARACTERS = 8_000  # ... and so many of their values at most: a policy has room for that
 _SHOWN = 5  # of them in an audit entry
@@ -53,6 +54,7 @@ class HarmlessSeries:
     def body(self) -> Mapping[str, object]:
         return {
             "definition": self.definition, "org": self.org, "strength": self.strength, "alert": self.alert, "low": self.low,
+            "scale": _SCALE,
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -228,6 +230,10 @@ def harmless_of(policy: Policy) -> Harmless:
 def _series_of(policy: Policy) -> HarmlessSeries:
     body = policy.body or {}
     strength = body.get("strength")
+    if body.get("scale") != _SCALE:
+        raise ConfigError(
+            f"what is harmless of series {policy.id} was said in other units, by an older version: say it again"
+        )
     if not isinstance(strength, int | float) or not 0 <= strength <= MOST:
         raise ConfigError(f"what is harmless of series {policy.id}: strength is a number from 0 to {MOST:.0f}")
     definition, org, alert = (str(body.get(name, "")) for name in ("definition", "org", "alert"))

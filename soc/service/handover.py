@@ -50,6 +50,7 @@ def hand_over(data_dir: Path, giver: str, id_: str, found: Sequence[Finding], ru
     place = data_dir / giver / "handed"
     place.mkdir(parents=True, exist_ok=True)
     _taken(data_dir, giver, id_).unlink(missing_ok=True)
+    _aside(place / f"{id_}.json").unlink(missing_ok=True)
     write_whole(place / f"{id_}.json", body)
 
 
@@ -61,20 +62,31 @@ def taken(data_dir: Path, giver: str, id_: str) -> Taken | None:
         return None
 
 
+def unread(data_dir: Path, giver: str, id_: str) -> Path | None:
+    """The file where it has been put aside; None while it has not."""
+    aside = _aside(data_dir / giver / "handed" / f"{id_}.json")
+    return aside if aside.exists() else None
+
+
 def waiting(data_dir: Path, giver: str) -> int:
     """How much the detector has not taken yet."""
     return sum(1 for _ in (data_dir / giver / "handed").glob("*.json"))
 
 
 def take(data_dir: Path, add: Add, add_observed: Add | None = None) -> None:
-    """All that is handed over; what the observer found by `add_observed`. What cannot be read is told, put aside, and stops nothing. Raises
-    what these raise; then what is left is there for another time."""
+    """All that is handed over; what the observer found by `add_observed`. What makes no sense is told and put aside, what cannot be opened
+    stays; neither stops what is behind it. Raises what these raise, and at the end why a file could not be opened; then what is left is
+    there for another time."""
+    closed: OSError | None = None
     for giver in _GIVERS:
         for file in sorted((data_dir / giver / "handed").glob("*.json")):
             try:
                 findings, rules = _read(file)
             except _UNREADABLE as error:
                 _put_aside(file, error)
+                continue
+            except OSError as error:
+                closed = closed or error
                 continue
             done = _add(findings, rules, add_observed if add_observed and giver == ANOMALIES else add)
             if giver in _WAIT:
@@ -84,6 +96,8 @@ def take(data_dir: Path, add: Add, add_observed: Add | None = None) -> None:
             file.unlink()
             if done.alerts or giver in _WAIT:
                 log.info("took up findings", giver=giver, id=file.stem, findings=done.findings, alerts=done.alerts)
+    if closed is not None:
+        raise closed
 
 
 def _read(file: Path) -> tuple[list[Finding], dict[str, RuleDoc]]:
@@ -97,10 +111,14 @@ def _read(file: Path) -> tuple[list[Finding], dict[str, RuleDoc]]:
 
 
 def _put_aside(file: Path, error: Exception) -> None:
-    aside = file.with_suffix(".bad")
+    aside = _aside(file)
     file.rename(aside)
     telemetry.UNREAD_FINDINGS.inc()
     log.error("findings cannot be read, they are put aside", file=str(aside), reason=f"{type(error).__name__}: {error}")
+
+
+def _aside(file: Path) -> Path:
+    return file.with_suffix(".bad")
 
 
 def _add(findings: list[Finding], rules: Mapping[str, RuleDoc], add: Add) -> Taken:

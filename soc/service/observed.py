@@ -143,10 +143,9 @@ class Trial:
         for name, definition in self._observer.definitions.items():
             valued = f"{_VALUED}{name}" in self._seen
             if name not in keys:
-                if f"{_IDLESS}{name}" in self._seen:
-                    yield Lacking(name, Lack.JOIN, definition.join or "")
-                elif not valued:  # else there were series, which have given their place to others
-                    yield Lacking(name, Lack.EVENT)
+                if not valued:  # else there were series, which have given their place to others
+                    idless = f"{_IDLESS}{name}" in self._seen
+                    yield Lacking(name, Lack.JOIN, definition.join or "") if idless else Lacking(name, Lack.EVENT)
                 continue
             for at, field in enumerate(definition.group_by):
                 if OTHER not in keys[name] and not any(key[at] for key in keys[name]):

@@ -281,7 +281,10 @@ class SqliteAnomalies:
             where, values = f"{where} AND definition = ?", [*values, definition]
         with self._db.read() as db:
             if after:
-                place = db.execute("SELECT definition, org, key FROM series WHERE id = ?", (after,)).fetchone()
+                visible, orgs = within(scope)
+                place = db.execute(
+                    f"SELECT definition, org, key FROM series WHERE id = ? AND {visible}", [after, *orgs]
+                ).fetchone()
                 if place is None:
                     raise QueryError(f"there is no series {after} any more: begin with the first page")
                 where, values = f"{where} AND (definition, org, key) > (?, ?, ?)", [*values, *place]
@@ -361,7 +364,10 @@ class SqliteAnomalies:
             where, values = f"{where} AND since < ?", [*values, until]
         with self._db.read() as db:
             if before:
-                place = db.execute("SELECT since, id FROM anomaly WHERE id = ?", (before,)).fetchone()
+                visible, orgs = within(scope)
+                place = db.execute(
+                    f"SELECT since, id FROM anomaly WHERE id = ? AND {visible}", [before, *orgs]
+                ).fetchone()
                 if place is None:
                     raise QueryError(f"there is no anomaly {before} any more: begin with the first page")
                 where, values = f"{where} AND (since, id) < (?, ?)", [*values, *place]

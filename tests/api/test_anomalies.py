@@ -183,11 +183,17 @@ def test_faults_of_definitions_are_for_administrators(signed_in):
 
 
 @pytest.mark.parametrize("page", ["/api/v1/series", "/api/v1/anomalies", "/series", "/anomalies"])
-def test_a_page_after_what_is_gone_is_refused_and_not_the_first_one_again(client_of, signed_in, page):
+def test_a_page_after_what_is_gone_or_of_others_is_refused_and_not_the_first_one_again(
+    client_of, signed_in, mine, page
+):
     client = client_of("viewer") if page.startswith("/api") else signed_in("viewer")
     answer = client.get(page, params={"cursor": encode(0, "0123456789abcdef0123")}, headers={"accept-language": "en"})
     assert answer.status_code == 400
     assert "begin with the first page" in answer.text
+    cursor = encode(0, mine.series if "series" in page else mine.id)
+    other = client_of("outsider") if page.startswith("/api") else signed_in("outsider")
+    assert client.get(page, params={"cursor": cursor}).status_code == 200
+    assert other.get(page, params={"cursor": cursor}).status_code == 400
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_what_goes_beyond_what_was_said_to_be_harmless_meanwhile_is_another_aler
 
 
 @pytest.mark.parametrize("events", [6.0, 40.0])
-@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8, 0.91])
 def test_a_total_outage_calls_though_a_partial_one_was_harmless(share, events):
     """Of a few messages some bucket of a partial outage has none that arrived."""
     series, rng = Watched(definition("ratio", direction="high")), Random(5)

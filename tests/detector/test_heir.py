@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from streams import MINUTE, START, stored
 
+from detector.heir import heir
 from detector.observe import Observer
 from detector.series.definition import Definition
 from soc.model.anomaly import Board, Reading
@@ -96,10 +97,32 @@ def test_whom_it_took_over_from_gives_up_its_room(tmp_path, ends):
     observer.load()
     for hour in range(24):
         observer.feed(of("b", hour))
-    for hour in range(24, 24 * 20):
+    for hour in range(24, 24 * 17):
+        if (START // MINUTE // 60 + hour) % 24 < 2:  # it rests, and no bucket is closed then
+            continue
         observer.feed(of("a", hour))
-        if hour % 24 == 0:
+        if hour % 24 == 20:
             kept.commit(observer.progress({}))
     counts = {board.org: one.series for board, one in kept.counts(EVERYTHING).items()}
     assert counts == ({"a": 10, "b": 0} if ends else {"a": 1, "b": 10}), "with one of all that has no room"
+    kept.close()
+
+
+def test_a_merger_is_followed_once_though_the_clock_goes_back(tmp_path, monkeypatch):
+    followed = []
+
+    def counted(*what):
+        followed.append(heir(*what))
+        return followed[-1]
+
+    monkeypatch.setattr("detector.following.heir", counted)
+    ahead = [stored(START + 60 * MINUTE + 500, 50_000 + n, "d", org="a") for n in range(40)]
+    parts = [*calls("a", 20, START, 240), *calls("b", 30, START, 120), *ahead]
+    in_order = sorted(parts, key=lambda one: one.ts)
+    jump = [one._replace(ts=DAY + 60 * MINUTE + n) if one in ahead else one for n, one in enumerate(in_order)]
+    kept = SqliteAnomalies(tmp_path)
+    observer = Observer({"calls": CALLS}, ZONE, kept, merges=lambda org: [(DAY, "b")] if org == "a" else ())
+    observer.load()
+    observer.feed(jump)
+    assert len([one for one in followed if one is not None]) == 1
     kept.close()

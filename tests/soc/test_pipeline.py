@@ -414,9 +414,14 @@ def test_what_was_handed_over_and_cannot_be_read_is_put_aside_and_stops_nothing(
         (tmp_path / giver / "handed" / "a.json").write_bytes(damaged)
     hand_over(tmp_path, ANOMALIES, "b", [observed("viettel")], [])  # without its rule
     hand_over(tmp_path, ANOMALIES, "c", [observed("mobifone")], [rule])
-    take(tmp_path, rig.pipeline.add, rig.pipeline.add_observed)
+    closed = tmp_path / RERUNS / "handed" / "0.json"
+    closed.mkdir()  # cannot be opened
+    with pytest.raises(IsADirectoryError):
+        take(tmp_path, rig.pipeline.add, rig.pipeline.add_observed)
     assert [alert[1] for alert in rig.alerts().values()] == ["mobifone"]
-    assert waiting(tmp_path, ANOMALIES) == waiting(tmp_path, RERUNS) == 0
+    assert (waiting(tmp_path, ANOMALIES), waiting(tmp_path, RERUNS)) == (0, 1)
+    closed.rmdir()
+    take(tmp_path, rig.pipeline.add, rig.pipeline.add_observed)
     assert sorted(file.name for file in tmp_path.rglob("*.bad")) == ["a.bad", "a.bad", "b.bad"]
 
 

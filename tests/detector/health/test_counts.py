@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.health.counts import HOUR, MINUTE_MS, PERIOD_HOURS, Counts
+from detector.health.counts import HOUR, MINUTE_MS, PERIOD_HOURS, Counts, Key
 from detector.health.definition import load
 from soc.model.event import Event
 from soc.model.service_level import OTHER
@@ -47,6 +47,19 @@ def test_there_are_no_more_rows_than_that_however_many_organisations_there_are()
     assert sum(key is not None for key in counts.keys) <= 200 + 60, "and one for the rest of each"
     assert all(len(held(counts, f"H{org}") - {OTHER}) >= 2 for org in range(60))
     assert all(total(counts, f"H{org}") == 50 for org in range(60))
+
+
+def test_what_has_no_row_takes_none_from_names() -> None:
+    """Each organisation has a row of the rest of each objective, and there are more of these than rows of names."""
+    slos = load()[0]
+    counts = Counts(slos, 300, 500)
+    for org in range(60):
+        for slo in slos:
+            for n in range(3):
+                counts._place(Key(f"H{org}", slo.name, f"c{n}", ""))
+    named = [key for key in counts.keys if key and key.upstream != OTHER]
+    assert len(named) == 300
+    assert {key.org for key in named} == {f"H{org}" for org in range(60)}
 
 
 def test_the_quiet_are_folded_first() -> None:

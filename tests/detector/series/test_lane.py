@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from detector.series.lane import Lane
@@ -46,3 +48,27 @@ def test_what_comes_late_from_one_of_several_turns_no_clock_back(others, believe
     assert lane.newest == newest
     assert lane.hear("web2", START + 3 * HOUR, 600_000) is None
     assert lane.newest == START + 3 * HOUR
+
+
+@pytest.mark.parametrize("gap", [6 * MINUTE, 60 * MINUTE])
+def test_one_that_seldom_has_something_to_say_is_heard_after_its_pauses(gap):
+    """Such as a commune's portal, of which nobody else speaks: pauses of hours each night, and of several times the usual by day."""
+    lane, rng, ts = Lane(), Random(2), 1_772_409_600_000
+    believed = []
+    for n in range(2000):
+        ts += int(rng.expovariate(1 / gap)) + (10 * 60 * MINUTE if n % 60 == 59 else 0)
+        believed.append(lane.hear("s", ts, 60 * MINUTE))
+    assert sum(one is True for one in believed[100:]) > 0.9 * len(believed[100:])
+
+
+def test_a_clock_that_is_wrong_behind_a_pause_is_not_followed():
+    """Four that come after a pause, and one of next year."""
+    lane, ts = Lane(), 1_772_409_600_000
+    for n in range(300):
+        assert lane.hear("s", ts + n * 1000, 60 * MINUTE)
+    later = ts + 5 * 60 * MINUTE
+    for n in range(4):
+        lane.hear("s", later + n * 1000, 60 * MINUTE)
+    assert not lane.hear("s", later + 365 * 1440 * MINUTE, 60 * MINUTE)
+    assert lane.newest == later
+    assert lane.hear("s", later + 5000, 60 * MINUTE)

@@ -164,7 +164,7 @@ def test_what_an_administrator_declared_and_no_event_is_of_is_named_with_its_fil
         observing.drain()
     found = said()
     assert [(name, said_of) for name, said_of, _ in found] == [
-        (name, "own-gatway: the observer has seen no event of it") for name in ("series", "objectives", "people")
+        (name, "own-gatway: the observer has seen no event of it lately") for name in ("series", "objectives", "people")
     ]
     assert all(
         f"in {tmp_path}/{folder}/own.yml" in advice

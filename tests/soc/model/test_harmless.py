@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from unusual_made import unusual
 
 from soc.errors import ConfigError
-from soc.model.harmless import MOST_LIMITS, NOTABLE, HarmlessEntity, Said, behaviour, covering, harmless_of
+from soc.model.harmless import (
+    MOST_LIMITS,
+    NOTABLE,
+    HarmlessEntity,
+    HarmlessSeries,
+    Said,
+    behaviour,
+    covering,
+    harmless_of,
+)
 from soc.model.policy import BODY_BYTES, Policy, PolicyKind
 from soc.model.unusual import Reason, Unusual
 
@@ -145,3 +154,12 @@ def test_what_says_something_else_is_refused(limits):
     body = said(item(reason("events", "", 5.0))).harmless.body() | {"limits": limits}
     with pytest.raises(ConfigError, match="limits are lists"):
         harmless_of(Policy(PolicyKind.HARMLESS, "a" * 44, 1, body, "lan", 1))
+
+
+def test_what_was_said_of_a_series_in_other_units_says_nothing():
+    one = HarmlessSeries("s", "otp-delivery", "hungyen", 8.8, "a")
+    body = dict(one.body())
+    assert harmless_of(Policy(PolicyKind.HARMLESS, one.id, 1, body, "lan", 1)) == one
+    del body["scale"]
+    with pytest.raises(ConfigError, match="say it again"):
+        harmless_of(Policy(PolicyKind.HARMLESS, one.id, 1, body, "lan", 1))

@@ -381,15 +381,16 @@ def test_definitions_are_read_again_while_it_runs(tmp_path, definitions):
     kept.close()
 
 
-def test_a_slip_of_the_pen_in_what_replaces_ours_and_a_folder_that_is_away_cost_nothing_over_a_restart(tmp_path):
-    own, ours = tmp_path / "own", tmp_path / "ours"
-    for folder in (own, ours):
-        folder.mkdir()
-    (ours / "otp.yml").write_text(DEFINITION.replace("measure: ratio", "measure: ratio\nbucket: 5m"), encoding="utf-8")
+@pytest.mark.parametrize("replaces", [True, False])
+def test_a_slip_of_the_pen_and_a_folder_that_is_away_cost_nothing_over_a_restart(tmp_path, replaces):
+    """`replaces`: what is declared has the name of one of ours, which is read, too."""
+    own, name = tmp_path / "series", "otp-delivery" if replaces else "delivery"
+    own.mkdir()
     file = own / "otp.yml"
-    settings = Settings(data_dir=tmp_path, observe=Observe(series=[own, ours]))
-    slip = DEFINITION.replace("measure: ratio", "measure: ration")
-    for number, text in enumerate((DEFINITION, slip, None, DEFINITION)):
+    settings = Settings(data_dir=tmp_path, observe=Observe(series=[] if replaces else [own]))
+    right = DEFINITION.replace("name: delivery", f"name: {name}")
+    slip = right.replace("measure: ratio", "measure: ration")
+    for number, text in enumerate((right, slip, right if replaces else None, right)):
         if text is None:
             own.rename(tmp_path / "away")
         else:
@@ -400,9 +401,10 @@ def test_a_slip_of_the_pen_in_what_replaces_ours_and_a_folder_that_is_away_cost_
         log, kept = EventLog(events_dir(tmp_path)), SqliteAnomalies(tmp_path)
         observer = Watching(settings, log, kept, definitions_of(settings))
         observer.drain()
-        known = [(ts - START) // MINUTE for ts, _ in kept.rows(Board("delivery", "hungyen"), 0)]
+        known = [(ts - START) // MINUTE for ts, _ in kept.rows(Board(name, "hungyen"), 0)]
         assert known == list(range(1, 30 * (number + 1) - 1)), number
-        assert [fault.path for fault in kept.running()[1]] == {1: [str(file)], 2: [str(own)]}.get(number, [])
+        faulty = {1: file, 2: own if text is None else None}.get(number)
+        assert [fault.path for fault in kept.running()[1]] == ([str(faulty)] if faulty else [])
         log.close()
         kept.close()
 

@@ -257,6 +257,19 @@ def test_interrupted_it_goes_on_and_finds_the_same(settings, events, monkeypatch
         assert not running.resumed
 
 
+def test_what_the_detector_cannot_read_is_said_and_not_waited_for(settings, events, monkeypatch):
+    came_late(settings, events)
+
+    def damaged(data_dir, giver, id_, *_):
+        hand_over(data_dir, giver, id_, [], [])
+        (data_dir / giver / "handed" / f"{id_}.json").write_bytes(b"{")
+
+    monkeypatch.setattr("soc.cli.rerun.hand_over", damaged)
+    refused = soc(settings)
+    assert refused.exit_code != 0
+    assert "the detector cannot read what it was given" in str(refused.exception)
+
+
 def test_what_is_taken_twice_is_there_once_and_a_running_detector_takes_it(settings, events):
     came_late(settings, events)
     with open_rerun(settings, choose(settings, [], []), EVERYTHING, START, NOON, NOON * 2) as running:
