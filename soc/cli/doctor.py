@@ -38,6 +38,7 @@ from soc.store.sqlite import events_dir, keys_dir
 EMBEDDED = ("control", "detector", "collector")
 LOCAL = ("detector", "indexer")  # what is on this machine also where the rest is on a server
 _MARKS = {"ok": "[green]ok[/green]", "warn": "[yellow]warn[/yellow]", "bad": "[red]bad[/red]"}
+_AGAIN_S = 0.5  # a process that is being started may answer then
 
 
 def doctor(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
@@ -196,9 +197,15 @@ def _processes(settings: Settings) -> Iterator[Check]:
         "observer": (settings.observe.http_host, settings.observe.http_port, "/metrics"),
         "api": (settings.serve.http_host, settings.serve.http_port, "/readyz"),
     }
-    for name, (host, port, path) in places.items():
-        url = f"http://{host}:{port}{path}"
-        yield _process(name, url)
+    urls = {name: f"http://{host}:{port}{path}" for name, (host, port, path) in places.items()}
+    silent = {name for name, url in urls.items() if not _answers(url)}
+    if silent:
+        time.sleep(_AGAIN_S)
+    for name, url in urls.items():
+        if name in silent and not _answers(url):
+            yield Check(name, "bad", f"{url} does not answer", "start it with `soc run`, and look at what it prints")
+        else:
+            yield Check(name, "ok", f"{url} answers")
 
 
 def _answers(url: str) -> bool:
@@ -207,14 +214,6 @@ def _answers(url: str) -> bool:
             return bool(answer.status == 200)
     except (OSError, urllib.error.URLError):
         return False
-
-
-def _process(name: str, url: str) -> Check:
-    for pause_s in (0.5, 0.0):
-        if _answers(url):
-            return Check(name, "ok", f"{url} answers")
-        time.sleep(pause_s)
-    return Check(name, "bad", f"{url} does not answer", "start it with `soc run`, and look at what it prints")
 
 
 def _accounts(stores: Stores) -> Check:
