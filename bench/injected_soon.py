@@ -105,7 +105,8 @@ class Series:
 
 def watch(seed: int) -> dict[str, list[Change]]:
     start = midnight(date(2026, 3, 2))
-    definitions = {name: load().by_name[name] for name in CHANGES}
+    shipped = load().by_name
+    definitions = {name: shipped[name] for name in CHANGES}
     aggregator, chance = Aggregator(definitions), Random(seed)
     entries = World(seed, start, RATES, []).entries(start + DAYS * DAY_MS)
     events = stored(entries, {one.dataset for one in definitions.values()})

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from detector.evidence import Seen, Usual, learn, see
 from detector.series.definition import Definition, Direction, Measure
 from soc.model.calendar import HOUR_MS
+from soc.model.harmless import beyond
 
 _DAY_S = 86_400
 _CALM_DAYS = 1000  # days of a series without an incident, in which chance may call once
@@ -266,7 +267,7 @@ class Episode:
 
 def _farther_by_chance(least: float) -> float:
     """Of a share what is as far off may look a little farther, but not as far as all or none, unless nearly that was meant."""
-    if not least or abs(least) >= 1.1 * _NEARLY_ALL:
+    if not least or abs(least) >= beyond(_NEARLY_ALL):
         return least
     return math.copysign(min(abs(least) + max(10 - abs(least), 0.0) / 10, _NEARLY_ALL), least)
 

@@ -281,10 +281,7 @@ class SqliteAnomalies:
             where, values = f"{where} AND definition = ?", [*values, definition]
         with self._db.read() as db:
             if after:
-                visible, orgs = within(scope)
-                place = db.execute(
-                    f"SELECT definition, org, key FROM series WHERE id = ? AND {visible}", [after, *orgs]
-                ).fetchone()
+                place = _place(db, "definition, org, key FROM series", after, scope)
                 if place is None:
                     raise QueryError(f"there is no series {after} any more: begin with the first page")
                 where, values = f"{where} AND (definition, org, key) > (?, ?, ?)", [*values, *place]
@@ -364,10 +361,7 @@ class SqliteAnomalies:
             where, values = f"{where} AND since < ?", [*values, until]
         with self._db.read() as db:
             if before:
-                visible, orgs = within(scope)
-                place = db.execute(
-                    f"SELECT since, id FROM anomaly WHERE id = ? AND {visible}", [before, *orgs]
-                ).fetchone()
+                place = _place(db, "since, id FROM anomaly", before, scope)
                 if place is None:
                     raise QueryError(f"there is no anomaly {before} any more: begin with the first page")
                 where, values = f"{where} AND (since, id) < (?, ?)", [*values, *place]
@@ -398,6 +392,13 @@ class SqliteAnomalies:
             if row is not None and scope.allows(row[2]):
                 return _anomaly_of(row)
         raise NotFound(f"there is no anomaly {anomaly_id}")
+
+
+def _place(db: sqlite3.Connection, what: str, id_: str, scope: Scope) -> Sequence[Any] | None:
+    """Where a page goes on; None: that is gone, or is of others. `what`: columns and their table."""
+    where, values = within(scope)
+    row: Sequence[Any] | None = db.execute(f"SELECT {what} WHERE id = ? AND {where}", [id_, *values]).fetchone()
+    return row
 
 
 def _last(db: sqlite3.Connection, series: Series) -> Reading | None:
