@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Annotated
 from zoneinfo import ZoneInfo
 
 import typer
@@ -25,7 +26,12 @@ from soc.model.account import Account, Role
 from soc.model.org import EVERYTHING
 from soc.model.surge import LEAST_PERCENT, MOST_PERCENT, Surge
 from soc.service.process import now_ms
+from soc.settings import Settings
 from soc.store.anomalies import SqliteAnomalies
+
+if TYPE_CHECKING:
+    from api.surges import Declared
+    from soc.store.base import Stores
 
 app = typer.Typer(
     no_args_is_help=True, help="Events of which more traffic is expected: they move volumes, never rules."
@@ -65,8 +71,6 @@ def add(
 ) -> None:
     """Declare a surge: the volumes that are expected of what it names are others, from its begin to its end."""
     from api import surges
-    from api.directory import read_directory
-    from api.surge_doubts import told
 
     new = surges.wanted(
         name,
@@ -82,27 +86,20 @@ def add(
     now = now_ms()
     declared = surges.declare(stores, _me(), new, reason=reason, now=now)
     console().print(f"surge {declared.surge.id}: {_words(declared.surge)}")
-    kept = SqliteAnomalies(settings.data_dir)
-    doubts = told(read_directory(stores.policies), kept, [declared], now)
-    for doubt in doubts.get(declared.surge.id, ()):
+    for doubt in _doubts(settings, stores, [declared], now).get(declared.surge.id, ()):
         console().print(f"note: {shown(doubt)}")
-    kept.close()
 
 
 @app.command("list")
 def list_(json: JsonOption = False, config: ConfigOption = None, data_dir: DataDirOption = None) -> None:
     """Those that are declared, and those of the last year that are over."""
-    from api.directory import read_directory
-    from api.surge_doubts import told
     from api.surge_schemas import SurgeOut
     from api.surges import visible
 
     settings, stores = stores_of(config, data_dir)
     now = now_ms()
     found = visible(stores.policies, EVERYTHING, now)
-    kept = SqliteAnomalies(settings.data_dir)
-    doubts = told(read_directory(stores.policies), kept, found, now)
-    kept.close()
+    doubts = _doubts(settings, stores, found, now) if json else {}
     table = Table("surge", "name", "state", "what", "by", "reason", box=None, pad_edge=False)
     for one in found:
         surge = one.surge
@@ -112,6 +109,17 @@ def list_(json: JsonOption = False, config: ConfigOption = None, data_dir: DataD
         table.add_row(surge.id, shown(surge.name), state, _words(surge), one.by, shown(one.reason))
     if not json:
         console().print(table if found else "No surges yet: `soc surge add --help`.")
+
+
+def _doubts(settings: Settings, stores: Stores, declared: Collection[Declared], now: int) -> Mapping[str, list[str]]:
+    from api.directory import read_directory
+    from api.surge_doubts import told
+
+    kept = SqliteAnomalies(settings.data_dir)
+    try:
+        return told(read_directory(stores.policies), kept, declared, now)
+    finally:
+        kept.close()
 
 
 @app.command()
